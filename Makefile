@@ -1,0 +1,52 @@
+# Two commands: `make run` starts isapy on the sample configuration, `make test` checks everything.
+# PYTHON names the interpreter that .venv is made with (3.11 or later).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
+DEBIAN := git gitweb perl libcgi-pm-perl gcc libc6-dev procps wrk chromium
+
+.PHONY: run test check-format lint types unit install install-test debian bench clean
+
+run: $(VENV)/.installed
+	@$(BIN)/isapy run --config conf/applicationHost.config
+
+test: install-test debian check-format lint types unit
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("isapy needs Python 3.11 or later, this is %s: make PYTHON=/path/to/python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "installing isapy into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+install-test: $(VENV)/.installed-test
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+debian:
+	@sh tests/install_debian_packages.sh $(DEBIAN)
+
+check-format:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy host extensions filters tests bench
+
+unit:
+	$(BIN)/python -m pytest
+
+bench: install
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,63 @@
+"""The whole contract with plugin files. `from host.api import ...` is all that a plugin ever imports of isapy."""
+
+from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpError, describe, reason_phrase
+from host.api.headers import Headers
+from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
+from host.api.notifications import (
+    Credentials,
+    Denial,
+    DenialReason,
+    FilterInfo,
+    FilterPriority,
+    FilterStatus,
+    LogEntry,
+    RawData,
+    UrlMap,
+)
+from host.api.plugins import (
+    HandlerMapping,
+    PluginContext,
+    Program,
+    ProgramExit,
+    ProgramLauncher,
+    RequireAccess,
+    ResourceType,
+)
+from host.api.request import ApplicationInfo, Connection, Request, RequestBody
+from host.api.response import Body, FileBody, Response
+
+__all__ = [
+    "SUBSTATUS_MEANINGS",
+    "ApplicationInfo",
+    "Body",
+    "BodyTooLarge",
+    "ClientGone",
+    "Connection",
+    "Credentials",
+    "Denial",
+    "DenialReason",
+    "FileBody",
+    "FilterAnswer",
+    "FilterInfo",
+    "FilterPriority",
+    "FilterStatus",
+    "HandlerMapping",
+    "Headers",
+    "HttpError",
+    "LogEntry",
+    "PluginContext",
+    "Program",
+    "ProgramExit",
+    "ProgramLauncher",
+    "RawData",
+    "Request",
+    "RequestBody",
+    "RequireAccess",
+    "ResourceType",
+    "Response",
+    "UrlMap",
+    "describe",
+    "hookimpl",
+    "hookspec",
+    "reason_phrase",
+]

@@ -1,0 +1,93 @@
+"""What a filter notification carries beside the request, and what a filter may answer."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class FilterStatus(enum.Enum):
+    """What becomes of a notification after a filter has seen it (the SF_STATUS_REQ_ codes that make sense here).
+
+    A filter that finishes the request returns a `Response` instead; one that refuses it raises `HttpError`.
+    """
+
+    NEXT_NOTIFICATION = "next"  # the next filter gets it too; what None means
+    HANDLED_NOTIFICATION = "handled"  # no further filter gets this notification; the request goes on
+
+
+class FilterPriority(enum.IntEnum):
+    """Order among the filters of one group; the configured order decides within one priority."""
+
+    HIGH = 0
+    MEDIUM = 1
+    LOW = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterInfo:
+    """What a filter says of itself (GetFilterVersion). `blocking=True` calls its hooks on the thread pool."""
+
+    description: str = ""
+    priority: FilterPriority = FilterPriority.LOW
+    cache_aware: bool = False  # true: responses it has seen may be answered from the listener's cache without it
+    secure_port: bool = True
+    nonsecure_port: bool = True
+    blocking: bool = False
+
+
+@dataclass(slots=True)
+class RawData:
+    """Bytes on their way: from the client before parsing, or of the response's body. May be replaced."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class UrlMap:
+    """A URL path and the physical path the server mapped it to; a filter may change `physical_path`."""
+
+    url_path: str
+    physical_path: str
+
+
+@dataclass(slots=True)
+class Credentials:
+    """What the client sent to log on; both may be changed. An empty user means anonymous."""
+
+    user: str
+    password: str
+    scheme: str = ""
+
+
+class DenialReason(enum.Flag):
+    """Why access was denied (SF_DENIED_*)."""
+
+    LOGON = 1
+    RESOURCE = 2
+    FILTER = 4
+    APPLICATION = 8
+    BY_CONFIG = 0x10000
+
+
+@dataclass(slots=True)
+class Denial:
+    """A 401 is about to be sent."""
+
+    url_path: str
+    physical_path: str
+    reason: DenialReason
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """The fields of the site log that a filter may change just before the line is written."""
+
+    client_host_name: str = ""
+    client_user_name: str = ""
+    server_name: str = ""
+    operation: str = ""
+    target: str = ""
+    parameters: str = ""
+    http_status: int = 0
+    win32_status: int = 0

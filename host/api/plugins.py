@@ -1,0 +1,105 @@
+"""What a plugin file declares and what it is given: handler mappings, its context, launching CGI programs."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class ResourceType(enum.Enum):
+    """What the mapped URL must be on disk (IIS: handlers/add/@resourceType)."""
+
+    FILE = "File"
+    DIRECTORY = "Directory"
+    EITHER = "Either"
+    UNSPECIFIED = "Unspecified"
+
+
+class RequireAccess(enum.Enum):
+    """Which access the handler section's accessPolicy must grant (IIS: handlers/add/@requireAccess)."""
+
+    NONE = "None"
+    READ = "Read"
+    WRITE = "Write"
+    SCRIPT = "Script"
+    EXECUTE = "Execute"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerMapping:
+    """Which requests a handler answers; the attributes of IIS's `<handlers><add .../>`.
+
+    `path` is a pattern on the URL path: `*.ext`, `name.ext`, `*.` (no extension), `*`, `/dir/*`. `verbs` is a comma
+    list, case-sensitive, or `*`. `modules` names the plugins that are tried in order; a plugin that brings a mapping
+    of its own leaves it empty (it means itself). `allow_path_info`: path_info is only the tail behind the script.
+    """
+
+    name: str
+    path: str
+    verbs: str = "*"
+    modules: str = ""
+    script_processor: str = ""
+    resource_type: ResourceType = ResourceType.UNSPECIFIED
+    require_access: RequireAccess = RequireAccess.SCRIPT
+    allow_path_info: bool = False
+    pre_condition: str = ""
+    response_buffer_limit: int = 4194304
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramExit:
+    """How a launched program ended: `status` is the exit code, or minus the signal's number."""
+
+    status: int
+    by_signal: str = ""  # "SIGSEGV"; empty when it exited by itself
+
+
+class Program(Protocol):
+    """A program that runs for one request, as its own process group below the pool's parent."""
+
+    @property
+    def pid(self) -> int:
+        """Process id of the program."""
+
+    async def wait(self) -> ProgramExit:
+        """How it ended; returns at once when it has."""
+
+    async def kill(self, reason: str) -> None:
+        """End the whole process tree: its group and every descendant, also those that called setsid."""
+
+
+class ProgramLauncher(Protocol):
+    """Starts programs from the pool's small parent, never from the worker. No shell is ever involved."""
+
+    async def launch(  # the parameters are those of an exec
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        request_id: str,
+    ) -> Program:
+        """Start `argv[0]` (an absolute path). The three descriptors stay the caller's and may be closed afterwards.
+
+        Raises OSError with the errno that exec or chdir gave.
+        """
+
+
+@dataclass(slots=True, kw_only=True)
+class PluginContext:
+    """Given to a plugin's `load` hook, once per worker."""
+
+    plugin_name: str
+    pool_name: str
+    worker_number: int
+    isolation_mode: str  # "WorkerProcess" or "IIS5"
+    launcher: ProgramLauncher
+    report_event: Callable[[str, str], None]  # (stable id such as "plugin-warning", text): a line in the event log
+    report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
+    settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
+    state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

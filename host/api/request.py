@@ -1,0 +1,131 @@
+"""What a plugin sees of a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from host.api.headers import Headers
+from host.api.plugins import HandlerMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The client's connection: addresses as text, ports as numbers. `number` is unique while the listener lives."""
+
+    remote_address: str
+    remote_port: int
+    local_address: str
+    local_port: int
+    number: int
+    is_secure: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine: it may see the cause of an error (IIS: DetailedLocalOnly)."""
+        return (
+            self.remote_address == self.local_address
+            or self.remote_address.startswith(("127.", "::ffff:127."))
+            or self.remote_address in ("::1", "")
+        )
+
+
+class RequestBody(Protocol):
+    """The request's body as it arrives, under flow control. At most one reader; what was read is gone.
+
+    The plain methods are for handlers on the thread pool and must not be called from the event loop.
+    """
+
+    @property
+    def length(self) -> int | None:
+        """Bytes the client announced; None for a chunked body; 0 when there is none."""
+
+    @property
+    def is_at_end(self) -> bool:
+        """True once everything has been read."""
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """Everything that is left. Raises BodyTooLarge above `limit` bytes, ClientGone when the client left."""
+
+    async def read_some(self) -> bytes:
+        """The next piece, at least one byte; empty at the end. Raises ClientGone when the client left."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Piece by piece."""
+
+    def read_blocking(self, limit: int | None = None) -> bytes:
+        """As `read`, from a thread of the pool."""
+
+    def read_some_blocking(self) -> bytes:
+        """As `read_some`, from a thread of the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationInfo:
+    """Where the request landed: the site, the application and its pool."""
+
+    site_id: int
+    site_name: str
+    path: str  # virtual path of the application: "/" or "/shop"
+    physical_path: str  # folder of its root virtual directory
+    pool_name: str
+
+    @property
+    def metabase_path(self) -> str:
+        """APPL_MD_PATH: `/LM/W3SVC/1/ROOT` or `/LM/W3SVC/1/ROOT/shop`."""
+        return f"/LM/W3SVC/{self.site_id}/ROOT" + ("" if self.path == "/" else self.path)
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request, from the moment a worker receives it to the end of its log line.
+
+    Filters may change `method`, `raw_target` (through `set_url`), `headers`, `physical_path` and `user`; handlers
+    treat it as read-only. `context` is the place for a plugin's own values about this request.
+    """
+
+    id: str  # unique text, the same in the log, the error page and the CGI variable UNIQUE_ID
+    method: str
+    raw_target: str  # as the client sent it, path and query, percent-encoding kept
+    http_version: str  # "1.1" or "1.0"
+    raw_headers: bytes
+    connection: Connection
+    application: ApplicationInfo
+    body: RequestBody
+    path: str = ""  # decoded, normalised path: what is mapped to a file. Set by the worker
+    raw_query: str = ""  # what stands after "?", still encoded
+    physical_path: str = ""  # file or folder that `path` maps to, without path_info
+    script_name: str = ""  # URL path of the script, decoded
+    path_info: str = ""  # what follows the script in the URL, decoded; empty when nothing does
+    mapping: HandlerMapping | None = None  # the handler mapping that answers
+    settings: Any = None  # the configuration in force for this path (host.config.model.PathSettings)
+    user: str = ""  # authenticated user, empty for anonymous
+    auth_type: str = ""
+    server_name: str = ""  # host name the client asked for, without port
+    redirect_count: int = 0  # local redirects so far
+    redirect_variables: Mapping[str, str] = field(default_factory=dict)  # REDIRECT_* of the request that led here
+    context: dict[str, Any] = field(default_factory=dict)
+    _headers: Headers | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The request's header fields (split on first use)."""
+        if self._headers is None:
+            self._headers = Headers.from_raw(self.raw_headers)
+        return self._headers
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query string as names and first values, decoded as UTF-8 form data."""
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(self.raw_query, keep_blank_values=True):
+            found.setdefault(name, value)
+        return found
+
+    @property
+    def url(self) -> str:
+        """The absolute URL the client asked for, as far as it can be told."""
+        scheme = "https" if self.connection.is_secure else "http"
+        return f"{scheme}://{self.headers.get('Host') or self.server_name}{self.raw_target}"

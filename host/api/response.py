@@ -1,0 +1,93 @@
+"""What a handler returns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from host.api.errors import reason_phrase
+from host.api.headers import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A piece of an open file, sent by the listener without passing through Python.
+
+    `descriptor` is an open file descriptor that the response owns from now on: the worker closes it after it was
+    handed to the listener (or when the response is dropped). `offset` and `length` are bytes.
+    """
+
+    descriptor: int
+    offset: int
+    length: int
+
+
+Body = bytes | FileBody | Iterable[bytes | FileBody] | AsyncIterable[bytes | FileBody]
+"""A whole body, one file piece, or pieces that are sent as they come. Iterators run on the worker's thread pool when
+they are plain ones; asynchronous ones run on the loop. Pieces may mix bytes and file pieces (multipart ranges do)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Response:
+    """An answer. The host adds Date, Server, the framing and Connection; a handler never sets those.
+
+    A `Content-Length` given by the handler for a streamed body is a promise: more is cut, less breaks the connection.
+    `substatus` and `win32_status` end in the log. `close_connection` ends the client's connection after the answer.
+    `raw` is for nph- programs: `body` is then the whole answer, status line included, and is sent as it is.
+    """
+
+    status: int = 200
+    reason: str = ""
+    headers: Headers = field(default_factory=Headers)
+    body: Body = b""
+    substatus: int = 0
+    win32_status: int = 0
+    close_connection: bool = False
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if not 100 <= self.status <= 999:
+            raise ValueError(f"a response needs a status of 100 to 999, not {self.status}")
+
+    @property
+    def status_line(self) -> str:
+        """`404 Not Found`: the number and the reason phrase."""
+        return f"{self.status} {self.reason or reason_phrase(self.status)}"
+
+    @classmethod
+    def text(cls, text: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """Plain text, UTF-8."""
+        return cls._of_type("text/plain; charset=utf-8", text.encode(), status, headers)
+
+    @classmethod
+    def html(cls, html: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """An HTML page, UTF-8."""
+        return cls._of_type("text/html; charset=utf-8", html.encode(), status, headers)
+
+    @classmethod
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """A JSON document; `value` is what the standard library's json encodes."""
+        return cls._of_type("application/json", json.dumps(value).encode(), status, headers)
+
+    @classmethod
+    def redirect(cls, location: str, *, status: int = 302) -> Response:
+        """A redirect to `location` (an absolute or relative reference, already percent-encoded)."""
+        return cls(status=status, headers=Headers([("Location", location)]))
+
+    @classmethod
+    def file(cls, path: str | Path, *, content_type: str = "application/octet-stream") -> Response:
+        """The whole file at `path`. Raises OSError when it cannot be opened."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        length = os.fstat(descriptor).st_size
+        headers = Headers([("Content-Type", content_type), ("Content-Length", str(length))])
+        return cls(headers=headers, body=FileBody(descriptor, 0, length))
+
+    @classmethod
+    def _of_type(cls, content_type: str, body: bytes, status: int, headers: Mapping[str, str] | None) -> Response:
+        fields = Headers(headers or {})
+        fields.setdefault("Content-Type", content_type)
+        return cls(status=status, headers=fields, body=body)

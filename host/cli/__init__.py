@@ -1,0 +1,1 @@
+"""The isapy command: arguments to commands, replies to text or JSON."""

@@ -1,0 +1,323 @@
+"""What the configuration says, as frozen values: one `Snapshot` for the server, one `PathSettings` per URL path.
+
+Times are seconds, sizes are bytes, paths are absolute and expanded. Nothing here reads files; `store.py` builds it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from host.config.names import AccessPolicy, ResponseMode
+
+
+class IsolationMode(enum.Enum):
+    """The two process models (`<isolation mode="...">`)."""
+
+    WORKER_PROCESS = "WorkerProcess"
+    IIS5 = "IIS5"
+
+
+class ApplicationIsolation(enum.Enum):
+    """Where an application runs in IIS 5 isolation mode (`application/@isolation`; IIS: AppIsolated)."""
+
+    LOW = "Low"
+    MEDIUM = "Medium"
+    HIGH = "High"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """One `<binding>`: `bindingInformation` is `ip:port:host`. An empty or `*` ip means every address."""
+
+    protocol: str
+    ip: str
+    port: int
+    host: str  # empty: any host; "*.example.org": any host below it
+
+    @property
+    def endpoint(self) -> str:
+        """The listening socket it needs: `127.0.0.1:8080`, `*:8080`, `[::1]:8080`."""
+        return f"{self.ip or '*'}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualDirectory:
+    """A URL prefix of an application (relative to it, "/" is its root) and the folder it shows."""
+
+    path: str
+    physical_path: str
+    allow_sub_dir_config: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """An application of a site."""
+
+    site_id: int
+    site_name: str
+    path: str
+    pool_name: str
+    isolation: ApplicationIsolation = ApplicationIsolation.MEDIUM
+    preload_enabled: bool = False
+    virtual_directories: tuple[VirtualDirectory, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What names it between processes: `1:/shop`."""
+        return f"{self.site_id}:{self.path}"
+
+    @property
+    def metabase_path(self) -> str:
+        """`/LM/W3SVC/1/ROOT/shop`."""
+        return f"/LM/W3SVC/{self.site_id}/ROOT" + ("" if self.path == "/" else self.path)
+
+    @property
+    def physical_path(self) -> str:
+        """Folder of the root virtual directory."""
+        return next(folder.physical_path for folder in self.virtual_directories if folder.path == "/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLimits:
+    """`site/limits`."""
+
+    connection_timeout_seconds: int = 120
+    max_connections: int = 4294967295
+    max_bandwidth: int = 4294967295
+    max_url_segments: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFile:
+    """`site/logFile`, expanded. `fields` are W3C column names in their fixed order."""
+
+    enabled: bool = True
+    log_format: str = "W3C"
+    directory: str = ""
+    period: str = "Daily"
+    truncate_size: int = 20971520
+    local_time_rollover: bool = False
+    log_site_id: bool = True
+    max_line_length: int = 65536
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A site: bindings, applications (longest path first), limits, its log."""
+
+    name: str
+    id: int
+    auto_start: bool = True
+    bindings: tuple[Binding, ...] = ()
+    applications: tuple[Application, ...] = ()
+    limits: SiteLimits = field(default_factory=SiteLimits)
+    log_file: LogFile = field(default_factory=LogFile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """An application pool; attributes of `add`, `processModel`, `recycling` and `failure` side by side."""
+
+    name: str
+    queue_length: int = 1000
+    auto_start: bool = True
+    start_mode: str = "OnDemand"  # or AlwaysRunning
+    managed_pipeline_mode: str = "Integrated"  # or Classic
+    enable_configuration_override: bool = True
+    preload_applications: bool = False  # ours
+    # processModel
+    idle_timeout_seconds: int = 1200  # 0: never
+    max_processes: int = 1
+    shutdown_time_limit_seconds: int = 90
+    startup_time_limit_seconds: int = 90
+    pinging_enabled: bool = True
+    ping_interval_seconds: int = 30
+    ping_response_time_seconds: int = 90
+    # recycling
+    disallow_overlapping_rotation: bool = False
+    disallow_rotation_on_config_change: bool = False
+    periodic_restart_seconds: int = 104400  # 29 hours; 0: never
+    periodic_restart_requests: int = 0
+    periodic_restart_memory_kilobytes: int = 0
+    periodic_restart_private_memory_kilobytes: int = 0
+    # failure
+    load_balancer_capabilities: str = "HttpLevel"  # or TcpLevel
+    rapid_fail_protection: bool = True
+    rapid_fail_interval_seconds: int = 300
+    rapid_fail_max_crashes: int = 5
+    replay_idempotent_requests: bool = True  # ours
+    environment_variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """One entry of `handlers`, in force. Text attributes as IIS spells them; `worker/handler_map.py` compiles it."""
+
+    name: str
+    path: str
+    verb: str
+    modules: str = ""
+    script_processor: str = ""
+    resource_type: str = "Unspecified"
+    require_access: str = "Script"
+    allow_path_info: bool = False
+    pre_condition: str = ""
+    response_buffer_limit: int = 4194304
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """One entry of `isapiFilters`: a drop-in's name or the path of its file."""
+
+    name: str
+    path: str = ""  # empty: the file of that name in the filter folders
+    enabled: bool = True
+    enable_cache: bool = False
+    pre_condition: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """One entry of `modules`: a pipeline plugin, by name or by file."""
+
+    name: str
+    type: str = ""  # path of its file; empty: the file of that name in the filter and extension folders
+    pre_condition: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomError:
+    """One `<error>` of httpErrors; `sub_status` -1 means any."""
+
+    status: int
+    sub_status: int
+    path: str
+    response_mode: ResponseMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpErrors:
+    """`httpErrors`."""
+
+    error_mode: str = "DetailedLocalOnly"  # Custom, Detailed
+    existing_response: str = "Auto"  # Replace, PassThrough
+    errors: tuple[CustomError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticContent:
+    """`staticContent`: MIME map by extension (lower case, with dot) and client cache control."""
+
+    mime_map: Mapping[str, str] = field(default_factory=dict)
+    cache_control_mode: str = "NoControl"  # DisableCache, UseMaxAge, UseExpires
+    cache_control_max_age_seconds: int = 86400
+    cache_control_custom: str = ""
+    http_expires: str = ""
+    set_etag: bool = True
+    follow_symbolic_links_outside_root: bool = False  # ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cgi:
+    """`cgi`. `interpreters` (ours) maps the interpreter names of old shebang lines to programs on this machine."""
+
+    timeout_seconds: int = 900
+    pass_authorization: bool = False  # ours
+    create_process_as_user: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restriction:
+    """One entry of isapiCgiRestriction: a program and whether it may run."""
+
+    path: str
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFiltering:
+    """`security/requestFiltering`."""
+
+    allow_double_escaping: bool = False
+    allow_high_bit_characters: bool = True
+    max_allowed_content_length: int = 30000000
+    max_url: int = 4096
+    max_query_string: int = 2048
+    header_limits: Mapping[str, int] = field(default_factory=dict)  # lower-case name to bytes
+    allow_unlisted_verbs: bool = True
+    verbs: Mapping[str, bool] = field(default_factory=dict)
+    allow_unlisted_extensions: bool = True
+    extensions: Mapping[str, bool] = field(default_factory=dict)  # lower-case, with dot
+    hidden_segments: tuple[str, ...] = ()  # lower-case
+    deny_url_sequences: tuple[str, ...] = ()  # lower-case
+    deny_query_string_sequences: tuple[str, ...] = ()
+    always_allowed_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathSettings:
+    """Everything system.webServer says about one URL path, inheritance and web.config files applied."""
+
+    access_policy: AccessPolicy = AccessPolicy.READ
+    handlers: tuple[Handler, ...] = ()
+    keeps_plugin_mappings: bool = True  # false after <handlers><clear/>: mappings that drop-ins bring are gone too
+    removed_handlers: tuple[str, ...] = ()  # names taken out by <remove>, also of mappings that drop-ins bring
+    default_document_enabled: bool = True
+    default_documents: tuple[str, ...] = ()
+    directory_browse_enabled: bool = False
+    static_content: StaticContent = field(default_factory=StaticContent)
+    cgi: Cgi = field(default_factory=Cgi)
+    http_errors: HttpErrors = field(default_factory=HttpErrors)
+    request_filtering: RequestFiltering = field(default_factory=RequestFiltering)
+    custom_headers: tuple[tuple[str, str], ...] = ()  # httpProtocol/customHeaders
+    not_listed_isapis_allowed: bool = False
+    not_listed_cgis_allowed: bool = False
+    restrictions: tuple[Restriction, ...] = ()
+    filters: tuple[Filter, ...] = ()  # server-wide ones first, then the site's
+    modules: tuple[Module, ...] = ()
+    app_concurrent_request_limit: int = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebLimits:
+    """`webLimits`."""
+
+    connection_timeout_seconds: int = 120
+    header_wait_timeout_seconds: int = 0  # 0: 120
+    min_bytes_per_second: int = 240
+    max_global_bandwidth: int = 4294967295
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The server level, frozen. `root` is the folder above the configuration file's (drop-in folders lie in it)."""
+
+    version: int
+    path: str
+    isolation_mode: IsolationMode = IsolationMode.WORKER_PROCESS
+    sites: tuple[Site, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    web_limits: WebLimits = field(default_factory=WebLimits)
+    log_directory: str = ""  # of HTTPERR and the event log
+    extension_folders: tuple[str, ...] = ()  # searched in order; the first file of a name wins
+    filter_folders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # known but unsupported sections and the like, one line each, with file and line
+
+    def pool(self, name: str) -> Pool:
+        """The pool of that name. Raises KeyError."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)
+
+    def application(self, key: str) -> Application:
+        """The application of that key. Raises KeyError."""
+        for site in self.sites:
+            for application in site.applications:
+                if application.key == key:
+                    return application
+        raise KeyError(key)

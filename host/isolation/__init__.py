@@ -1,0 +1,1 @@
+"""The two switchable process models behind one interface. The switch is read here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Starts CGI programs from a small process, and ends whole process trees."""

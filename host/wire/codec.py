@@ -1,0 +1,206 @@
+"""How frames become bytes and bytes become frames.
+
+Encoders are plain functions that return one bytes value; the caller collects them and writes once per loop turn.
+`FrameDecoder` takes bytes in any pieces and gives whole frames; what a frame's body holds is decoded by the function
+of that kind, which raises WireError for a body that does not fit.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from host.wire.errors import WireError
+from host.wire.frames import (
+    END_BODY,
+    FILE_BODY,
+    HEADER,
+    LENGTH,
+    MAX_FRAME_BYTES,
+    NUMBER_32,
+    NUMBER_64,
+    REQUEST_BODY,
+    RESET_BODY,
+    RESPONSE_BODY,
+    Kind,
+    RequestFrame,
+    ResponseFrame,
+)
+
+_pack_header = HEADER.pack
+_unpack_header = HEADER.unpack_from
+_OVERHEAD = HEADER.size - LENGTH.size
+_KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
+
+
+class FrameDecoder:
+    """Bytes in, whole frames out. One per link and direction."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def receive(self, data: bytes) -> list[tuple[Kind, int, bytes]]:
+        """Frames completed by `data`, as (kind, request id, body). Raises WireError for what cannot be a frame."""
+        if self._buffer:
+            data = self._buffer + data
+        frames: list[tuple[Kind, int, bytes]] = []
+        offset, size = 0, len(data)
+        while size - offset >= HEADER.size:
+            length, request_id, kind = _unpack_header(data, offset)
+            if not _OVERHEAD <= length <= MAX_FRAME_BYTES:
+                raise WireError(f"a frame of {length} bytes: the limit is {MAX_FRAME_BYTES}")
+            end = offset + LENGTH.size + length
+            if end > size:
+                break
+            try:
+                frames.append((_KINDS[kind], request_id, data[offset + HEADER.size : end]))
+            except KeyError:
+                raise WireError(f"a frame of the unknown kind {kind}") from None
+            offset = end
+        self._buffer = data[offset:] if offset else data
+        return frames
+
+    @property
+    def has_partial_frame(self) -> bool:
+        """Whether bytes of an unfinished frame are waiting (at the end of input: the peer died in mid-frame)."""
+        return bool(self._buffer)
+
+
+def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
+    """A frame whose body is already bytes (BODY, BODY_END, ABORT, DRAIN, STARTED, DATA)."""
+    return _pack_header(_OVERHEAD + len(body), request_id, kind) + body
+
+
+def encode_number(kind: Kind, request_id: int, number: int) -> bytes:
+    """A frame that carries one u32 (WINDOW, CREDIT, BODY_WINDOW)."""
+    return _pack_header(_OVERHEAD + 4, request_id, kind) + NUMBER_32.pack(number)
+
+
+def decode_number(body: bytes) -> int:
+    """The u32 of WINDOW, CREDIT, BODY_WINDOW."""
+    try:
+        return int(NUMBER_32.unpack(body)[0])
+    except struct.error as error:
+        raise WireError(f"a number frame with {len(body)} bytes") from error
+
+
+def encode_session_end(connection_number: int) -> bytes:
+    """SESSION_END for that client connection."""
+    return _pack_header(_OVERHEAD + 8, 0, Kind.SESSION_END) + NUMBER_64.pack(connection_number)
+
+
+def decode_session_end(body: bytes) -> int:
+    """The connection number of SESSION_END."""
+    try:
+        return int(NUMBER_64.unpack(body)[0])
+    except struct.error as error:
+        raise WireError(f"a session end with {len(body)} bytes") from error
+
+
+def encode_request(request_id: int, frame: RequestFrame) -> bytes:
+    """REQUEST. Raises WireError when a part is too long for its length field."""
+    flags, connection, application, method, target, fields, content_length, body = frame
+    try:
+        packed = REQUEST_BODY.pack(
+            flags, len(connection), len(application), len(method), len(target), len(fields), content_length
+        )
+    except struct.error as error:
+        raise WireError(f"a request head too long for its frame: {error}") from error
+    payload = b"".join((packed, connection, application, method, target, fields, body))
+    return _pack_header(_OVERHEAD + len(payload), request_id, Kind.REQUEST) + payload
+
+
+def decode_request(body: bytes) -> RequestFrame:
+    """The body of REQUEST."""
+    try:
+        flags, connection_size, application_size, method_size, target_size, fields_size, content_length = (
+            REQUEST_BODY.unpack_from(body)
+        )
+    except struct.error as error:
+        raise WireError("a truncated request frame") from error
+    connection_at = REQUEST_BODY.size
+    application_at = connection_at + connection_size
+    method_at = application_at + application_size
+    target_at = method_at + method_size
+    fields_at = target_at + target_size
+    body_at = fields_at + fields_size
+    if body_at > len(body):
+        raise WireError("a request frame whose parts are longer than itself")
+    return RequestFrame(
+        flags,
+        body[connection_at:application_at],
+        body[application_at:method_at],
+        body[method_at:target_at],
+        body[target_at:fields_at],
+        body[fields_at:body_at],
+        content_length,
+        body[body_at:],
+    )
+
+
+def encode_response(request_id: int, frame: ResponseFrame) -> bytes:
+    """RESPONSE."""
+    flags, credit, status, substatus, win32_status, head, body = frame
+    packed = RESPONSE_BODY.pack(flags, credit, status, substatus, win32_status, len(head))
+    length = _OVERHEAD + len(packed) + len(head) + len(body)
+    return b"".join((_pack_header(length, request_id, Kind.RESPONSE), packed, head, body))
+
+
+def decode_response(body: bytes) -> ResponseFrame:
+    """The body of RESPONSE."""
+    try:
+        flags, credit, status, substatus, win32_status, head_size = RESPONSE_BODY.unpack_from(body)
+    except struct.error as error:
+        raise WireError("a truncated response frame") from error
+    body_at = RESPONSE_BODY.size + head_size
+    if body_at > len(body):
+        raise WireError("a response frame whose head is longer than itself")
+    if credit > 1:
+        raise WireError(f"a response that gives back {credit} credits")
+    return ResponseFrame(
+        flags, credit, status, substatus, win32_status, body[RESPONSE_BODY.size : body_at], body[body_at:]
+    )
+
+
+def encode_file(request_id: int, sequence: int, offset: int, length: int) -> bytes:
+    """FILE: `length` bytes from `offset` of the descriptor sent with (request id, sequence) over the side socket."""
+    return _pack_header(_OVERHEAD + FILE_BODY.size, request_id, Kind.FILE) + FILE_BODY.pack(sequence, offset, length)
+
+
+def decode_file(body: bytes) -> tuple[int, int, int]:
+    """(sequence, offset, length) of FILE."""
+    try:
+        sequence, offset, length = FILE_BODY.unpack(body)
+    except struct.error as error:
+        raise WireError(f"a file frame with {len(body)} bytes") from error
+    return sequence, offset, length
+
+
+def encode_end(request_id: int, credit: int) -> bytes:
+    """END: the response is complete; `credit` (0 or 1) gives the request's credit back."""
+    return _pack_header(_OVERHEAD + 1, request_id, Kind.END) + END_BODY.pack(credit)
+
+
+def decode_end(body: bytes) -> int:
+    """The credit of END."""
+    if len(body) != END_BODY.size or body[0] > 1:
+        raise WireError("a malformed end frame")
+    return body[0]
+
+
+def encode_reset(request_id: int, status: int, substatus: int, credit: int, reason: str) -> bytes:
+    """RESET: before a response has begun the client gets `status`; afterwards its connection is cut."""
+    body = RESET_BODY.pack(status, substatus, credit) + reason.encode()[:4096]
+    return encode(Kind.RESET, request_id, body)
+
+
+def decode_reset(body: bytes) -> tuple[int, int, int, str]:
+    """(status, substatus, credit, reason) of RESET."""
+    try:
+        status, substatus, credit = RESET_BODY.unpack_from(body)
+    except struct.error as error:
+        raise WireError("a truncated reset frame") from error
+    if credit > 1 or not 400 <= status <= 599:
+        raise WireError(f"a reset with status {status} and credit {credit}")
+    return status, substatus, credit, body[RESET_BODY.size :].decode("utf-8", "replace")

@@ -1,0 +1,262 @@
+"""What is said between the service and its children, one message a packet; and how it becomes bytes.
+
+The service talks to the front (listener or inetinfo), to each pool's parent and to each worker (or dllhost). Messages
+from a child are decoded against these types: an unknown message or a wrong field is a WireError and costs the child
+its channel, never the service. Descriptors travel with the packet (SCM_RIGHTS) in the order that the docstring names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from host.wire.errors import WireError
+
+INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an empty packet
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """Base of all control messages."""
+
+
+# --- both ways ---------------------------------------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True, kw_only=True):
+    """Child: I run. `protocol` is PROTOCOL_VERSION; `role` is the first word of the process title."""
+
+    role: str
+    pid: int
+    protocol: int
+
+
+class Ready(Message, frozen=True, kw_only=True):
+    """Child: configured and able to work."""
+
+
+class Ping(Message, frozen=True, kw_only=True):
+    """Service: are you well? Answered by Pong with the same number."""
+
+    number: int
+
+
+class Pong(Message, frozen=True, kw_only=True):
+    """Child: I am. Workers answer when both the loop and a thread have run; their counters come along."""
+
+    number: int
+    requests_served: int = 0
+    requests_in_hand: int = 0
+    idle_seconds: float = 0.0
+
+
+class Drain(Message, frozen=True, kw_only=True):
+    """Service: take nothing new, finish what you have, then end; at the latest after so many seconds."""
+
+    seconds: float
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """Child: a line for the event log. `id` is one of host.logs.events.EVENTS."""
+
+    id: str
+    text: str
+    fields: dict[str, str] = {}
+
+
+class Configure(Message, frozen=True, kw_only=True):
+    """Service: the configuration in force. `text` is the server-level file as it was validated, `path` where it is
+    from (messages, relative paths). `isolation` and `port` are the command line's overrides; empty and 0 for none.
+    """
+
+    version: int
+    path: str
+    text: bytes
+    isolation: str = ""
+    port: int = 0
+
+
+# --- service and front -------------------------------------------------------------------------------------------
+
+
+class Listen(Message, frozen=True, kw_only=True):
+    """Service: accept on this socket. Descriptor: the listening socket. `endpoint` is `address:port`."""
+
+    endpoint: str
+
+
+class Unlisten(Message, frozen=True, kw_only=True):
+    """Service: stop accepting there; connections that are open stay."""
+
+    endpoint: str
+
+
+class QueueState(Message, frozen=True, kw_only=True):
+    """Service: requests of this queue are taken (`reason` empty) or refused with that HTTPERR reason (503)."""
+
+    queue: str
+    reason: str = ""
+
+
+class AttachWorker(Message, frozen=True, kw_only=True):
+    """Service: this worker serves that queue. Descriptors: the link (stream), the side socket."""
+
+    queue: str
+    worker: str
+    pid: int
+
+
+class DetachWorker(Message, frozen=True, kw_only=True):
+    """Service: hand nothing more to that worker; send DRAIN on its link."""
+
+    worker: str
+
+
+class Demand(Message, frozen=True, kw_only=True):
+    """Front: requests wait in that queue and no worker has credit. Said again while it lasts, once a second."""
+
+    queue: str
+    waiting: int
+
+
+class WorkerGone(Message, frozen=True, kw_only=True):
+    """Front: that worker's link is closed. `in_hand` are the requests it had, `broken` why we closed it (if we did)."""
+
+    worker: str
+    in_hand: int
+    broken: str = ""
+
+
+class AskRequests(Message, frozen=True, kw_only=True):
+    """Service: which requests are under way?"""
+
+    number: int
+
+
+class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One request under way, in IIS's words. Times in milliseconds."""
+
+    request_id: str
+    connection_id: int
+    verb: str
+    url: str
+    site_id: int
+    host_name: str
+    client_ip_address: str
+    local_port: int
+    time_elapsed: int
+    pipeline_state: str
+    worker: str
+    queue: str
+
+
+class Requests(Message, frozen=True, kw_only=True):
+    """Front: the answer to AskRequests."""
+
+    number: int
+    rows: list[RequestRow]
+    connections: int
+
+
+# --- service and pool parent -------------------------------------------------------------------------------------
+
+
+class StartWorker(Message, frozen=True, kw_only=True):
+    """Service: fork a worker. Descriptors: its control channel, its link, its side socket."""
+
+    worker: str
+    number: int
+
+
+class WorkerStarted(Message, frozen=True, kw_only=True):
+    """Pool parent: it runs."""
+
+    worker: str
+    pid: int
+
+
+class WorkerExited(Message, frozen=True, kw_only=True):
+    """Pool parent: it has ended. `status` is the exit code or minus the signal."""
+
+    worker: str
+    pid: int
+    status: int
+
+
+class KillWorker(Message, frozen=True, kw_only=True):
+    """Service: end that worker now, with this signal."""
+
+    worker: str
+    signal: int
+
+
+# --- service and worker ------------------------------------------------------------------------------------------
+
+
+class AttachLink(Message, frozen=True, kw_only=True):
+    """Service: a new front takes over. Descriptors: the link (stream), the side socket."""
+
+
+class Unhealthy(Message, frozen=True, kw_only=True):
+    """Worker: a plugin reports itself unhealthy; recycle me."""
+
+    reason: str
+
+
+class PluginRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one plugin in this worker."""
+
+    name: str
+    family: str
+    path: str
+    state: str  # loaded | failed | not listed
+    detail: str = ""
+
+
+class Plugins(Message, frozen=True, kw_only=True):
+    """Worker: what was loaded, once after the start."""
+
+    rows: list[PluginRow]
+
+
+AnyMessage = (
+    Hello
+    | Ready
+    | Ping
+    | Pong
+    | Drain
+    | Event
+    | Configure
+    | Listen
+    | Unlisten
+    | QueueState
+    | AttachWorker
+    | DetachWorker
+    | Demand
+    | WorkerGone
+    | AskRequests
+    | Requests
+    | StartWorker
+    | WorkerStarted
+    | WorkerExited
+    | KillWorker
+    | AttachLink
+    | Unhealthy
+    | Plugins
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode_message(message: AnyMessage) -> bytes:
+    """One message as bytes."""
+    return _encoder.encode(message)
+
+
+def decode_message(raw_message: bytes) -> AnyMessage:
+    """One message from bytes. Raises WireError for anything that is not one of ours."""
+    try:
+        return _decoder.decode(raw_message)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"not a control message: {error}") from error

@@ -1,0 +1,127 @@
+"""What is said about a request, between the front (listener or inetinfo) and a worker (or dllhost).
+
+Every frame starts with `HEADER`: the length of what follows the length field (u32), the request id (u32, 0 for the
+link itself) and the kind (u8). Integers are little-endian. The id is the front's and is unique on one link while the
+request lives.
+
+front to worker
+    REQUEST      a request head, with as much of the body as had arrived; see `RequestFrame`
+    BODY         more of the request's body (only inside the window that BODY_WINDOW granted)
+    BODY_END     the body is complete
+    ABORT        the client is gone: cancel the handler; the worker still answers with END or RESET
+    WINDOW       u32: the worker may send that many more body bytes of this response
+    SESSION_END  u64: the client connection of that number is closed (id 0)
+    DRAIN        no further REQUEST will come on this link (id 0)
+worker to front
+    CREDIT       u32: the worker can take that many more requests (id 0)
+    STARTED      a handler may begin to act on this request: it cannot be requeued any more
+    RESPONSE     head, and the body's beginning or all of it; see `ResponseFrame`
+    DATA         more of the response's body
+    FILE         a piece of an open file, see `FILE_BODY`; its descriptor comes over the side socket
+    END          the response is complete; see `END_BODY`
+    RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
+    BODY_WINDOW  u32: the front may send that many more bytes of the request's body
+
+Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
+sequence number of the FILE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
+"""
+
+from __future__ import annotations
+
+import enum
+from struct import Struct
+from typing import Final, NamedTuple
+
+PROTOCOL_VERSION: Final = 1
+HEADER: Final = Struct("<IIB")
+LENGTH: Final = Struct("<I")
+MAX_FRAME_BYTES: Final = 4 * 1024 * 1024  # a head is at most 16 MiB by IIS's range, ours are far smaller
+MAX_DATA_BYTES: Final = 64 * 1024  # bodies are cut into pieces of at most this size
+INITIAL_RESPONSE_WINDOW: Final = 1024 * 1024
+INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
+
+
+class Kind(enum.IntEnum):
+    """Frame kinds; below 16 front to worker, from 16 worker to front."""
+
+    REQUEST = 1
+    BODY = 2
+    BODY_END = 3
+    ABORT = 4
+    WINDOW = 5
+    SESSION_END = 6
+    DRAIN = 7
+    CREDIT = 16
+    STARTED = 17
+    RESPONSE = 18
+    DATA = 19
+    FILE = 20
+    END = 21
+    RESET = 22
+    BODY_WINDOW = 23
+
+
+class RequestFlag(enum.IntFlag):
+    """Facts about a request that fit into one byte."""
+
+    SECURE = 1  # came over TLS
+    HTTP_1_1 = 2  # otherwise HTTP/1.0
+    HAS_BODY = 4
+    BODY_COMPLETE = 8  # the whole body is in the REQUEST frame; no BODY, no BODY_END
+    EXPECT_CONTINUE = 16  # the client waits for 100 Continue; the front sends it at the first BODY_WINDOW
+    KEEP_ALIVE = 32
+    REPLAYED = 64  # an earlier worker died with it
+
+
+class ResponseFlag(enum.IntFlag):
+    """Facts about a response that fit into one byte."""
+
+    COMPLETE = 1  # the whole body is in this frame: no DATA, no END
+    CLOSE = 2  # close the client's connection afterwards
+    RAW = 4  # nph: head_length is 0, body bytes go out as they are, then the connection is closed
+    NO_CACHE = 8  # must not enter the listener's cache
+
+
+REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the field block, content length
+RESPONSE_BODY: Final = Struct("<BBHHII")  # flags, credit, status, substatus, win32 status, head length
+FILE_BODY: Final = Struct("<IQQ")  # sequence number, offset, length
+END_BODY: Final = Struct("<B")  # credit
+RESET_BODY: Final = Struct("<HHB")  # status, substatus, credit
+NUMBER_32: Final = Struct("<I")
+NUMBER_64: Final = Struct("<Q")
+SIDE_PACKET: Final = Struct("<II")
+
+
+class RequestFrame(NamedTuple):
+    """A decoded REQUEST.
+
+    `connection` is `remote address NUL remote port NUL local address NUL local port NUL connection number`, built once
+    per connection. `application` is the key `<site id>:<application path>`, for example `1:/shop`. `fields` is the
+    header block as it came: `Name: value` lines each ended by CRLF, without the empty line. `content_length` is -1
+    when the client sent a chunked body.
+    """
+
+    flags: int
+    connection: bytes
+    application: bytes
+    method: bytes
+    target: bytes
+    fields: bytes
+    content_length: int
+    body: bytes
+
+
+class ResponseFrame(NamedTuple):
+    """A decoded RESPONSE. `head` is `404 Not Found CRLF` and the field lines, each ended by CRLF, no empty line.
+
+    It may hold Content-Length; it never holds Date, Server, Connection, Keep-Alive or Transfer-Encoding: framing is
+    the front's business. `credit` (0 or 1) gives back the request's credit, as END and RESET do.
+    """
+
+    flags: int
+    credit: int
+    status: int
+    substatus: int
+    win32_status: int
+    head: bytes
+    body: bytes

@@ -1,0 +1,201 @@
+"""Who may import whom. The table is the rule; a new edge needs a decision record."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LIBRARIES = {
+    "pluggy",
+    "multiprocess",
+    "lxml",
+    "uvloop",
+    "httptools",
+    "msgspec",
+    "setproctitle",
+    "typer",
+    "rich",
+    "watchfiles",
+    "psutil",
+}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # room: the rooms and libraries it may import besides itself and the standard library
+    "host.api": {"pluggy"},
+    "host.wire": {"msgspec"},
+    "host.http1": {"httptools"},
+    "host.gateway": {"host.api"},
+    "host.config": {"lxml", "watchfiles"},
+    "host.logs": {"host.config"},
+    "host.isolation": {"host.config"},
+    "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
+    "host.worker": {"host.api", "host.wire", "host.config", "host.isolation", "pluggy"},
+    "host.spawner": {"host.wire"},
+    "host.activation": {"host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
+    "host.admin": {"host.config", "msgspec"},
+    "host.cli": {"host.admin", "host.config", "host.bundled_files", "host", "typer", "rich"},
+    "host.processes": {
+        "host",
+        "host.activation",
+        "host.admin",
+        "host.api",
+        "host.bundled_files",
+        "host.config",
+        "host.http1",
+        "host.isolation",
+        "host.listener",
+        "host.logs",
+        "host.spawner",
+        "host.wire",
+        "host.worker",
+        "multiprocess",
+        "uvloop",
+        "setproctitle",
+        "watchfiles",
+        "psutil",
+    },
+    "host.bundled_files": set(),
+    "host.__main__": {"host.cli"},
+    "host": set(),
+    "extensions": {"host.api", "host.gateway"},
+    "filters": {"host.api"},
+}
+
+NO_IO = {"socket", "asyncio", "os", "time", "threading", "subprocess", "logging", "select", "selectors", "signal"}
+SANS_IO = ("host.http1", "host.wire", "host.gateway")
+PURE_FILES = ("recycling", "health", "idle", "rapid_fail", "pool_transitions", "worker_transitions", "reconcile")
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts)
+
+
+def room_of(module: str) -> str:
+    return max((room for room in MAY_IMPORT if module == room or module.startswith(room + ".")), key=len, default="")
+
+
+def source_files() -> list[Path]:
+    files = [path for top in ("host", "extensions", "filters") for path in sorted((ROOT / top).rglob("*.py"))]
+    return [path for path in files if "bundled" not in path.parts]
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            assert node.module is not None
+            yield node.module, node.lineno
+            if node.module == "host":
+                for alias in node.names:
+                    yield f"host.{alias.name}", node.lineno
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
+    """Every import of every product file is in the table."""
+    module = module_name(path)
+    room = room_of(module)
+    assert room, f"{module} belongs to no room of the table"
+    allowed = MAY_IMPORT[room] | {room}
+    problems = []
+    for name, line in imported_modules(ast.parse(path.read_text())):
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            continue
+        target = room_of(name) if top in ("host", "extensions", "filters") else top
+        if target not in allowed and not (name == "host" and "host" in allowed):
+            problems.append(f"{path.relative_to(ROOT)}:{line} imports {name}: {room} may not")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", source_files(), ids=module_name)
+def test_imports_stand_at_the_top(path: Path) -> None:
+    """An import inside a function hides an edge (a guard for an optional library at the top is fine)."""
+    problems = [
+        f"{path.relative_to(ROOT)}:{inner.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert not problems, "imports inside functions: " + ", ".join(problems)
+
+
+def is_sans_io(module: str) -> bool:
+    if module.startswith(SANS_IO):
+        return True
+    return module.startswith("host.activation.") and module.rpartition(".")[2] in PURE_FILES
+
+
+@pytest.mark.parametrize("path", [p for p in source_files() if is_sans_io(module_name(p))], ids=module_name)
+def test_protocol_cores_and_policies_do_no_io(path: Path) -> None:
+    """Bytes and clocks are handed in: these files cannot open, wait or look at the time."""
+    problems = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for name, line in imported_modules(ast.parse(path.read_text()))
+        if name.partition(".")[0] in NO_IO
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_no_import_cycles_between_modules() -> None:
+    """A module graph without knots can be read in order."""
+    graph: dict[str, set[str]] = {}
+    modules = {module_name(path) for path in source_files()}
+    for path in source_files():
+        tree = ast.parse(path.read_text())
+        names = {name for name, _ in imported_modules(tree)}
+        graph[module_name(path)] = {name for name in names if name in modules and name != module_name(path)}
+    done: set[str] = set()
+    for start in sorted(graph):
+        stack: list[tuple[str, Iterator[str]]] = [(start, iter(sorted(graph[start])))]
+        on_path = [start]
+        while stack:
+            _, following = stack[-1]
+            target = next((name for name in following if name not in done), None)
+            if target is None:
+                stack.pop()
+                done.add(on_path.pop())
+                continue
+            assert target not in on_path, f"import cycle: {' -> '.join([*on_path[on_path.index(target) :], target])}"
+            on_path.append(target)
+            stack.append((target, iter(sorted(graph[target]))))
+
+
+def test_every_library_of_the_table_is_a_declared_dependency() -> None:
+    """The table and pyproject.toml name the same libraries."""
+    declared = (ROOT / "pyproject.toml").read_text()
+    assert not [name for name in LIBRARIES if f'"{name}' not in declared]
+
+
+def test_budgets_of_file_and_function_length() -> None:
+    """Files up to 400 lines, functions up to 50: then it is time to split (argument declarations excepted)."""
+    problems = []
+    for path in source_files():
+        text = path.read_text()
+        if text.count("\n") > 400:
+            problems.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = [part for part in node.body if not isinstance(part, ast.Expr) or not _is_docstring(part)]
+                first = body[0].lineno if body else node.lineno
+                length = (node.end_lineno or first) - first + 1
+                if length > 50:
+                    problems.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {length} lines")
+    assert not problems, "\n".join(problems)
+
+
+def _is_docstring(part: ast.Expr) -> bool:
+    return isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
