@@ -48,6 +48,7 @@ class Response:
     win32_status: int = 0
     close_connection: bool = False
     raw: bool = False
+    internal_target: str = ""  # set by `local_redirect`: the host answers with this URL of the same site instead
 
     def __post_init__(self) -> None:
         if not 100 <= self.status <= 999:
@@ -77,6 +78,17 @@ class Response:
     def redirect(cls, location: str, *, status: int = 302) -> Response:
         """A redirect to `location` (an absolute or relative reference, already percent-encoded)."""
         return cls(status=status, headers=Headers([("Location", location)]))
+
+    @classmethod
+    def local_redirect(cls, target: str) -> Response:
+        """Answer with another URL of this site, without the client knowing (RFC 3875 section 6.2.2).
+
+        `target` is an absolute path with an optional query, percent-encoded. The host runs it as a GET without a body;
+        at most ten times for one request. Raises ValueError for anything that is not an absolute path.
+        """
+        if not target.startswith("/"):
+            raise ValueError(f"a local redirect needs an absolute path, not {target!r}")
+        return cls(internal_target=target)
 
     @classmethod
     def file(cls, path: str | Path, *, content_type: str = "application/octet-stream") -> Response:

@@ -22,6 +22,7 @@ from host.wire.frames import (
     RESET_BODY,
     RESPONSE_BODY,
     Kind,
+    LogFrame,
     RequestFrame,
     ResponseFrame,
 )
@@ -204,3 +205,24 @@ def decode_reset(body: bytes) -> tuple[int, int, int, str]:
     if credit > 1 or not 400 <= status <= 599:
         raise WireError(f"a reset with status {status} and credit {credit}")
     return status, substatus, credit, body[RESET_BODY.size :].decode("utf-8", "replace")
+
+
+def encode_log(request_id: int, frame: LogFrame) -> bytes:
+    """LOG. A NUL inside a text would move the fields behind it: it becomes a space."""
+    if "\0" in "".join(frame):
+        frame = LogFrame(*(text.replace("\0", " ") for text in frame))
+    return encode(Kind.LOG, request_id, "\0".join(frame).encode("utf-8", "replace"))
+
+
+def decode_log(body: bytes) -> LogFrame:
+    """The body of LOG."""
+    texts = body.decode("utf-8", "replace").split("\0")
+    if len(texts) != len(LogFrame._fields):
+        raise WireError(f"a log frame of {len(texts)} texts")
+    frame = LogFrame(*texts)
+    for number in (frame.status, frame.win32_status):
+        if number and not (number.isascii() and number.isdigit() and len(number) <= 10):
+            raise WireError(f"a log frame with the number {number!r}")
+    if frame.status and not 100 <= int(frame.status) <= 999:
+        raise WireError(f"a log frame with the status {frame.status}")
+    return frame

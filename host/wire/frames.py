@@ -21,6 +21,7 @@ worker to front
     END          the response is complete; see `END_BODY`
     RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
     BODY_WINDOW  u32: the front may send that many more bytes of the request's body
+    LOG          changed fields of the log line, see `LogFrame`; at most once, before END or a complete RESPONSE
 
 Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
 sequence number of the FILE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
@@ -59,6 +60,7 @@ class Kind(enum.IntEnum):
     END = 21
     RESET = 22
     BODY_WINDOW = 23
+    LOG = 24
 
 
 class RequestFlag(enum.IntFlag):
@@ -125,3 +127,17 @@ class ResponseFrame(NamedTuple):
     win32_status: int
     head: bytes
     body: bytes
+
+
+class LogFrame(NamedTuple):
+    """A decoded LOG: seven texts (UTF-8) joined by NUL, in this order. An empty text leaves the field as it is; a
+    field that shall be empty in the log line is `-`. `target` is path and query, percent-encoded.
+    """
+
+    user_name: str = ""  # the authenticated user; filters may have changed it
+    client: str = ""  # instead of the client's address
+    server: str = ""  # instead of the server's address
+    method: str = ""
+    target: str = ""
+    status: str = ""  # decimal, 100 to 999
+    win32_status: str = ""  # decimal
