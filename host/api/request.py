@@ -97,6 +97,7 @@ class Request:
     path: str = ""  # decoded, normalised path: what is mapped to a file. Set by the worker
     raw_query: str = ""  # what stands after "?", still encoded
     physical_path: str = ""  # file or folder that `path` maps to, without path_info
+    physical_root: str = ""  # folder of the virtual directory that holds it: nothing outside may be shown
     script_name: str = ""  # URL path of the script, decoded
     path_info: str = ""  # what follows the script in the URL, decoded; empty when nothing does
     mapping: HandlerMapping | None = None  # the handler mapping that answers

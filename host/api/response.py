@@ -49,6 +49,7 @@ class Response:
     close_connection: bool = False
     raw: bool = False
     internal_target: str = ""  # set by `local_redirect`: the host answers with this URL of the same site instead
+    internal_keeps_request: bool = False  # with internal_target: method and body stay (default documents); else GET
 
     def __post_init__(self) -> None:
         if not 100 <= self.status <= 999:
