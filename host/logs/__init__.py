@@ -1,0 +1,1 @@
+"""What is written down: one line per request, one per refusal, one per operational event."""

@@ -1,0 +1,65 @@
+"""Operational events: stable ids, one meaning each. Why a process started, ended or was recycled.
+
+IIS's numbers (source WAS) where IIS has the event; isapy's own start at 6000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class EventKind(NamedTuple):
+    """A stable id, IIS's or our number, the level and the meaning."""
+
+    number: int
+    level: str  # information | warning | error
+    meaning: str
+
+
+EVENTS: Final[Mapping[str, EventKind]] = {
+    # the service and its children
+    "service-started": EventKind(6000, "information", "the service is up"),
+    "service-stopping": EventKind(6001, "information", "the service drains its children and ends"),
+    "process-started": EventKind(6002, "information", "a process was started, and why"),
+    "process-ended": EventKind(6003, "information", "a process ended as it was told to"),
+    "process-died": EventKind(6004, "error", "a process ended unexpectedly; exit code or signal"),
+    "process-killed": EventKind(6005, "warning", "a process did not end in time and was killed"),
+    "front-broken-link": EventKind(5011, "error", "a worker broke the dialogue or its link"),
+    # workers and pools, with IIS's numbers
+    "pool-rapid-fail": EventKind(5002, "error", "the pool was disabled after a series of failures"),
+    "worker-died": EventKind(5009, "warning", "a worker ended unexpectedly"),
+    "worker-ping-failed": EventKind(5010, "warning", "a worker did not answer a ping in time"),
+    "worker-startup-limit": EventKind(5012, "warning", "a worker was not ready within startupTimeLimit"),
+    "worker-shutdown-limit": EventKind(5013, "warning", "a worker did not end within shutdownTimeLimit"),
+    "recycle-time": EventKind(5074, "information", "recycled: age"),
+    "recycle-requests": EventKind(5075, "information", "recycled: requests served"),
+    "recycle-memory": EventKind(5077, "information", "recycled: virtual memory"),
+    "recycle-unhealthy": EventKind(5078, "warning", "recycled: an extension reported itself unhealthy"),
+    "recycle-on-demand": EventKind(5079, "information", "recycled: asked for by the administrator"),
+    "recycle-config-change": EventKind(5080, "information", "recycled: the configuration changed"),
+    "recycle-private-memory": EventKind(5117, "information", "recycled: private memory"),
+    "worker-idle": EventKind(5186, "information", "a worker was idle for idleTimeout and was ended"),
+    "pool-started": EventKind(6010, "information", "the pool takes requests"),
+    "pool-stopped": EventKind(6011, "information", "the pool refuses requests"),
+    "recycle-plugin-change": EventKind(6012, "information", "recycled: a plugin file changed"),
+    # configuration
+    "configuration-applied": EventKind(6020, "information", "a changed configuration is in force"),
+    "configuration-refused": EventKind(6021, "error", "a changed configuration is broken; the old one serves on"),
+    "configuration-warning": EventKind(6022, "warning", "the configuration names something isapy does not support"),
+    "isolation-switched": EventKind(6023, "information", "the process model changed"),
+    "binding-failed": EventKind(6024, "error", "a listening socket could not be opened"),
+    # plugins
+    "plugin-loaded": EventKind(6030, "information", "a plugin was loaded"),
+    "plugin-failed": EventKind(6031, "error", "a plugin could not be loaded; its mappings answer 500.21"),
+    "plugin-error": EventKind(6032, "error", "a plugin raised an exception"),
+    "plugin-warning": EventKind(6033, "warning", "a plugin says something the operator should know"),
+    "filter-refused": EventKind(6034, "error", "a filter may not run in this process model"),
+    # CGI
+    "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),
+    "cgi-timeout": EventKind(6041, "warning", "a CGI program was ended by cgi/@timeout"),
+    "cgi-stderr": EventKind(6042, "information", "a CGI program wrote to standard error"),
+    # requests and logs
+    "request-replayed": EventKind(6050, "information", "a request was given to another worker"),
+    "log-failed": EventKind(6051, "error", "a log could not be written"),
+}
