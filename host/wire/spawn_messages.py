@@ -2,13 +2,28 @@
 
 LaunchProgram travels with three descriptors (standard input, output, error). Environment entries are bytes
 (`NAME=value`), because CGI values need not be text.
+
+A LaunchProgram of more than `LARGEST_PACKET` bytes (a socket takes no packet larger than its send buffer) travels in
+a memory file: the packet is then the single byte `IN_MEMORY_FILE` and the file's descriptor comes as the fourth one;
+the message starts at its offset 0 and ends with it, and may be `LARGEST_MESSAGE` bytes long.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from host.wire.errors import WireError
+
+LARGEST_PACKET: Final = 65536
+"""Bytes of a message that travels in the packet itself; Linux's default send buffer takes three times as much."""
+
+LARGEST_MESSAGE: Final = 4194304
+"""Bytes of a message in a memory file; Linux gives no more to a program's arguments and environment together."""
+
+IN_MEMORY_FILE: Final = b"\x00"
+"""The packet that says: the message is in the fourth descriptor. No message is one zero byte."""
 
 
 class SpawnMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
