@@ -162,7 +162,7 @@ class Requests(Message, frozen=True, kw_only=True):
 
 
 class StartWorker(Message, frozen=True, kw_only=True):
-    """Service: fork a worker. Descriptors: its control channel, its link, its side socket."""
+    """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink."""
 
     worker: str
     number: int
@@ -194,7 +194,8 @@ class KillWorker(Message, frozen=True, kw_only=True):
 
 
 class AttachLink(Message, frozen=True, kw_only=True):
-    """Service: a new front takes over. Descriptors: the link (stream), the side socket."""
+    """Service: serve this front too. Descriptors: the link (stream), the side socket. First of all after Ready, and
+    again when the front was restarted."""
 
 
 class Unhealthy(Message, frozen=True, kw_only=True):

@@ -1,0 +1,95 @@
+"""What activation needs of the processes below it; `processes/` provides it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from signal import Signals
+from typing import Protocol
+
+from host.isolation.placement import Slot
+from host.wire.control_messages import AnyMessage
+
+
+class Channel(Protocol):
+    """The service's end of a control channel."""
+
+    def attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_message: Callable[[AnyMessage, list[int]], None],
+        on_closed: Callable[[str], None],
+    ) -> None:
+        """Start reading; `on_closed(why)` comes once."""
+
+    def send(self, message: AnyMessage, descriptors: Sequence[int] = ()) -> None:
+        """Say something; the descriptors stay the caller's."""
+
+    def close(self) -> None:
+        """The peer sees the end of input."""
+
+
+class Child(Protocol):
+    """A process that the service itself started."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def channel(self) -> Channel:
+        """Its control channel."""
+
+    def kill(self, number: int) -> None:
+        """Send it a signal; a process that is gone does not mind."""
+
+
+class ChildLauncher(Protocol):
+    """Starts processes for slots, and makes channels."""
+
+    def start(self, slot: Slot, on_exit: Callable[[int], None]) -> Child:
+        """Start the slot's process; `on_exit(status)` comes once: exit code, or minus the signal."""
+
+    def channel_pair(self) -> tuple[Channel, socket.socket]:
+        """A control channel: our end, and the end to pass on (the caller closes it)."""
+
+
+EventReporter = Callable[[str, str, Mapping[str, str]], None]
+"""(stable id, text, fields): a line in the event log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every supervisor is given. `clock` is monotonic seconds."""
+
+    loop: asyncio.AbstractEventLoop
+    launcher: ChildLauncher
+    report: EventReporter
+    clock: Callable[[], float] = time.monotonic
+
+
+def describe_exit(status: int) -> str:
+    """`exit code 3` or `signal 9 (SIGKILL)`."""
+    if status < 0:
+        return f"signal {-status} ({signal_name(-status)})"
+    return f"exit code {status}"
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; the number as text when it has no name."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def link_pair() -> tuple[tuple[socket.socket, socket.socket], tuple[socket.socket, socket.socket]]:
+    """A worker link: (the front's stream and side socket), (the worker's)."""
+    front_stream, worker_stream = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    front_side, worker_side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for end in (front_stream, worker_stream):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+    return (front_stream, front_side), (worker_stream, worker_side)

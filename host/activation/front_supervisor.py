@@ -1,0 +1,205 @@
+"""Keeps the front (listener or inetinfo) running and tells it about sockets, queues and workers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
+from host.isolation.placement import Slot
+from host.wire.control_messages import (
+    AnyMessage,
+    AskRequests,
+    AttachLink,
+    AttachWorker,
+    Configure,
+    Demand,
+    DetachWorker,
+    Drain,
+    Event,
+    Hello,
+    Listen,
+    Plugins,
+    QueueState,
+    Ready,
+    Requests,
+    Unlisten,
+    WorkerGone,
+)
+
+_QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
+_PAUSE_SECONDS: Final = 1.0
+
+
+def _ignore(*_facts: str) -> None:
+    """Until somebody wants to know."""
+
+
+class FrontSupervisor:
+    """One front process after another, until it is retired.
+
+    `on_demand(queue)`: requests wait there. `on_worker_gone(worker, broken)`: that worker's link has ended.
+    `on_started()`: a front is ready, and knows no worker yet. `on_plugins(rows)`: inetinfo's plugins.
+    """
+
+    def __init__(self, slot: Slot, around: Surroundings, configure: Configure) -> None:
+        self.slot = slot
+        self._around = around
+        self._configure = configure
+        self._sockets: dict[str, socket.socket] = {}
+        self._queues: dict[str, str] = {}
+        self._child: Child | None = None
+        self._started_at = 0.0
+        self._is_retiring = False
+        self._questions: dict[int, asyncio.Future[Requests]] = {}
+        self._kill_timer: asyncio.TimerHandle | None = None
+        self.is_ready = False
+        self.last_connection_count = 0
+        self.plugins: Plugins = Plugins(rows=[])
+        self.gone: asyncio.Future[None] = around.loop.create_future()
+        self.first_ready: asyncio.Future[None] = around.loop.create_future()
+        self.on_demand: Callable[[str], None] = _ignore
+        self.on_worker_gone: Callable[[str, str], None] = _ignore
+        self.on_started: Callable[[], None] = _ignore
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running front, 0 when there is none at the moment."""
+        return self._child.pid if self._child is not None else 0
+
+    def start(self, why: str) -> None:
+        """Start the process; `why` ends in the event log."""
+        self._started_at = self._around.clock()
+        child = self._around.launcher.start(self.slot, self._exited)
+        self._child = child
+        child.channel.attach(self._around.loop, self._heard, lambda _why: None)
+        self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+
+    def configure(self, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
+        """Another configuration and its listening sockets: new ones before old ones go."""
+        self._configure = configure
+        self._say(configure)
+        for endpoint, listening in sockets.items():
+            if endpoint not in self._sockets:
+                self._say(Listen(endpoint=endpoint), listening.fileno())
+        for endpoint in self._sockets.keys() - sockets.keys():
+            self._say(Unlisten(endpoint=endpoint))
+        self._sockets = dict(sockets)
+
+    def queue_state(self, queue: str, reason: str) -> None:
+        """Take (`reason` empty) or refuse requests of a queue, also after a restart of the front."""
+        self._queues[queue] = reason
+        self._say(QueueState(queue=queue, reason=reason))
+
+    def attach(self, queue: str, worker: str, pid: int, channel: Channel) -> None:
+        """Join a worker and the front by a new link. Without a front it is done when the next one has started."""
+        if not self.is_ready:
+            return
+        (front_stream, front_side), (worker_stream, worker_side) = link_pair()
+        channel.send(AttachLink(), (worker_stream.fileno(), worker_side.fileno()))
+        message = AttachWorker(queue=queue, worker=worker, pid=pid)
+        self._say(message, front_stream.fileno(), front_side.fileno())
+        for end in (front_stream, front_side, worker_stream, worker_side):
+            end.close()
+
+    def detach(self, worker: str) -> None:
+        """Hand nothing more to that worker."""
+        self._say(DetachWorker(worker=worker))
+
+    async def requests(self) -> Requests:
+        """What is under way. Raises TimeoutError when the front does not answer within two seconds."""
+        number = id(object()) & 0x7FFFFFFF
+        answer: asyncio.Future[Requests] = self._around.loop.create_future()
+        self._questions[number] = answer
+        self._say(AskRequests(number=number))
+        try:
+            return await asyncio.wait_for(answer, 2.0)
+        finally:
+            self._questions.pop(number, None)
+
+    def retire(self, seconds: float) -> None:
+        """Stop accepting, finish what is in hand, end; after `seconds` (and one more) it is killed."""
+        if self._is_retiring:
+            return
+        self._is_retiring = True
+        if self._child is None:
+            self._has_gone()
+            return
+        self._say(Drain(seconds=seconds))
+        self._kill_timer = self._around.loop.call_later(seconds + 1.0, self.kill)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._is_retiring = True
+        if self._child is not None:
+            title, pid = self.slot.title, str(self._child.pid)
+            self._around.report("process-killed", f"{title} did not end in time", {"pid": pid})
+            self._child.kill(9)
+
+    def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
+        assert not descriptors, "a front sends no descriptors"
+        match message:
+            case Hello():
+                self._say(self._configure)
+                for endpoint, listening in self._sockets.items():
+                    self._say(Listen(endpoint=endpoint), listening.fileno())
+                for queue, reason in self._queues.items():
+                    self._say(QueueState(queue=queue, reason=reason))
+            case Ready():
+                self.is_ready = True
+                if not self.first_ready.done():
+                    self.first_ready.set_result(None)
+                self.on_started()
+            case Demand():
+                self.on_demand(message.queue)
+            case WorkerGone():
+                self.on_worker_gone(message.worker, message.broken)
+            case Event():
+                self._around.report(message.id, message.text, message.fields)
+            case Plugins():
+                self.plugins = message
+            case Requests():
+                self.last_connection_count = message.connections
+                answer = self._questions.pop(message.number, None)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case _:
+                pass  # a Pong, or something that a front has no reason to say
+
+    def _exited(self, status: int) -> None:
+        child, self._child = self._child, None
+        self.is_ready = False
+        assert child is not None
+        child.channel.close()
+        fields = {"pid": str(child.pid), "status": str(status)}
+        if self._is_retiring:
+            self._around.report("process-ended", f"{self.slot.title} has ended", fields)
+            self._has_gone()
+            return
+        text = f"{self.slot.title} ended by {describe_exit(status)}; its open connections are lost, it is restarted"
+        self._around.report("process-died", text, fields)
+        if not self.first_ready.done():
+            self.first_ready.set_exception(ConnectionAbortedError(f"{self.slot.title}: {describe_exit(status)}"))
+            self._is_retiring = True
+            self._has_gone()
+            return
+        quick = self._around.clock() - self._started_at < _QUICK_DEATH_SECONDS
+        self._around.loop.call_later(_PAUSE_SECONDS if quick else 0.0, self._restart)
+
+    def _restart(self) -> None:
+        if self._is_retiring:
+            self._has_gone()
+        else:
+            self.start("the one before it died")
+
+    def _has_gone(self) -> None:
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _say(self, message: AnyMessage, *descriptors: int) -> None:
+        if self._child is not None:
+            self._child.channel.send(message, descriptors)

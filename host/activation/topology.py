@@ -1,0 +1,138 @@
+"""All processes of one process model: the front, and behind it pools or dllhosts."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+
+from host.activation.children import Surroundings
+from host.activation.dllhost_supervisor import DllhostSupervisor
+from host.activation.front_supervisor import FrontSupervisor
+from host.activation.pool_supervisor import PoolSupervisor
+from host.activation.recycling import RecycleReason
+from host.config.model import Snapshot
+from host.isolation.placement import Slot, SlotRole
+from host.isolation.process_model import ProcessModel
+from host.wire.control_messages import Configure
+
+
+class Topology:
+    """The running processes of one model. Built, started, reconfigured in place, and one day retired."""
+
+    def __init__(self, model: ProcessModel, snapshot: Snapshot, configure: Configure, around: Surroundings) -> None:
+        slots = model.slots(snapshot)
+        self.model = model
+        self.snapshot = snapshot
+        self.pools: dict[str, PoolSupervisor] = {}
+        self.dllhosts: dict[str, DllhostSupervisor] = {}
+        self.front = FrontSupervisor(slots[0], around, configure)
+        self.front.on_demand = self._demand
+        self.front.on_worker_gone = self._worker_gone
+        self.front.on_started = self._front_started
+        self._around = around
+        self._configure = configure
+        self._retired_pools: list[PoolSupervisor] = []
+        for slot in slots[1:]:
+            self._add(slot)
+
+    async def start(self, sockets: Mapping[str, socket.socket], why: str) -> None:
+        """Start the front and the pools' parents. Raises ConnectionAbortedError when the front cannot start."""
+        self.front.configure(self._configure, sockets)
+        self.front.start(why)
+        for pool in self.pools.values():
+            pool.start()
+        await self.front.first_ready
+
+    def apply(
+        self,
+        snapshot: Snapshot,
+        configure: Configure,
+        sockets: Mapping[str, socket.socket],
+        touched: Mapping[str, RecycleReason],
+    ) -> None:
+        """Another configuration of the same model: new pools first, then the front, then recycled and old pools."""
+        self.snapshot, self._configure = snapshot, configure
+        slots = {slot.name: slot for slot in self.model.slots(snapshot)[1:]}
+        added = [slot for name, slot in slots.items() if name not in self.pools]
+        for slot in added:
+            self._add(slot)
+            self.pools[slot.name].start()
+        self.front.configure(configure, sockets)
+        for name in [name for name in self.pools if name not in slots]:
+            retired = self.pools.pop(name)
+            self._retired_pools.append(retired)
+            retired.retire()
+        for name, slot in slots.items():
+            if slot not in added:
+                self.pools[name].apply(slot, snapshot.pool(name), configure, touched.get(name))
+
+    def tick(self) -> None:
+        """Once a second."""
+        for pool in self.pools.values():
+            pool.tick()
+
+    async def retire(self, seconds: float) -> None:
+        """End everything in order: the front finishes what it has, then workers, dllhosts and parents."""
+        self.front.retire(seconds)
+        await self.front.gone
+        pools = [*self.pools.values(), *self._retired_pools]
+        for pool in pools:
+            pool.retire()
+        for dllhost in self.dllhosts.values():
+            dllhost.retire(seconds)
+        futures = [each.gone for each in pools] + [each.gone for each in self.dllhosts.values()]
+        if futures:
+            await asyncio.wait(futures, timeout=seconds + 2.0)
+            self.kill()
+            await asyncio.wait(futures, timeout=5.0)
+
+    def kill(self) -> None:
+        """End everything at once."""
+        if not self.front.gone.done():
+            self.front.kill()
+        for pool in [*self.pools.values(), *self._retired_pools]:
+            if not pool.gone.done():
+                pool.kill()
+        for dllhost in self.dllhosts.values():
+            if not dllhost.gone.done():
+                dllhost.kill()
+
+    def pids(self) -> Iterable[int]:
+        """Process ids of everything that runs below the service."""
+        yield self.front.pid
+        for pool in self.pools.values():
+            yield pool.parent_pid
+            for worker in pool.workers.values():
+                yield worker.pid
+        for dllhost in self.dllhosts.values():
+            yield dllhost.pid
+
+    def _add(self, slot: Slot) -> None:
+        if slot.role is SlotRole.POOL:
+            pool = self.snapshot.pool(slot.name)
+            self.pools[slot.name] = PoolSupervisor(slot, pool, self._around, self.front, self._configure)
+        else:
+            self.dllhosts[slot.name] = DllhostSupervisor(slot, self._around, self.front, self._configure)
+            self.front.queue_state(slot.name, "")
+
+    def _demand(self, queue: str) -> None:
+        if queue in self.pools:
+            self.pools[queue].demand()
+        elif queue in self.dllhosts:
+            self.dllhosts[queue].demand()
+
+    def _worker_gone(self, worker: str, broken: str) -> None:
+        for pool in self.pools.values():
+            if pool.worker_gone(worker, broken):
+                return
+        dllhost = self.dllhosts.get(worker)
+        if dllhost is not None and broken:
+            self._around.report("front-broken-link", f"{worker} broke the dialogue: {broken}", {})
+            dllhost.end_process()
+
+    def _front_started(self) -> None:
+        for pool in self.pools.values():
+            pool.reattach()
+        for dllhost in self.dllhosts.values():
+            dllhost.reattach()

@@ -1,0 +1,79 @@
+"""What the supervisor keeps about one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from host.activation.children import Channel
+from host.activation.worker_facts import WorkerFacts
+from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
+from host.wire.control_messages import Ping, PluginRow, Pong
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkerRecord:
+    """One worker: its place in the automaton, its channel, and what its last Pong said."""
+
+    name: str  # "DefaultAppPool#1"
+    number: int
+    channel: Channel
+    started_at: float
+    why_started: str
+    state: WorkerState = WorkerState.STARTING
+    pid: int = 0
+    replaces: WorkerRecord | None = None
+    is_lost: bool = False  # its link or channel has ended; the exit status is still to come
+    end_text: str = ""  # why it ends
+    timer: asyncio.TimerHandle | None = None
+    requests_served: int = 0
+    requests_in_hand: int = 0
+    idle_since: float = 0.0
+    last_ping_at: float = 0.0
+    last_pong_at: float = 0.0
+    measured_at: float = 0.0
+    virtual_kilobytes: int = 0
+    private_kilobytes: int = 0
+    plugins: list[PluginRow] = field(default_factory=list)
+
+    def step(self, event: WorkerEvent) -> tuple[WorkerCommand, ...]:
+        """Ask the table; the caller carries the commands out."""
+        self.state, commands = TRANSITIONS[self.state, event]
+        return commands
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether it is one of the pool's working or coming workers (what maxProcesses counts)."""
+        return self.state in (WorkerState.STARTING, WorkerState.RUNNING) and not self.is_lost
+
+    def ping(self, now: float) -> None:
+        """Ask it whether it is well."""
+        self.last_ping_at = now
+        self.channel.send(Ping(number=int(now * 1000)))
+
+    def has_answered(self, pong: Pong, now: float) -> None:
+        """Take in what a Pong says."""
+        self.last_pong_at = now
+        self.requests_served = pong.requests_served
+        self.requests_in_hand = pong.requests_in_hand
+        self.idle_since = now - pong.idle_seconds
+
+    def facts(self, now: float) -> WorkerFacts:
+        """What the policies look at."""
+        return WorkerFacts(
+            now=now,
+            started_at=self.started_at,
+            requests_served=self.requests_served,
+            requests_in_hand=self.requests_in_hand,
+            idle_seconds=now - self.idle_since if self.last_pong_at else 0.0,
+            virtual_kilobytes=self.virtual_kilobytes,
+            private_kilobytes=self.private_kilobytes,
+            last_ping_at=self.last_ping_at,
+            last_pong_at=self.last_pong_at,
+        )
+
+    def limit(self, timer: asyncio.TimerHandle | None) -> None:
+        """Replace the running time limit by this one (None: there is none any more)."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = timer

@@ -1,0 +1,88 @@
+"""`isapy: inetinfo`: IIS 5 isolation mode's one process of listener, every filter, and the Low applications.
+
+Listener and worker engine share this process and its event loop; a request goes from one to the other over a pair of
+sockets that never leaves the process, with the same frames as elsewhere. Handlers of Medium and High applications run
+in dllhosts, which the listener half knows only as queues of that name. CGI programs are started by a small helper
+that is forked before anything else is here (a process with threads and an event loop must not fork).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+from host.activation.children import link_pair
+from host.config.store import ServerConfiguration, Source
+from host.isolation.placement import FRONT_QUEUE
+from host.isolation.selection import model_for
+from host.listener.server import Listener
+from host.logs.writer import LogWriter
+from host.processes.control_channel import ControlChannel
+from host.processes.event_loop import run_loop
+from host.processes.listener import FrontProcess
+from host.processes.script_spawner import fork_script_spawner
+from host.wire.control_messages import AttachWorker, Configure, Demand, Event, Plugins
+from host.worker.engine import Engine
+from host.worker.script_launcher import ScriptLauncher
+
+
+def run_inetinfo(control: socket.socket, applications: tuple[str, ...]) -> None:
+    """The process's life, from Hello to the last response."""
+    spawner = fork_script_spawner(control)
+    run_loop(_Inetinfo(ControlChannel(control), spawner, applications).live())
+
+
+class _Inetinfo(FrontProcess):
+    """The listener's process with an engine inside."""
+
+    def __init__(self, channel: ControlChannel, spawner: socket.socket, applications: tuple[str, ...]) -> None:
+        super().__init__(channel, "inetinfo")
+        self._spawner = spawner
+        self._applications = applications
+        self._engine: Engine | None = None
+
+    async def configured(self, message: Configure) -> None:
+        """Load the plugins, then join listener and engine."""
+        source = Source(message.path, message.text, message.isolation, message.port)
+        configuration = ServerConfiguration(source, message.version)
+        self._engine = Engine(
+            self.loop,
+            configuration,
+            self._applications,
+            model=model_for(configuration.snapshot.isolation_mode),
+            pool_name=FRONT_QUEUE,
+            worker_number=1,
+            launcher=ScriptLauncher(self.loop, self._spawner),
+            report_event=self._report,
+            report_unhealthy=lambda reason: self._report("plugin-warning", reason),
+            runs_filters=True,
+            handler_slot=FRONT_QUEUE,
+            demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
+        )
+        await self._engine.start()
+        self.channel.send(Plugins(rows=self._engine.plugin_rows()))
+        (front_stream, front_side), (worker_stream, worker_side) = link_pair()
+        self.listener.attach_worker(FRONT_QUEUE, FRONT_QUEUE, os.getpid(), front_stream, front_side)
+        self._engine.attach(worker_stream, worker_side)
+
+    def attach_worker(self, message: AttachWorker, link: socket.socket, side: socket.socket) -> None:
+        """A dllhost has been started: its link belongs to the engine's forwarding handlers."""
+        assert self._engine is not None, "dllhosts are attached after Ready"
+        self._engine.attach_dllhost(message.queue, link, side)
+
+    def build_listener(self, logs: LogWriter) -> Listener:
+        """A listener whose bytes pass the raw-data filters first."""
+        return Listener(self.loop, send=self.channel.send, log=logs, raw_data_hook=self._see_raw_data)
+
+    async def close(self) -> None:
+        """Unload the plugins and end the helper."""
+        if self._engine is not None:
+            await self._engine.close()
+        self._spawner.close()
+
+    def _see_raw_data(self, connection: bytes, data: bytes) -> bytes:
+        return self._engine.read_raw_data(connection, data) if self._engine is not None else data
+
+    def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
+        self.channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))

@@ -1,0 +1,142 @@
+"""`isapy: listener`: joins the listener's room, the logs and the control channel. No plugin code runs here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from typing import Final
+
+from host.config.store import Source, build_snapshot
+from host.isolation.selection import model_for
+from host.listener.server import Listener
+from host.logs.writer import LogWriter
+from host.processes.control_channel import ControlChannel
+from host.processes.event_loop import run_loop
+from host.wire.control_messages import (
+    AnyMessage,
+    AskRequests,
+    AttachWorker,
+    Configure,
+    DetachWorker,
+    Drain,
+    Event,
+    Hello,
+    Listen,
+    Ping,
+    Pong,
+    QueueState,
+    Ready,
+    Requests,
+    Unlisten,
+)
+from host.wire.frames import PROTOCOL_VERSION
+
+_FLUSH_SECONDS: Final = 0.025  # logs are written in batches of this age: p99 suffers from larger ones
+_ORPHAN_SECONDS: Final = 90.0  # the service is gone: how long requests in hand may take
+
+
+def run_listener(control: socket.socket) -> None:
+    """The process's life, from Hello to the last response."""
+    run_loop(FrontProcess(ControlChannel(control), "listener").live())
+
+
+class FrontProcess:
+    """What listener and inetinfo have in common: the control dialogue, the logs, the end."""
+
+    def __init__(self, channel: ControlChannel, role: str) -> None:
+        self.channel = channel
+        self._role = role
+        self.loop: asyncio.AbstractEventLoop
+        self.listener: Listener
+        self._logs: LogWriter | None = None
+        self._end: asyncio.Event
+        self._closing: asyncio.Task[None] | None = None
+
+    async def live(self) -> None:
+        """From Hello to the end of the drain."""
+        self.loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        self.channel.attach(self.loop, self.heard, lambda _why: self.drain(_ORPHAN_SECONDS))
+        self.channel.send(Hello(role=self._role, pid=os.getpid(), protocol=PROTOCOL_VERSION))
+        await self._end.wait()
+        await self.close()
+        if self._logs is not None:
+            self._logs.flush()
+        self.channel.close()
+
+    async def close(self) -> None:
+        """What inetinfo has to end beside the listener."""
+
+    async def configured(self, message: Configure) -> None:
+        """What inetinfo has to start beside the listener, before it is Ready."""
+
+    def build_listener(self, logs: LogWriter) -> Listener:
+        """The listener of this process."""
+        return Listener(self.loop, send=self.channel.send, log=logs)
+
+    def heard(self, message: AnyMessage, descriptors: list[int]) -> None:
+        """One message of the service."""
+        match message:
+            case Configure():
+                self._configure(message)
+            case Listen():
+                self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]))
+            case Unlisten():
+                self.listener.unlisten(message.endpoint)
+            case QueueState():
+                self.listener.set_queue_state(message.queue, message.reason)
+            case AttachWorker():
+                link, side = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+                self.attach_worker(message, link, side)
+            case DetachWorker():
+                self.listener.detach_worker(message.worker)
+            case AskRequests():
+                rows = self.listener.requests()
+                connections = self.listener.connection_count
+                self.channel.send(Requests(number=message.number, rows=rows, connections=connections))
+            case Ping():
+                self.channel.send(Pong(number=message.number))
+            case Drain():
+                self.drain(message.seconds)
+            case _:
+                pass
+
+    def attach_worker(self, message: AttachWorker, link: socket.socket, side: socket.socket) -> None:
+        """A worker (listener) or a dllhost (inetinfo) has been started."""
+        self.listener.attach_worker(message.queue, message.worker, message.pid, link, side)
+
+    def drain(self, seconds: float) -> None:
+        """Accept nothing more, finish what is in hand, end."""
+        if self._closing is None:
+            self._closing = self.loop.create_task(self._drain(seconds))
+
+    async def _drain(self, seconds: float) -> None:
+        if self._logs is not None:
+            await self.listener.drain(seconds)
+        self._end.set()
+
+    def _configure(self, message: Configure) -> None:
+        source = Source(message.path, message.text, message.isolation, message.port)
+        snapshot = build_snapshot(source, message.version)
+        is_first = self._logs is None
+        if self._logs is None:
+            self._logs = LogWriter(snapshot.log_directory, clock=time.time, on_problem=self._log_problem)
+            self.listener = self.build_listener(self._logs)
+            self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
+        self.listener.configure(snapshot, model_for(snapshot.isolation_mode))
+        if is_first:
+            self._starting = self.loop.create_task(self._start(message))
+
+    async def _start(self, message: Configure) -> None:
+        await self.configured(message)
+        self.channel.send(Ready())
+
+    def _flush_logs(self) -> None:
+        assert self._logs is not None
+        self._logs.flush()
+        self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
+
+    def _log_problem(self, text: str) -> None:
+        self.channel.send(Event(id="log-failed", text=text))

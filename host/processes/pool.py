@@ -1,0 +1,197 @@
+"""`isapy: pool NAME`: a pool's small parent. Forks its workers, starts their CGI programs, reaps both; serves nothing.
+
+One thread and a selector: a process that forks must have neither threads nor an event loop of its own. It is the
+subreaper of everything below it, so that a CGI program's orphans come back here and can be ended with their request.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import multiprocess
+
+from host.config.store import ServerConfiguration, Source
+from host.isolation.selection import model_for
+from host.processes.control_channel import ControlChannel
+from host.processes.spawn import become_subreaper, kill
+from host.processes.worker import WorkerSeat, run_worker
+from host.spawner.server import Spawner
+from host.wire.control_messages import (
+    AnyMessage,
+    Configure,
+    Drain,
+    Hello,
+    KillWorker,
+    Ping,
+    Pong,
+    Ready,
+    StartWorker,
+    WorkerExited,
+    WorkerStarted,
+)
+from host.wire.errors import WireError
+from host.wire.frames import PROTOCOL_VERSION
+
+_fork_context: Final = multiprocess.get_context("fork")
+_TICK_SECONDS: Final = 0.25
+
+
+def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
+    """The process's life, from Hello to the end of its last worker."""
+    become_subreaper()
+    PoolParent(ControlChannel(control), pool_name, applications).run()
+
+
+class PoolParent:
+    """The loop of a pool's parent."""
+
+    def __init__(self, channel: ControlChannel, pool_name: str, applications: tuple[str, ...]) -> None:
+        self._channel = channel
+        self._pool_name = pool_name
+        self._applications = applications
+        self._configuration: ServerConfiguration | None = None
+        self._selector = selectors.DefaultSelector()
+        self._spawner = Spawner(self._selector)
+        self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
+        self._end_by: float | None = None  # monotonic seconds: what is left then is killed
+        self._signal_read, self._signal_write = socket.socketpair()
+
+    def run(self) -> None:
+        """Until the service says Drain or is gone, and no worker is left."""
+        self._watch_children()
+        self._selector.register(self._channel, selectors.EVENT_READ, self._hear)
+        self._channel.send(Hello(role="pool", pid=os.getpid(), protocol=PROTOCOL_VERSION))
+        while self._end_by is None or self._workers:
+            for key, _ in self._selector.select(_TICK_SECONDS):
+                handler: Callable[[], None] = key.data
+                handler()
+            now = time.monotonic()
+            self._spawner.tick(now)
+            if self._end_by is not None and now >= self._end_by:
+                self._kill_workers()
+        self._spawner.close()
+        self._channel.close()
+
+    # --- the service ------------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        try:
+            messages = self._channel.receive()
+        except (EOFError, WireError):
+            # the service is gone: the workers notice by themselves and finish what they have
+            self._selector.unregister(self._channel)
+            self._channel.close()
+            self._end_by = time.monotonic() + self._shutdown_seconds()
+            return
+        for message, descriptors in messages:
+            self._obey(message, descriptors)
+
+    def _obey(self, message: AnyMessage, descriptors: list[int]) -> None:
+        match message:
+            case Configure():
+                source = Source(message.path, message.text, message.isolation, message.port)
+                self._configuration = ServerConfiguration(source, message.version)
+                gc.collect()
+                gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
+                self._channel.send(Ready())
+            case StartWorker():
+                self._fork(message, socket.socket(fileno=descriptors[0]))
+            case KillWorker():
+                for pid, (name, _) in self._workers.items():
+                    if name == message.worker:
+                        kill(pid, message.signal)
+            case Drain():
+                self._end_by = time.monotonic() + message.seconds
+            case Ping():
+                self._channel.send(Pong(number=message.number))
+            case _:
+                pass
+
+    def _shutdown_seconds(self) -> float:
+        if self._configuration is None:
+            return 0.0
+        return float(self._configuration.snapshot.pool(self._pool_name).shutdown_time_limit_seconds)
+
+    # --- workers ----------------------------------------------------------------------------------------------
+
+    def _fork(self, message: StartWorker, control: socket.socket) -> None:
+        assert self._configuration is not None, "the service configures a pool before it starts workers"
+        ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        snapshot = self._configuration.snapshot
+        seat = WorkerSeat(
+            title=f"worker {message.worker}",
+            pool_name=self._pool_name,
+            number=message.number,
+            applications=self._applications,
+            model=model_for(snapshot.isolation_mode),
+            runs_filters=True,
+            handler_slot=self._pool_name,
+            shutdown_seconds=self._shutdown_seconds(),
+            environment=dict(snapshot.pool(self._pool_name).environment_variables),
+        )
+
+        def live() -> None:
+            ours.close()
+            self._become_worker()
+            run_worker(control, workers_end, self._configuration, seat)
+
+        process = _fork_context.Process(target=live, name=seat.title)
+        process.start()
+        control.close()
+        workers_end.close()
+        self._workers[process.pid] = (message.worker, process)
+        self._spawner.add_worker(message.worker, ours)
+        self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
+
+    def _become_worker(self) -> None:
+        """In the fork: let go of what is the parent's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._spawner.forget()
+        self._selector.close()
+        self._channel.close()
+        self._signal_read.close()
+        self._signal_write.close()
+
+    def _kill_workers(self) -> None:
+        for pid in self._workers:
+            kill(pid)
+        self._end_by = time.monotonic() + 1.0
+
+    # --- children that end ------------------------------------------------------------------------------------
+
+    def _watch_children(self) -> None:
+        self._signal_read.setblocking(False)
+        self._signal_write.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(self._signal_write.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._signal_read, selectors.EVENT_READ, self._reap)
+
+    def _reap(self) -> None:
+        self._signal_read.recv(4096)
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            self._has_ended(found.si_pid)
+
+    def _has_ended(self, pid: int) -> None:
+        if pid in self._workers:
+            name, process = self._workers.pop(pid)
+            process.join()  # reaps it, and gives multiprocess its exit code
+            self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode or 0))
+            return
+        _, raw_status = os.waitpid(pid, 0)
+        if self._spawner.owns(pid):
+            self._spawner.ended(pid, os.waitstatus_to_exitcode(raw_status))
+        # otherwise an orphan of a CGI program that was ended with its tree: reaped, and that is all

@@ -1,0 +1,66 @@
+"""Starts our own child processes, with one control channel each and nothing else inherited; ends them, reaps them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import multiprocess
+import multiprocess.resource_tracker
+from setproctitle import setproctitle
+
+_spawn_context: Final = multiprocess.get_context("spawn")
+_PR_SET_CHILD_SUBREAPER: Final = 36
+
+
+def start_child(target: Callable[..., None], control: socket.socket, title: str, *arguments: Any) -> Any:
+    """Start `target(control, *arguments)` in a fresh interpreter (multiprocess, spawn context) and give the Process.
+
+    The child sees standard input (null), output and error, and its end of the control channel. `control` stays the
+    caller's and should be closed here afterwards, so that the child's death is seen as the end of input.
+    """
+    _do_without_resource_tracker()
+    process = _spawn_context.Process(target=_run, args=(target, control, title, arguments), name=title)
+    process.start()
+    return process
+
+
+def _run(target: Callable[..., None], control: socket.socket, title: str, arguments: tuple[Any, ...]) -> None:
+    become(title)
+    target(control, *arguments)
+
+
+def become(title: str) -> None:
+    """What every child does first: its title, its signals, and close-on-exec for all it has."""
+    setproctitle(f"isapy: {title}")
+    # Ctrl-C goes to the whole foreground group; only the service acts on it, the others are told by their channel
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the listing's own descriptor is closed by now
+                os.set_inheritable(int(name), False)
+
+
+def become_subreaper() -> None:
+    """Orphans below this process become its children instead of init's (prctl PR_SET_CHILD_SUBREAPER, Linux 3.4)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    """Send a signal to a child of ours that may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _do_without_resource_tracker() -> None:
+    """multiprocess starts a process that looks after shared memory; isapy shares none, so it is given a null sink."""
+    tracker = multiprocess.resource_tracker._resource_tracker
+    if getattr(tracker, "_fd", None) is None:
+        tracker._fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -1,0 +1,140 @@
+"""`isapy: worker POOL#N`: joins the engine, its control channel and its spawner, in a fork of the pool's parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from host.config.store import ServerConfiguration
+from host.isolation.process_model import ProcessModel
+from host.processes.control_channel import ControlChannel
+from host.processes.event_loop import run_loop
+from host.processes.spawn import become
+from host.wire.control_messages import (
+    AnyMessage,
+    AttachLink,
+    Drain,
+    Event,
+    Hello,
+    Ping,
+    Plugins,
+    Pong,
+    Ready,
+    Unhealthy,
+)
+from host.wire.frames import PROTOCOL_VERSION
+from host.worker.engine import Engine
+from host.worker.script_launcher import ScriptLauncher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSeat:
+    """Who this worker is; decided before it runs."""
+
+    title: str
+    pool_name: str
+    number: int
+    applications: tuple[str, ...]
+    model: ProcessModel
+    runs_filters: bool
+    handler_slot: str
+    shutdown_seconds: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_worker(
+    control: socket.socket, spawner: socket.socket | None, configuration: ServerConfiguration | None, seat: WorkerSeat
+) -> None:
+    """The process's life, from loading the plugins to the last response."""
+    assert configuration is not None
+    become(seat.title)
+    os.environ.update(seat.environment)
+    WorkerProcess(ControlChannel(control), spawner, configuration, seat).run()
+
+
+class WorkerProcess:
+    """A worker's side of the control dialogue, joined with its engine."""
+
+    def __init__(
+        self,
+        channel: ControlChannel,
+        spawner: socket.socket | None,
+        configuration: ServerConfiguration,
+        seat: WorkerSeat,
+    ) -> None:
+        self._channel = channel
+        self._spawner = spawner
+        self._configuration = configuration
+        self._seat = seat
+        self._engine: Engine
+        self._loop: asyncio.AbstractEventLoop
+        self._end: asyncio.Event
+        self._pings: set[asyncio.Task[None]] = set()
+
+    def run(self) -> None:
+        """The process's life."""
+        run_loop(self._live())
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        seat = self._seat
+        self._engine = Engine(
+            self._loop,
+            self._configuration,
+            seat.applications,
+            model=seat.model,
+            pool_name=seat.pool_name,
+            worker_number=seat.number,
+            launcher=ScriptLauncher(self._loop, self._spawner) if self._spawner is not None else None,
+            report_event=self._report,
+            report_unhealthy=lambda reason: self._channel.send(Unhealthy(reason=reason)),
+            runs_filters=seat.runs_filters,
+            handler_slot=seat.handler_slot,
+        )
+        self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
+        await self._engine.start()
+        self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
+        self._channel.send(Plugins(rows=self._engine.plugin_rows()))
+        self._channel.send(Ready())
+        await self._end.wait()
+        await self._engine.close()
+        self._channel.close()
+
+    def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
+        match message:
+            case AttachLink():
+                link, side = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+                self._engine.attach(link, side)
+            case Ping():
+                ping = self._loop.create_task(self._answer(message.number))
+                self._pings.add(ping)
+                ping.add_done_callback(self._pings.discard)
+            case Drain():
+                self._drain(message.seconds)
+            case _:
+                pass
+
+    async def _answer(self, number: int) -> None:
+        """A ping must have passed through a thread and the loop: a process whose threads are all stuck is not well."""
+        await self._engine.probe()
+        engine = self._engine
+        self._channel.send(
+            Pong(
+                number=number,
+                requests_served=engine.requests_served,
+                requests_in_hand=engine.requests_in_hand,
+                idle_seconds=engine.idle_seconds,
+            )
+        )
+
+    def _drain(self, seconds: float) -> None:
+        """End when the front has said DRAIN on every link and nothing is in hand, at the latest after `seconds`."""
+        self._engine.drained.add_done_callback(lambda _future: self._end.set())
+        self._loop.call_later(seconds, self._end.set)
+
+    def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
+        self._channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
