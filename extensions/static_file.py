@@ -1,0 +1,377 @@
+"""Static files, default documents and folder listings: IIS's StaticFileModule, DefaultDocumentModule and
+DirectoryListingModule.
+
+A mapping's `modules` says which of the three take part; `static_file`, this file's own name, stands for all of them.
+A request walks through `handle` from top to bottom: method, hidden names, what lies on disk, then file or folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import html
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from email.utils import formatdate
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, quote_from_bytes
+
+from host.api import FileBody, Headers, HttpError, Request, Response, hookimpl
+from host.gateway.byte_ranges import ByteRange, Unsatisfiable, parse_ranges
+from host.gateway.preconditions import Verdict, conditional_fields, evaluate, range_applies
+
+STATIC_FILE: Final = "StaticFileModule"
+DEFAULT_DOCUMENT: Final = "DefaultDocumentModule"
+DIRECTORY_LISTING: Final = "DirectoryListingModule"
+OWN_NAME: Final = "static_file"
+
+SMALL_FILE_BYTES: Final = 16 * 1024
+"""Up to this size a file is read and travels in the answer's frame; above it its descriptor does."""
+KEPT_FILES: Final = 512
+"""So many small files stay in a worker's memory, 8 MiB at most."""
+PATH_SAFE: Final = "/:@!$&'()*+,;=~"
+"""What needs no percent-encoding in a path beside letters, digits, `-._` (RFC 3986 section 3.3)."""
+
+
+class FileFacts(NamedTuple):
+    """A regular file as it was when its status was read; `head` is what every answer with its content says."""
+
+    stamp: tuple[int, int, int, int, int]
+    root: str  # the virtual directory that the file was found to lie in
+    static_content: Any  # the settings that `head` was made from
+    head: Headers
+    entity_tag: str
+    modified_seconds: int
+    content: bytes | None  # of a small file
+
+
+_kept: dict[str, FileFacts] = {}
+
+
+@hookimpl
+def module_names() -> Sequence[str]:
+    return (STATIC_FILE, DEFAULT_DOCUMENT, DIRECTORY_LISTING)
+
+
+@hookimpl
+def in_process_only() -> bool:
+    return True
+
+
+@hookimpl
+async def handle(request: Request) -> Response | None:
+    if request.method not in ("GET", "HEAD"):
+        raise HttpError(405, 0, f"static content has no {request.method}", headers={"Allow": "GET, HEAD"})
+    if "/." in request.path or "web.config" in request.path.lower():
+        refuse_hidden_names(request.path)
+    try:
+        status = os.stat(request.physical_path)
+    except (OSError, ValueError) as error:
+        raise refusal(request, error) from error
+    if stat.S_ISDIR(status.st_mode):
+        return await answer_folder(request)
+    if not takes_part(request, STATIC_FILE):
+        return None
+    # A device or fifo could block or act when it is opened; /page.html/ and /page.html/tail are not /page.html.
+    if not stat.S_ISREG(status.st_mode) or request.path.endswith("/") or request.path_info:
+        raise HttpError(404, 0, f"{request.physical_path} is not a regular file at this URL")
+    return answer_file(request, status)
+
+
+def takes_part(request: Request, module: str) -> bool:
+    """Whether the mapping that led here names this one of the three modules."""
+    modules = request.mapping.modules if request.mapping is not None else ""
+    return not modules or module in modules or OWN_NAME in modules
+
+
+def refuse_hidden_names(path: str) -> None:
+    """404.9 for names that begin with a dot (Unix's hidden attribute), `.well-known` excepted (RFC 8615), and 404.8
+    for web.config, which stays hidden when request filtering is not listed."""
+    for segment in path.split("/"):
+        if segment.startswith(".") and segment != ".well-known":
+            raise HttpError(404, 9, f"{segment} is hidden: its name begins with a dot")
+        if segment.lower() == "web.config":
+            raise HttpError(404, 8, "web.config is never served")
+
+
+def refusal(request: Request, error: OSError | ValueError) -> HttpError:
+    """What a failed look at the disk means to the client."""
+    path = request.physical_path
+    if isinstance(error, ValueError):  # NUL in the name
+        return HttpError(400, 0, "the URL holds a character that no file name can have")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        remedy = "Give the pool's user read access to the file and search access to every folder above it."
+        return HttpError(401, 3, f"{path}: {error.strerror}", win32_status=5, remedy=remedy)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO):
+        return HttpError(404, 0, f"{path}: {error.strerror}", win32_status=2)
+    return HttpError(500, 0, f"{path}: {error.strerror}")
+
+
+# --- a file ------------------------------------------------------------------------------------------------------
+
+
+def answer_file(request: Request, status: os.stat_result) -> Response:
+    """The file, a part of it, or the news that the client has it already."""
+    conditions = conditional_fields(request.headers)
+    facts = _kept.get(request.physical_path)
+    if facts is not None and is_current(facts, request, status):
+        return respond(request, facts, -1, conditions)
+    descriptor, status = open_below_root(request)
+    try:
+        response = respond(request, read_facts(request, descriptor, status), descriptor, conditions)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not isinstance(response.body, FileBody):  # otherwise the response owns it
+        os.close(descriptor)
+    return response
+
+
+def is_current(facts: FileFacts, request: Request, status: os.stat_result) -> bool:
+    """Whether what is kept still holds: the same file, unchanged, seen through the same folder and settings."""
+    return (
+        facts.stamp == stamp_of(status)
+        and facts.root == request.physical_root
+        and facts.static_content is request.settings.static_content
+    )
+
+
+def stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
+    """What changes when a file is replaced, written or given other permissions; the size comes last."""
+    return (status.st_ino, status.st_dev, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def open_below_root(request: Request) -> tuple[int, os.stat_result]:
+    """Open the request's regular file and make sure that no symbolic link led out of its virtual directory."""
+    path = request.physical_path
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        raise refusal(request, error) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise HttpError(404, 0, f"{path} is not a regular file")
+        refuse_outside_root(request, os.readlink(f"/proc/self/fd/{descriptor}"))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status
+
+
+def refuse_outside_root(request: Request, real_path: str) -> None:
+    """404.0 when `real_path` lies outside the virtual directory, unless links may lead out.
+
+    The folder itself may be a link that is moved to the next release at any time, so it is resolved each time.
+    """
+    if request.settings.static_content.follow_symbolic_links_outside_root:
+        return
+    root = os.path.realpath(request.physical_root or request.application.physical_path)
+    if real_path != root and not real_path.startswith(root.rstrip("/") + "/"):
+        remedy = 'Move the content below the folder, or set <staticContent followSymbolicLinksOutsideRoot="true" />.'
+        raise HttpError(404, 0, f"a symbolic link leads out of {root}: {real_path}", remedy=remedy)
+
+
+def read_facts(request: Request, descriptor: int, status: os.stat_result) -> FileFacts:
+    """What is said about an open file; small files are kept with their content."""
+    static_content = request.settings.static_content
+    modified = min(int(status.st_mtime), int(time.time()))  # never later than Date (RFC 9110 section 8.8.2.1)
+    entity_tag = f'"{status.st_mtime_ns:x}:{status.st_size:x}"' if static_content.set_etag else ""
+    head = Headers([("Content-Type", mime_type(request)), ("Accept-Ranges", "bytes")])
+    head.add("Last-Modified", formatdate(modified, usegmt=True))
+    if entity_tag:
+        head.add("ETag", entity_tag)
+    add_client_cache(head, static_content)
+    content = os.pread(descriptor, status.st_size, 0) if status.st_size <= SMALL_FILE_BYTES else None
+    if content is not None and len(content) != status.st_size:
+        content = None  # cut while it was read: the listener notices and breaks the connection
+    facts = FileFacts(stamp_of(status), request.physical_root, static_content, head, entity_tag, modified, content)
+    if content is not None:
+        if len(_kept) >= KEPT_FILES:
+            del _kept[next(iter(_kept))]
+        _kept[request.physical_path] = facts
+    return facts
+
+
+def mime_type(request: Request) -> str:
+    """The media type of the file's extension; 404.3 when the map has none (IIS: `.` is no extension, `.*` any)."""
+    mime_map = request.settings.static_content.mime_map
+    extension = os.path.splitext(request.physical_path)[1].lower() or "."
+    found = mime_map.get(extension) or mime_map.get(".*")
+    if found:
+        return str(found)
+    remedy = f'Add <mimeMap fileExtension="{extension}" mimeType="..." /> to <staticContent>.'
+    raise HttpError(404, 3, f"files ending in {extension} have no media type", remedy=remedy)
+
+
+def add_client_cache(head: Headers, static_content: Any) -> None:
+    """Cache-Control and Expires as `<clientCache>` wants them."""
+    mode = static_content.cache_control_mode
+    directives = {"DisableCache": "no-cache", "UseMaxAge": f"max-age={static_content.cache_control_max_age_seconds}"}
+    value = ", ".join(filter(None, (directives.get(mode, ""), static_content.cache_control_custom)))
+    if value:
+        head.add("Cache-Control", value)
+    if mode == "UseExpires" and static_content.http_expires:
+        head.add("Expires", static_content.http_expires)
+
+
+def respond(request: Request, facts: FileFacts, descriptor: int, conditions: dict[str, str]) -> Response:
+    """Choose between 200, 206, 304, 412 and 416. A body that is one file piece takes the descriptor over."""
+    size = facts.stamp[-1]
+    if conditions:
+        verdict = evaluate(request.method, conditions, facts.entity_tag, facts.modified_seconds)
+        if verdict is Verdict.NOT_MODIFIED:
+            head = facts.head.copy()
+            head.remove("Content-Type")
+            return Response(status=304, headers=head)
+        if verdict is Verdict.FAILED:
+            raise HttpError(412, 0, "the file is not in the state that the request demands")
+        ranges = wanted_ranges(request, facts, conditions)
+        if ranges:
+            return partial(facts, descriptor, ranges)
+    head = facts.head.copy()
+    if request.method == "HEAD":
+        head.add("Content-Length", str(size))
+        return Response(headers=head)
+    if facts.content is not None:
+        return Response(headers=head, body=facts.content)
+    head.add("Content-Length", str(size))
+    return Response(headers=head, body=FileBody(descriptor, 0, size))
+
+
+def wanted_ranges(request: Request, facts: FileFacts, conditions: dict[str, str]) -> list[ByteRange] | None:
+    """The ranges to answer with, or None for the whole file (Range means something with GET only)."""
+    if "range" not in conditions or request.method != "GET":
+        return None
+    if_range, size = conditions.get("if-range", ""), facts.stamp[-1]
+    if not range_applies(if_range, facts.entity_tag, facts.modified_seconds, int(time.time())):
+        return None
+    try:
+        return parse_ranges(conditions["range"], size)
+    except Unsatisfiable as error:
+        raise HttpError(416, 0, f"the file has {size} bytes", headers={"Content-Range": f"bytes */{size}"}) from error
+
+
+def partial(facts: FileFacts, descriptor: int, ranges: list[ByteRange]) -> Response:
+    """206 with one piece, or with a multipart body of several (RFC 9110 section 15.3.7)."""
+    head, size = facts.head.copy(), facts.stamp[-1]
+    if len(ranges) == 1:
+        piece = ranges[0]
+        head.add("Content-Range", piece.content_range(size))
+        head.add("Content-Length", str(piece.length))
+        if facts.content is None:
+            return Response(status=206, headers=head, body=FileBody(descriptor, piece.offset, piece.length))
+        return Response(status=206, headers=head, body=facts.content[piece.offset : piece.offset + piece.length])
+    boundary = secrets.token_hex(12)
+    part_head = f"\r\n--{boundary}\r\nContent-Type: {head['Content-Type']}\r\nContent-Range: "
+    part_heads = [f"{part_head}{piece.content_range(size)}\r\n\r\n".encode("latin-1") for piece in ranges]
+    end = f"\r\n--{boundary}--\r\n".encode()
+    head["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    head.add("Content-Length", str(sum(map(len, part_heads)) + sum(piece.length for piece in ranges) + len(end)))
+    body: list[bytes | FileBody] = []
+    for text, content in zip(part_heads, pieces(facts, descriptor, ranges), strict=True):
+        body += [text, content]
+    return Response(status=206, headers=head, body=[*body, end])
+
+
+def pieces(facts: FileFacts, descriptor: int, ranges: list[ByteRange]) -> Sequence[bytes | FileBody]:
+    """The bytes of each range; every file piece owns a descriptor of its own."""
+    if facts.content is not None:
+        return [facts.content[piece.offset : piece.offset + piece.length] for piece in ranges]
+    found: list[FileBody] = []
+    try:
+        for piece in ranges:
+            found.append(FileBody(os.dup(descriptor), piece.offset, piece.length))
+    except OSError:  # no descriptor left
+        for file_body in found:
+            os.close(file_body.descriptor)
+        raise
+    return found
+
+
+# --- a folder ----------------------------------------------------------------------------------------------------
+
+
+async def answer_folder(request: Request) -> Response | None:
+    """The slash form of the URL, the default document, a listing, or 403.14."""
+    tail = f"?{request.raw_query}" if request.raw_query else ""
+    if not request.path.endswith("/"):
+        # One leading slash only: "//host/" would send the client to another server.
+        return Response.redirect("/" + encoded(request.path).lstrip("/") + "/" + tail, status=301)
+    if request.settings.default_document_enabled and takes_part(request, DEFAULT_DOCUMENT):
+        for name in request.settings.default_documents:
+            if os.path.isfile(os.path.join(request.physical_path, name)):
+                # Another handler may be mapped to it, so the host answers that URL with the same method and body.
+                target = encoded(request.path + name) + tail
+                return Response(internal_target=target, internal_keeps_request=True)
+    if not takes_part(request, DIRECTORY_LISTING):
+        return None
+    if not request.settings.directory_browse_enabled:
+        remedy = 'Add a default document to the folder, or set <directoryBrowse enabled="true" />.'
+        raise HttpError(403, 14, f"{request.physical_path} has no default document", remedy=remedy)
+    page = await asyncio.to_thread(listing, request)
+    return Response.html(page, headers={"Cache-Control": "no-cache"})
+
+
+def encoded(path: str) -> str:
+    """A decoded path as it stands in a URL."""
+    return quote(path, safe=PATH_SAFE, errors="surrogateescape")
+
+
+class Entry(NamedTuple):
+    """A line of a listing."""
+
+    is_file: bool
+    name: str
+    size: int
+    modified: float
+
+
+def visible_entries(request: Request) -> Iterator[Entry]:
+    """What the folder holds, without hidden names and without links that lead out of the virtual directory."""
+    hidden = {"web.config", *request.settings.request_filtering.hidden_segments}
+    with os.scandir(request.physical_path) as found:
+        for entry in found:
+            if entry.name.startswith(".") or entry.name.lower() in hidden:
+                continue
+            try:
+                if entry.is_symlink():
+                    refuse_outside_root(request, os.path.realpath(entry.path))
+                status = entry.stat()
+            except (OSError, HttpError):  # gone meanwhile, a broken link, or not to be shown
+                continue
+            yield Entry(not stat.S_ISDIR(status.st_mode), entry.name, status.st_size, status.st_mtime)
+
+
+LISTING: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#223}}
+table{{width:100%;border-collapse:collapse}}td,th{{text-align:left;padding:.2rem .8rem .2rem 0}}
+tr{{border-bottom:1px solid #dde}}
+.n{{text-align:right;white-space:nowrap}}a{{color:#0a58ca;text-decoration:none}}a:hover{{text-decoration:underline}}</style>
+</head><body><h1>{title}</h1><table><tr><th>Name</th><th class="n">Size</th><th class="n">Changed (UTC)</th></tr>
+{rows}</table></body></html>
+"""
+
+
+def listing(request: Request) -> str:
+    """The page that shows a folder: folders first, then files, by name."""
+    try:
+        refuse_outside_root(request, os.path.realpath(request.physical_path))
+        entries = sorted(visible_entries(request), key=lambda entry: (entry.is_file, entry.name.casefold(), entry.name))
+    except OSError as error:
+        raise refusal(request, error) from error
+    rows = [] if request.path == "/" else ['<tr><td><a href="../">..</a></td><td></td><td></td></tr>\n']
+    for entry in entries:
+        slash = "" if entry.is_file else "/"
+        href = "./" + quote_from_bytes(os.fsencode(entry.name)) + slash
+        name = html.escape(os.fsencode(entry.name).decode("utf-8", "replace")) + slash
+        changed = time.strftime("%Y-%m-%d %H:%M", time.gmtime(entry.modified))
+        size = f"{entry.size:,}" if entry.is_file else ""
+        cells = f'<td><a href="{href}">{name}</a></td><td class="n">{size}</td><td class="n">{changed}</td>'
+        rows.append(f"<tr>{cells}</tr>\n")
+    title = html.escape(request.path.encode("utf-8", "replace").decode())
+    return LISTING.format(title=title, rows="".join(rows))
