@@ -1,0 +1,185 @@
+"""A request as CGI meta-variables (RFC 3875 section 4.1), with IIS's and Apache's usual additions.
+
+Everything is bytes: header values are what the client sent, paths are UTF-8. What a client could use to fool a
+program is closed here, and only here:
+
+- `X_Forwarded_For` would become the same variable as `X-Forwarded-For`: names with any other character than letters,
+  digits and `-` are dropped;
+- `Proxy:` would become HTTP_PROXY, which many HTTP libraries obey ("httpoxy", CVE-2016-5385): dropped;
+- `Authorization` and `Proxy-Authorization` would show passwords to every program: dropped unless asked for;
+- CR, LF or NUL in a value that comes from the URL: the request is refused with 400.
+
+Hop-by-hop fields are dropped by name. Fields that `Connection` nominates are kept: dropping them would let a client
+strip a field that a proxy in front of us added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from host.api import HttpError, Request
+
+_FIELD_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+_REFUSED_IN_VALUE: Final = re.compile(rb"[\x00\r\n]")
+
+NOT_PASSED: Final = frozenset(
+    # given as variables of their own; dangerous; hop-by-hop (RFC 9110 section 7.6.1)
+    [
+        "content-type",
+        "content-length",
+        "proxy",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Request fields that never become an HTTP_ variable, in lower case."""
+
+CREDENTIAL_FIELDS: Final = frozenset({"authorization", "proxy-authorization"})
+"""Request fields that become variables only when the configuration passes them (Apache: CGIPassAuth)."""
+
+INHERITED: Final = ("PATH", "TZ", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
+"""The only variables of the server's own environment that a program sees: where programs, libraries and time are."""
+
+DEFAULT_PATH: Final = b"/usr/local/bin:/usr/bin:/bin"
+"""PATH of a program when the server itself has none."""
+
+
+def inherited_variables(server_environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The part of the server's environment that programs get; compute it once."""
+    kept = {name.encode(): server_environment.get(name.encode(), b"") for name in INHERITED}
+    return {b"PATH": DEFAULT_PATH} | {name: value for name, value in kept.items() if value}
+
+
+def meta_variables(
+    request: Request,
+    *,
+    server_software: str,
+    content_length: int | None,
+    pass_authorization: bool = False,
+) -> dict[bytes, bytes]:
+    """Every meta-variable of `request`.
+
+    `content_length` is the body's size in bytes as the program will read it, None when there is no body.
+    Raises HttpError 400.0 when a value cannot be an environment value.
+    """
+    try:
+        variables = _from_fields(request, pass_authorization)
+        variables.update(_from_request(request))
+        variables.update(_from_connection(request))
+    except UnicodeEncodeError as error:
+        raise HttpError(400, 0, f"the request cannot be told to a program: {error}") from None
+    variables[b"SERVER_SOFTWARE"] = server_software.encode()
+    if content_length is not None:
+        variables[b"CONTENT_LENGTH"] = b"%d" % content_length
+    _refuse_control_characters(variables)
+    return variables
+
+
+def _from_request(request: Request) -> dict[bytes, bytes]:
+    application = request.application
+    root = _path(application.physical_path)
+    variables = {
+        b"GATEWAY_INTERFACE": b"CGI/1.1",
+        b"REQUEST_METHOD": request.method.encode(),
+        b"REQUEST_URI": _raw(request.raw_target),
+        b"QUERY_STRING": _raw(request.raw_query),
+        b"SCRIPT_NAME": _path(request.script_name),
+        b"SCRIPT_FILENAME": _path(request.physical_path),
+        b"PATH_INFO": _path(request.path_info),
+        b"DOCUMENT_ROOT": root,
+        b"SERVER_PROTOCOL": b"HTTP/" + request.http_version.encode(),
+        b"UNIQUE_ID": request.id.encode(),
+        b"REDIRECT_STATUS": b"200",  # php-cgi runs nothing without it (force-cgi-redirect)
+        b"INSTANCE_ID": b"%d" % application.site_id,
+        b"INSTANCE_META_PATH": b"/LM/W3SVC/%d" % application.site_id,
+        b"APPL_MD_PATH": _path(application.metabase_path),
+        b"APPL_PHYSICAL_PATH": root.rstrip(b"/") + b"/",
+    }
+    translated = _translate(root, request.path_info)
+    if translated:
+        variables[b"PATH_TRANSLATED"] = translated
+    if request.user:
+        user = _path(request.user)
+        variables.update({b"REMOTE_USER": user, b"AUTH_USER": user, b"LOGON_USER": user})
+    if request.auth_type:
+        variables[b"AUTH_TYPE"] = request.auth_type.encode()
+    for name, value in request.redirect_variables.items():
+        key = name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"
+        variables[key.encode()] = _path(value)
+    return variables
+
+
+def _from_connection(request: Request) -> dict[bytes, bytes]:
+    connection = request.connection
+    remote = connection.remote_address.encode()
+    local = connection.local_address.encode()
+    secure = connection.is_secure
+    return {
+        b"REMOTE_ADDR": remote,
+        b"REMOTE_HOST": remote,  # "or the address when unknown": isapy looks no names up
+        b"REMOTE_PORT": b"%d" % connection.remote_port,
+        b"LOCAL_ADDR": local,
+        b"SERVER_ADDR": local,
+        b"SERVER_NAME": _server_name(request),
+        b"SERVER_PORT": b"%d" % connection.local_port,
+        b"SERVER_PORT_SECURE": b"1" if secure else b"0",
+        b"REQUEST_SCHEME": b"https" if secure else b"http",
+        b"HTTPS": b"on" if secure else b"off",
+    }
+
+
+def _server_name(request: Request) -> bytes:
+    name = (request.server_name or request.connection.local_address).encode()
+    return b"[" + name + b"]" if b":" in name and not name.startswith(b"[") else name
+
+
+def _from_fields(request: Request, pass_authorization: bool) -> dict[bytes, bytes]:
+    variables: dict[bytes, bytes] = {}
+    for name, value in request.headers:
+        lower = name.lower()
+        if lower == "content-type":
+            variables.setdefault(b"CONTENT_TYPE", _raw(value))
+            continue
+        if lower in NOT_PASSED or (lower in CREDENTIAL_FIELDS and not pass_authorization):
+            continue
+        if _FIELD_NAME.fullmatch(name) is None:
+            continue
+        variable = b"HTTP_" + name.upper().replace("-", "_").encode()
+        earlier = variables.get(variable)
+        if earlier is None:
+            variables[variable] = _raw(value)
+        else:
+            variables[variable] = earlier + (b"; " if lower == "cookie" else b", ") + _raw(value)
+    return variables
+
+
+def _translate(root: bytes, path_info: str) -> bytes:
+    """PATH_INFO taken as a URL path of the application; empty when it is none or would lead out of it."""
+    if not path_info or ".." in path_info.split("/"):
+        return b""
+    return root.rstrip(b"/") + b"/" + _path(path_info).lstrip(b"/")
+
+
+def _path(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _raw(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")  # bytes as they came over the wire
+    except UnicodeEncodeError:
+        return _path(text)  # a filter wrote other characters
+
+
+def _refuse_control_characters(variables: Mapping[bytes, bytes]) -> None:
+    if _REFUSED_IN_VALUE.search(b"".join(variables.values())) is None:
+        return
+    name = next(name for name, value in variables.items() if _REFUSED_IN_VALUE.search(value))
+    raise HttpError(400, 0, f"{name.decode('latin-1')} would hold a line end or a zero byte")
