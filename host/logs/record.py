@@ -49,9 +49,41 @@ class RefusalRecord:
 
 
 REASONS = frozenset(
-    """AppOffline AppPoolTimer AppShutdown BadRequest Client_Reset Connection_Abandoned_By_ReqQueue Connection_Dropped
-    Connections_Refused ConnLimit Disabled EntityTooLarge FieldLength Forbidden Header Hostname Internal Invalid_CR/LF
-    LengthRequired N/A N/I Number Precondition QueueFull RequestLength Timer_ConnectionIdle Timer_EntityBody
-    Timer_HeaderWait Timer_MinBytesPerSecond Timer_ReqQueue Timer_Response URL URL_Length Verb Version_N/S""".split()
+    [
+        "AppOffline",
+        "AppPoolTimer",
+        "AppShutdown",
+        "BadRequest",
+        "Client_Reset",
+        "Connection_Abandoned_By_ReqQueue",
+        "Connection_Dropped",
+        "Connections_Refused",
+        "ConnLimit",
+        "Disabled",
+        "EntityTooLarge",
+        "FieldLength",
+        "Forbidden",
+        "Header",
+        "Hostname",
+        "Internal",
+        "Invalid_CR/LF",
+        "LengthRequired",
+        "N/A",
+        "N/I",
+        "Number",
+        "Precondition",
+        "QueueFull",
+        "RequestLength",
+        "Timer_ConnectionIdle",
+        "Timer_EntityBody",
+        "Timer_HeaderWait",
+        "Timer_MinBytesPerSecond",
+        "Timer_ReqQueue",
+        "Timer_Response",
+        "URL",
+        "URL_Length",
+        "Verb",
+        "Version_N/S",
+    ]
 )
 """HTTPERR's reasons, with IIS's spelling."""

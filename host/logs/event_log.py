@@ -1,0 +1,125 @@
+"""The event log: why processes started, ended or were recycled, and what else the operator should know.
+
+One line an event: `2024-05-02T17:42:15Z warning 5009 worker-died text key=value ...`. The words come from `events.py`;
+ids and numbers are stable, texts are for people. A value with blanks, quotes or control characters is written in double
+quotes with backslash escapes, and so is a text that would not stay on its line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from host.logs.events import EVENTS, EventKind
+from host.logs.w3c import date_and_time
+
+SIZE_LIMIT: Final = 4 * 1024 * 1024
+KEPT_FILES: Final = 5
+KEPT_EVENTS: Final = 1000
+
+_UNKNOWN: Final = EventKind(0, "warning", "an event of an unknown kind")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One event as it was written. `at` is in seconds since the epoch."""
+
+    at: float
+    id: str
+    number: int
+    level: str
+    text: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """The event as one line, without line end."""
+        day, clock = date_and_time(int(self.at))
+        text = self.text if self.text.isprintable() else json.dumps(self.text)
+        pairs = "".join(f" {_key(name)}={_value(value)}" for name, value in self.fields.items())
+        return f"{day}T{clock}Z {self.level} {self.number} {_key(self.id)} {text}{pairs}"
+
+
+class EventLog:
+    """Writes events to `path`, to `echo` (the console, a line each) and keeps the last thousand in `recent`.
+
+    At 4 MB the file becomes `events.1.log` (and so on, five are kept) and a new one is begun. Nothing raises: a file
+    that cannot be written is said once to `echo`, and tried again with the next event.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        clock: Callable[[], float] = time.time,
+        echo: Callable[[str], None] | None = None,
+        *,
+        size_limit: int = SIZE_LIMIT,
+    ) -> None:
+        self.recent: deque[LoggedEvent] = deque(maxlen=KEPT_EVENTS)
+        self._path = Path(path)
+        self._clock = clock
+        self._echo = echo
+        self._size_limit = size_limit
+        self._is_failing = False
+
+    def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
+        """Note an event. `id` is one of EVENTS (another one, from a child gone wrong, is noted with number 0)."""
+        kind = EVENTS.get(id, _UNKNOWN)
+        event = LoggedEvent(self._clock(), id, kind.number, kind.level, text, dict(fields or {}))
+        self.recent.append(event)
+        line = event.line
+        try:
+            self._append(line)
+            self._is_failing = False
+        except OSError as error:
+            self._note_failure(error)
+        if self._echo is not None:
+            self._echo(line)
+        return event
+
+    def _append(self, line: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            os.write(descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
+            is_full = os.fstat(descriptor).st_size >= self._size_limit
+        finally:
+            os.close(descriptor)
+        if is_full:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        for number in range(KEPT_FILES - 1, 0, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_suffix(f".{number}{self._path.suffix}")
+
+    def _note_failure(self, error: OSError) -> None:
+        if self._is_failing:
+            return
+        self._is_failing = True
+        kind = EVENTS["log-failed"]
+        text = f"cannot write the event log {self._path}: {error.strerror or error}; it is tried with every event"
+        failure = LoggedEvent(self._clock(), "log-failed", kind.number, kind.level, text)
+        self.recent.append(failure)
+        if self._echo is not None:
+            self._echo(failure.line)
+
+
+def _key(name: str) -> str:
+    return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
+
+
+def _value(value: str) -> str:
+    is_plain = value.isprintable() and not any(character in value for character in ' "=')
+    return value if value and is_plain else json.dumps(value)

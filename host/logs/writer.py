@@ -1,0 +1,117 @@
+"""The logs of the front: a W3C log for each site, and HTTPERR. The only code that writes them.
+
+`request` and `refusal` format and collect; the owner calls `flush` every 10 to 50 ms (`has_lines` says whether it is
+worth it). Nothing here raises: what cannot be written is reported as `rolling_file.py` says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from host.config.model import LogFile
+from host.logs import httperr, w3c
+from host.logs.record import RefusalRecord, RequestRecord
+from host.logs.rolling_file import RollingFile
+from host.logs.rollover import httperr_naming, site_naming
+
+
+class _SiteLog:
+    """A site's log as its LogFile wants it."""
+
+    __slots__ = ("file", "format_line", "log_file", "max_length")
+
+    def __init__(self, log_file: LogFile, file: RollingFile, format_line: w3c.FormatLine) -> None:
+        self.log_file = log_file
+        self.file = file
+        self.format_line = format_line
+        self.max_length = log_file.max_line_length
+
+
+class LogWriter:
+    """Writes the site logs and HTTPERR.
+
+    `directory`: the folder in which HTTPERR's folder is made. `clock`: seconds since the epoch. `report`: called with
+    one sentence when a log cannot be written, and again when it can. `computer_name`: what s-computername shows.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        report: Callable[[str], None],
+        computer_name: str = "",
+    ) -> None:
+        self._clock = clock
+        self._report = report
+        self._computer_name = computer_name
+        self._sites: dict[int, _SiteLog] = {}
+        self._waiting: list[RollingFile] = []
+        self._refusals = RollingFile(str(Path(directory, "HTTPERR")), httperr_naming(), httperr.header_block, report)
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether a flush has something to write."""
+        return bool(self._waiting)
+
+    def request(self, record: RequestRecord, log_file: LogFile) -> None:
+        """Note a request in its site's log (`log_file` is the site's, as configured when the request came)."""
+        site = self._sites.get(record.site_id)
+        if site is None or site.log_file is not log_file:
+            site = self._open_site(record.site_id, log_file)
+        if not log_file.enabled:
+            return
+        line = site.format_line(record)
+        if len(line) > site.max_length:
+            line = line[: site.max_length - 1] + "\n"
+        file = site.file
+        if not file.lines:
+            self._note_waiting(file)
+        file.append(line, record.ended_at)
+
+    def refusal(self, record: RefusalRecord) -> None:
+        """Note a refusal or a broken connection in HTTPERR."""
+        if not self._refusals.lines:
+            self._note_waiting(self._refusals)
+        self._refusals.append(httperr.format_refusal(record), record.at)
+
+    def flush(self) -> None:
+        """Write what has been collected since the last call."""
+        now = self._clock()
+        for file in self._waiting:
+            file.flush(now)
+        self._waiting = [file for file in self._waiting if file.has_lines]
+
+    def close(self) -> None:
+        """Write what has been collected and close every file."""
+        now = self._clock()
+        for file in (*(site.file for site in self._sites.values()), self._refusals):
+            file.close(now)
+        self._waiting.clear()
+        self._sites.clear()
+
+    def _note_waiting(self, file: RollingFile) -> None:
+        if file not in self._waiting:
+            self._waiting.append(file)
+
+    def _open_site(self, site_id: int, log_file: LogFile) -> _SiteLog:
+        """The site's log is new or its settings have changed; equal settings go on in the same file."""
+        old = self._sites.get(site_id)
+        if old is not None and old.log_file == log_file:
+            old.log_file = log_file
+            return old
+        if old is not None:
+            old.file.close(self._clock())
+            self._waiting = [file for file in self._waiting if file is not old.file]
+        naming = site_naming(log_file.period, log_file.truncate_size, is_local=log_file.local_time_rollover)
+        folder = str(Path(log_file.directory, f"W3SVC{site_id}"))
+        header = partial(w3c.header_block, log_file.fields)
+        format_line = w3c.compile_formatter(
+            log_file.fields, computer_name=self._computer_name, log_site_id=log_file.log_site_id
+        )
+        site = _SiteLog(log_file, RollingFile(folder, naming, header, self._report), format_line)
+        self._sites[site_id] = site
+        return site
