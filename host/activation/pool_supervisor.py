@@ -12,11 +12,12 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from host.activation.children import Child, Surroundings, describe_exit
+from host.activation.children import Surroundings, describe_exit
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.health import is_ping_due, is_unresponsive
 from host.activation.idle import is_idle
 from host.activation.memory import memory_kilobytes
+from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.pool_transitions import TRANSITIONS, PoolCommand, PoolEvent, PoolState
 from host.activation.rapid_fail import failures_in_window, must_disable
 from host.activation.recycling import RecycleReason, recycle_reason
@@ -24,23 +25,8 @@ from host.activation.worker_record import WorkerRecord
 from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import (
-    AnyMessage,
-    Configure,
-    Drain,
-    Event,
-    Hello,
-    KillWorker,
-    Plugins,
-    Pong,
-    Ready,
-    StartWorker,
-    Unhealthy,
-    WorkerExited,
-    WorkerStarted,
-)
+from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Plugins, Pong, Ready, Unhealthy
 
-_PARENT_PAUSE_SECONDS: Final = 1.0
 _COUNTER_SECONDS: Final = 1.0  # how often counters are asked for where a limit depends on them
 _MEMORY_SECONDS: Final = 10.0
 
@@ -59,9 +45,15 @@ class PoolSupervisor:
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self._around = around
         self._front = front
-        self._configure = configure
-        self._parent: Child | None = None
-        self._parent_is_ready = False
+        self._parent = ParentSupervisor(
+            slot,
+            around,
+            configure,
+            on_ready=self._parent_is_ready,
+            on_started=self._worker_started,
+            on_exited=self._worker_exited,
+            on_gone=self._parent_gone,
+        )
         self._is_wanted = False  # somebody waits for a worker and the parent cannot fork yet
         self._is_retiring = False
         self._number = 0
@@ -72,11 +64,11 @@ class PoolSupervisor:
     @property
     def parent_pid(self) -> int:
         """Process id of the pool's parent, 0 when there is none at the moment."""
-        return self._parent.pid if self._parent is not None else 0
+        return self._parent.pid
 
     def start(self) -> None:
         """Start the parent, and the pool unless autoStart is off."""
-        self._start_parent("the pool's parent")
+        self._parent.start("the pool's parent")
         self.handle(PoolEvent.START if self.pool.auto_start else PoolEvent.STOP)
 
     def handle(self, event: PoolEvent) -> None:
@@ -110,8 +102,9 @@ class PoolSupervisor:
 
     def apply(self, slot: Slot, pool: Pool, configure: Configure, reason: RecycleReason | None) -> None:
         """Another configuration is in force; `reason` says why workers must be replaced, None that they need not."""
-        self.slot, self.pool, self._configure = slot, pool, configure
-        self._tell_parent(configure)
+        self.slot, self.pool = slot, pool
+        self._parent.slot = slot
+        self._parent.configure(configure)
         if reason is not None and not pool.disallow_rotation_on_config_change:
             self.recycle(reason)
 
@@ -119,15 +112,14 @@ class PoolSupervisor:
         """End for good: drain the workers, then the parent; `gone` is set when nothing is left."""
         self._is_retiring = True
         self._drain_all("the service lets it go")
-        self._end_parent_when_empty()
+        self._end_when_empty()
 
     def kill(self) -> None:
         """End everything at once."""
         self._is_retiring = True
         for worker in self.workers.values():
             self._kill(worker)
-        if self._parent is not None:
-            self._parent.kill(signal.SIGKILL)
+        self._parent.kill()
 
     def reattach(self) -> None:
         """A new front knows no worker: join them again."""
@@ -146,6 +138,10 @@ class PoolSupervisor:
             self._kill(worker)
         return True
 
+    def take_parent_death(self) -> bool:
+        """Whether the parent died unexpectedly since this was asked last."""
+        return self._parent.take_death()
+
     def tick(self) -> None:
         """Look at the clock: pings, idle time-out, recycling limits."""
         now = self._around.clock()
@@ -155,69 +151,38 @@ class PoolSupervisor:
 
     # --- the parent -------------------------------------------------------------------------------------------
 
-    def _start_parent(self, why: str) -> None:
-        if self._is_retiring:
-            return
-        child = self._around.launcher.start(self.slot, self._parent_exited)
-        self._parent, self._parent_is_ready = child, False
-        child.channel.attach(self._around.loop, self._heard_parent, lambda _why: None)
-        self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+    def _parent_is_ready(self) -> None:
+        if self._is_wanted or self.pool.start_mode == "AlwaysRunning":
+            self._is_wanted = False
+            self.demand()
 
-    def _heard_parent(self, message: AnyMessage, _descriptors: list[int]) -> None:
-        match message:
-            case Hello():
-                self._tell_parent(self._configure)
-            case Ready():
-                self._parent_is_ready = True
-                if self._is_wanted or self.pool.start_mode == "AlwaysRunning":
-                    self._is_wanted = False
-                    self.demand()
-            case WorkerStarted():
-                worker = self.workers.get(message.worker)
-                if worker is not None:
-                    worker.pid = message.pid
-                    self._report("process-started", worker, f"worker {worker.name}: {worker.why_started}")
-            case WorkerExited():
-                self._worker_exited(message.worker, describe_exit(message.status), message.status)
-            case Event():
-                self._around.report(message.id, message.text, message.fields)
-            case _:
-                pass
+    def _worker_started(self, name: str, pid: int) -> None:
+        worker = self.workers.get(name)
+        if worker is not None:
+            worker.pid = pid
+            self._report("process-started", worker, f"worker {name}: {worker.why_started}")
 
-    def _parent_exited(self, status: int) -> None:
-        parent, self._parent, self._parent_is_ready = self._parent, None, False
-        assert parent is not None
-        parent.channel.close()
-        fields = {"pid": str(parent.pid), "status": str(status)}
-        if self._is_retiring:
-            self._around.report("process-ended", f"{self.slot.title} has ended", fields)
-        else:
-            text = f"{self.slot.title} ended by {describe_exit(status)}; its workers finish what they have"
-            self._around.report("process-died", text, fields)
-            self._around.loop.call_later(_PARENT_PAUSE_SECONDS, self._start_parent, "the one before it died")
+    def _parent_gone(self, was_expected: bool) -> None:
+        if not was_expected:
             self._drain_all("its pool's parent died")
             self._is_wanted = True
         for worker in [each for each in self.workers.values() if each.is_lost or not each.pid]:
-            self._worker_exited(worker.name, "its pool's parent died first", 1)
-        self._end_parent_when_empty()
+            self._worker_exited(worker.name, 1)
+        self._end_when_empty()
 
-    def _tell_parent(self, message: AnyMessage, *descriptors: int) -> None:
-        if self._parent is not None:
-            self._parent.channel.send(message, descriptors)
-
-    def _end_parent_when_empty(self) -> None:
+    def _end_when_empty(self) -> None:
         if not self._is_retiring or self.workers:
             return
-        if self._parent is None:
+        if not self._parent.is_alive:
             if not self.gone.done():
                 self.gone.set_result(None)
         else:
-            self._tell_parent(Drain(seconds=0.0))
+            self._parent.retire()
 
     # --- workers ----------------------------------------------------------------------------------------------
 
     def _start_worker(self, why: str, replaces: WorkerRecord | None = None) -> None:
-        if not self._parent_is_ready:
+        if not self._parent.is_ready:
             self._is_wanted = True
             return
         self._number += 1
@@ -234,7 +199,7 @@ class PoolSupervisor:
             lambda message, _descriptors: self._heard_worker(worker, message),
             lambda _why: self._channel_lost(worker),
         )
-        self._tell_parent(StartWorker(worker=name, number=self._number), workers_end.fileno())
+        self._parent.start_worker(name, self._number, workers_end.fileno())
         workers_end.close()
         self._limit(worker, self.pool.startup_time_limit_seconds)
 
@@ -256,20 +221,21 @@ class PoolSupervisor:
 
     def _channel_lost(self, worker: WorkerRecord) -> None:
         worker.is_lost = True
-        if self._parent is None:
-            self._worker_exited(worker.name, "its pool's parent died first", 0)
+        if not self._parent.is_alive:  # nobody else will tell how it ended
+            self._worker_exited(worker.name, 0)
 
-    def _worker_exited(self, name: str, how: str, status: int) -> None:
+    def _worker_exited(self, name: str, status: int) -> None:
         worker = self.workers.get(name)
         if worker is None:
             return
         worker.limit(None)
         worker.channel.close()
+        how = describe_exit(status)
         worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
         del self.workers[name]
         self._step(worker, WorkerEvent.EXITED, status=status)
         self._note_if_empty()
-        self._end_parent_when_empty()
+        self._end_when_empty()
 
     def _step(self, worker: WorkerRecord, event: WorkerEvent, *, status: int = 0) -> None:
         for command in worker.step(event):
@@ -316,7 +282,7 @@ class PoolSupervisor:
         if (
             worker.state is WorkerState.RUNNING
             and not self.pool.disallow_overlapping_rotation
-            and self._parent_is_ready
+            and self._parent.is_ready
         ):
             self._start_worker(f"replaces {worker.name}", worker)
         else:
@@ -356,8 +322,8 @@ class PoolSupervisor:
         return now - worker.last_ping_at >= (_COUNTER_SECONDS if quick else _MEMORY_SECONDS)
 
     def _kill(self, worker: WorkerRecord) -> None:
-        if self._parent is not None:
-            self._tell_parent(KillWorker(worker=worker.name, signal=int(signal.SIGKILL)))
+        if self._parent.is_alive:
+            self._parent.kill_worker(worker.name)
         elif worker.pid and not worker.is_lost:  # an orphan: it is the service's own child by now
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)

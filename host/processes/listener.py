@@ -63,7 +63,7 @@ class FrontProcess:
         await self._end.wait()
         await self.close()
         if self._logs is not None:
-            self._logs.flush()
+            self._logs.close()
         self.channel.close()
 
     async def close(self) -> None:
@@ -122,7 +122,7 @@ class FrontProcess:
         snapshot = build_snapshot(source, message.version)
         is_first = self._logs is None
         if self._logs is None:
-            self._logs = LogWriter(snapshot.log_directory, clock=time.time, on_problem=self._log_problem)
+            self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)
             self.listener = self.build_listener(self._logs)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
         self.listener.configure(snapshot, model_for(snapshot.isolation_mode))
@@ -135,7 +135,8 @@ class FrontProcess:
 
     def _flush_logs(self) -> None:
         assert self._logs is not None
-        self._logs.flush()
+        if self._logs.has_lines:
+            self._logs.flush()
         self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
 
     def _log_problem(self, text: str) -> None:

@@ -1,0 +1,124 @@
+"""Turns a configuration into running processes: starts, changes, switches and ends whole topologies.
+
+One topology serves at a time; one that was replaced (a mode switch, any change in IIS 5 isolation mode) finishes its
+requests beside the new one, which accepts on the same listening sockets: no connection is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Final
+
+from host.activation.children import Surroundings
+from host.activation.recycling import RecycleReason
+from host.activation.topology import Topology
+from host.config.diff import Difference
+from host.config.model import Snapshot
+from host.isolation.selection import model_for
+from host.wire.control_messages import Configure
+
+_TICK_SECONDS: Final = 1.0
+_RETIRE_SECONDS: Final = 90.0  # shutdownTimeLimit's default: how long a replaced topology may take
+
+
+class Supervisor:
+    """What the service runs. `start` first, `stop` last."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._topology: Topology | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._old: list[Topology] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def topology(self) -> Topology:
+        """The one that serves."""
+        assert self._topology is not None, "the supervisor has been started"
+        return self._topology
+
+    async def start(self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
+        """Start everything. Raises ConnectionAbortedError when the front cannot start."""
+        self._topology = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
+        await self._topology.start(sockets, "the service starts")
+        self._tick()
+
+    async def change(
+        self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket], difference: Difference
+    ) -> None:
+        """Another configuration is in force."""
+        model = model_for(snapshot.isolation_mode)
+        if difference.isolation_changed:
+            text = f"from {self.topology.model.mode.value} to {model.mode.value} isolation"
+            self._around.report("isolation-switched", text, {})
+        if difference.isolation_changed or not model.has_pool_policies:
+            await self._replace(snapshot, configure, sockets, "the configuration changed")
+            return
+        touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
+        self.topology.apply(snapshot, configure, sockets, touched)
+
+    async def plugins_changed(self, files: str, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
+        """Plugin files were saved: every process that runs plugins is replaced, without losing a request."""
+        topology = self.topology
+        if topology.model.front_runs_plugins:
+            await self._replace(topology.snapshot, configure, sockets, f"plugin files changed: {files}")
+            return
+        reason = RecycleReason("recycle-plugin-change", f"plugin files changed: {files}")
+        for pool in topology.pools.values():
+            pool.recycle(reason)
+
+    async def stop(self, seconds: float) -> None:
+        """End everything in order; what is left after `seconds` is killed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._topology is not None:
+            self._retire(self._topology, seconds)
+        while self._retiring:
+            await asyncio.wait(set(self._retiring))
+
+    def pids(self) -> set[int]:
+        """Process ids of everything that runs below the service, also of topologies that are being replaced."""
+        topologies = [*self._old, *([self._topology] if self._topology else [])]
+        return {pid for topology in topologies for pid in topology.pids() if pid}
+
+    def has_lost_a_parent(self) -> bool:
+        """Whether a pool's parent has died since this was asked last: its CGI programs are orphans."""
+        deaths = [pool.take_parent_death() for pool in self.topology.pools.values()]
+        return True in deaths
+
+    def kill(self) -> None:
+        """End everything at once."""
+        for topology in [*self._old, *([self._topology] if self._topology else [])]:
+            topology.kill()
+
+    async def _replace(
+        self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket], why: str
+    ) -> None:
+        old = self.topology
+        new = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
+        try:
+            await new.start(sockets, why)
+        except ConnectionAbortedError as error:
+            self._around.report("configuration-refused", f"the new processes could not start: {error}", {})
+            self._retire(new, 0.0)
+            return
+        self._topology = new
+        self._retire(old, _RETIRE_SECONDS)
+
+    def _retire(self, topology: Topology, seconds: float) -> None:
+        self._old.append(topology)
+        task = self._around.loop.create_task(topology.retire(seconds))
+        self._retiring.add(task)
+
+        def has_gone(done: asyncio.Task[None]) -> None:
+            self._retiring.discard(done)
+            self._old.remove(topology)
+            done.result()
+
+        task.add_done_callback(has_gone)
+
+    def _tick(self) -> None:
+        self.topology.tick()
+        self._timer = self._around.loop.call_later(_TICK_SECONDS, self._tick)

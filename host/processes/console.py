@@ -1,0 +1,90 @@
+"""What the operator sees who started isapy in a terminal: where to look, which processes run, what goes wrong."""
+
+from __future__ import annotations
+
+import os
+from typing import Final, TextIO
+
+from host.activation.topology import Topology
+from host.config.model import Binding, IsolationMode, Snapshot
+
+_SHOWN_LEVELS: Final = (" warning ", " error ")
+
+
+class Console:
+    """Lines on a stream. `quiet` keeps all but errors."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._is_terminal = stream.isatty()
+
+    def error(self, text: str) -> None:
+        """Something that keeps isapy from starting."""
+        self._say(f"isapy: {text}")
+
+    def event(self, line: str) -> None:
+        """A line of the event log: warnings and errors are shown, the rest is in the file."""
+        if any(level in line[:40] for level in _SHOWN_LEVELS):
+            self._say(line)
+
+    def banner(self, snapshot: Snapshot, topology: Topology, path: str) -> None:
+        """A few lines: addresses, processes, files, how to end it."""
+        if self._quiet:
+            return
+        self._say("isapy is running. Open:")
+        for url in urls(snapshot):
+            self._say(f"    {url}")
+        self._say(f"Isolation: {_MODES[snapshot.isolation_mode]} (switch it in the configuration, or with --isolation)")
+        self._say("Processes:")
+        for title, pid in processes(topology):
+            self._say(f"    {pid:>7}  isapy: {title}")
+        for dllhost in topology.dllhosts.values():
+            self._say(f"          -  isapy: {dllhost.slot.title} (starts with its first request)")
+        if topology.pools:
+            self._say("          -  isapy: worker ... (each pool's workers start with its first request)")
+        self._say(f"Configuration: {path}")
+        self._say(f"Logs: {snapshot.log_directory}")
+        self._say("Ctrl-C ends all of them; from another terminal: isapy list workers, isapy stop")
+
+    def still_stopping(self) -> None:
+        """Stopping takes longer than a second."""
+        if not self._quiet:
+            self._say("isapy finishes the requests in hand; Ctrl-C again ends them at once")
+
+    def _say(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except OSError:  # the terminal is gone; the event log has it all
+            self._quiet = True
+
+
+_MODES: Final = {
+    IsolationMode.WORKER_PROCESS: "worker process isolation, as in IIS 6",
+    IsolationMode.IIS5: "IIS 5 isolation",
+}
+
+
+def processes(topology: Topology) -> list[tuple[str, int]]:
+    """Title and process id of what runs, the service first."""
+    found = [("service", os.getpid()), (topology.front.slot.title, topology.front.pid)]
+    for pool in topology.pools.values():
+        found.append((pool.slot.title, pool.parent_pid))
+        found += [(f"worker {worker.name}", worker.pid) for worker in pool.workers.values()]
+    found += [(dllhost.slot.title, dllhost.pid) for dllhost in topology.dllhosts.values() if dllhost.pid]
+    return found
+
+
+def urls(snapshot: Snapshot) -> list[str]:
+    """One address to open per binding of the started sites."""
+    return [_url(binding) for site in snapshot.sites if site.auto_start for binding in site.bindings]
+
+
+def _url(binding: Binding) -> str:
+    host = binding.host if binding.host and not binding.host.startswith("*") else binding.ip
+    if host in ("", "*", "0.0.0.0"):
+        host = "localhost"
+    default_port = {"http": 80, "https": 443}.get(binding.protocol)
+    port = "" if binding.port == default_port else f":{binding.port}"
+    return f"{binding.protocol}://{host}{port}/"

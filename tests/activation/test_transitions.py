@@ -1,0 +1,89 @@
+"""Both automata are complete, and say what IIS does in the cells that matter."""
+
+from __future__ import annotations
+
+import itertools
+from enum import Enum
+
+import pytest
+
+from host.activation import pool_transitions, worker_transitions
+from host.activation.pool_transitions import PoolCommand, PoolEvent, PoolState
+from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
+
+POOL = pool_transitions.TRANSITIONS
+WORKER = worker_transitions.TRANSITIONS
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(PoolState, PoolEvent)))
+def test_every_cell_of_the_pool_table_is_filled(state: PoolState, event: PoolEvent) -> None:
+    """No event in any state is a surprise."""
+    following, commands = POOL[state, event]
+    assert isinstance(following, PoolState)
+    assert all(isinstance(command, PoolCommand) for command in commands)
+
+
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(WorkerState, WorkerEvent)))
+def test_every_cell_of_the_worker_table_is_filled(state: WorkerState, event: WorkerEvent) -> None:
+    """No event in any state is a surprise."""
+    following, commands = WORKER[state, event]
+    assert isinstance(following, WorkerState)
+    assert all(isinstance(command, WorkerCommand) for command in commands)
+
+
+def test_the_tables_have_no_other_cells() -> None:
+    """A cell for a state that does not exist would never be read."""
+    assert set(POOL) == set(itertools.product(PoolState, PoolEvent))
+    assert set(WORKER) == set(itertools.product(WorkerState, WorkerEvent))
+
+
+def reachable(table: dict[tuple[Enum, Enum], tuple[Enum, tuple[Enum, ...]]], start: Enum) -> set[Enum]:
+    found = {start}
+    while True:
+        following = found | {target for (state, _), (target, _) in table.items() if state in found}
+        if following == found:
+            return found
+        found = following
+
+
+def test_every_state_can_be_reached_and_gone_is_the_end_of_a_worker() -> None:
+    """A worker starts once and is gone once; a pool can always be started again."""
+    assert reachable(dict(WORKER), WorkerState.STARTING) == set(WorkerState)
+    assert reachable(dict(WORKER), WorkerState.GONE) == {WorkerState.GONE}
+    for state in PoolState:
+        assert PoolState.STARTED in reachable(dict(POOL), state)
+
+
+def test_a_worker_is_given_to_the_front_only_when_it_becomes_ready() -> None:
+    """ATTACH stands in one cell."""
+    cells = [cell for cell, (_, commands) in WORKER.items() if WorkerCommand.ATTACH in commands]
+    assert cells == [(WorkerState.STARTING, WorkerEvent.READY)]
+
+
+@pytest.mark.parametrize("event", list(WorkerEvent))
+def test_an_orderly_end_is_no_failure(event: WorkerEvent) -> None:
+    """Rapid-fail protection counts nothing that happens while a worker drains (missing shutdownTimeLimit included)."""
+    _, commands = WORKER[WorkerState.DRAINING, event]
+    assert WorkerCommand.COUNT_FAILURE not in commands
+
+
+@pytest.mark.parametrize(
+    ("state", "event"),
+    [
+        (WorkerState.STARTING, WorkerEvent.EXITED),
+        (WorkerState.STARTING, WorkerEvent.LATE),
+        (WorkerState.RUNNING, WorkerEvent.EXITED),
+        (WorkerState.RUNNING, WorkerEvent.UNRESPONSIVE),
+    ],
+)
+def test_what_rapid_fail_protection_counts(state: WorkerState, event: WorkerEvent) -> None:
+    """A crash, a start that takes too long and a failed ping are failures."""
+    _, commands = WORKER[state, event]
+    assert WorkerCommand.COUNT_FAILURE in commands
+
+
+def test_a_stopped_pool_refuses_with_the_reason_of_its_stop() -> None:
+    """Disabled when an administrator stopped it, AppOffline when rapid-fail protection did."""
+    assert PoolCommand.REFUSE_DISABLED in POOL[PoolState.STARTED, PoolEvent.STOP][1]
+    assert PoolCommand.REFUSE_OFFLINE in POOL[PoolState.STARTED, PoolEvent.RAPID_FAIL][1]
+    assert POOL[PoolState.STOPPED, PoolEvent.START] == (PoolState.STARTED, (PoolCommand.ACCEPT,))

@@ -1,0 +1,136 @@
+"""The control channel carries messages of any size with their descriptors, and notices the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+from host.processes.control_channel import ControlChannel, channel_pair
+from host.wire.control_messages import AnyMessage, AttachLink, Configure, Hello, Ping
+from host.wire.errors import WireError
+
+
+def test_messages_arrive_in_order_with_their_descriptors() -> None:
+    """A descriptor that arrives is a new one of the same file."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    read_end, write_end = os.pipe()
+    left.send(Ping(number=1))
+    left.send(AttachLink(), [write_end])
+    (first, none), (second, descriptors) = right.receive()
+    assert (first, none) == (Ping(number=1), [])
+    assert second == AttachLink()
+    os.write(descriptors[0], b"here")
+    assert os.read(read_end, 10) == b"here"
+    assert not os.get_inheritable(descriptors[0])
+    for descriptor in (read_end, write_end, *descriptors):
+        os.close(descriptor)
+    left.close()
+    right.close()
+
+
+def test_a_message_larger_than_a_packet_travels_in_memory() -> None:
+    """A configuration of several megabytes arrives whole, and no descriptor is left over."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    message = Configure(version=3, path="/a", text=bytes(range(256)) * 20_000)
+    left.send(message)
+    ((received, descriptors),) = right.receive()
+    assert received == message
+    assert descriptors == []
+    left.close()
+    right.close()
+
+
+def test_the_end_of_the_peer_is_an_eof_after_what_it_said() -> None:
+    """Nothing that was said before the end is lost."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    left.send(Ping(number=7))
+    left.close()
+    assert [message for message, _ in right.receive()] == [Ping(number=7)]
+    with pytest.raises(EOFError):
+        right.receive()
+    right.close()
+
+
+def test_garbage_is_a_wire_error() -> None:
+    """A peer that says anything else has broken the dialogue."""
+    raw, end = channel_pair()
+    channel = ControlChannel(end)
+    raw.send(b"X what?")
+    with pytest.raises(WireError):
+        channel.receive()
+    raw.close()
+    channel.close()
+
+
+def test_a_full_socket_delays_and_never_blocks() -> None:
+    """A loop goes on while the peer does not read; later everything arrives, in order."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        left, right = (ControlChannel(end) for end in channel_pair())
+        left.attach(loop, lambda _message, _descriptors: None, lambda _why: None)
+        text = "x" * 50_000
+        for number in range(200):
+            left.send(Hello(role=text, pid=number, protocol=1))
+        received: list[int] = []
+        complete = loop.create_future()
+
+        def heard(message: AnyMessage, _descriptors: list[int]) -> None:
+            assert isinstance(message, Hello)
+            received.append(message.pid)
+            if len(received) == 200:
+                complete.set_result(None)
+
+        right.attach(loop, heard, lambda _why: None)
+        await asyncio.wait_for(complete, 10)
+        assert received == list(range(200))
+        left.close()
+        right.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_hears_of_the_end_once() -> None:
+    """on_closed comes once, with an empty reason for a plain end."""
+
+    async def scenario() -> list[str]:
+        loop = asyncio.get_running_loop()
+        left, right = (ControlChannel(end) for end in channel_pair())
+        reasons: list[str] = []
+        ended = asyncio.Event()
+
+        def closed(why: str) -> None:
+            reasons.append(why)
+            ended.set()
+
+        right.attach(loop, lambda _message, _descriptors: None, closed)
+        left.close()
+        await asyncio.wait_for(ended.wait(), 5)
+        assert right.is_closed
+        return reasons
+
+    assert asyncio.run(scenario()) == [""]
+
+
+def test_waiting_for_the_first_word_refuses_another_word() -> None:
+    """The first message of a dialogue must be the one that is due."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    left.send(Ping(number=1))
+    with pytest.raises(WireError, match="Ping came where Configure is due"):
+        right.wait_for(Configure)
+    left.close()
+    right.close()
+
+
+def test_a_packet_without_its_memory_is_a_wire_error() -> None:
+    """`M` promises a descriptor."""
+    raw, end = channel_pair()
+    channel = ControlChannel(end)
+    socket.send_fds(raw, [b"M"], [])
+    with pytest.raises(WireError):
+        channel.receive()
+    raw.close()
+    channel.close()
