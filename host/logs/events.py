@@ -54,6 +54,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "plugin-failed": EventKind(6031, "error", "a plugin could not be loaded; its mappings answer 500.21"),
     "plugin-error": EventKind(6032, "error", "a plugin raised an exception"),
     "plugin-warning": EventKind(6033, "warning", "a plugin says something the operator should know"),
+    "plugin-message": EventKind(6035, "information", "a plugin says something for the record"),
     "filter-refused": EventKind(6034, "error", "a filter may not run in this process model"),
     # CGI
     "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),
