@@ -42,6 +42,7 @@ class PoolSupervisor:
         self.state = PoolState.STOPPED
         self.workers: dict[str, WorkerRecord] = {}
         self.last_recycle = ""
+        self.refuse_reason = ""  # HTTPERR's word while requests are refused
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self._around = around
         self._front = front
@@ -58,6 +59,7 @@ class PoolSupervisor:
         self._is_retiring = False
         self._number = 0
         self._failures: list[float] = []
+        self._waiters: list[asyncio.Future[None]] = []
 
     # --- what the supervisor above and the administrator ask for ----------------------------------------------
 
@@ -65,6 +67,16 @@ class PoolSupervisor:
     def parent_pid(self) -> int:
         """Process id of the pool's parent, 0 when there is none at the moment."""
         return self._parent.pid
+
+    @property
+    def now(self) -> float:
+        """The supervisor's clock, monotonic seconds."""
+        return self._around.clock()
+
+    @property
+    def failure_count(self) -> int:
+        """Failures that count at the moment (rapid-fail protection)."""
+        return len(failures_in_window(self._failures, self.now, self.pool))
 
     def start(self) -> None:
         """Start the parent, and the pool unless autoStart is off."""
@@ -141,6 +153,13 @@ class PoolSupervisor:
     def take_parent_death(self) -> bool:
         """Whether the parent died unexpectedly since this was asked last."""
         return self._parent.take_death()
+
+    async def until_gone(self, names: set[str]) -> None:
+        """Wait until none of these workers is left."""
+        while names & self.workers.keys():
+            waiter = self._around.loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     def tick(self) -> None:
         """Look at the clock: pings, idle time-out, recycling limits."""
@@ -233,6 +252,10 @@ class PoolSupervisor:
         how = describe_exit(status)
         worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
         del self.workers[name]
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
         self._step(worker, WorkerEvent.EXITED, status=status)
         self._note_if_empty()
         self._end_when_empty()
@@ -346,12 +369,14 @@ class PoolSupervisor:
 
     def _accept(self) -> None:
         self._failures.clear()
+        self.refuse_reason = ""
         self._front.queue_state(self.slot.name, "")
         self._around.report("pool-started", f"pool {self.pool.name} takes requests", {"pool": self.pool.name})
         if self.pool.start_mode == "AlwaysRunning":
             self.demand()
 
     def _refuse(self, reason: str) -> None:
+        self.refuse_reason = reason
         self._front.queue_state(self.slot.name, reason)
         text = f"pool {self.pool.name} refuses requests with 503 {reason}"
         self._around.report("pool-stopped", text, {"pool": self.pool.name})

@@ -6,7 +6,7 @@ import os
 from typing import Final, TextIO
 
 from host.activation.topology import Topology
-from host.config.model import Binding, IsolationMode, Snapshot
+from host.config.model import Binding, IsolationMode, Site, Snapshot
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
 
@@ -33,8 +33,9 @@ class Console:
         if self._quiet:
             return
         self._say("isapy is running. Open:")
-        for url in urls(snapshot):
-            self._say(f"    {url}")
+        for site in snapshot.sites:
+            for url in site_urls(site) if site.auto_start else ():
+                self._say(f"    {url}")
         self._say(f"Isolation: {_MODES[snapshot.isolation_mode]} (switch it in the configuration, or with --isolation)")
         self._say("Processes:")
         for title, pid in processes(topology):
@@ -76,9 +77,9 @@ def processes(topology: Topology) -> list[tuple[str, int]]:
     return found
 
 
-def urls(snapshot: Snapshot) -> list[str]:
-    """One address to open per binding of the started sites."""
-    return [_url(binding) for site in snapshot.sites if site.auto_start for binding in site.bindings]
+def site_urls(site: Site) -> list[str]:
+    """One address to open per binding."""
+    return [_url(binding) for binding in site.bindings]
 
 
 def _url(binding: Binding) -> str:

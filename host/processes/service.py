@@ -18,8 +18,10 @@ from setproctitle import setproctitle
 
 from host.activation.children import Surroundings
 from host.activation.supervisor import Supervisor
-from host.admin.location import control_path
-from host.admin.server import ControlServer, ControlSocketError
+from host.admin.client import ControlError
+from host.admin.location import control_socket
+from host.admin.server import ControlServer
+from host.admin.unix_socket import SocketInUse
 from host.config.diff import difference
 from host.config.errors import ConfigErrors
 from host.config.model import Snapshot
@@ -84,13 +86,22 @@ class Service:
         self._launcher = Launcher(loop)
         around = Surroundings(loop, self._launcher, self._report)
         self._supervisor = Supervisor(around)
-        administration = Administration(self._supervisor, lambda: self._snapshot, self._events, self._stop.set)
-        server = ControlServer(control_path(self._source.path), administration.handle)
+        administration = Administration(self._supervisor, lambda: self._snapshot, self._stop.set)
         try:
-            sockets = self._sockets.open_for(self._snapshot)
+            server = ControlServer(control_socket(self._source.path), administration.handle)
             await server.start()
-        except (BindingError, ControlSocketError) as error:
+            sockets = self._sockets.open_for(self._snapshot)
+        except SocketInUse as error:
+            self._console.error(f"process {error.pid} runs {self._source.path} already; end it with: isapy stop")
+            return EXIT_FAILED
+        except BindingError as error:
             self._console.error(str(error))
+            await server.close()
+            return EXIT_FAILED
+        except (ControlError, OSError) as error:
+            self._console.error(
+                f"the control socket cannot be made: {error}; set ISAPY_CONTROL to a folder of your own"
+            )
             return EXIT_FAILED
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._asked_to_stop)
