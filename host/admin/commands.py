@@ -1,0 +1,276 @@
+"""What an administrator may ask of the running service, and what it answers: the one vocabulary of CLI and dashboard.
+
+Every question has one answer type; any question may be answered by `Failed`. Words and states are IIS's. On the socket
+a message is a length (4 bytes, big-endian) and msgpack; a message that does not fit its type is a MessageError.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+import msgspec
+
+COMMAND_LIMIT: Final = 64 * 1024
+"""Bytes of one command; nobody has more to say."""
+
+REPLY_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of one reply (`ListRequests` on a busy server)."""
+
+LENGTH: Final = struct.Struct("!I")
+
+
+class MessageError(Exception):
+    """Bytes on the control socket that are no message of ours."""
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """Base of commands and replies."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the rows of replies. A field that a later version adds has a default, so that old and new understand
+    each other."""
+
+
+# --- commands ----------------------------------------------------------------------------------------------------
+
+
+class GetStatus(Message, frozen=True, kw_only=True):
+    """How is the service? Answer: Status."""
+
+
+class ListSites(Message, frozen=True, kw_only=True):
+    """Answer: Sites."""
+
+
+class ListPools(Message, frozen=True, kw_only=True):
+    """Answer: Pools."""
+
+
+class ListWorkers(Message, frozen=True, kw_only=True):
+    """Answer: Workers."""
+
+
+class ListRequests(Message, frozen=True, kw_only=True):
+    """Requests under way, the longest first; only those older than so many milliseconds. Answer: Requests."""
+
+    time_elapsed_filter: int = 0
+
+
+class ListPlugins(Message, frozen=True, kw_only=True):
+    """Answer: Plugins."""
+
+
+class StartPool(Message, frozen=True, kw_only=True):
+    """The pool takes requests again; ends a rapid-fail state. Answer: Done."""
+
+    name: str
+
+
+class StopPool(Message, frozen=True, kw_only=True):
+    """Ends the pool's workers when they have drained; its URLs answer 503. Answer: Done."""
+
+    name: str
+
+
+class RecyclePool(Message, frozen=True, kw_only=True):
+    """New workers, then the old ones end (overlapped). A stopped pool cannot be recycled. Answer: Done."""
+
+    name: str
+
+
+class StopService(Message, frozen=True, kw_only=True):
+    """Drain everything and end. Answer: Done, when the shutdown has begun."""
+
+
+Command = (
+    GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
+) | StopService
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+
+class ProcessRow(Row, frozen=True, kw_only=True):
+    """A process of the service: `title` is what ps shows behind `isapy: `."""
+
+    pid: int
+    title: str
+    parent_pid: int = 0
+
+
+class ApplicationRow(Row, frozen=True, kw_only=True):
+    """An application of a site."""
+
+    path: str
+    pool: str
+    isolation: str
+    physical_path: str
+
+
+class SiteRow(Row, frozen=True, kw_only=True):
+    """`state`: Starting, Started, Stopping, Stopped. `bindings` as configured (`http/*:8080:`), `urls` to click."""
+
+    id: int
+    name: str
+    state: str
+    bindings: list[str]
+    urls: list[str] = []
+    applications: list[ApplicationRow] = []
+    physical_path: str = ""
+
+
+class PoolRow(Row, frozen=True, kw_only=True):
+    """`state` as of a site; `reason` says why it is stopped (`Disabled`, `AppOffline`: HTTPERR's words)."""
+
+    name: str
+    state: str
+    reason: str = ""
+    workers: int = 0
+    max_processes: int = 1
+    requests_queued: int = 0
+    queue_length: int = 1000
+    start_mode: str = "OnDemand"
+    pipeline_mode: str = "Integrated"
+    failures: int = 0  # within the rapid-fail interval
+
+
+class WorkerRow(Row, frozen=True, kw_only=True):
+    """`state`: Starting, Running, Stopping. `name` is `<pool>#<number>`; times in seconds, memory in kilobytes."""
+
+    process_id: int
+    name: str
+    pool: str
+    state: str
+    requests_served: int = 0
+    requests_in_hand: int = 0
+    age_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    memory_kilobytes: int = 0
+
+
+class RequestRow(Row, frozen=True, kw_only=True):
+    """A request under way; `time_elapsed` in milliseconds."""
+
+    request_id: str
+    connection_id: int
+    verb: str
+    url: str
+    site_id: int
+    host_name: str
+    client_ip_address: str
+    local_port: int
+    time_elapsed: int
+    pipeline_state: str
+    worker: str
+    queue: str
+
+
+class PluginRow(Row, frozen=True, kw_only=True):
+    """`family`: extension, filter, module. `state`: loaded, failed, not listed; `detail` says why."""
+
+    name: str
+    family: str
+    path: str
+    state: str
+    detail: str = ""
+    pool: str = ""
+
+
+# --- replies -----------------------------------------------------------------------------------------------------
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """The service. `started_at` in seconds since the epoch; `warnings` are the configuration's."""
+
+    version: str
+    pid: int
+    config_path: str
+    isolation_mode: str
+    started_at: float
+    urls: list[str]
+    processes: list[ProcessRow]
+    log_directory: str = ""
+    configuration_version: int = 0
+    warnings: list[str] = []
+
+
+class Sites(Message, frozen=True, kw_only=True):
+    """Answer to ListSites."""
+
+    rows: list[SiteRow]
+
+
+class Pools(Message, frozen=True, kw_only=True):
+    """Answer to ListPools."""
+
+    rows: list[PoolRow]
+
+
+class Workers(Message, frozen=True, kw_only=True):
+    """Answer to ListWorkers."""
+
+    rows: list[WorkerRow]
+
+
+class Requests(Message, frozen=True, kw_only=True):
+    """Answer to ListRequests."""
+
+    rows: list[RequestRow]
+
+
+class Plugins(Message, frozen=True, kw_only=True):
+    """Answer to ListPlugins."""
+
+    rows: list[PluginRow]
+
+
+class Done(Message, frozen=True, kw_only=True):
+    """It has been done (or begun); `text` says what, for people."""
+
+    text: str
+
+
+class Failed(Message, frozen=True, kw_only=True):
+    """It could not be done: why, and what to do about it."""
+
+    message: str
+    remedy: str = ""
+
+
+Reply = Status | Sites | Pools | Workers | Requests | Plugins | Done | Failed
+
+_encoder = msgspec.msgpack.Encoder()
+_command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+
+
+def encode(message: Command | Reply) -> bytes:
+    """A message with its length in front."""
+    raw_message = _encoder.encode(message)
+    return LENGTH.pack(len(raw_message)) + raw_message
+
+
+def message_length(raw_length: bytes, limit: int) -> int:
+    """The length in front of a message. Raises MessageError when it is above the limit."""
+    length: int = LENGTH.unpack(raw_length)[0]
+    if length > limit:
+        raise MessageError(f"a message of {length} bytes: the limit is {limit}")
+    return length
+
+
+def decode_command(raw_message: bytes) -> Command:
+    """A command from its bytes (without the length). Raises MessageError."""
+    try:
+        return _command_decoder.decode(raw_message)
+    except msgspec.MsgspecError as error:
+        raise MessageError(f"not a command of this version: {error}") from error
+
+
+def decode_reply(raw_message: bytes) -> Reply:
+    """A reply from its bytes (without the length). Raises MessageError."""
+    try:
+        return _reply_decoder.decode(raw_message)
+    except msgspec.MsgspecError as error:
+        raise MessageError(f"not a reply of this version: {error}") from error
