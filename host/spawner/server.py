@@ -1,0 +1,291 @@
+"""The half of CGI that runs in the pool's small parent: starts programs for the workers, and ends them.
+
+The parent is single-threaded and drives everything: its selector calls `key.data()` for the sockets registered here,
+its loop calls `tick` a few times a second, and whoever reaps children asks `owns` and then tells `ended`. A program
+gets its own session, descriptors 0, 1 and 2 and no other, default signals, and the folder it was launched in.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import os
+import selectors
+import signal
+import socket
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from host.spawner.process_tree import ProcessFacts, TreeKill, kill_everything_below, read_processes
+from host.wire.errors import WireError
+from host.wire.spawn_messages import (
+    IN_MEMORY_FILE,
+    LARGEST_MESSAGE,
+    LARGEST_PACKET,
+    AnySpawnMessage,
+    KillProgram,
+    LaunchFailed,
+    LaunchProgram,
+    ProgramEnded,
+    ProgramLaunched,
+    decode_spawn_message,
+    encode_spawn_message,
+)
+
+_MOST_DESCRIPTORS: Final = 4
+_PACKETS_PER_TURN: Final = 16
+_ENDED_PROGRAMS_KEPT: Final = 256
+"""A worker may still want the tree of a program that has ended to be killed (a child of it keeps the pipe open)."""
+
+_DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+@dataclass(slots=True, eq=False)
+class _Program:
+    worker: _Worker
+    number: int
+    pid: int
+    request_id: str
+    has_ended: bool = False
+    is_being_killed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    name: str
+    sock: socket.socket
+    running: dict[int, _Program] = field(default_factory=dict)
+    ended: OrderedDict[int, _Program] = field(default_factory=OrderedDict)
+    unsent: deque[bytes] = field(default_factory=deque)
+    is_blocked: bool = False
+    is_gone: bool = False
+
+
+class Spawner:
+    """Serves any number of workers, each over its own SOCK_SEQPACKET socket (`wire/spawn_messages.py`).
+
+    The process must be the subreaper of what is below it. `selector` is the caller's; the data of every key that is
+    registered here is a function without arguments to be called when the socket is ready.
+    """
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._workers: list[_Worker] = []
+        self._programs: dict[int, _Program] = {}
+        self._kills: list[TreeKill] = []
+        self._packet = bytearray(LARGEST_PACKET)
+        self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    # --- what the process calls --------------------------------------------------------------------------------
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a worker, a program, or a tree on its way out."""
+        return bool(self._workers or self._programs or self._kills)
+
+    def add_worker(self, name: str, sock: socket.socket) -> None:
+        """Serve the worker at the other end of `sock`, which is the spawner's from now on.
+
+        When the worker closes its end (or dies), all programs it has started are killed with their trees.
+        """
+        sock.setblocking(False)
+        worker = _Worker(name, sock)
+        self._workers.append(worker)
+        self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(worker))
+
+    def owns(self, pid: int) -> bool:
+        """Whether `pid` is a program started here that has not ended."""
+        return pid in self._programs
+
+    def ended(self, pid: int, status: int) -> None:
+        """The program `pid` has been reaped: exit code, or minus the signal's number. Its worker is told."""
+        program = self._programs.pop(pid)
+        program.has_ended = True
+        for tree in self._kills:
+            if tree.leader == pid:
+                tree.is_leader_ended = True
+        worker = program.worker
+        worker.running.pop(program.number, None)
+        worker.ended[program.number] = program
+        if len(worker.ended) > _ENDED_PROGRAMS_KEPT:
+            worker.ended.popitem(last=False)
+        self._send(worker, ProgramEnded(number=program.number, status=status))
+
+    def tick(self, now: float) -> None:
+        """Go on with the trees that are being killed; `now` is monotonic seconds."""
+        if self._kills:
+            processes = read_processes()
+            self._kills = [tree for tree in self._kills if not tree.advance(now, processes, self._programs)]
+
+    def forget(self) -> None:
+        """In a forked worker: let go of the sockets, leave the programs alone."""
+        for worker in self._workers:
+            worker.sock.close()
+        self._workers.clear()
+        self._programs.clear()
+        self._kills.clear()
+        os.close(self._home)
+
+    def close(self) -> None:
+        """Kill and reap everything below this process (blocks for some milliseconds) and let go of all sockets.
+
+        To be called when no other child is left: background processes of programs that ended long ago go as well.
+        """
+        for worker in list(self._workers):
+            self._drop(worker)
+        kill_everything_below()
+        self._programs.clear()
+        self._kills.clear()
+        os.close(self._home)
+
+    # --- one worker --------------------------------------------------------------------------------------------
+
+    def _serve(self, worker: _Worker) -> None:
+        """Its socket is ready: send what waited, then take its messages."""
+        self._flush(worker)
+        for _ in range(_PACKETS_PER_TURN):
+            descriptors: list[int] = []
+            try:
+                message = self._receive(worker.sock, descriptors)
+                if message is None:
+                    return
+                self._obey(worker, message, descriptors)
+            except (EOFError, WireError, ConnectionError):
+                self._drop(worker)
+                return
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+    def _receive(self, sock: socket.socket, descriptors: list[int]) -> AnySpawnMessage | None:
+        """The next message, its descriptors appended to `descriptors`; None when there is none now.
+
+        Raises EOFError when the worker is gone, WireError when what it sent is no message.
+        """
+        try:
+            count, ancillary, flags, _ = sock.recvmsg_into(
+                [self._packet], socket.CMSG_SPACE(_MOST_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            return None
+        for level, kind, raw in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                found = array.array("i")
+                found.frombytes(raw[: len(raw) - len(raw) % found.itemsize])
+                descriptors += found
+        if count == 0:
+            raise EOFError
+        if flags & socket.MSG_TRUNC:
+            raise WireError("a packet larger than any message")
+        raw_message = bytes(memoryview(self._packet)[:count])
+        if raw_message == IN_MEMORY_FILE:
+            raw_message = _read_memory_file(descriptors)
+        return decode_spawn_message(raw_message)
+
+    def _obey(self, worker: _Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
+        if isinstance(message, LaunchProgram):
+            if message.number in worker.running:
+                raise WireError(f"program {message.number} runs already")
+            self._launch(worker, message, descriptors)
+        elif isinstance(message, KillProgram):
+            program = worker.running.get(message.number) or worker.ended.get(message.number)
+            if program is not None:
+                self._kill(program, read_processes())
+        else:
+            raise WireError(f"a worker does not send {type(message).__name__}")
+
+    def _launch(self, worker: _Worker, message: LaunchProgram, descriptors: list[int]) -> None:
+        number = message.number
+        if len(descriptors) < 3:  # this process has no descriptor left for them
+            self._send(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
+            return
+        concerned = message.directory
+        try:
+            os.chdir(message.directory)
+            concerned = message.argv[0]
+            pid = _spawn(message, descriptors)
+        except OSError as error:
+            self._send(worker, LaunchFailed(number=number, errno=error.errno or errno.EINVAL, path=concerned))
+            return
+        except (ValueError, IndexError):  # a zero byte, a variable without "=", no program at all
+            self._send(worker, LaunchFailed(number=number, errno=errno.EINVAL, path=concerned))
+            return
+        finally:
+            os.fchdir(self._home)
+        program = _Program(worker, number, pid, message.request_id)
+        self._programs[pid] = worker.running[number] = program
+        self._send(worker, ProgramLaunched(number=number, pid=pid))
+
+    def _kill(self, program: _Program, processes: Mapping[int, ProcessFacts]) -> None:
+        if program.is_being_killed:
+            return
+        program.is_being_killed = True
+        now = time.monotonic()
+        tree = TreeKill(program.pid, program.request_id, now, is_leader_ended=program.has_ended)
+        if not tree.advance(now, processes, self._programs):
+            self._kills.append(tree)
+
+    def _drop(self, worker: _Worker) -> None:
+        """The worker is gone or has broken the dialogue: all it started goes too."""
+        worker.is_gone = True
+        self._workers.remove(worker)
+        self._selector.unregister(worker.sock)
+        worker.sock.close()
+        if worker.running:
+            processes = read_processes()
+            for program in list(worker.running.values()):
+                self._kill(program, processes)
+
+    # --- answers -----------------------------------------------------------------------------------------------
+
+    def _send(self, worker: _Worker, message: AnySpawnMessage) -> None:
+        if not worker.is_gone:
+            worker.unsent.append(encode_spawn_message(message))
+            self._flush(worker)
+
+    def _flush(self, worker: _Worker) -> None:
+        """Send what waits. A worker that does not read must not hold up the others: its rest waits for its socket."""
+        try:
+            while worker.unsent:
+                worker.sock.send(worker.unsent[0])
+                worker.unsent.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            worker.unsent.clear()  # its end of input is read next, and drops it
+        if bool(worker.unsent) != worker.is_blocked:
+            worker.is_blocked = not worker.is_blocked
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.is_blocked else 0)
+            self._selector.modify(worker.sock, events, lambda: self._serve(worker))
+
+
+def _spawn(message: LaunchProgram, descriptors: list[int]) -> int:
+    stdin, stdout, stderr, *_ = descriptors
+    environment = dict(entry.split(b"=", 1) for entry in message.environment)
+    return os.posix_spawn(
+        message.argv[0],
+        message.argv,
+        environment,
+        file_actions=(
+            (os.POSIX_SPAWN_DUP2, stdin, 0),
+            (os.POSIX_SPAWN_DUP2, stdout, 1),
+            (os.POSIX_SPAWN_DUP2, stderr, 2),
+        ),
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULT_SIGNALS,
+    )
+
+
+def _read_memory_file(descriptors: list[int]) -> bytes:
+    if len(descriptors) < _MOST_DESCRIPTORS:
+        raise WireError("a message in a memory file, but no file")
+    with contextlib.suppress(OSError):
+        raw_message = os.pread(descriptors[3], LARGEST_MESSAGE + 1, 0)
+        if len(raw_message) <= LARGEST_MESSAGE:
+            return raw_message
+    raise WireError("a message in a memory file that is too large or cannot be read")

@@ -1,0 +1,153 @@
+"""Finding and ending everything a program has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from host.spawner.process_tree import (
+    GIVE_UP_SECONDS,
+    GRACE_SECONDS,
+    ProcessFacts,
+    TreeKill,
+    descendants,
+    living_tree,
+    read_processes,
+)
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def facts(pid: int, parent: int, *, session: int = 0, group: int = 0, is_zombie: bool = False) -> ProcessFacts:
+    return ProcessFacts(pid, parent, group, session, is_zombie)
+
+
+def table(*entries: ProcessFacts) -> dict[int, ProcessFacts]:
+    return {entry.pid: entry for entry in entries}
+
+
+HERE = os.getpid()
+# numbers above the kernel's largest: no process has them, so nothing is ever found in /proc or signalled
+A, B, C, D, E = (5_000_000 + number for number in range(5))
+
+
+def test_this_process_is_in_the_table_with_its_parent() -> None:
+    """Read from /proc, whatever the process is called."""
+    mine = read_processes()[HERE]
+    assert (mine.parent, mine.group, mine.session, mine.is_zombie) == (
+        os.getppid(),
+        os.getpgid(0),
+        os.getsid(0),
+        False,
+    )
+
+
+def test_process_with_spaces_and_parentheses_in_its_name_is_read(tmp_path: Path) -> None:
+    """The name stands in parentheses and may hold any character."""
+    program = tmp_path / "a) R 1 1"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "1000"]) as process:
+        try:
+            assert read_processes()[process.pid].parent == HERE
+        finally:
+            process.kill()
+
+
+def test_descendants_of_every_depth() -> None:
+    """Children of children, and nobody else."""
+    processes = table(facts(A, 1), facts(B, A), facts(C, B), facts(D, 1))
+    assert descendants([A], processes) == {A, B, C}
+
+
+def test_tree_is_leader_descendants_and_orphans_of_its_session_or_group() -> None:
+    """Orphans come back to this process; other programs and their children are none of it."""
+    processes = table(
+        facts(A, HERE, session=A, group=A),
+        facts(B, A, session=B),
+        facts(C, HERE, session=A),
+        facts(D, C),
+        facts(E, HERE, session=E),
+    )
+    assert living_tree(A, "r", processes, is_leader_ended=False, spare=[E]) == {A, B, C, D}
+
+
+def test_number_of_a_reaped_leader_may_be_somebody_else() -> None:
+    """Only its orphans count then; zombies are dead already."""
+    processes = table(facts(A, HERE, session=A), facts(B, HERE, session=A), facts(C, HERE, group=A, is_zombie=True))
+    assert living_tree(A, "r", processes, is_leader_ended=True) == {B}
+
+
+def test_orphan_with_a_new_session_is_known_by_its_mark() -> None:
+    """UNIQUE_ID in the environment it was started with, compared as a whole."""
+    environment = {"UNIQUE_ID": "request-12"}
+    with subprocess.Popen(["/bin/sleep", "1000"], env=environment, start_new_session=True) as process:
+        try:
+            processes = read_processes()
+            assert living_tree(A, "request-12", processes, is_leader_ended=True) == {process.pid}
+            assert living_tree(A, "request-1", processes, is_leader_ended=True) == set()
+        finally:
+            process.kill()
+
+
+def test_terminated_first_killed_after_the_grace() -> None:
+    """SIGTERM once; a deaf process meets SIGKILL when the grace is over, not before."""
+    code = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\n"
+    code += "while True: signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        tree = TreeKill(process.pid, "r", 100.0)
+        assert not tree.advance(100.0, read_processes())
+        assert not tree.advance(100.0 + GRACE_SECONDS - 0.1, read_processes())
+        assert process.poll() is None
+        tree.advance(100.0 + GRACE_SECONDS, read_processes())
+        assert process.wait(10) == -signal.SIGKILL
+        assert tree.advance(100.0 + GRACE_SECONDS, read_processes())
+
+
+def test_well_behaved_tree_is_gone_after_sigterm() -> None:
+    """Nothing left: done, without SIGKILL."""
+    with subprocess.Popen(["/bin/sleep", "1000"]) as process:
+        tree = TreeKill(process.pid, "r", 0.0)
+        assert not tree.advance(0.0, read_processes())
+        assert process.wait(10) == -signal.SIGTERM
+        assert tree.advance(0.1, read_processes())
+
+
+def test_what_cannot_be_killed_is_given_up() -> None:
+    """A process that hangs in the kernel does not keep the spawner alive for ever."""
+    stuck = table(facts(A, HERE))
+    tree = TreeKill(A, "r", 0.0)
+    assert not tree.advance(0.0, stuck)
+    assert not tree.advance(GIVE_UP_SECONDS - 0.1, {} | stuck) or A not in read_processes()
+    assert tree.advance(GIVE_UP_SECONDS, stuck)
+
+
+@pytest.mark.slow
+def test_everything_below_a_process_can_be_ended() -> None:
+    """`kill_everything_below` in a subreaper leaves no descendant, not even one that left session and group."""
+    code = """import subprocess
+from host.processes.spawn import become_subreaper
+from host.spawner.process_tree import kill_everything_below, read_processes, descendants
+import os
+become_subreaper()
+shell = subprocess.Popen(["/bin/sh", "-c", "(setsid sh -c 'trap \\"\\" TERM; echo up; sleep 1000' &); sleep 1000"],
+                         stdout=subprocess.PIPE)
+shell.stdout.readline()
+kill_everything_below()
+print(len(descendants([os.getpid()], read_processes())))
+os._exit(0)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"1\n"
+
+
+def test_time_is_handed_in() -> None:
+    """A tree started with a clock far away behaves the same: the module does not look at the time by itself."""
+    tree = TreeKill(A, "r", time.monotonic() + 1e6)
+    assert tree.advance(0.0, {})
