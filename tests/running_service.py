@@ -1,0 +1,233 @@
+"""A real isapy for a test: its own configuration, ports and folders; started, asked, killed at, and always ended."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from watchfiles import watch
+
+from host.admin.client import call
+from host.admin.commands import Command, GetStatus, Reply, Status
+from host.admin.location import control_socket
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30.0
+WAIT_SECONDS = 30.0
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class RunningService:
+    """A started service. `folder` holds conf/, wwwroot/, state/."""
+
+    folder: Path
+    config: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+    output: list[str] = field(default_factory=list)
+    pids_seen: set[int] = field(default_factory=set)
+
+    # --- asking it ----------------------------------------------------------------------------------------------
+
+    def get(
+        self, path: str, headers: dict[str, str] | None = None, *, method: str = "GET", body: bytes | None = None
+    ) -> Answer:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """A raw connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_SECONDS)
+
+    def ask(self, command: Command) -> Reply:
+        """A command over the control socket."""
+        return call(control_socket(self.config, self.environment), command, timeout=WAIT_SECONDS)
+
+    def status(self) -> Status:
+        """What `isapy status` knows."""
+        reply = self.ask(GetStatus())
+        assert isinstance(reply, Status), reply
+        return reply
+
+    def pid_of(self, title: str) -> int:
+        """Process id of the running process with that title (without `isapy: `)."""
+        found = [row.pid for row in self.status().processes if row.title == title]
+        assert found, f"no {title} among {[row.title for row in self.status().processes]}"
+        return found[0]
+
+    def titles(self) -> list[str]:
+        """Titles of the running processes."""
+        return [row.title for row in self.status().processes]
+
+    def tree(self) -> list[psutil.Process]:
+        """Every process below the service."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.pids_seen.update(child.pid for child in children)
+        return children
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "state" / "logs" / "LogFiles"
+
+    def events(self) -> list[str]:
+        """Lines of the event log so far."""
+        file = self.logs / "events.log"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def wait_for_event(self, *words: str, count: int = 1) -> str:
+        """Wait until `count` event lines hold all the words; gives the last of them."""
+
+        def enough() -> str:
+            found = [line for line in self.events() if all(word in line for word in words)]
+            return found[count - 1] if len(found) >= count else ""
+
+        return wait_until(enough, self.logs, f"event {' '.join(words)}; there are: {self.events()[-15:]}")
+
+    def site_log(self, *words: str, count: int = 1) -> list[str]:
+        """Wait until `count` lines of the site logs hold all the words; gives them."""
+
+        def found() -> list[str]:
+            lines = [line for file in self.logs.glob("W3SVC*/*.log") for line in file.read_text().splitlines()]
+            hits = [line for line in lines if all(word in line for word in words)]
+            return hits if len(hits) >= count else []
+
+        return wait_until(found, self.logs, f"site log line {' '.join(words)}")
+
+    def httperr(self, *words: str) -> list[str]:
+        """Wait until a line of HTTPERR holds all the words; gives those lines."""
+
+        def found() -> list[str]:
+            lines = [line for file in self.logs.glob("HTTPERR/*.log") for line in file.read_text().splitlines()]
+            return [line for line in lines if all(word in line for word in words)]
+
+        return wait_until(found, self.logs, f"HTTPERR line {' '.join(words)}")
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def stop(self) -> int:
+        """Ctrl-C, and everything must be gone; gives the exit status."""
+        self.tree()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(WAIT_SECONDS)
+            raise
+        finally:
+            self.assert_nothing_left()
+
+    def assert_nothing_left(self) -> None:
+        """No process that was ever seen below the service is alive."""
+        left = [pid for pid in self.pids_seen if psutil.pid_exists(pid) and _is_ours(pid)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left, f"processes survived their service: {left}"
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "isapy" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def wait_until(condition: Callable[[], T], folder: Path, what: str) -> T:
+    """Wait until `condition` gives something true; it is asked again whenever a file below `folder` has changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + WAIT_SECONDS
+    for _ in watch(folder, step=10, debounce=20, rust_timeout=250, yield_on_timeout=True):
+        if result := condition():
+            return result
+        if time.monotonic() > end:
+            break
+    raise AssertionError(f"waited {WAIT_SECONDS:.0f} s for {what}")
+
+
+def start_service(
+    folder: Path, config: Path, *arguments: str, port: int | None = None, environment: dict[str, str] | None = None
+) -> RunningService:
+    """Start isapy on that configuration and wait for its banner."""
+    port = port or free_port()
+    full = {
+        **os.environ,
+        "ISAPY_STATE": str(folder / "state"),
+        "ISAPY_CONTROL": str(folder / "control"),
+        **(environment or {}),
+    }
+    command = [sys.executable, "-m", "host.processes", "service", "--config", str(config), "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, *arguments], cwd=ROOT, env=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+    service = RunningService(folder, config, port, process, full)
+    started = threading.Event()
+
+    def read() -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            for raw_line in process.stderr:
+                service.output.append(raw_line.decode(errors="replace").rstrip())
+                if "Ctrl-C" in service.output[-1]:
+                    started.set()
+        started.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    assert started.wait(START_SECONDS), f"isapy did not start: {service.output}"
+    assert process.poll() is None or not service.output, f"isapy ended: {service.output}"
+    return service
+
+
+@contextmanager
+def running(
+    folder: Path, config: Path, *arguments: str, port: int | None = None, environment: dict[str, str] | None = None
+) -> Iterator[RunningService]:
+    """As start_service, and ended afterwards with nothing left over."""
+    service = start_service(folder, config, *arguments, port=port, environment=environment)
+    try:
+        yield service
+    finally:
+        service.stop()
