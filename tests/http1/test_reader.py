@@ -1,0 +1,141 @@
+"""Bytes to events: whole, byte by byte, with bytes left over."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.http1.errors import Fault, LocalProtocolError, RemoteProtocolError
+from host.http1.limits import Limits
+from host.http1.policy import HeadPolicy
+from host.http1.reader import RequestReader, Signal
+from host.http1.request_head import CHUNKED, RequestHead
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKS = b"PUT /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+STREAM = GET + POST + b"\r\n" + CHUNKS + GET
+EXPECTED = [(b"/a", b""), (b"/b", b"hello"), (b"/c", b"abcde"), (b"/a", b"")]
+
+
+def reader(**limits: int) -> RequestReader:
+    return RequestReader(HeadPolicy(Limits(**limits)))
+
+
+def drain(it: RequestReader, got: list[tuple[bytes, bytes]]) -> None:
+    """Collect every request that is complete; starts the next one at once."""
+    while True:
+        event = it.next_event()
+        if isinstance(event, RequestHead):
+            got.append((event.target, b""))
+        elif isinstance(event, bytes):
+            target, body = got.pop()
+            got.append((target, body + event))
+        elif event is Signal.PAUSED:
+            it.start_next()
+        elif event is Signal.NEED_DATA:
+            return
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 20, len(STREAM)])
+def test_requests_come_out_however_the_bytes_arrive(size: int) -> None:
+    """Pieces of every size give the same requests."""
+    it, got = reader(), list[tuple[bytes, bytes]]()
+    for at in range(0, len(STREAM), size):
+        it.receive(STREAM[at : at + size])
+        drain(it, got)
+    assert got == EXPECTED
+    assert it.buffered_bytes == 0
+
+
+def test_a_pipelined_request_waits_until_the_first_is_answered() -> None:
+    """One request at a time: the second stays as bytes."""
+    it = reader()
+    it.receive(GET + POST)
+    assert isinstance(it.next_event(), RequestHead)
+    assert it.next_event() is Signal.PAUSED
+    assert it.buffered_bytes == len(POST)
+    it.start_next()
+    second = it.next_event()
+    assert isinstance(second, RequestHead)
+    assert second.target == b"/b"
+
+
+def test_the_end_of_a_body_is_said_once() -> None:
+    """Data, end, pause."""
+    it = reader()
+    it.receive(POST)
+    assert isinstance(it.next_event(), RequestHead)
+    assert it.next_event() == b"hello"
+    assert it.next_event() is Signal.BODY_END
+    assert it.next_event() is Signal.PAUSED
+
+
+def test_remaining_bytes_are_known_for_a_length_and_not_for_chunks() -> None:
+    """Whether an unread body is worth reading depends on it."""
+    it = reader()
+    it.receive(POST[:-2])
+    it.next_event()
+    assert it.next_event() == b"hel"
+    assert it.remaining_bytes == 2
+    it = reader()
+    it.receive(CHUNKS[:-3])
+    it.next_event()
+    assert it.remaining_bytes == CHUNKED
+
+
+def test_empty_lines_before_a_request_are_ignored() -> None:
+    """RFC 9112 2.2: old clients send one after a POST."""
+    it = reader()
+    it.receive(b"\r\n\r\n\r")
+    assert it.next_event() is Signal.NEED_DATA
+    it.receive(b"\n" + GET)
+    assert isinstance(it.next_event(), RequestHead)
+
+
+def test_starting_the_next_request_in_the_middle_of_one_is_our_own_error() -> None:
+    """The caller broke the order, not the client."""
+    it = reader()
+    with pytest.raises(LocalProtocolError):
+        it.start_next()
+
+
+def feed_incomplete_head(raw: bytes, size: int) -> None:
+    it = reader(max_request_bytes=128)
+    for at in range(0, len(raw), size):
+        it.receive(raw[at : at + size])
+        assert it.next_event() is Signal.NEED_DATA
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        (b"\x16\x03\x01\x02\x00", Fault.INVALID_VERB),
+        (b"\nGET / HTTP/1.1\r\n", Fault.INVALID_LINE_END),
+        (b"\rX", Fault.INVALID_LINE_END),
+        (b"GET / HTTP/1.1\nHost: x\n\n", Fault.INVALID_LINE_END),
+        (b"GET / HTTP/1.1\r\nHost: x\n", Fault.INVALID_LINE_END),
+        (b"GET /\r\n", Fault.BAD_REQUEST),
+        (b"GET / HTTP/1.1\r\nA: b\rc", Fault.INVALID_LINE_END),
+        (b"GET /" + b"a" * 200, Fault.URL_TOO_LONG),
+        (b"GET / HTTP/1.1\r\nA: " + b"a" * 200, Fault.HEAD_TOO_LONG),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 200 + b"\r\n\r\n", Fault.HEAD_TOO_LONG),
+        (b"GET /" + b"a" * 200 + b" HTTP/1.1\r\nHost: x\r\n\r\n", Fault.URL_TOO_LONG),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_cannot_become_a_head_is_refused_before_its_end(raw: bytes, fault: Fault, size: int) -> None:
+    """Waiting for an empty line that never comes would hide the mistake for two minutes."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        feed_incomplete_head(raw, size)
+    assert caught.value.fault is fault
+
+
+def test_a_head_of_exactly_the_limit_passes() -> None:
+    """The limit counts every byte up to the empty line."""
+    it = reader(max_request_bytes=len(GET))
+    it.receive(GET)
+    assert isinstance(it.next_event(), RequestHead)
+    it = reader(max_request_bytes=len(GET) - 1)
+    it.receive(GET)
+    with pytest.raises(RemoteProtocolError):
+        it.next_event()
