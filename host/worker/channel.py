@@ -1,0 +1,148 @@
+"""Step 7: frames become requests, one task each, and their answers frames again.
+
+A worker may hold links to two fronts at once: the new one is attached while the old one drains. Credits say how many
+requests it takes; they are kept back while jobs wait for a thread, so an overloaded worker pulls less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from host.api import ApplicationInfo, ClientGone, Connection
+from host.worker.exchange import Exchange
+from host.worker.front_link import FrontLink
+
+Serve = Callable[[Exchange], Awaitable[None]]
+
+
+class Channel:
+    """Every link of one worker, and the requests in hand.
+
+    `serve(exchange)` answers one request: it must end the exchange; what it leaves open is reset with 500.0.
+    `drained` is done when every link has drained or closed and nothing is in hand (a worker may end then).
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        serve: Serve,
+        *,
+        capacity: int,
+        applications: Mapping[bytes, ApplicationInfo],
+        report_error: Callable[[str], None],
+        on_session_end: Callable[[Connection], None] | None = None,
+        is_overloaded: Callable[[], bool] | None = None,
+        accepts_forwarded: bool = False,
+    ) -> None:
+        self.loop = loop
+        self.applications = applications
+        self.accepts_forwarded = accepts_forwarded
+        self.drained: asyncio.Future[None] = loop.create_future()
+        self.requests_served = 0
+        self.requests_in_hand = 0
+        self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
+        self._serve = serve
+        self._capacity = capacity
+        self._report_error = report_error
+        self._on_session_end = on_session_end
+        self._is_overloaded = is_overloaded
+        self._links: list[FrontLink] = []
+        self._has_drained_link = False
+        self._withholds = False
+        self._id_prefix = f"{int(time.time()):x}-{os.getpid():x}-"
+        self._id_numbers = itertools.count(1)
+
+    def attach(self, link: socket.socket, side: socket.socket) -> None:
+        """Serve a front over these sockets, which the channel owns from now on."""
+        front = FrontLink(self, link, side)
+        self._links.append(front)
+        front.start(self._capacity)
+
+    @property
+    def link_count(self) -> int:
+        """Links that are open."""
+        return len(self._links)
+
+    def exchanges(self) -> list[Exchange]:
+        """The requests in hand that are not answered yet."""
+        return [exchange for link in self._links for exchange in link.exchanges]
+
+    def release_credit(self) -> None:
+        """Give back the credits that were kept, unless jobs still wait for threads."""
+        if self._withholds and not self.withholds_credit():
+            self._withholds = False
+            for link in self._links:
+                link.release_credit()
+
+    def close(self) -> None:
+        """Close every link. What is in hand loses its client."""
+        for link in list(self._links):
+            link.close()
+        self._links.clear()
+        self._check_drained()
+
+    # --- what links ask (front_link.ChannelSide)
+
+    def new_request_id(self) -> str:
+        """Unique among all workers of this machine: start time, process and a count."""
+        return self._id_prefix + str(next(self._id_numbers))
+
+    def begin(self, exchange: Exchange) -> None:
+        """Start the request's task."""
+        self.requests_in_hand += 1
+        exchange.task = asyncio.Task(self._run(exchange), loop=self.loop)
+
+    def withholds_credit(self) -> bool:
+        """Whether a finished request's credit is kept back for now."""
+        if self._is_overloaded is not None and self._is_overloaded():
+            self._withholds = True
+            return True
+        return False
+
+    def session_ended(self, connection: Connection) -> None:
+        """A client connection that was served is closed."""
+        if self._on_session_end is not None:
+            self._on_session_end(connection)
+
+    def link_changed(self, link: FrontLink, why: str) -> None:
+        """A link drains or has closed."""
+        if why:
+            self._report_error(f"the link to the front was closed: {why}")
+        if link.is_draining:
+            self._has_drained_link = True
+        if link.is_closed:
+            self._links.remove(link)
+        self._check_drained()
+
+    async def _run(self, exchange: Exchange) -> None:
+        exchange.is_running = True
+        try:
+            if exchange.must_flush:
+                await exchange.started()
+            if exchange.is_gone:
+                raise ClientGone("the client closed its connection")
+            await self._serve(exchange)
+        except (asyncio.CancelledError, ClientGone):
+            exchange.reset(500, 0, "the client closed its connection")
+        except Exception as error:  # the boundary: one request's failure must not reach another's
+            self._report_error(f"request {exchange.request.id} failed in the worker itself: {error!r}")
+        finally:
+            if not exchange.is_done:
+                exchange.reset(500, 0, "the worker did not answer")
+            self.requests_served += 1
+            self.requests_in_hand -= 1
+            if not self.requests_in_hand:
+                self.idle_since = self.loop.time()
+                if self._has_drained_link:
+                    self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self.requests_in_hand or self.drained.done():
+            return
+        if self._has_drained_link and all(link.is_draining for link in self._links):
+            self.drained.set_result(None)

@@ -1,0 +1,174 @@
+"""One request in hand and the frames of its answer.
+
+Exactly one of these ends it: `send_complete`, `end`, `reset`. Bytes of the body wait for the window that the front
+grants, so a slow client costs the worker no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final, Protocol
+
+from host.api import ClientGone, Request
+from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response
+from host.wire.frames import INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag, ResponseFrame
+from host.worker.request_body import ArrivedBody, StreamedBody
+
+_COMPLETE: Final = int(ResponseFlag.COMPLETE)
+
+
+class Outlet(Protocol):
+    """The link an exchange answers on."""
+
+    def queue(self, frame: bytes) -> None:
+        """Send with the turn's write."""
+
+    def send_descriptor(self, request_id: int, sequence: int, descriptor: int) -> None:
+        """Pass a descriptor, which the outlet owns from then on."""
+
+    def give_back(self) -> int:
+        """The credit to give back now: 1, or 0 when it is withheld for later."""
+
+    def forget(self, number: int) -> None:
+        """That request is answered; the front may use its number again."""
+
+    async def flushed(self) -> None:
+        """Returns when the kernel has everything queued so far."""
+
+
+class Exchange:
+    """A request that came over `link` under `number`, from its arrival to END or RESET."""
+
+    __slots__ = (
+        "_link",
+        "_sequence",
+        "_window",
+        "_window_waiter",
+        "body",
+        "has_begun",
+        "is_done",
+        "is_gone",
+        "is_head",
+        "is_running",
+        "must_flush",
+        "number",
+        "request",
+        "task",
+    )
+
+    def __init__(self, link: Outlet, number: int, request: Request, body: ArrivedBody | StreamedBody) -> None:
+        self._link = link
+        self.number = number
+        self.request = request
+        self.body = body
+        self.is_head = request.method == "HEAD"
+        self.has_begun = False  # RESPONSE was sent
+        self.is_done = False  # nothing more can be sent
+        self.is_gone = False  # the client left
+        self.is_running = False  # the task has begun: it can be cancelled (before, it would never run its end)
+        self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
+        self.task: asyncio.Task[None] | None = None
+        self._window = INITIAL_RESPONSE_WINDOW
+        self._window_waiter: asyncio.Future[None] | None = None
+        self._sequence = 0
+
+    # --- the answer
+
+    def send_complete(self, flags: int, codes: tuple[int, int, int], head: bytes, body: bytes) -> None:
+        """The whole answer in one frame; `codes` are status, substatus and win32 status. Ends the exchange."""
+        if self._finish():
+            status, substatus, win32_status = codes
+            frame = ResponseFrame(
+                flags | _COMPLETE, self._link.give_back(), status, substatus, win32_status, head, body
+            )
+            self._link.queue(encode_response(self.number, frame))
+
+    def begin(self, flags: int, codes: tuple[int, int, int], head: bytes) -> None:
+        """The head alone; data, files and `end` follow."""
+        if not self.is_done and not self.has_begun:
+            self.has_begun = True
+            self._link.queue(encode_response(self.number, ResponseFrame(flags, 0, *codes, head, b"")))
+
+    async def send_data(self, data: bytes) -> None:
+        """A piece of the body, when the window allows. Raises ClientGone."""
+        at = 0
+        while at < len(data):
+            room = await self._room()
+            piece = data[at : at + min(room, MAX_DATA_BYTES)]
+            at += len(piece)
+            self._window -= len(piece)
+            self._link.queue(encode(Kind.DATA, self.number, piece))
+
+    async def send_file(self, descriptor: int, offset: int, length: int) -> None:
+        """A piece of an open file; the descriptor stays the caller's. Raises ClientGone.
+
+        Its bytes count against the window like any others, so a large file goes in several frames, each with a
+        duplicate of the descriptor.
+        """
+        end = offset + length
+        while offset < end:
+            count = min(await self._room(), end - offset)
+            self._window -= count
+            self._link.queue(encode_file(self.number, self._sequence, offset, count))
+            self._link.send_descriptor(self.number, self._sequence, os.dup(descriptor))
+            self._sequence += 1
+            offset += count
+
+    def log(self, frame: LogFrame) -> None:
+        """Change the log line; before `end` or `send_complete`, once."""
+        if not self.is_done:
+            self._link.queue(encode_log(self.number, frame))
+
+    def end(self) -> None:
+        """The body is complete. Ends the exchange."""
+        if self._finish():
+            self._link.queue(encode_end(self.number, self._link.give_back()))
+
+    def reset(self, status: int, substatus: int, reason: str) -> None:
+        """The answer cannot be completed: `status` for the client when nothing was sent, else its connection is cut."""
+        if self._finish():
+            self._link.queue(encode_reset(self.number, status, substatus, self._link.give_back(), reason))
+
+    # --- the front's frames
+
+    def open_window(self, count: int) -> None:
+        """The front can take `count` bytes more."""
+        self._window += count
+        self._wake()
+
+    def client_left(self) -> None:
+        """Whatever waits for the client fails with ClientGone; the task is cancelled."""
+        if not self.is_gone:
+            self.is_gone = True
+            self.body.client_left()
+            self._wake()
+            if self.task is not None and self.is_running:
+                self.task.cancel()
+
+    async def started(self) -> None:
+        """Returns when the kernel has STARTED. Raises ClientGone when the link broke first."""
+        self.must_flush = False
+        try:
+            await self._link.flushed()
+        except ConnectionError as error:
+            raise ClientGone(str(error)) from error
+
+    def _finish(self) -> bool:
+        if self.is_done:
+            return False
+        self.is_done = True
+        self._link.forget(self.number)
+        return True
+
+    async def _room(self) -> int:
+        while self._window <= 0 and not self.is_gone and not self.is_done:
+            self._window_waiter = asyncio.get_running_loop().create_future()
+            await self._window_waiter
+        if self.is_gone or self.is_done:
+            raise ClientGone("the client closed its connection")
+        return self._window
+
+    def _wake(self) -> None:
+        if self._window_waiter is not None and not self._window_waiter.done():
+            self._window_waiter.set_result(None)

@@ -1,0 +1,271 @@
+"""One front's link: frames in, requests out to the pipeline, and the link's share of credits.
+
+The decoded head becomes an `api.Request` without looking at its header fields: they stay one bytes value until a
+plugin asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from host.api import ApplicationInfo, Connection, Request
+from host.wire.codec import decode_number, decode_request, decode_session_end, encode, encode_number, encode_reset
+from host.wire.errors import WireError
+from host.wire.frames import Kind, RequestFlag, RequestFrame
+from host.worker.exchange import Exchange
+from host.worker.forwarding import take_forwarded_facts
+from host.worker.link import Link
+from host.worker.request_body import ArrivedBody, StreamedBody
+
+IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+"""RFC 9110 section 9.2.2; for any other method the front must know that a handler may have acted."""
+
+_HOST_FIELD: Final = re.compile(rb"(?:^|\r\n)host:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_SECURE: Final = int(RequestFlag.SECURE)
+_HTTP_1_1: Final = int(RequestFlag.HTTP_1_1)
+_BODY_COMPLETE: Final = int(RequestFlag.BODY_COMPLETE)
+_HAS_BODY: Final = int(RequestFlag.HAS_BODY)
+_EXPECT_CONTINUE: Final = int(RequestFlag.EXPECT_CONTINUE)
+_MAX_HOST_NAMES: Final = 1000
+
+
+class ChannelSide(Protocol):
+    """What a link needs of the channel that it belongs to."""
+
+    loop: asyncio.AbstractEventLoop
+    applications: Mapping[bytes, ApplicationInfo]
+    accepts_forwarded: bool
+
+    def new_request_id(self) -> str:
+        """A unique text."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """Start the request's task."""
+
+    def withholds_credit(self) -> bool:
+        """Whether a finished request's credit is kept back for now."""
+
+    def session_ended(self, connection: Connection) -> None:
+        """A client connection that was served is closed."""
+
+    def link_changed(self, link: FrontLink, why: str) -> None:
+        """The link drains or has closed."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """A client connection as this link knows it."""
+
+    raw: bytes
+    connection: Connection
+
+
+class FrontLink:
+    """A link to one front, from its attachment until it closes."""
+
+    def __init__(self, channel: ChannelSide, stream: socket.socket, side: socket.socket) -> None:
+        self._channel = channel
+        self._link = Link(channel.loop, stream, side)
+        self._exchanges: dict[int, Exchange] = {}
+        self._connections: dict[bytes, Connection] = {}
+        self._sessions: dict[int, _Session] = {}
+        self._host_names: dict[bytes, str] = {}
+        self._withheld = 0
+        self.is_draining = False
+        # an exchange's way out, without a detour
+        self.queue: Callable[[bytes], None] = self._link.queue
+        self.send_descriptor: Callable[[int, int, int], None] = self._link.send_descriptor
+
+    def start(self, capacity: int) -> None:
+        """Read, and say how many requests may come."""
+        self._link.start(self._receive, self._closed)
+        self._link.queue(encode_number(Kind.CREDIT, 0, capacity))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the front is gone."""
+        return self._link.is_closed
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The requests in hand."""
+        return list(self._exchanges.values())
+
+    def close(self) -> None:
+        """Close the sockets; requests in hand lose their client."""
+        self._link.close()
+        self._abandon()
+
+    # --- what exchanges ask (exchange.Outlet)
+
+    def give_back(self) -> int:
+        """1, or 0 when the channel keeps credits back; those follow by `release_credit`."""
+        if self._channel.withholds_credit():
+            self._withheld += 1
+            return 0
+        return 1
+
+    def release_credit(self) -> None:
+        """Give back what was kept."""
+        if self._withheld and not self.is_closed:
+            self._link.queue(encode_number(Kind.CREDIT, 0, self._withheld))
+        self._withheld = 0
+
+    def forget(self, number: int) -> None:
+        """That request is answered."""
+        self._exchanges.pop(number, None)
+
+    async def flushed(self) -> None:
+        """Returns when the kernel has everything queued so far."""
+        await self._link.flushed()
+
+    # --- the front's frames
+
+    def _receive(self, frames: list[tuple[Kind, int, bytes]]) -> None:
+        arrived: list[Exchange] = []
+        started: list[Exchange] = []
+        for kind, number, body in frames:
+            if kind is Kind.REQUEST:
+                self._take_request(number, decode_request(body), arrived, started)
+            else:
+                self._take_other(kind, number, body)
+        if started:
+            sent = self._link.send_now(b"".join([encode(Kind.STARTED, exchange.number) for exchange in started]))
+            if not sent:
+                for exchange in started:
+                    exchange.must_flush = True
+        for exchange in arrived:  # no code of a plugin runs before this
+            self._channel.begin(exchange)
+        self._link.flush_after_this_turn()
+        if self.is_draining:
+            self._channel.link_changed(self, "")
+
+    def _take_request(self, number: int, frame: RequestFrame, arrived: list[Exchange], started: list[Exchange]) -> None:
+        application = self._channel.applications.get(frame.application)
+        if application is None:
+            reason = f"this worker does not serve the application {frame.application!r}"
+            self._link.queue(encode_reset(number, 503, 0, self.give_back(), reason))
+            return
+        if number in self._exchanges:
+            raise WireError(f"request number {number} is in use")
+        flags = frame.flags
+        connection = self._connections.get(frame.connection) or self._new_connection(frame.connection, flags)
+        body = self._body(number, frame)
+        method, fields = frame.method, frame.fields
+        request = Request(
+            id=self._channel.new_request_id(),
+            method=method.decode("latin-1"),
+            raw_target=frame.target.decode("latin-1"),
+            http_version="1.1" if flags & _HTTP_1_1 else "1.0",
+            raw_headers=fields,
+            connection=connection,
+            application=application,
+            body=body,
+            server_name=self._server_name(fields) or connection.local_address,
+        )
+        if self._channel.accepts_forwarded:
+            take_forwarded_facts(request)
+        exchange = self._exchanges[number] = Exchange(self, number, request, body)
+        if method not in IDEMPOTENT_METHODS:
+            started.append(exchange)
+        arrived.append(exchange)
+
+    def _take_other(self, kind: Kind, number: int, body: bytes) -> None:
+        if number == 0:
+            if kind is Kind.SESSION_END:
+                self._end_session(decode_session_end(body))
+            elif kind is Kind.DRAIN:
+                self.is_draining = True
+            else:
+                raise WireError(f"{kind.name} is not legal for the link itself")
+            return
+        exchange = self._exchanges.get(number)
+        if exchange is None:  # it was answered while the frame was on its way
+            return
+        if kind is Kind.WINDOW:
+            exchange.open_window(decode_number(body))
+        elif kind is Kind.ABORT:
+            exchange.client_left()
+        elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY:
+            exchange.body.receive(body)
+        elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY_END:
+            exchange.body.complete()
+        else:
+            raise WireError(f"{kind.name} is not legal for request {number}")
+
+    def _body(self, number: int, frame: RequestFrame) -> ArrivedBody | StreamedBody:
+        flags = frame.flags
+        if flags & _BODY_COMPLETE or not flags & _HAS_BODY:
+            return ArrivedBody(frame.body)
+        return StreamedBody(
+            self._channel.loop,
+            frame.body,
+            frame.content_length if frame.content_length >= 0 else None,
+            partial(self._grant, number),
+            expects_continue=bool(flags & _EXPECT_CONTINUE),
+        )
+
+    def _grant(self, number: int, count: int) -> None:
+        if number in self._exchanges and not self.is_closed:
+            self._link.queue(encode_number(Kind.BODY_WINDOW, number, count))
+
+    def _new_connection(self, raw: bytes, flags: int) -> Connection:
+        parts = raw.split(b"\0")
+        try:
+            remote, remote_port, local, local_port, number = parts
+            connection = Connection(
+                remote.decode("latin-1"),
+                int(remote_port),
+                local.decode("latin-1"),
+                int(local_port),
+                int(number),
+                bool(flags & _SECURE),
+            )
+        except ValueError as error:
+            raise WireError(f"a request with the connection {raw!r}") from error
+        self._connections[raw] = connection
+        self._sessions[connection.number] = _Session(raw, connection)
+        return connection
+
+    def _server_name(self, fields: bytes) -> str:
+        if fields.startswith((b"Host: ", b"host: ")):  # where clients put it
+            raw_host = fields[6 : fields.find(b"\r\n")]
+        else:
+            found = _HOST_FIELD.search(fields)
+            raw_host = found[1] if found is not None else b""
+        name = self._host_names.get(raw_host)
+        if name is None:
+            if len(self._host_names) >= _MAX_HOST_NAMES:  # any client may send any name
+                self._host_names.clear()
+            name = self._host_names[raw_host] = _without_port(raw_host.strip().decode("latin-1"))
+        return name
+
+    # --- the end
+
+    def _end_session(self, number: int) -> None:
+        session = self._sessions.pop(number, None)
+        if session is not None:
+            self._connections.pop(session.raw, None)
+            self._channel.session_ended(session.connection)
+
+    def _closed(self, why: str) -> None:
+        self._abandon()
+        self._channel.link_changed(self, why)
+
+    def _abandon(self) -> None:
+        for exchange in list(self._exchanges.values()):
+            exchange.client_left()
+        for number in list(self._sessions):
+            self._end_session(number)
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):  # an IPv6 literal keeps its brackets, as in a URL
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]

@@ -1,0 +1,225 @@
+"""The request's body in the worker: whole when it came with the head, otherwise piece by piece under a window.
+
+The front may send INITIAL_BODY_WINDOW bytes unasked; as many as the reader has consumed are granted again, in steps of
+a quarter of the window, so that a large upload never lies in the worker's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from host.api import BodyTooLarge, ClientGone
+from host.wire.errors import WireError
+from host.wire.frames import INITIAL_BODY_WINDOW
+
+GRANT_STEP: Final = INITIAL_BODY_WINDOW // 4
+
+
+class ArrivedBody:
+    """A body that is here, often an empty one."""
+
+    __slots__ = ("_data", "_is_gone", "length")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._is_gone = False
+        self.length: int | None = len(data)
+
+    @property
+    def is_at_end(self) -> bool:
+        """True once everything has been read."""
+        return not self._data
+
+    def read_blocking(self, limit: int | None = None) -> bytes:
+        """Everything that is left."""
+        if limit is not None and len(self._data) > limit:
+            raise BodyTooLarge(limit)
+        return self.read_some_blocking()
+
+    def read_some_blocking(self) -> bytes:
+        """Everything that is left."""
+        if self._is_gone:
+            raise ClientGone("the client closed its connection")
+        data, self._data = self._data, b""
+        return data
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """Everything that is left."""
+        return self.read_blocking(limit)
+
+    async def read_some(self) -> bytes:
+        """Everything that is left."""
+        return self.read_some_blocking()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := self.read_some_blocking():
+            yield piece
+
+    def client_left(self) -> None:
+        """Reads raise ClientGone from now on."""
+        self._is_gone = True
+
+
+class StreamedBody:
+    """A body that is still coming. `grant(bytes)` opens the window further and is called on the loop."""
+
+    __slots__ = (
+        "_consumed",
+        "_grant",
+        "_has_asked",
+        "_is_complete",
+        "_is_gone",
+        "_loop",
+        "_pieces",
+        "_room",
+        "_thread_waits",
+        "_waiter",
+        "length",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        first: bytes,
+        length: int | None,
+        grant: Callable[[int], None],
+        *,
+        expects_continue: bool = False,
+    ) -> None:
+        self._loop = loop
+        self._grant = grant
+        self.length = length
+        self._pieces: deque[bytes] = deque([first] if first else [])
+        self._room = INITIAL_BODY_WINDOW - len(first)
+        self._consumed = 0
+        self._is_complete = False
+        self._is_gone = False
+        self._has_asked = not expects_continue
+        self._waiter: asyncio.Future[None] | None = None
+        self._thread_waits: threading.Event | None = None
+
+    @property
+    def is_at_end(self) -> bool:
+        """True once everything has been read."""
+        return self._is_complete and not self._pieces
+
+    # --- the link's side, on the loop
+
+    def receive(self, data: bytes) -> None:
+        """More of it. Raises WireError when the front sent more than its window."""
+        self._room -= len(data)
+        if self._room < 0:
+            raise WireError(f"the front sent {-self._room} bytes of a body more than its window")
+        if data:
+            self._pieces.append(data)
+            self._wake()
+
+    def complete(self) -> None:
+        """That was all."""
+        self._is_complete = True
+        self._wake()
+
+    def client_left(self) -> None:
+        """Reads raise ClientGone from now on."""
+        self._is_gone = True
+        self._wake()
+
+    # --- the reader's side
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """Everything that is left. Raises BodyTooLarge above `limit` bytes, ClientGone when the client left."""
+        self._check_announced(limit)
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read_some():
+            size = _within(limit, size + len(piece))
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def read_some(self) -> bytes:
+        """The next piece; empty at the end. Raises ClientGone when the client left."""
+        while not self._pieces and not self._is_complete and not self._is_gone:
+            self._ask()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        piece, granted = self._take()
+        if granted:
+            self._open_window(granted)
+        return piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read_some():
+            yield piece
+
+    def read_blocking(self, limit: int | None = None) -> bytes:
+        """As `read`, from a thread of the pool."""
+        self._check_announced(limit)
+        pieces: list[bytes] = []
+        size = 0
+        while piece := self.read_some_blocking():
+            size = _within(limit, size + len(piece))
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def read_some_blocking(self) -> bytes:
+        """As `read_some`, from a thread of the pool."""
+        if self._thread_waits is None:
+            self._thread_waits = threading.Event()
+        while True:
+            self._thread_waits.clear()  # before the look: what arrives after it sets the event again
+            if self._pieces or self._is_complete or self._is_gone:
+                break
+            if not self._has_asked:
+                self._loop.call_soon_threadsafe(self._ask)
+            self._thread_waits.wait()
+        piece, granted = self._take()
+        if granted:
+            self._loop.call_soon_threadsafe(self._open_window, granted)
+        return piece
+
+    def _take(self) -> tuple[bytes, int]:
+        """The next piece and the bytes to grant now (0: not yet)."""
+        if self._is_gone:
+            raise ClientGone("the client closed its connection")
+        if not self._pieces:
+            return b"", 0
+        piece = self._pieces.popleft()
+        self._consumed += len(piece)
+        if self._consumed < GRANT_STEP or self._is_complete:
+            return piece, 0
+        granted, self._consumed = self._consumed, 0
+        return piece, granted
+
+    def _open_window(self, count: int) -> None:
+        self._room += count
+        self._has_asked = True
+        self._grant(count)
+
+    def _ask(self) -> None:
+        """A client that waits for 100 Continue is told to go on by the first grant, an empty one does."""
+        if not self._has_asked:
+            self._has_asked = True
+            self._grant(0)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self._thread_waits is not None:
+            self._thread_waits.set()
+
+    def _check_announced(self, limit: int | None) -> None:
+        if limit is not None and self.length is not None and self.length > limit:
+            raise BodyTooLarge(limit)
+
+
+def _within(limit: int | None, size: int) -> int:
+    if limit is not None and size > limit:
+        raise BodyTooLarge(limit)
+    return size

@@ -1,0 +1,141 @@
+"""Reading a request's body: whole or in pieces, on the loop or on a thread."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from host.api import BodyTooLarge, ClientGone
+from host.wire.errors import WireError
+from host.wire.frames import INITIAL_BODY_WINDOW
+from host.worker.request_body import GRANT_STEP, ArrivedBody, StreamedBody
+from host.worker.thread_pool import ThreadPool
+from tests.worker.front import CLOSERS, run, until
+
+
+def streamed(
+    grants: list[int], *, first: bytes = b"", length: int | None = None, expects_continue: bool = False
+) -> StreamedBody:
+    loop = asyncio.get_running_loop()
+    return StreamedBody(loop, first, length, grants.append, expects_continue=expects_continue)
+
+
+def test_a_body_that_has_arrived_is_read_once() -> None:
+    """What was read is gone, by every way of reading."""
+
+    async def main() -> None:
+        body = ArrivedBody(b"data")
+        assert (body.length, body.is_at_end) == (4, False)
+        assert await body.read() == b"data"
+        assert (await body.read_some(), body.is_at_end) == (b"", True)
+        assert [piece async for piece in ArrivedBody(b"xy")] == [b"xy"]
+        assert ArrivedBody(b"z").read_blocking(1) == b"z"
+        with pytest.raises(BodyTooLarge):
+            await ArrivedBody(b"data").read(3)
+        gone = ArrivedBody(b"data")
+        gone.client_left()
+        with pytest.raises(ClientGone):
+            await gone.read()
+
+    run(main())
+
+
+def test_pieces_are_read_as_they_come() -> None:
+    """A reader waits for the next piece and sees the end."""
+
+    async def main() -> None:
+        body = streamed([], first=b"one")
+        assert await body.read_some() == b"one"
+        reader = asyncio.ensure_future(body.read_some())
+        await asyncio.sleep(0)
+        body.receive(b"two")
+        assert await reader == b"two"
+        rest = asyncio.ensure_future(body.read())
+        for piece in (b"a", b"", b"b"):
+            body.receive(piece)
+            await asyncio.sleep(0)
+        assert not body.is_at_end
+        body.complete()
+        assert await rest == b"ab"
+        assert body.is_at_end
+
+    run(main())
+
+
+def test_what_was_read_is_granted_in_steps() -> None:
+    """A quarter of the window at a time, and nothing after the end."""
+
+    async def main() -> None:
+        grants: list[int] = []
+        body = streamed(grants)
+        for _ in range(4):
+            body.receive(b"x" * (GRANT_STEP // 2))
+        for _ in range(3):
+            await body.read_some()
+        assert grants == [GRANT_STEP]
+        body.complete()
+        await body.read()
+        assert grants == [GRANT_STEP]
+        with pytest.raises(WireError):
+            streamed([]).receive(b"x" * (INITIAL_BODY_WINDOW + 1))
+
+    run(main())
+
+
+def test_a_thread_reads_the_same_body() -> None:
+    """Blocking reads wait for pieces that the loop delivers, and their grants are made on the loop."""
+
+    async def main() -> None:
+        pool = ThreadPool(asyncio.get_running_loop(), 2)
+        CLOSERS.append(pool.close)
+        grants: list[int] = []
+        body = streamed(grants, expects_continue=True)
+        reader = asyncio.ensure_future(pool.run(body.read_blocking))
+        await until(lambda: grants)  # it asks the client to go on
+        for _ in range(8):
+            body.receive(b"y" * (GRANT_STEP // 4))
+            await asyncio.sleep(0)
+        body.complete()
+        assert len(await reader) == 2 * GRANT_STEP
+        await asyncio.sleep(0)
+        assert grants[0] == 0
+
+    run(main())
+
+
+def test_a_limit_holds_for_announced_and_for_chunked_bodies() -> None:
+    """413 before anything is read when the length is known, otherwise when it is passed."""
+
+    async def main() -> None:
+        with pytest.raises(BodyTooLarge):
+            await streamed([], length=11).read(10)
+        body = streamed([], first=b"123456")
+        body.receive(b"789012")
+        with pytest.raises(BodyTooLarge) as refused:
+            await body.read(10)
+        assert refused.value.status == 413
+        blocking = streamed([], first=b"123456")
+        blocking.complete()
+        with pytest.raises(BodyTooLarge):
+            blocking.read_blocking(5)
+
+    run(main())
+
+
+def test_a_waiting_reader_learns_that_the_client_left() -> None:
+    """ClientGone, also for a reader that already waits and for pieces not yet read."""
+
+    async def main() -> None:
+        body = streamed([])
+        reader = asyncio.ensure_future(body.read())
+        await asyncio.sleep(0)
+        body.client_left()
+        with pytest.raises(ClientGone):
+            await reader
+        late = streamed([], first=b"here")
+        late.client_left()
+        with pytest.raises(ClientGone):
+            late.read_some_blocking()
+
+    run(main())

@@ -1,0 +1,158 @@
+"""The pool of threads for plain `def` code."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from host.worker.thread_pool import ThreadPool
+from tests.worker.front import CLOSERS, run, until
+
+
+def new_pool(limit: int = 4) -> ThreadPool:
+    pool = ThreadPool(asyncio.get_running_loop(), limit, name="worker thread")
+    CLOSERS.append(pool.close)
+    return pool
+
+
+def test_a_call_runs_on_a_named_thread_and_its_result_comes_back() -> None:
+    """Threads carry the pool's name, so that a stack dump can be read."""
+
+    async def main() -> None:
+        pool = new_pool()
+        name = await pool.run(lambda: threading.current_thread().name)
+        assert name == "worker thread 1"
+        assert await pool.run(divmod, 7, 2) == (3, 1)
+
+    run(main())
+
+
+def test_an_exception_reaches_the_caller() -> None:
+    """Whatever a job raises is raised where it was awaited; the thread lives on."""
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    async def main() -> None:
+        pool = new_pool(1)
+        with pytest.raises(ZeroDivisionError):
+            await pool.run(lambda: 1 // 0)
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await pool.run(next, iter(()))
+        job = pool.submit(leave, (), None)
+        assert await pool.run(lambda: "still here") == "still here"
+        assert isinstance(job.exception, SystemExit)
+
+    run(main())
+
+
+def test_short_jobs_share_one_thread() -> None:
+    """A burst of quick calls does not start a thread each."""
+
+    async def main() -> None:
+        pool = new_pool(8)
+        results = await asyncio.gather(*(pool.run(abs, -n) for n in range(100)))
+        assert results == list(range(100))
+        assert pool.thread_count == 1
+
+    run(main())
+
+
+def test_jobs_that_block_get_a_thread_each_up_to_the_limit() -> None:
+    """Three blocked jobs do not hold up the fourth; the fifth waits and the pool says so."""
+
+    async def main() -> None:
+        pool = new_pool(4)
+        together = threading.Barrier(5)
+        blocked = [asyncio.ensure_future(pool.run(together.wait)) for _ in range(4)]
+        await until(lambda: together.n_waiting == 4)
+        assert pool.thread_count == 4
+        assert not pool.is_overloaded
+        waiting = asyncio.ensure_future(pool.run(abs, -1))
+        await asyncio.sleep(0)
+        assert (pool.backlog, pool.is_overloaded) == (1, True)
+        together.wait()
+        await asyncio.gather(*blocked)
+        assert await waiting == 1
+        assert not pool.is_overloaded
+
+    run(main())
+
+
+def test_a_job_that_no_thread_has_begun_is_dropped_with_its_caller() -> None:
+    """Cancelling takes it out of the queue at once."""
+    ran: list[str] = []
+
+    async def main() -> None:
+        pool = new_pool(1)
+        gate = threading.Event()
+        first = asyncio.ensure_future(pool.run(gate.wait))
+        second = asyncio.ensure_future(pool.run(ran.append, "second"))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.set()
+        await first
+        await pool.run(abs, 1)
+        assert ran == []
+
+    run(main())
+
+
+def test_a_cancelled_caller_waits_for_the_end_of_a_job_that_runs() -> None:
+    """However often it is cancelled: the request is not given back while its code runs."""
+
+    async def main() -> None:
+        pool = new_pool(1)
+        began, gate = threading.Event(), threading.Event()
+        finished = []
+
+        def work() -> None:
+            began.set()
+            gate.wait()
+            finished.append(True)
+
+        task = asyncio.ensure_future(pool.run(work))
+        await until(began.is_set)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        assert not task.done()
+        gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert finished == [True]
+
+    run(main())
+
+
+def test_relieved_is_called_after_finished_jobs() -> None:
+    """The channel gives credits back there."""
+    calls = []
+
+    async def main() -> None:
+        pool = new_pool(1)
+        pool.relieved = lambda: calls.append(pool.backlog)
+        await pool.run(abs, 1)
+        await asyncio.sleep(0)
+        assert calls == [0]
+
+    run(main())
+
+
+def test_a_closed_pool_takes_nothing_and_leaves_no_thread() -> None:
+    """close() ends the threads."""
+
+    async def main() -> None:
+        pool = new_pool(2)
+        await pool.run(abs, 1)
+        pool.close()
+        pool.close()
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker thread")]
+        with pytest.raises(RuntimeError):
+            pool.submit(abs, (1,), None)
+
+    run(main())
