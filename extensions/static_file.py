@@ -169,10 +169,18 @@ def refuse_outside_root(request: Request, real_path: str) -> None:
     """
     if request.settings.static_content.follow_symbolic_links_outside_root:
         return
-    root = os.path.realpath(request.physical_root or request.application.physical_path)
-    if real_path != root and not real_path.startswith(root.rstrip("/") + "/"):
+    root = request.physical_root or request.application.physical_path
+    if is_below(real_path, root):  # a folder above a real path is real itself
+        return
+    root = os.path.realpath(root)
+    if not is_below(real_path, root):
         remedy = 'Move the content below the folder, or set <staticContent followSymbolicLinksOutsideRoot="true" />.'
         raise HttpError(404, 0, f"a symbolic link leads out of {root}: {real_path}", remedy=remedy)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies in it, by whole segments."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def read_facts(request: Request, descriptor: int, status: os.stat_result) -> FileFacts:
