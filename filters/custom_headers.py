@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from host.api import FilterInfo, PluginContext, Request, Response, hookimpl
+from host.api import FilterInfo, Request, Response, hookimpl
 
-SETTINGS: Final = {"poweredBy": "isapy", "requestIdHeader": "X-Request-Id"}
-"""What the plugin's settings may say, and what holds when they do not; an empty value leaves the field out."""
-
-_in_force: dict[str, str] = dict(SETTINGS)
-
-
-@hookimpl
-def load(context: PluginContext) -> None:
-    _in_force.update({name: context.settings.get(name, value) for name, value in SETTINGS.items()})
+POWERED_BY: Final = "isapy"
+REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 
 @hookimpl
@@ -29,7 +22,5 @@ def filter_info() -> FilterInfo:
 
 @hookimpl
 def on_send_response(request: Request, response: Response) -> None:
-    if _in_force["poweredBy"]:
-        response.headers.setdefault("X-Powered-By", _in_force["poweredBy"])
-    if _in_force["requestIdHeader"]:
-        response.headers.set(_in_force["requestIdHeader"], request.id)
+    response.headers.setdefault("X-Powered-By", POWERED_BY)
+    response.headers.set(REQUEST_ID_HEADER, request.id)

@@ -5,8 +5,7 @@ List it: `<isapiFilters><filter name="trace" />`. A client on this machine then 
     X-Isapy-Trace: on_preproc_headers+0.00 on_url_map+0.04 ... on_send_response+0.61
 
 each with the milliseconds since the first. What comes after the head was sent (on_end_of_request, on_log) can only be
-told elsewhere: with the setting `events="true"` each request ends as one line in the event log. The pipeline's events
-join in when the file is listed under `<modules>`, too.
+told elsewhere: put `isapy-trace=1` into the query, and the whole walk ends as one line in the event log.
 
 Two notifications are left out on purpose: on_send_raw_data would make every byte of every file pass through Python, and
 on_read_raw_data exists in IIS 5 isolation mode only.
@@ -31,6 +30,7 @@ from host.api import (
 )
 
 HEADER: Final = "X-Isapy-Trace"
+QUERY: Final = "isapy-trace=1"
 KEY: Final = "trace.notifications"
 
 _contexts: list[PluginContext] = []
@@ -101,12 +101,12 @@ def on_end_of_request(request: Request) -> None:
 @hookimpl
 def on_log(request: Request, entry: LogEntry) -> None:
     note(request, "on_log")
-    for context in _contexts:
-        if request.connection.is_local and context.settings.get("events", "").lower() == "true":
+    if QUERY in request.raw_target and request.connection.is_local:
+        for context in _contexts:
             context.report_event("plugin-message", f"{request.method} {request.raw_target}: {told(request)}")
 
 
-# --- pipeline events (when listed under <modules>) ---------------------------------------------------------------
+# --- pipeline events ---------------------------------------------------------------------------------------------
 
 
 @hookimpl

@@ -24,7 +24,7 @@ class NoPrograms:
         raise OSError(1, f"no program may run here: {argv!r}")
 
 
-def make_context(log: list[tuple[str, str]], **settings: str) -> PluginContext:
+def make_context(log: list[tuple[str, str]]) -> PluginContext:
     """A worker's context; `log` collects what goes to the event log."""
     return PluginContext(
         plugin_name="filter",
@@ -34,5 +34,4 @@ def make_context(log: list[tuple[str, str]], **settings: str) -> PluginContext:
         launcher=NoPrograms(),
         report_event=lambda event, text: log.append((event, text)),
         report_unhealthy=lambda reason: log.append(("unhealthy", reason)),
-        settings=settings,
     )

@@ -14,9 +14,9 @@ from tests.extensions.requests import LOCAL, REMOTE, make_request
 from tests.filters.plugin_context import make_context
 
 
-def run(root: Path, connection: Connection, log: list[tuple[str, str]], **settings: str) -> Response:
-    trace.load(make_context(log, **settings))
-    request, response = make_request(root, "/a?b", connection=connection), Response()
+def run(root: Path, connection: Connection, log: list[tuple[str, str]], target: str = "/a?b") -> Response:
+    trace.load(make_context(log))
+    request, response = make_request(root, target, connection=connection), Response()
     trace.on_preproc_headers(request)
     trace.on_url_map(request, UrlMap("/a", "/srv/a"))
     trace.on_authentication(request, Credentials("", ""))
@@ -38,9 +38,9 @@ def test_the_field_lists_the_notifications_with_rising_offsets(tmp_path: Path) -
 
 
 def test_a_client_elsewhere_sees_nothing(tmp_path: Path) -> None:
-    """Not even when the events are on."""
+    """And cannot fill the event log."""
     events: list[tuple[str, str]] = []
-    assert trace.HEADER not in run(tmp_path, REMOTE, events, events="true").headers
+    assert trace.HEADER not in run(tmp_path, REMOTE, events, "/a?isapy-trace=1").headers
     assert events == []
 
 
@@ -49,10 +49,12 @@ def test_the_event_log_gets_the_whole_walk_when_asked_to(tmp_path: Path) -> None
     events: list[tuple[str, str]] = []
     run(tmp_path, LOCAL, events)
     assert events == []
-    run(tmp_path, LOCAL, events, events="true")
+    run(tmp_path, LOCAL, events, "/a?b&isapy-trace=1")
     [(event, text)] = events
     assert event == "plugin-message"
-    assert re.fullmatch(r"GET /a\?b: on_preproc_headers\+0\.00 .* on_end_of_request\+\S+ on_log\+\S+", text)
+    assert re.fullmatch(
+        r"GET /a\?b&isapy-trace=1: on_preproc_headers\+0\.00 .* on_end_of_request\+\S+ on_log\+\S+", text
+    )
 
 
 SPECIFIED = [name for name, value in vars(hookspecs).items() if inspect.isfunction(value)]
