@@ -178,6 +178,7 @@ class Filter:
     enabled: bool = True
     enable_cache: bool = False
     pre_condition: str = ""
+    is_server_wide: bool = True  # false: listed for a site; runs behind every server-wide filter, whatever its priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +306,7 @@ class Snapshot:
     log_directory: str = ""  # of HTTPERR and the event log
     extension_folders: tuple[str, ...] = ()  # searched in order; the first file of a name wins
     filter_folders: tuple[str, ...] = ()
+    pool_fingerprints: Mapping[str, str] = field(default_factory=dict)  # by pool: digest of what its applications see
     warnings: tuple[str, ...] = ()  # known but unsupported sections and the like, one line each, with file and line
 
     def pool(self, name: str) -> Pool:

@@ -31,12 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.wire": {"msgspec"},
     "host.http1": {"httptools"},
     "host.gateway": {"host.api"},
-    "host.config": {"lxml", "watchfiles"},
+    "host.config": {"lxml", "watchfiles", "host.bundled_files"},
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
     "host.worker": {"host.api", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
+    "host.programs": {"host.api", "host.gateway"},
     "host.activation": {"host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {"host.admin", "host.config", "host.bundled_files", "host", "typer", "rich"},
@@ -63,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
-    "extensions": {"host.api", "host.gateway"},
+    "extensions": {"host.api", "host.gateway", "host.programs"},
     "filters": {"host.api"},
 }
 

@@ -1,0 +1,93 @@
+"""Two snapshots compared: which pools and sites a change touches, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from host.config.model import Binding, Pool, Site, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolDifference:
+    """How a pool that exists before and after has changed. `settings` are the names of Pool fields (processes,
+    recycling, health, identity); `content` says that a site, application, virtual directory or a system.webServer
+    section that its applications see is another one."""
+
+    settings: tuple[str, ...] = ()
+    content: bool = False
+
+    @property
+    def reason(self) -> str:
+        """One sentence for the event log."""
+        changed = [name.replace("_", " ") for name in self.settings]
+        if self.content:
+            changed.append("what its applications see")
+        return f"the configuration changed: {', '.join(changed)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """From one snapshot to the next. False when nothing that matters changed. Endpoints are listening sockets."""
+
+    isolation_changed: bool = False
+    pools_added: tuple[str, ...] = ()
+    pools_removed: tuple[str, ...] = ()
+    pools_changed: Mapping[str, PoolDifference] = field(default_factory=dict)
+    sites_added: tuple[int, ...] = ()
+    sites_removed: tuple[int, ...] = ()
+    sites_changed: tuple[int, ...] = ()
+    endpoints_added: tuple[str, ...] = ()
+    endpoints_removed: tuple[str, ...] = ()
+    server_changed: bool = False  # limits of the listener, folders of logs and plugins
+
+    def __bool__(self) -> bool:
+        return any(bool(getattr(self, part.name)) for part in fields(self))
+
+    @property
+    def touched_pools(self) -> Mapping[str, str]:
+        """Pools whose workers must be replaced, with the reason for the event log."""
+        return {name: change.reason for name, change in self.pools_changed.items()}
+
+
+def difference(old: Snapshot, new: Snapshot) -> Difference:
+    """What a process that has `old` in force must change for `new`."""
+    before, after = {pool.name: pool for pool in old.pools}, {pool.name: pool for pool in new.pools}
+    old_sites, new_sites = {site.id: site for site in old.sites}, {site.id: site for site in new.sites}
+    old_endpoints, new_endpoints = _endpoints(old.sites), _endpoints(new.sites)
+    changed = {name: _pool_difference(before[name], after[name], old, new) for name in after.keys() & before.keys()}
+    return Difference(
+        isolation_changed=old.isolation_mode is not new.isolation_mode,
+        pools_added=tuple(sorted(after.keys() - before.keys())),
+        pools_removed=tuple(sorted(before.keys() - after.keys())),
+        pools_changed={name: change for name, change in sorted(changed.items()) if change.settings or change.content},
+        sites_added=tuple(sorted(new_sites.keys() - old_sites.keys())),
+        sites_removed=tuple(sorted(old_sites.keys() - new_sites.keys())),
+        sites_changed=tuple(sorted(i for i in new_sites.keys() & old_sites.keys() if new_sites[i] != old_sites[i])),
+        endpoints_added=tuple(sorted(new_endpoints - old_endpoints)),
+        endpoints_removed=tuple(sorted(old_endpoints - new_endpoints)),
+        server_changed=_server_part(old) != _server_part(new),
+    )
+
+
+def _pool_difference(before: Pool, after: Pool, old: Snapshot, new: Snapshot) -> PoolDifference:
+    name = after.name
+    content = old.pool_fingerprints.get(name, "") != new.pool_fingerprints.get(name, "")
+    folders_moved = _plugin_folders(old) != _plugin_folders(new)
+    return PoolDifference(
+        settings=tuple(part.name for part in fields(Pool) if getattr(before, part.name) != getattr(after, part.name)),
+        content=content or folders_moved,
+    )
+
+
+def _endpoints(sites: tuple[Site, ...]) -> set[str]:
+    bindings: list[Binding] = [binding for site in sites if site.auto_start for binding in site.bindings]
+    return {binding.endpoint for binding in bindings}
+
+
+def _plugin_folders(snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (snapshot.extension_folders, snapshot.filter_folders)
+
+
+def _server_part(snapshot: Snapshot) -> tuple[object, ...]:
+    return (snapshot.web_limits, snapshot.log_directory, snapshot.path, *_plugin_folders(snapshot))

@@ -1,0 +1,279 @@
+"""What is in force for a URL path of one application: the server's file and the web.config files on the way to it.
+
+The hot path is one dictionary lookup and a comparison of clocks. Every quarter of a second the files on the way to a
+path that is asked for are looked at again; unchanged files cost one stat call each. A file that breaks keeps the last
+good settings in force and is reported once; a path that never had good settings raises.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from host.config.document import Document, Fragment, Location, read_document
+from host.config.errors import ConfigError, ConfigErrors
+from host.config.inheritance import Effective, starting_point
+from host.config.levels import (
+    ApplicationPlace,
+    Level,
+    Placed,
+    applicable,
+    application_place,
+    check_permissions,
+    sections_in_force,
+    segments_of,
+)
+from host.config.model import Application, PathSettings, Site
+from host.config.path_settings import build_path_settings
+from host.config.problems import Problems
+from host.config.schema import SECTIONS
+from host.config.server_file import LoadedServer
+from host.config.xml_reader import MAX_FILE_BYTES, read_xml
+
+RECHECK_SECONDS: Final = 0.25
+"""How long settings are used before the files they come from are looked at again."""
+
+_MOST_PATHS: Final = 8192  # distinct URLs remembered; a client that invents URLs must not fill the memory
+_MOST_FOLDERS: Final = 4096
+
+OnProblem = Callable[[ConfigErrors], None]
+_Stamp = tuple[int, int, int, int]
+_PathKey = tuple[int, str, str]
+_FORBIDDEN: Final[_Stamp] = (-1, -1, -1, -1)
+
+
+@dataclass(slots=True, eq=False)
+class _Folder:
+    """A folder's web.config as it was seen last. `document` is the last good one."""
+
+    checked_at: float = float("-inf")
+    exists: bool = True
+    stamp: _Stamp | None = None
+    document: Document | None = None
+    errors: ConfigErrors | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _InForce:
+    """The answer for one path, good until the clock passes `until`."""
+
+    until: float
+    settings: PathSettings
+
+
+class DirectorySettings:
+    """Settings by path. `clock` counts seconds; `on_problem` is told about each broken state of a file once."""
+
+    def __init__(self, server: LoadedServer, *, clock: Callable[[], float], on_problem: OnProblem | None) -> None:
+        self._server = server
+        self._clock = clock
+        self._on_problem = on_problem
+        self._paths: dict[_PathKey, _InForce] = {}
+        self._folders: dict[str, _Folder] = {}
+        self._computed: dict[tuple[Location, tuple[Fragment, ...]], PathSettings | ConfigErrors] = {}
+        self._last_good: dict[tuple[Location, tuple[tuple[str, Location], ...]], PathSettings] = {}
+        self._places: dict[tuple[int, str], tuple[Site, ApplicationPlace]] = {}
+        self._no_override = {pool.name for pool in server.snapshot.pools if not pool.enable_configuration_override}
+
+    def settings_for(self, application: Application, url_path: str) -> PathSettings:
+        """What is in force for the decoded URL path. Raises ConfigErrors when there never were good settings."""
+        key = (application.site_id, application.path, url_path)
+        known = self._paths.get(key)
+        now = self._clock()
+        if known is not None and now < known.until:
+            return known.settings
+        settings = self._resolve(application, url_path, now)
+        if len(self._paths) >= _MOST_PATHS:
+            self._paths.clear()
+        self._paths[key] = _InForce(now + RECHECK_SECONDS, settings)
+        return settings
+
+    def _resolve(self, application: Application, url_path: str, now: float) -> PathSettings:
+        site, place = self._place(application)
+        levels = [Level(self._server.document, ())]
+        missing = ""
+        if application.pool_name not in self._no_override:
+            for path, folder in folders_on_the_way(site.applications, site.name, url_path):
+                if missing and folder.startswith(missing):
+                    continue
+                state = self._folder(folder, now)
+                if state.document is not None:
+                    levels.append(Level(state.document, path))
+                elif state.errors is not None:
+                    raise ConfigErrors(state.errors.errors)
+                elif not state.exists:
+                    missing = folder + "/"
+        target = (site.name.lower(), *segments_of(url_path))
+        return self._compute(applicable(levels, target, place.path), place)
+
+    def _place(self, application: Application) -> tuple[Site, ApplicationPlace]:
+        key = (application.site_id, application.path)
+        found = self._places.get(key)
+        if found is None:
+            site = next(site for site in self._server.snapshot.sites if site.id == application.site_id)
+            found = self._places[key] = (site, application_place(application, site))
+        return found
+
+    def _folder(self, folder: str, now: float) -> _Folder:
+        state = self._folders.get(folder) or _Folder()
+        if now - state.checked_at >= RECHECK_SECONDS:
+            state.checked_at = now
+            self._look_again(folder, state)
+            if state.exists:
+                self._remember(folder, state)
+            else:
+                self._folders.pop(folder, None)
+        return state
+
+    def _remember(self, folder: str, state: _Folder) -> None:
+        if len(self._folders) >= _MOST_FOLDERS and folder not in self._folders:
+            plain = [name for name, known in self._folders.items() if known.stamp is None]
+            for name in plain:
+                del self._folders[name]
+        self._folders[folder] = state
+
+    def _look_again(self, folder: str, state: _Folder) -> None:
+        file = os.path.join(folder, "web.config")
+        stamp = _stamp_of(file)
+        state.exists = stamp is not None or os.path.isdir(folder)
+        if stamp == state.stamp:
+            return
+        state.stamp = stamp
+        old = state.document
+        if stamp is None:
+            state.document, state.errors = None, None
+        else:
+            self._read(file, state)
+        if old is not None and state.document is not old:
+            self._forget(old)
+
+    def _read(self, file: str, state: _Folder) -> None:
+        try:
+            state.document, state.stamp = read_web_config(file, self._server)
+            state.errors = None
+        except FileNotFoundError:
+            state.document, state.stamp, state.errors = None, None, None
+        except ConfigErrors as errors:
+            state.errors = errors
+            self._report(errors)
+
+    def _forget(self, document: Document) -> None:
+        gone = set(document.fragments)
+        for key in [key for key in self._computed if not gone.isdisjoint(key[1])]:
+            del self._computed[key]
+
+    def _compute(self, placed: list[Placed], place: ApplicationPlace) -> PathSettings:
+        key = (place.path, tuple(part.fragment for part in placed))
+        result = self._computed.get(key)
+        if result is None:
+            result = compute_settings(placed, self._server.document, place)
+            self._computed[key] = result
+            if isinstance(result, ConfigErrors):
+                self._report(result)
+        shape = (place.path, _shape(placed))
+        if isinstance(result, ConfigErrors):
+            if shape not in self._last_good:
+                raise ConfigErrors(result.errors)
+            return self._last_good[shape]
+        self._last_good[shape] = result
+        return result
+
+    def _report(self, errors: ConfigErrors) -> None:
+        if self._on_problem is not None:
+            self._on_problem(errors)
+
+
+def folders_on_the_way(
+    applications: tuple[Application, ...], site_name: str, url_path: str
+) -> Iterator[tuple[Location, str]]:
+    """Path and folder of each level from the site's root down to `url_path`, by the virtual directories of a site."""
+    segments = segments_of(url_path)
+    for depth in range(len(segments) + 1):
+        part = segments[:depth]
+        if part and (part[-1] in (".", "..") or "\0" in part[-1]):
+            return  # such a URL is refused elsewhere; no file outside the folders is looked at for it
+        folder = _physical_folder(applications, part)
+        if folder is not None:
+            yield (site_name.lower(), *part), folder
+
+
+def _physical_folder(applications: tuple[Application, ...], part: Location) -> str | None:
+    """The folder a path maps to; None below a virtual directory with allowSubDirConfig="false"."""
+    for application in applications:  # the longest path first
+        root = segments_of(application.path)
+        if part[: len(root)] != root:
+            continue
+        rest = part[len(root) :]
+        for folder in application.virtual_directories:  # the longest path first
+            prefix = segments_of(folder.path)
+            if rest[: len(prefix)] == prefix:
+                below = rest[len(prefix) :]
+                if below and not folder.allow_sub_dir_config:
+                    return None
+                return os.path.join(folder.physical_path, *below)
+    return None
+
+
+def _stamp_of(file: str) -> _Stamp | None:
+    """None when there is no such file; a file that may not be looked at has a stamp of its own."""
+    try:
+        return _stamp(os.stat(file))
+    except PermissionError:
+        return _FORBIDDEN
+    except (OSError, ValueError):
+        return None
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+def _shape(placed: list[Placed]) -> tuple[tuple[str, Location], ...]:
+    """Which files and locations took part, whatever they say: settings of the same shape replace one another."""
+    return tuple(dict.fromkeys((part.level.document.file, part.target) for part in placed))
+
+
+def read_web_config(file: str, server: LoadedServer, problems: Problems | None = None) -> tuple[Document, _Stamp]:
+    """Reads one web.config. Warnings go to `problems`. Raises ConfigErrors, or FileNotFoundError when it is gone."""
+    found = problems if problems is not None else Problems()
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO of that name must not block
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(file, error.strerror or "unreadable") from error
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _unreadable(file, "not a regular file")
+        text = stream.read(MAX_FILE_BYTES + 1)
+    root = read_xml(text, file)
+    document = read_document(root, server.expander.at(os.path.dirname(file)), found, is_web_config=True)
+    found.raise_errors()
+    return document, _stamp(status)
+
+
+def _unreadable(file: str, why: str) -> ConfigErrors:
+    remedy = "make it a file that the pool's identity may read"
+    return ConfigErrors([ConfigError(file, 1, "", "", f"it cannot be read: {why}", remedy)])
+
+
+def compute_settings(placed: list[Placed], server: Document, place: ApplicationPlace) -> PathSettings | ConfigErrors:
+    """The settings that those fragments give, or everything that is wrong with them."""
+    problems = Problems()
+    check_permissions(placed, server, place, problems)
+    sections = sections_in_force(placed, problems)
+    if problems.errors:
+        return ConfigErrors(problems.errors)
+    return build_path_settings(_lookup(sections))
+
+
+def _lookup(sections: Mapping[str, Effective]) -> Callable[[str], Effective]:
+    def lookup(name: str) -> Effective:
+        path = f"system.webServer/{name}"
+        return sections.get(path) or starting_point(SECTIONS[path].element)
+
+    return lookup

@@ -1,0 +1,135 @@
+"""Which fragments of which files concern one URL path, in the order of inheritance, and which of them may stand there.
+
+A path is written as segments: () is the server, ("default web site", "shop") a path of a site. Order: the server's
+file, its locations from the shortest to the longest, then each web.config from the site's root down, each followed by
+its own locations. Paths match whole segments: /site is not above /siteTest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from host.config.document import Document, Fragment, Location, OverrideMode
+from host.config.inheritance import Effective, in_force
+from host.config.model import Application, Site
+from host.config.problems import Problems
+from host.config.schema import SECTIONS
+from host.config.schema_types import Scope, Section
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """A file at its place. The server's file is at ()."""
+
+    document: Document
+    path: Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """A fragment at the path that it sets."""
+
+    fragment: Fragment
+    target: Location
+    level: Level
+
+    @property
+    def is_server_level(self) -> bool:
+        """Whether it stands in the server's file outside any site's location."""
+        return not self.target
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationPlace:
+    """An application as segments, and the places of all applications of its site."""
+
+    path: Location
+    siblings: frozenset[Location]
+
+
+def application_path(application: Application) -> Location:
+    """The segments of an application's root."""
+    return (application.site_name.lower(), *segments_of(application.path))
+
+
+def application_place(application: Application, site: Site) -> ApplicationPlace:
+    """The application among those of its site."""
+    return ApplicationPlace(
+        application_path(application), frozenset(application_path(sibling) for sibling in site.applications)
+    )
+
+
+def segments_of(url_path: str) -> Location:
+    """The segments of a URL path, empty ones dropped."""
+    return tuple(segment for segment in url_path.split("/") if segment)
+
+
+def is_above(upper: Location, lower: Location) -> bool:
+    """Whether `upper` is `lower` or an ancestor of it, by whole segments."""
+    return lower[: len(upper)] == upper
+
+
+def applicable(levels: Iterable[Level], target: Location, application: Location) -> list[Placed]:
+    """The fragments that concern `target` (a path of `application`), the farthest first."""
+    found: list[Placed] = []
+    for level in levels:
+        here = [
+            Placed(fragment, level.path + fragment.location, level)
+            for fragment in level.document.fragments
+            if fragment.section.is_per_path and is_above(level.path + fragment.location, target)
+        ]
+        here.sort(key=lambda placed: len(placed.target))  # stable: the order of the file stays within one path
+        found.extend(placed for placed in here if _reaches(placed, application))
+    return found
+
+
+def _reaches(placed: Placed, application: Location) -> bool:
+    """inheritInChildApplications="false" ends at the root of another application below."""
+    if placed.fragment.inherits_in_child_applications or len(placed.target) >= len(application):
+        return True
+    return not placed.target and len(application) == 1
+
+
+def check_permissions(placed: Sequence[Placed], server: Document, place: ApplicationPlace, problems: Problems) -> None:
+    """Notes every fragment of a web.config that a lock or the section's scope keeps out."""
+    for index, candidate in enumerate(placed):
+        if not candidate.level.path:
+            continue
+        section = candidate.fragment.section
+        node = candidate.fragment.content.node
+        scope = server.scopes.get(section.path, section.scope)
+        if scope is Scope.MACHINE_TO_APPLICATION and candidate.target not in place.siblings:
+            remedy = "move it to the web.config of the application's root folder"
+            problems.errors.append(node.error("this section may not stand below an application's root", remedy))
+        locker = _locker(candidate, placed[:index], server)
+        if locker is not None:
+            problems.errors.append(node.error(f"this section is locked by {locker}", _unlock(server, section)))
+
+
+def _locker(candidate: Placed, above: Sequence[Placed], server: Document) -> str | None:
+    """Who forbids the section at this path: the nearest overrideMode above it, finally the section's own default."""
+    section = candidate.fragment.section
+    for upper in reversed(above):
+        fragment = upper.fragment
+        is_other_file = upper.level.document is not candidate.level.document
+        if fragment.section is section and is_other_file and fragment.override_mode is not OverrideMode.INHERIT:
+            node = fragment.content.node
+            return f"{node.file}:{node.line}" if fragment.override_mode is OverrideMode.DENY else None
+    allowed = server.override_defaults.get(section.path, section.allows_override)
+    return None if allowed else server.file
+
+
+def _unlock(server: Document, section: Section) -> str:
+    return f'set it in {server.file}, or allow it there with <location overrideMode="Allow"> around {section.path}'
+
+
+def sections_in_force(placed: Sequence[Placed], problems: Problems) -> dict[str, Effective]:
+    """The effective sections by their path; those that nobody writes are missing."""
+    by_section: dict[str, list[Placed]] = {}
+    for part in placed:
+        by_section.setdefault(part.fragment.section.path, []).append(part)
+    return {
+        path: in_force(SECTIONS[path], [(part.fragment.content, part.is_server_level) for part in parts], problems)
+        for path, parts in by_section.items()
+    }

@@ -1,0 +1,239 @@
+"""From the effective `system.webServer` sections of one URL path to its frozen `PathSettings`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from host.config.inheritance import Effective
+from host.config.model import (
+    Cgi,
+    CustomError,
+    Filter,
+    Handler,
+    HttpErrors,
+    Module,
+    PathSettings,
+    RequestFiltering,
+    Restriction,
+    StaticContent,
+)
+from host.config.names import AccessPolicy, ResponseMode
+
+_POLICY: Final = {
+    "Read": AccessPolicy.READ,
+    "Write": AccessPolicy.WRITE,
+    "Execute": AccessPolicy.EXECUTE,
+    "Source": AccessPolicy.SOURCE,
+    "Script": AccessPolicy.SCRIPT,
+    "NoRemoteWrite": AccessPolicy.NO_REMOTE_WRITE,
+    "NoRemoteRead": AccessPolicy.NO_REMOTE_READ,
+    "NoRemoteExecute": AccessPolicy.NO_REMOTE_EXECUTE,
+    "NoRemoteScript": AccessPolicy.NO_REMOTE_SCRIPT,
+}
+
+NATIVE_MODULES: Final = frozenset(
+    [
+        "AnonymousAuthenticationModule",
+        "ApplicationInitializationModule",
+        "BasicAuthenticationModule",
+        "CgiModule",
+        "CertificateMappingAuthenticationModule",
+        "ConfigurationValidationModule",
+        "CustomErrorModule",
+        "CustomLoggingModule",
+        "DefaultDocumentModule",
+        "DigestAuthenticationModule",
+        "DirectoryListingModule",
+        "DynamicCompressionModule",
+        "FailedRequestsTracingModule",
+        "FastCgiModule",
+        "FileCacheModule",
+        "HttpCacheModule",
+        "HttpLoggingModule",
+        "HttpRedirectionModule",
+        "IISCertificateMappingAuthenticationModule",
+        "IpRestrictionModule",
+        "IsapiFilterModule",
+        "IsapiModule",
+        "ProtocolSupportModule",
+        "RequestFilteringModule",
+        "RequestMonitorModule",
+        "RewriteModule",
+        "ServerSideIncludeModule",
+        "StaticCompressionModule",
+        "StaticFileModule",
+        "TokenCacheModule",
+        "TracingModule",
+        "UriCacheModule",
+        "UrlAuthorizationModule",
+        "WebSocketModule",
+        "WindowsAuthenticationModule",
+    ]
+)
+"""IIS's own modules: isapy's pipeline has their work built in or does not do it, so `modules` cannot load them."""
+
+SectionLookup = Callable[[str], Effective]
+"""The effective section of a name below system.webServer ("handlers", "security/requestFiltering")."""
+
+
+def build_path_settings(section: SectionLookup) -> PathSettings:
+    """Everything in force for one path."""
+    handlers = section("handlers")
+    documents = section("defaultDocument")
+    restriction = section("security/isapiCgiRestriction")
+    return PathSettings(
+        access_policy=access_policy(handlers.names("accessPolicy")),
+        handlers=tuple(_handler(entry.effective) for entry in handlers.entries),
+        keeps_plugin_mappings=not handlers.is_cleared,
+        removed_handlers=tuple(str(key[0]) for key in handlers.removed),
+        default_document_enabled=documents.flag("enabled"),
+        default_documents=tuple(entry.effective.text("value") for entry in documents.child("files").entries),
+        directory_browse_enabled=section("directoryBrowse").flag("enabled"),
+        static_content=_static_content(section("staticContent")),
+        cgi=_cgi(section("cgi")),
+        http_errors=_http_errors(section("httpErrors")),
+        request_filtering=_request_filtering(section("security/requestFiltering")),
+        custom_headers=tuple(
+            (entry.effective.text("name"), entry.effective.text("value"))
+            for entry in section("httpProtocol").child("customHeaders").entries
+        ),
+        not_listed_isapis_allowed=restriction.flag("notListedIsapisAllowed"),
+        not_listed_cgis_allowed=restriction.flag("notListedCgisAllowed"),
+        restrictions=tuple(
+            Restriction(path=entry.effective.text("path"), allowed=entry.effective.flag("allowed"))
+            for entry in restriction.entries
+        ),
+        filters=tuple(_filter(entry.effective) for entry in section("isapiFilters").entries),
+        modules=tuple(
+            _module(entry.effective)
+            for entry in section("modules").entries
+            if entry.effective.text("name") not in NATIVE_MODULES or entry.effective.text("type")
+        ),
+        app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
+    )
+
+
+def access_policy(names: tuple[str, ...]) -> AccessPolicy:
+    """The flags of those names."""
+    policy = AccessPolicy.NONE
+    for name in names:
+        policy |= _POLICY[name]
+    return policy
+
+
+def _handler(entry: Effective) -> Handler:
+    return Handler(
+        name=entry.text("name"),
+        path=entry.text("path"),
+        verb=entry.text("verb"),
+        modules=entry.text("modules"),
+        script_processor=entry.text("scriptProcessor"),
+        resource_type=entry.text("resourceType"),
+        require_access=entry.text("requireAccess"),
+        allow_path_info=entry.flag("allowPathInfo"),
+        pre_condition=entry.text("preCondition"),
+        response_buffer_limit=entry.number("responseBufferLimit"),
+        settings={
+            setting.effective.text("name"): setting.effective.text("value")
+            for setting in entry.child("settings").entries
+        },
+    )
+
+
+def _filter(entry: Effective) -> Filter:
+    return Filter(
+        name=entry.text("name"),
+        path=entry.text("path"),
+        enabled=entry.flag("enabled"),
+        enable_cache=entry.flag("enableCache"),
+        pre_condition=entry.text("preCondition"),
+    )
+
+
+def _module(entry: Effective) -> Module:
+    return Module(name=entry.text("name"), type=entry.text("type"), pre_condition=entry.text("preCondition"))
+
+
+def _static_content(content: Effective) -> StaticContent:
+    cache = content.child("clientCache")
+    return StaticContent(
+        mime_map={
+            entry.effective.text("fileExtension").lower(): entry.effective.text("mimeType") for entry in content.entries
+        },
+        cache_control_mode=cache.text("cacheControlMode"),
+        cache_control_max_age_seconds=cache.number("cacheControlMaxAge"),
+        cache_control_custom=cache.text("cacheControlCustom"),
+        http_expires=cache.text("httpExpires"),
+        set_etag=cache.flag("setEtag"),
+        follow_symbolic_links_outside_root=content.flag("followSymbolicLinksOutsideRoot"),
+    )
+
+
+def _cgi(cgi: Effective) -> Cgi:
+    return Cgi(
+        timeout_seconds=cgi.number("timeout"),
+        pass_authorization=cgi.flag("passAuthorization"),
+        create_process_as_user=cgi.flag("createProcessAsUser"),
+    )
+
+
+def _http_errors(section: Effective) -> HttpErrors:
+    return HttpErrors(
+        error_mode=section.text("errorMode"),
+        existing_response=section.text("existingResponse"),
+        errors=tuple(_custom_error(entry.effective) for entry in section.entries),
+    )
+
+
+def _custom_error(entry: Effective) -> CustomError:
+    mode = ResponseMode(entry.text("responseMode"))
+    return CustomError(
+        status=entry.number("statusCode"),
+        sub_status=entry.number("subStatusCode"),
+        path=_error_file(entry) if mode is ResponseMode.FILE else entry.text("path"),
+        response_mode=mode,
+    )
+
+
+def _error_file(entry: Effective) -> str:
+    """prefixLanguageFilePath and path joined (isapy has no folder per language); relative to the file that says so."""
+    path = entry.text("path").replace("\\", "/")
+    node = entry.node_of("path")
+    folder = entry.text("prefixLanguageFilePath") or os.path.dirname(node.file if node is not None else "")
+    return os.path.normpath(os.path.join(folder, path))
+
+
+def _request_filtering(section: Effective) -> RequestFiltering:
+    limits = section.child("requestLimits")
+    extensions, verbs = section.child("fileExtensions"), section.child("verbs")
+    return RequestFiltering(
+        allow_double_escaping=section.flag("allowDoubleEscaping"),
+        allow_high_bit_characters=section.flag("allowHighBitCharacters"),
+        max_allowed_content_length=limits.number("maxAllowedContentLength"),
+        max_url=limits.number("maxUrl"),
+        max_query_string=limits.number("maxQueryString"),
+        header_limits={
+            entry.effective.text("header").lower(): entry.effective.number("sizeLimit")
+            for entry in limits.child("headerLimits").entries
+        },
+        allow_unlisted_verbs=verbs.flag("allowUnlisted"),
+        verbs={entry.effective.text("verb"): entry.effective.flag("allowed") for entry in verbs.entries},
+        allow_unlisted_extensions=extensions.flag("allowUnlisted"),
+        extensions=_allowed_extensions(extensions),
+        hidden_segments=_texts(section.child("hiddenSegments"), "segment"),
+        deny_url_sequences=_texts(section.child("denyUrlSequences"), "sequence"),
+        deny_query_string_sequences=_texts(section.child("denyQueryStringSequences"), "sequence"),
+        always_allowed_urls=_texts(section.child("alwaysAllowedUrls"), "url"),
+    )
+
+
+def _allowed_extensions(extensions: Effective) -> Mapping[str, bool]:
+    return {
+        entry.effective.text("fileExtension").lower(): entry.effective.flag("allowed") for entry in extensions.entries
+    }
+
+
+def _texts(element: Effective, name: str) -> tuple[str, ...]:
+    return tuple(entry.effective.text(name).lower() for entry in element.entries)

@@ -1,0 +1,102 @@
+"""Every section: the supported ones with their declarations, and those that IIS has and isapy does not support yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from host.config import schema_content, schema_handlers, schema_pools, schema_security, schema_sites
+from host.config.schema_types import Element, Section
+
+SECTIONS: Final[Mapping[str, Section]] = {
+    section.path: section
+    for section in (
+        schema_sites.ISOLATION,
+        schema_pools.APPLICATION_POOLS,
+        schema_sites.SITES,
+        schema_sites.LOG,
+        schema_sites.WEB_LIMITS,
+        schema_handlers.HANDLERS,
+        schema_handlers.ISAPI_FILTERS,
+        schema_handlers.MODULES,
+        schema_handlers.GLOBAL_MODULES,
+        schema_handlers.CGI,
+        schema_content.STATIC_CONTENT,
+        schema_content.DEFAULT_DOCUMENT,
+        schema_content.DIRECTORY_BROWSE,
+        schema_content.HTTP_ERRORS,
+        schema_content.HTTP_PROTOCOL,
+        schema_handlers.SERVER_RUNTIME,
+        schema_security.ISAPI_CGI_RESTRICTION,
+        schema_security.REQUEST_FILTERING,
+    )
+}
+"""Section by full path."""
+
+SECTION_GROUPS: Final = frozenset({"system.applicationHost", "system.webServer", "system.webServer/security"})
+"""Elements that only hold sections. Groups without a supported section are in UNSUPPORTED_SECTIONS as a whole."""
+
+UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
+    "system.applicationHost/configHistory": "no copies of changed files are kept",
+    "system.applicationHost/customMetadata": "metabase values have no reader",
+    "system.applicationHost/listenerAdapters": "http is always served",
+    "system.applicationHost/serviceAutoStartProviders": "no provider is started",
+    "system.webServer/applicationInitialization": "no page is requested at the start",
+    "system.webServer/asp": "classic ASP is not served",
+    "system.webServer/caching": "its profiles are not used",
+    "system.webServer/fastCgi": "no FastCGI process is started",
+    "system.webServer/httpCompression": "responses are not compressed",
+    "system.webServer/httpLogging": "every request is logged",
+    "system.webServer/httpRedirect": "requests are not redirected",
+    "system.webServer/httpTracing": "nothing is traced",
+    "system.webServer/management": "there is no remote management",
+    "system.webServer/odbcLogging": "logs are files",
+    "system.webServer/rewrite": "URLs are not rewritten",
+    "system.webServer/serverSideInclude": "server-side includes are not executed",
+    "system.webServer/tracing": "nothing is traced",
+    "system.webServer/urlCompression": "responses are not compressed",
+    "system.webServer/validation": "it has nothing to validate here",
+    "system.webServer/webSocket": "WebSocket is not served",
+    "system.webServer/security/access": "it restricts NOTHING here",
+    "system.webServer/security/applicationDependencies": "it is bookkeeping only",
+    "system.webServer/security/authentication": "nobody is asked to log in",
+    "system.webServer/security/authorization": "it restricts NOTHING here",
+    "system.webServer/security/dynamicIpSecurity": "it restricts NOTHING here",
+    "system.webServer/security/ipSecurity": "it restricts NOTHING here",
+}
+"""Sections and groups that are accepted with a warning, and what their absence means."""
+
+FOREIGN_SECTIONS: Final = frozenset(
+    {
+        "appSettings",
+        "assemblyBinding",
+        "configProtectedData",
+        "connectionStrings",
+        "entityFramework",
+        "mscorlib",
+        "runtime",
+        "startup",
+        "system.codedom",
+        "system.data",
+        "system.diagnostics",
+        "system.identityModel",
+        "system.net",
+        "system.runtime.caching",
+        "system.serviceModel",
+        "system.transactions",
+        "system.web",
+        "system.web.extensions",
+        "system.xml.serialization",
+    }
+)
+"""Top-level elements of .NET that web.config files of Windows servers hold: accepted with a warning."""
+
+
+def elements_of(section: Section) -> Iterator[tuple[str, Element]]:
+    """Every element of a section with its path below the section's group, the section's own first."""
+    pending = [(section.element.name, section.element)]
+    while pending:
+        path, element = pending.pop(0)
+        yield path, element
+        inner = [*element.elements, *([element.collection.entry] if element.collection else [])]
+        pending = [(f"{path}/{child.name}", child) for child in inner] + pending

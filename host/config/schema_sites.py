@@ -1,0 +1,362 @@
+"""`system.applicationHost` without the pools: sites, log, webLimits, isolation and what IIS keeps beside them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.config.schema_types import (
+    Attribute,
+    Collection,
+    Element,
+    Expansion,
+    Kind,
+    Rule,
+    Scope,
+    Section,
+    Support,
+    boolean,
+    choice,
+    defaults_element,
+    flags,
+    string,
+    time_span,
+    uint,
+)
+
+_UNSUPPORTED: Final = Support.UNSUPPORTED
+_WITHOUT_MEANING: Final = Support.WITHOUT_MEANING
+
+LOG_FIELD_FLAGS: Final = {
+    "Date": 1,
+    "Time": 2,
+    "ClientIP": 4,
+    "UserName": 8,
+    "SiteName": 16,
+    "ComputerName": 32,
+    "ServerIP": 64,
+    "Method": 128,
+    "UriStem": 256,
+    "UriQuery": 512,
+    "HttpStatus": 1024,
+    "Win32Status": 2048,
+    "BytesSent": 4096,
+    "BytesRecv": 8192,
+    "TimeTaken": 16384,
+    "ServerPort": 32768,
+    "UserAgent": 65536,
+    "Cookie": 131072,
+    "Referer": 262144,
+    "ProtocolVersion": 524288,
+    "Host": 1048576,
+    "HttpSubStatus": 2097152,
+}
+_PERIODS: Final = {"MaxSize": 0, "Daily": 1, "Weekly": 2, "Monthly": 3, "Hourly": 4}
+_LOG_DIRECTORY: Final = "%ISAPY_STATE%/logs/LogFiles"
+_LOG_FIELDS: Final = (
+    "Date, Time, ClientIP, UserName, ServerIP, Method, UriStem, UriQuery, TimeTaken, HttpStatus, Win32Status, "
+    "ServerPort, UserAgent, HttpSubStatus, Referer"
+)
+
+LOG_FILE: Final = Element(
+    name="logFile",
+    meaning="the site's log",
+    attributes=(
+        choice(
+            "logFormat",
+            "W3C",
+            "format of the lines; only W3C is written yet",
+            {"IIS": 0, "NCSA": 1, "W3C": 2, "Custom": 3},
+        ),
+        flags("logExtFileFlags", _LOG_FIELDS, "columns of the W3C format", LOG_FIELD_FLAGS),
+        flags("logTargetW3C", "File", "where lines go", {"File": 1, "ETW": 2}, support=_WITHOUT_MEANING),
+        string("directory", "folder that holds W3SVC1 and so on", _LOG_DIRECTORY, expansion=Expansion.PATH),
+        choice("period", "Daily", "when a new file begins", _PERIODS),
+        Attribute(
+            name="truncateSize",
+            kind=Kind.INT64,
+            default="20971520",
+            meaning="bytes of one file with period MaxSize",
+            minimum=1048576,
+            maximum=4294967295,
+        ),
+        boolean("localTimeRollover", False, "new files begin by local time, not UTC"),
+        boolean("enabled", True, "write the log"),
+        boolean("logSiteId", True, "s-sitename holds the id (W3SVC1), else the name"),
+        uint("flushByEntryCountW3CLog", 0, "lines per flush", support=_WITHOUT_MEANING),
+        uint("maxLogLineLength", 65536, "bytes of one line", within=(2, 65536)),
+        string("customLogPluginClsid", "logging component", support=_UNSUPPORTED),
+    ),
+    elements=(
+        Element(
+            name="customFields",
+            meaning="further columns",
+            support=_UNSUPPORTED,
+            attributes=(uint("maxCustomFieldLength", 4096, "bytes of one value", within=(2, 65536)),),
+            collection=Collection(
+                clear="clear",
+                entry=Element(
+                    name="add",
+                    meaning="one column",
+                    attributes=(
+                        string("logFieldName", "name of the column", required=True, key=True),
+                        string("sourceName", "header or variable", required=True),
+                        choice(
+                            "sourceType",
+                            "RequestHeader",
+                            "where the value comes from",
+                            {"RequestHeader": 0, "ResponseHeader": 1, "ServerVariable": 2},
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+LIMITS: Final = Element(
+    name="limits",
+    meaning="limits of the site",
+    attributes=(
+        uint("maxBandwidth", 4294967295, "bytes per second; the largest number: no limit", refused=(0, 1023)),
+        uint("maxConnections", 4294967295, "connections at once"),
+        time_span("connectionTimeout", "00:02:00", "an idle connection is closed", within=(0, 65535)),
+        uint("maxUrlSegments", 32, "segments of a URL path", within=(0, 16383)),
+    ),
+)
+
+BINDINGS: Final = Element(
+    name="bindings",
+    meaning="the addresses, ports and host names that the site answers",
+    collection=Collection(
+        clear="clear",
+        entry=Element(
+            name="binding",
+            meaning="one of them",
+            attributes=(
+                string("protocol", "http (others are accepted with a warning)", required=True, key=True),
+                string(
+                    "bindingInformation",
+                    "ip:port:host; * is every address, *.example.org every host below it",
+                    required=True,
+                    key=True,
+                ),
+                uint("sslFlags", 0, "flags of https", support=_UNSUPPORTED),
+            ),
+        ),
+    ),
+)
+
+VIRTUAL_DIRECTORY: Final = Element(
+    name="virtualDirectory",
+    meaning="a URL path of the application and the folder it shows",
+    attributes=(
+        string("path", "path below the application's; / is its root", required=True, key=True, rule=Rule.URL_PATH),
+        string("physicalPath", "the folder", required=True, expansion=Expansion.PATH),
+        string("userName", "account that opens the folder", support=_UNSUPPORTED),
+        string("password", "its password", case_sensitive=True, support=_UNSUPPORTED),
+        choice(
+            "logonMethod",
+            "ClearText",
+            "kind of logon",
+            {"Interactive": 0, "Batch": 1, "Network": 2, "ClearText": 3},
+            support=_WITHOUT_MEANING,
+        ),
+        boolean("allowSubDirConfig", True, "false: no web.config is read in folders below this one"),
+    ),
+)
+_VIRTUAL_DIRECTORY_DEFAULTS: Final = defaults_element(
+    VIRTUAL_DIRECTORY, "virtualDirectoryDefaults", "values for virtual directories that do not set them"
+)
+
+APPLICATION: Final = Element(
+    name="application",
+    meaning="an application: a URL path with a pool of its own choice",
+    attributes=(
+        string("path", "URL path; / is the site's root application", required=True, key=True, rule=Rule.URL_PATH),
+        string("applicationPool", "the pool it runs in", "DefaultAppPool"),
+        string("enabledProtocols", "protocols of the application", "http", support=_WITHOUT_MEANING),
+        boolean("preloadEnabled", False, "start with the pool's worker, not with the first request"),
+        boolean("serviceAutoStartEnabled", False, "run an auto-start provider", support=_UNSUPPORTED),
+        string("serviceAutoStartProvider", "its name", support=_UNSUPPORTED),
+        choice(
+            "isolation",
+            "Medium",
+            "process it runs in under isolation mode IIS5",
+            {"Low": 0, "High": 1, "Medium": 2},
+            ours=True,
+        ),
+    ),
+    elements=(_VIRTUAL_DIRECTORY_DEFAULTS,),
+    collection=Collection(entry=VIRTUAL_DIRECTORY, clear="clear"),
+)
+_APPLICATION_DEFAULTS: Final = defaults_element(
+    APPLICATION, "applicationDefaults", "values for applications that do not set them"
+)
+
+_TRACE: Final = Element(
+    name="traceFailedRequestsLogging",
+    meaning="traces of failed requests",
+    support=_UNSUPPORTED,
+    attributes=(
+        boolean("enabled", False, "write traces"),
+        string("directory", "folder of the traces", expansion=Expansion.NONE),
+        uint("maxLogFiles", 50, "files kept", within=(1, 10000)),
+        uint("maxLogFileSizeKB", 1024, "size of one file", within=(0, 1048576)),
+        boolean("customActionsEnabled", False, "run custom actions"),
+    ),
+)
+_HSTS: Final = Element(
+    name="hsts",
+    meaning="HTTP strict transport security",
+    support=_UNSUPPORTED,
+    attributes=(
+        boolean("enabled", False, "send the header"),
+        uint("max-age", 0, "seconds"),
+        boolean("includeSubDomains", False, "for hosts below too"),
+        boolean("preload", False, "allow preload lists"),
+        boolean("redirectHttpToHttps", False, "redirect plain requests"),
+    ),
+)
+
+SITE: Final = Element(
+    name="site",
+    meaning="one site",
+    attributes=(
+        string("name", "name of the site", required=True, key=True, rule=Rule.SITE_NAME),
+        Attribute(
+            name="id",
+            kind=Kind.UINT,
+            meaning="number of the site, as in W3SVC1",
+            required=True,
+            minimum=1,
+            maximum=4294967295,
+        ),
+        boolean("serverAutoStart", True, "false: the site answers nothing"),
+    ),
+    elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, _HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
+    collection=Collection(entry=APPLICATION, clear="clear"),
+)
+
+SITES: Final = Section(
+    path="system.applicationHost/sites",
+    scope=Scope.APP_HOST_ONLY,
+    allows_override=False,
+    is_per_path=False,
+    element=Element(
+        name="sites",
+        meaning="the sites",
+        elements=(
+            defaults_element(SITE, "siteDefaults", "values for sites that do not set them"),
+            _APPLICATION_DEFAULTS,
+            _VIRTUAL_DIRECTORY_DEFAULTS,
+        ),
+        collection=Collection(entry=SITE),
+    ),
+)
+
+_CENTRAL_LOG: Final = (
+    string("directory", "folder of the file", expansion=Expansion.NONE),
+    choice("period", "Daily", "when a new file begins", _PERIODS),
+    Attribute(
+        name="truncateSize",
+        kind=Kind.INT64,
+        default="20971520",
+        meaning="bytes of one file",
+        minimum=1048576,
+        maximum=4294967295,
+    ),
+    boolean("localTimeRollover", False, "by local time"),
+)
+
+LOG: Final = Section(
+    path="system.applicationHost/log",
+    scope=Scope.APP_HOST_ONLY,
+    allows_override=False,
+    is_per_path=False,
+    element=Element(
+        name="log",
+        meaning="what concerns the logs of all sites",
+        attributes=(
+            boolean("logInUTF8", True, "encoding of the logs (isapy always writes UTF-8)", support=_WITHOUT_MEANING),
+            choice(
+                "centralLogFileMode",
+                "Site",
+                "a log per site, or one for all (not supported yet)",
+                {"Site": 0, "CentralBinary": 1, "CentralW3C": 2},
+            ),
+        ),
+        elements=(
+            Element(
+                name="centralBinaryLogFile",
+                meaning="the binary log of all sites",
+                support=_UNSUPPORTED,
+                attributes=(boolean("enabled", False, "write it"), *_CENTRAL_LOG),
+            ),
+            Element(
+                name="centralW3CLogFile",
+                meaning="the W3C log of all sites",
+                support=_UNSUPPORTED,
+                attributes=(
+                    boolean("enabled", True, "write it"),
+                    *_CENTRAL_LOG,
+                    flags("logExtFileFlags", _LOG_FIELDS + ", SiteName", "columns", LOG_FIELD_FLAGS),
+                ),
+            ),
+        ),
+    ),
+)
+
+WEB_LIMITS: Final = Section(
+    path="system.applicationHost/webLimits",
+    scope=Scope.APP_HOST_ONLY,
+    allows_override=False,
+    is_per_path=False,
+    element=Element(
+        name="webLimits",
+        meaning="limits of the listener",
+        attributes=(
+            time_span("connectionTimeout", "00:02:00", "an idle connection is closed", within=(0, 65535)),
+            time_span(
+                "headerWaitTimeout", "00:00:00", "a request head must be complete; 0: 120 seconds", within=(0, 65535)
+            ),
+            uint("minBytesPerSecond", 240, "a client that takes less is cut off; 0: no limit"),
+            uint("maxGlobalBandwidth", 4294967295, "bytes per second of all sites", refused=(0, 1023)),
+            uint(
+                "demandStartThreshold",
+                2147483647,
+                "most workers at once",
+                within=(10, 2147483647),
+                support=_UNSUPPORTED,
+            ),
+            uint(
+                "dynamicIdleThreshold",
+                0,
+                "percent of memory that shortens idle time-outs",
+                within=(0, 10000),
+                support=_UNSUPPORTED,
+            ),
+            uint("dynamicRegistrationThreshold", 100, "pools registered at once", support=_WITHOUT_MEANING),
+        ),
+    ),
+)
+
+ISOLATION: Final = Section(
+    path="system.applicationHost/isolation",
+    scope=Scope.APP_HOST_ONLY,
+    allows_override=False,
+    is_per_path=False,
+    ours=True,
+    element=Element(
+        name="isolation",
+        meaning="the process model of the whole server",
+        attributes=(
+            choice(
+                "mode",
+                "WorkerProcess",
+                "IIS 6's worker process isolation, or IIS 5's inetinfo and dllhosts",
+                {"WorkerProcess": 0, "IIS5": 1},
+                ours=True,
+            ),
+        ),
+    ),
+)

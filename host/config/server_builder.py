@@ -1,0 +1,200 @@
+"""From the effective `system.applicationHost` sections to the frozen values of `model.py`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.config.bindings import parse_binding
+from host.config.errors import ValueProblem
+from host.config.expansion import Expander
+from host.config.inheritance import Effective, overlay
+from host.config.model import (
+    Application,
+    ApplicationIsolation,
+    Binding,
+    LogFile,
+    Pool,
+    Site,
+    SiteLimits,
+    VirtualDirectory,
+    WebLimits,
+)
+from host.config.problems import Problems
+
+LOG_COLUMNS: Final = (
+    ("date", "Date"),
+    ("time", "Time"),
+    ("s-sitename", "SiteName"),
+    ("s-computername", "ComputerName"),
+    ("s-ip", "ServerIP"),
+    ("cs-method", "Method"),
+    ("cs-uri-stem", "UriStem"),
+    ("cs-uri-query", "UriQuery"),
+    ("s-port", "ServerPort"),
+    ("cs-username", "UserName"),
+    ("c-ip", "ClientIP"),
+    ("cs-version", "ProtocolVersion"),
+    ("cs(User-Agent)", "UserAgent"),
+    ("cs(Cookie)", "Cookie"),
+    ("cs(Referer)", "Referer"),
+    ("cs-host", "Host"),
+    ("sc-status", "HttpStatus"),
+    ("sc-substatus", "HttpSubStatus"),
+    ("sc-win32-status", "Win32Status"),
+    ("sc-bytes", "BytesSent"),
+    ("cs-bytes", "BytesRecv"),
+    ("time-taken", "TimeTaken"),
+)
+"""Column and flag of the W3C format, in the order in which IIS writes them."""
+
+
+def build_pools(pools: Effective) -> tuple[Pool, ...]:
+    """Every pool, applicationPoolDefaults applied."""
+    defaults = pools.child("applicationPoolDefaults")
+    return tuple(_pool(overlay(defaults, entry.effective)) for entry in pools.entries)
+
+
+def _pool(pool: Effective) -> Pool:
+    model, recycling, failure = pool.child("processModel"), pool.child("recycling"), pool.child("failure")
+    restart = recycling.child("periodicRestart")
+    return Pool(
+        name=pool.text("name"),
+        queue_length=pool.number("queueLength"),
+        auto_start=pool.flag("autoStart"),
+        start_mode=pool.text("startMode"),
+        managed_pipeline_mode=pool.text("managedPipelineMode"),
+        enable_configuration_override=pool.flag("enableConfigurationOverride"),
+        preload_applications=pool.flag("preloadApplications"),
+        idle_timeout_seconds=model.number("idleTimeout"),
+        max_processes=max(1, model.number("maxProcesses")),  # 0 is one per NUMA node, which isapy does not count
+        shutdown_time_limit_seconds=model.number("shutdownTimeLimit"),
+        startup_time_limit_seconds=model.number("startupTimeLimit"),
+        pinging_enabled=model.flag("pingingEnabled"),
+        ping_interval_seconds=model.number("pingInterval"),
+        ping_response_time_seconds=model.number("pingResponseTime"),
+        disallow_overlapping_rotation=recycling.flag("disallowOverlappingRotation"),
+        disallow_rotation_on_config_change=recycling.flag("disallowRotationOnConfigChange"),
+        periodic_restart_seconds=restart.number("time"),
+        periodic_restart_requests=restart.number("requests"),
+        periodic_restart_memory_kilobytes=restart.number("memory"),
+        periodic_restart_private_memory_kilobytes=restart.number("privateMemory"),
+        load_balancer_capabilities=failure.text("loadBalancerCapabilities"),
+        rapid_fail_protection=failure.flag("rapidFailProtection"),
+        rapid_fail_interval_seconds=failure.number("rapidFailProtectionInterval"),
+        rapid_fail_max_crashes=failure.number("rapidFailProtectionMaxCrashes"),
+        replay_idempotent_requests=failure.flag("replayIdempotentRequests"),
+        environment_variables=tuple(
+            (entry.effective.text("name"), entry.effective.text("value"))
+            for entry in pool.child("environmentVariables").entries
+        ),
+    )
+
+
+def build_sites(sites: Effective, pools: tuple[Pool, ...], expander: Expander, problems: Problems) -> tuple[Site, ...]:
+    """Every site, the default elements of all levels applied. A binding that is no binding is noted and left out."""
+    builder = _SiteBuilder(sites, pools, expander, problems)
+    return tuple(builder.site(entry.effective) for entry in sites.entries)
+
+
+def build_web_limits(limits: Effective) -> WebLimits:
+    """`webLimits`."""
+    return WebLimits(
+        connection_timeout_seconds=limits.number("connectionTimeout"),
+        header_wait_timeout_seconds=limits.number("headerWaitTimeout"),
+        min_bytes_per_second=limits.number("minBytesPerSecond"),
+        max_global_bandwidth=limits.number("maxGlobalBandwidth"),
+    )
+
+
+class _SiteBuilder:
+    def __init__(self, sites: Effective, pools: tuple[Pool, ...], expander: Expander, problems: Problems) -> None:
+        self._sites = sites
+        self._pool_names = {pool.name.lower(): pool.name for pool in pools}
+        self._expander = expander
+        self._problems = problems
+
+    def site(self, own: Effective) -> Site:
+        site = overlay(self._sites.child("siteDefaults"), own)
+        application_defaults = overlay(self._sites.child("applicationDefaults"), site.child("applicationDefaults"))
+        folder_defaults = overlay(self._sites.child("virtualDirectoryDefaults"), site.child("virtualDirectoryDefaults"))
+        applications = [
+            self._application(site, overlay(application_defaults, entry.effective), folder_defaults)
+            for entry in site.entries
+        ]
+        bindings = [self._binding(entry.effective) for entry in site.child("bindings").entries]
+        return Site(
+            name=site.text("name"),
+            id=site.number("id"),
+            auto_start=site.flag("serverAutoStart"),
+            bindings=tuple(binding for binding in bindings if binding is not None),
+            applications=tuple(sorted(applications, key=lambda application: -len(application.path))),
+            limits=_limits(site.child("limits")),
+            log_file=self._log_file(site.child("logFile")),
+        )
+
+    def _application(self, site: Effective, application: Effective, folder_defaults: Effective) -> Application:
+        defaults = overlay(folder_defaults, application.child("virtualDirectoryDefaults"))
+        pool_name = application.text("applicationPool")  # compared without case, as IIS does
+        folders = [_virtual_directory(overlay(defaults, entry.effective)) for entry in application.entries]
+        return Application(
+            site_id=site.number("id"),
+            site_name=site.text("name"),
+            path=application.text("path"),
+            pool_name=self._pool_names.get(pool_name.lower(), pool_name),
+            isolation=ApplicationIsolation(application.text("isolation")),
+            preload_enabled=application.flag("preloadEnabled"),
+            virtual_directories=tuple(sorted(folders, key=lambda folder: -len(folder.path))),
+        )
+
+    def _binding(self, binding: Effective) -> Binding | None:
+        node = binding.node
+        protocol = binding.text("protocol").lower()
+        if protocol != "http":
+            if node is not None:
+                message = f"isapy does not serve {protocol} yet; the binding is ignored"
+                self._problems.warnings.append(node.error(message, attribute="protocol"))
+            return None
+        try:
+            return parse_binding(protocol, binding.text("bindingInformation"))
+        except ValueProblem as problem:
+            if node is not None:
+                error = node.error(problem.message, problem.remedy, attribute="bindingInformation")
+                self._problems.errors.append(error)
+            return None
+
+    def _log_file(self, log: Effective) -> LogFile:
+        directory = log.text("directory")
+        chosen = log.names("logExtFileFlags")
+        if log.text("logFormat") != "W3C" and log.node_of("logFormat") is not None:
+            node = log.node_of("logFormat")
+            assert node is not None
+            message = "isapy writes only W3C yet; the log is written in that format"
+            self._problems.warnings.append(node.error(message, attribute="logFormat"))
+        return LogFile(
+            enabled=log.flag("enabled"),
+            log_format="W3C",
+            directory=directory if "directory" in log.values else self._expander.path(directory),
+            period=log.text("period"),
+            truncate_size=log.number("truncateSize"),
+            local_time_rollover=log.flag("localTimeRollover"),
+            log_site_id=log.flag("logSiteId"),
+            max_line_length=log.number("maxLogLineLength"),
+            fields=tuple(column for column, flag in LOG_COLUMNS if flag in chosen),
+        )
+
+
+def _virtual_directory(folder: Effective) -> VirtualDirectory:
+    return VirtualDirectory(
+        path=folder.text("path"),
+        physical_path=folder.text("physicalPath"),
+        allow_sub_dir_config=folder.flag("allowSubDirConfig"),
+    )
+
+
+def _limits(limits: Effective) -> SiteLimits:
+    return SiteLimits(
+        connection_timeout_seconds=limits.number("connectionTimeout"),
+        max_connections=limits.number("maxConnections"),
+        max_bandwidth=limits.number("maxBandwidth"),
+        max_url_segments=limits.number("maxUrlSegments"),
+    )

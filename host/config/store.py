@@ -1,0 +1,103 @@
+"""The configuration store: the current snapshot, changes as transactions, and settings by path.
+
+A change is validated whole before anything moves; a broken one leaves the old snapshot in force.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from host.config.directory_settings import DirectorySettings, OnProblem
+from host.config.errors import VersionConflict
+from host.config.model import Application, PathSettings, Snapshot
+from host.config.server_file import Source, load_server, read_source
+
+__all__ = [
+    "Change",
+    "ConfigurationStore",
+    "ServerConfiguration",
+    "Source",
+    "build_snapshot",
+    "read_source",
+]
+
+
+def build_snapshot(source: Source, version: int, *, check_files: bool = True) -> Snapshot:
+    """The frozen server level of `source`.
+
+    `check_files`: folders, plugins and programs that it names must exist; a process that only repeats what was
+    validated already leaves that out. Raises ConfigErrors with every problem.
+    """
+    return load_server(source, version, check_files=check_files).snapshot
+
+
+class ServerConfiguration:
+    """A snapshot together with the web.config files below it, for a process that serves requests.
+
+    Built from a source that was validated before, so the existence of folders is not checked again. `on_problem` is
+    called once for each broken state of a web.config. Raises ConfigErrors.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        version: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_problem: OnProblem | None = None,
+    ) -> None:
+        server = load_server(source, version, check_files=False)
+        self.snapshot = server.snapshot
+        self._directories = DirectorySettings(server, clock=clock, on_problem=on_problem)
+
+    def settings_for(self, application: Application, url_path: str) -> PathSettings:
+        """Everything in force for the decoded, whole URL path (it starts with the application's path).
+
+        The same object comes back as long as nothing changed. Raises ConfigErrors (answer 500.19) when a web.config
+        on the way is broken and this path never had good settings.
+        """
+        return self._directories.settings_for(application, url_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A commit that went through. `is_no_op`: the new source says the same; `new` is `old` then."""
+
+    old: Snapshot
+    new: Snapshot
+    is_no_op: bool
+
+
+class ConfigurationStore:
+    """The configuration in force and its versions, counted from 1. Raises ConfigErrors when the first one is broken."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._current = build_snapshot(source, 1)
+
+    @property
+    def current(self) -> Snapshot:
+        """The snapshot in force."""
+        return self._current
+
+    @property
+    def source(self) -> Source:
+        """The text it was built from."""
+        return self._source
+
+    def commit(self, source: Source, expected_version: int) -> Change:
+        """Puts `source` in force if `expected_version` is the current one.
+
+        Raises VersionConflict, or ConfigErrors; then nothing has changed.
+        """
+        old = self._current
+        if expected_version != old.version:
+            raise VersionConflict(expected_version, old.version)
+        new = build_snapshot(source, old.version + 1)
+        if replace(new, version=old.version, warnings=old.warnings) == old:
+            self._source = source
+            return Change(old, old, is_no_op=True)
+        self._source, self._current = source, new
+        return Change(old, new, is_no_op=False)

@@ -1,0 +1,220 @@
+"""Cross-references of the server's file: what fits together and what exists. Notes every problem, not the first."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+
+from host.config.bindings import parse_binding
+from host.config.document import Document, Fragment
+from host.config.errors import ValueProblem
+from host.config.inheritance import Effective, overlay
+from host.config.levels import Level, applicable, application_path, sections_in_force
+from host.config.model import Binding, Site, Snapshot
+from host.config.path_settings import NATIVE_MODULES
+from host.config.problems import Problems
+from host.config.section_reader import Content, DirectiveKind
+from host.config.values import nearest_name
+from host.config.xml_reader import Node
+
+PLUGIN_GROUP = "isapy.plugins"
+"""Entry point group in which installed distributions offer plugins."""
+
+
+def validate_server(
+    snapshot: Snapshot,
+    document: Document,
+    sections: Mapping[str, Effective],
+    problems: Problems,
+    *,
+    check_files: bool,
+) -> None:
+    """Everything that no single attribute can tell. `check_files`: folders, plugins and programs must exist."""
+    _SiteCheck(snapshot, sections["sites"], problems, check_files=check_files).run()
+    _check_locations(snapshot, document, problems)
+    _check_merging(snapshot, document, problems)
+    if check_files:
+        check_plugins(snapshot, document, problems)
+
+
+class _SiteCheck:
+    def __init__(self, snapshot: Snapshot, sites: Effective, problems: Problems, *, check_files: bool) -> None:
+        self._snapshot = snapshot
+        self._sites = sites
+        self._problems = problems
+        self._check_files = check_files
+        self._pools = {pool.name.lower() for pool in snapshot.pools}
+        self._bound: dict[tuple[str, int, str], str] = {}
+
+    def run(self) -> None:
+        ids: dict[int, str] = {}
+        for entry, site in zip(self._sites.entries, self._snapshot.sites, strict=True):
+            node = entry.effective.node
+            assert node is not None  # every site was written by somebody
+            if site.id in ids:
+                message = f"site {ids[site.id]} has the id {site.id} too"
+                self._problems.errors.append(node.error(message, "give each site its own id", attribute="id"))
+            ids.setdefault(site.id, site.name)
+            self._bindings(entry.effective, site)
+            self._applications(entry.effective, site)
+
+    def _bindings(self, effective: Effective, site: Site) -> None:
+        site_with_defaults = overlay(self._sites.child("siteDefaults"), effective)
+        nodes = _binding_nodes(site_with_defaults)
+        for index, binding in enumerate(site.bindings):
+            node = nodes[index] if index < len(nodes) else effective.node
+            key = (binding.ip, binding.port, binding.host)
+            if key in self._bound and node is not None:
+                message = f"site {self._bound[key]} has this binding ({_shown(binding)}) already"
+                remedy = "choose another address, port or host name"
+                self._problems.errors.append(node.error(message, remedy, attribute="bindingInformation"))
+            self._bound.setdefault(key, site.name)
+
+    def _applications(self, effective: Effective, site: Site) -> None:
+        node = effective.node
+        if node is not None and not any(application.path == "/" for application in site.applications):
+            remedy = 'add <application path="/"> with a virtualDirectory'
+            self._problems.errors.append(node.error(f"site {site.name} has no root application", remedy))
+        for entry in effective.entries:
+            application = entry.effective
+            name = next(a.pool_name for a in site.applications if a.path == application.text("path"))
+            self._pool(application, name)
+            self._folders(application, site)
+
+    def _pool(self, application: Effective, name: str) -> None:
+        if name.lower() in self._pools or application.node is None:
+            return
+        known = [pool.name for pool in self._snapshot.pools]
+        nearest = nearest_name(name, known)
+        remedy = f"did you mean {nearest}?" if nearest else f'add <add name="{name}" /> to applicationPools'
+        message = f'there is no application pool "{name}"'
+        self._problems.errors.append(application.node.error(message, remedy, attribute="applicationPool"))
+
+    def _folders(self, application: Effective, site: Site) -> None:
+        node = application.node
+        if node is not None and not any(entry.effective.text("path") == "/" for entry in application.entries):
+            remedy = 'add <virtualDirectory path="/" physicalPath="..." />'
+            message = f"application {application.text('path')} of site {site.name} has no root virtual directory"
+            self._problems.errors.append(node.error(message, remedy))
+        if not self._check_files:
+            return
+        for entry in application.entries:
+            path, folder = entry.effective.text("physicalPath"), entry.effective.node
+            if folder is not None and path and is_missing(path, folder=True):
+                remedy = f"make it with: mkdir -p {shlex.quote(path)}, or correct the path"
+                self._problems.errors.append(
+                    folder.error(f"the folder {path} does not exist", remedy, attribute="physicalPath")
+                )
+
+
+def is_missing(path: str, *, folder: bool = False) -> bool:
+    """Whether there is certainly no such file (or folder). A path that may not be looked at counts as present."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+    except ValueError:  # a NUL or a lone surrogate
+        return True
+    return folder and not stat.S_ISDIR(mode)
+
+
+def _binding_nodes(site: Effective) -> list[Node]:
+    """Where the bindings of `Site.bindings` stand, in the same order."""
+    nodes = []
+    for entry in site.child("bindings").entries:
+        effective = entry.effective
+        try:
+            parse_binding("http", effective.text("bindingInformation"))
+        except ValueProblem:
+            continue  # noted when the site was built
+        if effective.text("protocol").lower() == "http" and effective.node is not None:
+            nodes.append(effective.node)
+    return nodes
+
+
+def _shown(binding: Binding) -> str:
+    return f"{binding.endpoint}:{binding.host}"
+
+
+def _check_locations(snapshot: Snapshot, document: Document, problems: Problems) -> None:
+    names = {site.name.lower(): site.name for site in snapshot.sites}
+    for fragment in document.fragments:
+        if fragment.location and fragment.location[0] not in names:
+            nearest = nearest_name(fragment.location[0], names.values())
+            message = f'this stands in a location of a site "{fragment.location[0]}" that does not exist'
+            remedy = f"did you mean {nearest}?" if nearest else ""
+            problems.warnings.append(fragment.content.node.error(message, remedy))
+
+
+def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -> None:
+    """Every application and every location below it is resolved once, so that duplicates show before any request."""
+    levels = [Level(document, ())]
+    sections_in_force(applicable(levels, (), ()), problems)
+    for site in snapshot.sites:
+        for application in site.applications:
+            path = application_path(application)
+            below = {fragment.location for fragment in document.fragments if fragment.location[: len(path)] == path}
+            for target in sorted({path, *below}):
+                sections_in_force(applicable(levels, target, path), problems)
+
+
+def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) -> None:
+    """Filters and modules that `document` lists, and programs that its handlers name."""
+    for fragment in document.fragments:
+        name = fragment.section.element.name
+        if name == "isapiFilters":
+            for entry in _added(fragment):
+                if entry.values.get("enabled", True):
+                    _check_plugin(entry, "path", snapshot, problems)
+        elif name == "modules":
+            for entry in _added(fragment):
+                if entry.values.get("name") not in NATIVE_MODULES or "type" in entry.values:
+                    _check_plugin(entry, "type", snapshot, problems)
+        elif name == "handlers":
+            for entry in _added(fragment):
+                _check_program(entry, problems)
+
+
+def _added(fragment: Fragment) -> Iterator[Content]:
+    for directive in fragment.content.directives:
+        if directive.kind is DirectiveKind.ADD:
+            yield directive.content
+
+
+def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: Problems) -> None:
+    path = str(entry.values.get(attribute, ""))
+    if os.path.isabs(path):
+        if is_missing(path):
+            message = f"the file {path} does not exist"
+            problems.errors.append(entry.node.error(message, "correct the path", attribute=attribute))
+        return
+    name = path or str(entry.values["name"])
+    folders = (*snapshot.filter_folders, *snapshot.extension_folders)
+    if any(os.path.exists(os.path.join(folder, f"{name}.py")) for folder in folders):
+        return
+    if name in metadata.entry_points(group=PLUGIN_GROUP).names:
+        return
+    known = sorted(_drop_ins(folders))
+    nearest = nearest_name(name, known)
+    remedy = f"did you mean {nearest}?" if nearest else f"put {name}.py into {folders[0] if folders else 'filters'}"
+    problems.errors.append(entry.node.error(f'there is no plugin "{name}"', remedy, attribute="name"))
+
+
+def _drop_ins(folders: tuple[str, ...]) -> Iterator[str]:
+    for folder in folders:
+        if os.path.isdir(folder):
+            yield from (name[:-3] for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
+
+
+def _check_program(entry: Content, problems: Problems) -> None:
+    text = str(entry.values.get("scriptProcessor", ""))
+    program = text[1:].split('"', 1)[0] if text.startswith('"') else text.split("|", 1)[0].split(" ", 1)[0]
+    if os.path.isabs(program) and is_missing(program):
+        message = f"the program {program} does not exist (yet)"
+        problems.warnings.append(
+            entry.node.error(message, "install it or correct the path", attribute="scriptProcessor")
+        )
