@@ -2,8 +2,8 @@
 else looks at the request.
 
 List it first: `<isapiFilters><filter name="request_filtering" />`. Every refusal is a 404 whose substatus says which
-rule it was (in the log and to a local client): the client learns nothing about what exists. The URL is judged as the
-client sent it, decoded once; a filter that rewrites it later is trusted.
+rule it was (in the log and to a local client): the client learns nothing about what exists. As in IIS this happens in
+BeginRequest: the URL is judged in its encoded form and decoded once; whoever rewrites it later is trusted.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def filter_info() -> FilterInfo:
 
 
 @hookimpl
-def on_preproc_headers(request: Request) -> None:
+def begin_request(request: Request) -> None:
     check(request)
 
 

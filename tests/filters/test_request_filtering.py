@@ -31,7 +31,7 @@ def make(root: Path, target: str, method: str = "GET", fields: dict[str, str] | 
 def substatus(request: Request) -> int | None:
     """Of the refusal, or None when the request was let in."""
     try:
-        request_filtering.on_preproc_headers(request)
+        request_filtering.begin_request(request)
     except HttpError as error:
         return error.substatus if error.status == 404 and error.remedy else -error.status
     return None
