@@ -58,6 +58,8 @@ def check(request: Request) -> None:
     """Raise HttpError for the first rule that the request breaks."""
     rules = rules_of(request.settings.request_filtering)
     raw_path, _, raw_query = request.raw_target.partition("?")
+    if not raw_path.startswith("/"):  # absolute-form, or * (RFC 9112 section 3.2)
+        raw_path = "/" + raw_path.partition("://")[2].partition("/")[2]
     check_sizes(rules.source, request, len(raw_path), len(raw_query))
     check_verb(rules.source, request.method)
     decoded = unquote_to_bytes(raw_path)

@@ -96,12 +96,21 @@ def on_send_response(request: Request, response: Response) -> None:
 @hookimpl
 def on_end_of_request(request: Request) -> None:
     note(request, "on_end_of_request")
+    report(request)
 
 
 @hookimpl
 def on_log(request: Request, entry: LogEntry) -> None:
     note(request, "on_log")
-    if QUERY in request.raw_target and request.connection.is_local:
+    report(request)
+
+
+def report(request: Request) -> None:
+    """The line in the event log, once both of the last notifications have come."""
+    if QUERY not in request.raw_target or not request.connection.is_local:
+        return
+    noted = {name for name, _ in request.context[KEY]}
+    if noted >= {"on_end_of_request", "on_log"}:
         for context in _contexts:
             context.report_event("plugin-message", f"{request.method} {request.raw_target}: {told(request)}")
 

@@ -88,6 +88,19 @@ def test_each_rule_refuses_with_its_substatus(tmp_path: Path, target: str, expec
     assert substatus(make(tmp_path, target)) == expected
 
 
+def test_a_request_target_in_absolute_form_is_judged_by_its_path(tmp_path: Path) -> None:
+    """RFC 9112 section 3.2.2: scheme and host are no part of the path, and hide nothing."""
+    request = make(tmp_path, "/")
+    for target, expected in (
+        ("http://host:8080/a", None),
+        ("http://host:8080", None),
+        ("*", None),
+        ("http://h/bin/x", 8),
+    ):
+        request.raw_target = target
+        assert substatus(request) == expected
+
+
 def test_limits_are_inclusive(tmp_path: Path) -> None:
     """A path of exactly maxUrl and a query of exactly maxQueryString bytes pass."""
     assert substatus(make(tmp_path, "/" + "x" * 4095)) is None
