@@ -20,7 +20,7 @@ import psutil
 from watchfiles import watch
 
 from host.admin.client import call
-from host.admin.commands import Command, GetStatus, Reply, Status
+from host.admin.commands import Command, GetStatus, ListRequests, Reply, Requests, Status
 from host.admin.location import control_socket
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +105,34 @@ class RunningService:
         self.pids_seen.update(child.pid for child in children)
         return children
 
+    def wait_for_requests(self, count: int) -> None:
+        """Wait until so many requests are in a worker's hands."""
+
+        def in_hand() -> bool:
+            reply = self.ask(ListRequests())
+            return isinstance(reply, Requests) and len([row for row in reply.rows if row.worker]) >= count
+
+        wait_until(in_hand, self.folder, f"{count} requests in hand")
+
+    def wait_for_process(self, name: str) -> psutil.Process:
+        """Wait until a process of that name runs below the service."""
+
+        def found() -> psutil.Process | None:
+            return next((child for child in self.tree() if child.name() == name), None)
+
+        process = wait_until(found, self.folder, f"a process {name}")
+        assert process is not None
+        return process
+
+    def wait_until_answered(self, path: str, condition: Callable[[], bool]) -> None:
+        """Ask for `path` until the condition holds."""
+
+        def asked() -> bool:
+            self.get(path)
+            return condition()
+
+        wait_until(asked, self.folder, f"something that a request for {path} brings about")
+
     # --- events -------------------------------------------------------------------------------------------------
 
     @property
@@ -115,6 +143,10 @@ class RunningService:
         """Lines of the event log so far."""
         file = self.logs / "events.log"
         return file.read_text().splitlines() if file.exists() else []
+
+    def has_event(self, *words: str) -> bool:
+        """Whether a line of the event log holds all the words."""
+        return any(all(word in line for word in words) for line in self.events())
 
     def wait_for_event(self, *words: str, count: int = 1) -> str:
         """Wait until `count` event lines hold all the words; gives the last of them."""
@@ -189,9 +221,14 @@ def wait_until(condition: Callable[[], T], folder: Path, what: str) -> T:
 
 
 def start_service(
-    folder: Path, config: Path, *arguments: str, port: int | None = None, environment: dict[str, str] | None = None
+    folder: Path,
+    config: Path,
+    *arguments: str,
+    port: int | None = None,
+    environment: dict[str, str] | None = None,
+    expect_start: bool = True,
 ) -> RunningService:
-    """Start isapy on that configuration and wait for its banner."""
+    """Start isapy on that configuration and wait for its banner (or, if that is expected, for its end)."""
     port = port or free_port()
     full = {
         **os.environ,
@@ -217,7 +254,8 @@ def start_service(
 
     threading.Thread(target=read, daemon=True).start()
     assert started.wait(START_SECONDS), f"isapy did not start: {service.output}"
-    assert process.poll() is None or not service.output, f"isapy ended: {service.output}"
+    if expect_start:
+        assert any("Ctrl-C" in line for line in service.output), f"isapy ended: {service.output}"
     return service
 
 

@@ -1,0 +1,152 @@
+"""Files saved while isapy runs: a good configuration, a broken one, the isolation switch, a plugin, a web.config."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.running_service import RunningService, running, wait_until
+from tests.sample_site import write_site
+
+MODES = ("workerprocess", "iis5")
+
+
+class Load:
+    """GETs, each on a connection of its own, from two threads, until the end; keeps every failure."""
+
+    def __init__(self, service: RunningService, path: str) -> None:
+        self._service, self._path = service, path
+        self._stop = threading.Event()
+        self.answers = 0
+        self.failures: list[str] = []
+        self._threads = [threading.Thread(target=self._run) for _ in range(2)]
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                status = self._service.get(self._path).status
+            except OSError as error:
+                self.failures.append(repr(error))
+                continue
+            self.answers += 1
+            if status != 200:
+                self.failures.append(str(status))
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def save(path: Path, change: Callable[[str], str]) -> None:
+    """As an editor does: a new file, renamed over the old one."""
+    new = path.with_suffix(".new")
+    new.write_text(change(path.read_text()))
+    new.replace(path)
+
+
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_a_saved_configuration_takes_effect_without_a_refused_connection(tmp_path: Path, mode: str) -> None:
+    """Another folder for a virtual directory, under load."""
+    config = write_site(tmp_path, mode=mode)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "note.txt").write_text("another note\n")
+    with running(tmp_path, config) as service:
+        assert service.get("/media/note.txt").text == "a note\n"
+        with Load(service, "/media/note.txt") as load:
+            save(config, lambda text: text.replace("../media", "../other"))
+            service.wait_for_event("configuration-applied")
+            assert wait_until(lambda: service.get("/media/note.txt").text == "another note\n", tmp_path, "new folder")
+        assert load.failures == []
+        assert load.answers > 10
+
+
+def test_a_broken_configuration_changes_nothing_and_says_why(tmp_path: Path) -> None:
+    """The event names file, line and remedy; the old configuration serves on; the repaired file is taken."""
+    config = write_site(tmp_path)
+    with running(tmp_path, config) as service, Load(service, "/") as load:
+        save(config, lambda text: text.replace("requireAccess", "requireAcess", 1))
+        line = service.wait_for_event("configuration-refused")
+        assert "applicationHost.config:" in line
+        assert "requireAcess" in line
+        assert service.get("/a.where").status == 200
+        save(config, lambda text: text.replace("requireAcess", "requireAccess").replace("../media", "../deep"))
+        service.wait_for_event("configuration-applied")
+        assert wait_until(lambda: service.get("/media/index.html").text == "the deep\n", tmp_path, "repair")
+    assert load.failures == []
+
+
+def test_saving_the_switch_changes_the_process_model_of_the_running_service(tmp_path: Path) -> None:
+    """To IIS 5 and back, under load, without a refused connection or a failed request."""
+    config = write_site(tmp_path)
+    with running(tmp_path, config) as service:
+        with Load(service, "/a.where") as load:
+            save(config, lambda text: text.replace('mode="WorkerProcess"', 'mode="IIS5"'))
+            service.wait_for_event("isolation-switched", "IIS5")
+            service.wait_for_event("configuration-applied", count=1)
+            assert "inetinfo" in service.titles()
+            assert service.get("/shop/a.where").status == 200
+            save(config, lambda text: text.replace('mode="IIS5"', 'mode="WorkerProcess"'))
+            service.wait_for_event("configuration-applied", count=2)
+            assert "listener" in service.titles()
+            assert service.get("/shop/a.where").status == 200
+        assert load.failures == []
+        service.wait_for_event("process-ended", "inetinfo")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_saving_a_plugin_file_replaces_the_process_that_runs_it(tmp_path: Path, mode: str) -> None:
+    """The new code answers, in a new process, and no request is lost meanwhile."""
+    with running(tmp_path, write_site(tmp_path), "--isolation", mode) as service:
+        before = json.loads(service.get("/shop/a.where").body)["pid"]
+        with Load(service, "/shop/a.where") as load:
+            save(tmp_path / "extensions" / "where.py", lambda text: text.replace('"method"', '"verb"'))
+            assert wait_until(lambda: b'"verb"' in service.get("/shop/a.where").body, tmp_path, "the new code")
+        assert load.failures == []
+        assert json.loads(service.get("/shop/a.where").body)["pid"] != before
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_plugin_that_does_not_load_breaks_its_mapping_only(tmp_path: Path, mode: str) -> None:
+    """500 with the traceback for a local client on its URLs; everything else works."""
+    config = write_site(tmp_path)
+    broken = "from host.api import HandlerMapping, hookimpl\n\n@hookimpl\ndef handler_mappings():\n"
+    broken += '    return [HandlerMapping(name="Broken", path="*.broken")]\n\nraise RuntimeError("out of order")\n'
+    (tmp_path / "extensions" / "broken.py").write_text(broken)
+    config.write_text(
+        config.read_text().replace(
+            '<add name="Script"',
+            '<add name="Broken" path="*.broken" verb="*" modules="broken" />\n      <add name="Script"',
+        )
+    )
+    with running(tmp_path, config, "--isolation", mode) as service:
+        answer = service.get("/x.broken")
+        assert (answer.status, "500.21" in answer.text, "out of order" in answer.text) == (500, True, True)
+        assert service.get("/a.where").status == 200
+        service.wait_for_event("plugin-failed", "broken")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_web_config_takes_effect_and_a_broken_one_keeps_the_last_good(tmp_path: Path, mode: str) -> None:
+    """Another default document for one folder; then a mistake, which is an event and no outage."""
+    (tmp_path / "wwwroot" / "folder").mkdir(parents=True)
+    (tmp_path / "wwwroot" / "folder" / "start.htm").write_text("started here\n")
+    web_config = tmp_path / "wwwroot" / "folder" / "web.config"
+    with running(tmp_path, write_site(tmp_path), "--isolation", mode) as service:
+        assert service.get("/folder/").text == "in the folder\n"
+        document = '<defaultDocument><files><add value="start.htm" /></files></defaultDocument>'
+        web_config.write_text(f"<configuration><system.webServer>{document}</system.webServer></configuration>")
+        assert wait_until(lambda: service.get("/folder/").text == "started here\n", tmp_path, "web.config")
+        web_config.write_text("<configuration><system.webServer><defaultDocumint /></system.webServer></configuration>")
+        service.wait_until_answered("/folder/", lambda: service.has_event("web.config", "defaultDocumint"))
+        assert service.get("/folder/").text == "started here\n"
+        assert service.get("/").status == 200

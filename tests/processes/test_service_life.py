@@ -1,0 +1,276 @@
+"""Processes that die, are killed or stopped: what is started again, what is said of it, and that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from host.admin.commands import Done, Failed, ListPools, Pools, RecyclePool, StartPool, StopPool, StopService
+from tests.running_service import WAIT_SECONDS, RunningService, running, start_service
+from tests.sample_site import write_program, write_site
+
+MODES = ("workerprocess", "iis5")
+
+SLOW = """\
+import threading
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Slow", path="*.slow")]
+
+@hookimpl
+def handle(request):
+    threading.Event().wait(float(request.query.get("seconds", "1")))
+    return Response.text("slow but done")
+"""
+
+
+def send(service: RunningService, request: bytes) -> socket.socket:
+    connection = service.connect()
+    connection.sendall(request)
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ctrl_c_ends_every_process_and_the_exit_status_is_zero(tmp_path: Path, mode: str) -> None:
+    """Also with workers, dllhosts and a CGI program under way."""
+    service = start_service(tmp_path, write_site(tmp_path), "--isolation", mode)
+    service.get("/a.where")
+    service.get("/shop/a.where")
+    service.get("/cgi-bin/hello.cgi")
+    assert len(service.tree()) >= 4
+    assert service.stop() == 0
+    service.assert_nothing_left()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str) -> None:
+    """Draining: the answer comes whole after the service was told to stop."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "slow.py").write_text(SLOW)
+    service = start_service(tmp_path, config, "--isolation", mode)
+    service.get("/warm.where")
+    with send(service, b"GET /x.slow?seconds=1.5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        service.wait_for_requests(1)
+        service.tree()
+        service.process.send_signal(signal.SIGTERM)
+        assert b"slow but done" in read_all(connection)
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_killed_service_leaves_nothing_running(tmp_path: Path, mode: str) -> None:
+    """SIGKILL on the service: listener, parents, workers, dllhosts and a sleeping CGI program end by themselves."""
+    config = write_site(tmp_path)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nexec sleep 300\n")
+    service = start_service(tmp_path, config, "--isolation", mode)
+    service.get("/a.where")
+    service.get("/shop/a.where")
+    connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
+    service.wait_for_process("sleep")
+    processes = service.tree()
+    service.process.kill()
+    connection.close()
+    _, alive = psutil.wait_procs(processes, timeout=WAIT_SECONDS)
+    for process in alive:
+        process.kill()
+    assert not alive
+    service.process.wait(WAIT_SECONDS)
+
+
+def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> None:
+    """Open connections are cut, the next connect works, the worker is the same process."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        before = json.loads(service.get("/a.where").body)["pid"]
+        listener = service.pid_of("listener")
+        os.kill(listener, signal.SIGKILL)
+        assert json.loads(service.get("/a.where").body)["pid"] == before
+        assert service.pid_of("listener") != listener
+        service.wait_for_event("process-died", "listener", "SIGKILL")
+
+
+def test_a_killed_inetinfo_is_restarted_and_the_dllhosts_stay(tmp_path: Path) -> None:
+    """In IIS 5 mode the web server itself dies with it, and comes back."""
+    with running(tmp_path, write_site(tmp_path), "--isolation", "iis5") as service:
+        shop = json.loads(service.get("/shop/a.where").body)["pid"]
+        inetinfo = json.loads(service.get("/a.where").body)["pid"]
+        os.kill(inetinfo, signal.SIGKILL)
+        assert json.loads(service.get("/a.where").body)["pid"] != inetinfo
+        assert json.loads(service.get("/shop/a.where").body)["pid"] == shop
+
+
+def test_a_killed_pool_parent_is_restarted_and_its_cgi_programs_end(tmp_path: Path) -> None:
+    """The pool serves on with a new parent and new workers."""
+    config = write_site(tmp_path)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nexec sleep 300\n")
+    with running(tmp_path, config) as service:
+        service.get("/a.where")
+        connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
+        program = service.wait_for_process("sleep")
+        os.kill(service.pid_of("pool DefaultAppPool"), signal.SIGKILL)
+        psutil.wait_procs([program], timeout=WAIT_SECONDS)
+        assert not program.is_running()
+        assert service.get("/cgi-bin/hello.cgi").status == 200
+        service.wait_for_event("process-died", "pool DefaultAppPool")
+        connection.close()
+
+
+def test_workers_start_on_demand_and_a_web_garden_grows_to_max_processes(tmp_path: Path) -> None:
+    """No worker before the first request; with two slow requests in hand the second worker comes."""
+    config = write_site(tmp_path, default_pool='<processModel maxProcesses="2" />')
+    (tmp_path / "extensions" / "slow.py").write_text(SLOW)
+    with running(tmp_path, config, environment={"ISAPY_WORKER_CAPACITY": "1"}) as service:
+        assert not [title for title in service.titles() if title.startswith("worker")]
+        connections = [
+            send(service, b"GET /x.slow?seconds=2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(3)
+        ]
+        for connection in connections:
+            assert b"slow but done" in read_all(connection)
+            connection.close()
+        assert len([title for title in service.titles() if title.startswith("worker DefaultAppPool#")]) == 2
+
+
+def test_a_stopped_pool_answers_503_and_the_others_work(tmp_path: Path) -> None:
+    """503 with HTTPERR's Disabled; start brings it back; recycling a stopped pool is refused with the remedy."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        service.get("/shop/a.where")
+        assert isinstance(service.ask(StopPool(name="Shop")), Done)
+        assert service.get("/shop/a.where").status == 503
+        assert service.get("/a.where").status == 200
+        service.httperr("Disabled", "/shop/a.where")
+        refused = service.ask(RecyclePool(name="Shop"))
+        assert isinstance(refused, Failed)
+        assert "isapy start pool Shop" in refused.remedy
+        assert isinstance(service.ask(StartPool(name="Shop")), Done)
+        assert service.get("/shop/a.where").status == 200
+        assert isinstance(service.ask(StopPool(name="Nowhere")), Failed)
+
+
+def test_recycling_on_demand_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> None:
+    """Requests go on all the time; the replacement serves before the old one ends."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        before = json.loads(service.get("/a.where").body)["pid"]
+        statuses: list[int] = []
+        stop = threading.Event()
+
+        def load() -> None:
+            while not stop.is_set():
+                statuses.append(service.get("/a.where").status)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        for _ in range(3):
+            assert isinstance(service.ask(RecyclePool(name="DefaultAppPool")), Done)
+        stop.set()
+        thread.join()
+        assert set(statuses) == {200}
+        assert json.loads(service.get("/a.where").body)["pid"] != before
+        service.wait_for_event("recycle-on-demand", count=3)
+
+
+def test_rapid_fail_protection_disables_a_pool_that_keeps_dying(tmp_path: Path) -> None:
+    """Two crashes are the limit here: then 503 AppOffline without another process being started."""
+    pool = '<failure rapidFailProtectionMaxCrashes="2" replayIdempotentRequests="false" />'
+    with running(tmp_path, write_site(tmp_path, default_pool=pool)) as service:
+        for _ in range(2):
+            assert service.get("/x.crash").status == 502
+            service.wait_for_event("worker-died")
+        service.wait_for_event("pool-rapid-fail")
+        assert service.get("/a.where").status == 503
+        service.httperr("AppOffline")
+        assert isinstance(service.ask(StartPool(name="DefaultAppPool")), Done)
+        assert service.get("/a.where").status == 200
+
+
+def test_a_worker_is_recycled_after_its_number_of_requests(tmp_path: Path) -> None:
+    """periodicRestart/@requests, with the event that names limit and value."""
+    pool = '<recycling><periodicRestart requests="5" /></recycling>'
+    with running(tmp_path, write_site(tmp_path, default_pool=pool)) as service:
+        for _ in range(6):
+            service.get("/a.where")
+        line = service.wait_for_event("recycle-requests")
+        assert "periodicRestart/@requests is 5" in line
+        service.wait_for_event("process-started", "replaces DefaultAppPool#1")
+
+
+def test_an_always_running_pool_has_its_worker_without_a_request(tmp_path: Path) -> None:
+    """startMode="AlwaysRunning"."""
+    config = write_site(tmp_path)
+    config.write_text(
+        config.read_text().replace('<add name="Shop" />', '<add name="Shop" startMode="AlwaysRunning" />')
+    )
+    with running(tmp_path, config) as service:
+        service.wait_for_event("process-started", "worker Shop#1")
+
+
+def test_the_pools_list_says_state_and_reason(tmp_path: Path) -> None:
+    """What `isapy list pools` shows."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        service.ask(StopPool(name="Shop"))
+        reply = service.ask(ListPools())
+        assert isinstance(reply, Pools)
+        states = {row.name: (row.state, row.reason) for row in reply.rows}
+        assert states["Shop"] == ("Stopped", "Disabled")
+        assert states["DefaultAppPool"] == ("Started", "")
+
+
+def test_stop_over_the_control_socket_ends_the_service(tmp_path: Path) -> None:
+    """`isapy stop`."""
+    service = start_service(tmp_path, write_site(tmp_path))
+    service.tree()
+    assert isinstance(service.ask(StopService()), Done)
+    assert service.process.wait(WAIT_SECONDS) == 0
+    service.assert_nothing_left()
+
+
+def test_a_port_in_use_ends_the_start_with_one_clear_line(tmp_path: Path) -> None:
+    """No traceback, the address, the remedy, exit status 1."""
+    config = write_site(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        service = start_service(tmp_path, config, port=port, expect_start=False)
+        assert service.process.wait(WAIT_SECONDS) == 1
+    (line,) = service.output
+    assert f"127.0.0.1:{port}" in line
+    assert "--port" in line
+
+
+def test_a_broken_configuration_ends_the_start_with_every_error(tmp_path: Path) -> None:
+    """File, line and remedy of each; exit status 2."""
+    config = write_site(tmp_path)
+    config.write_text(config.read_text().replace('applicationPool="Shop"', 'applicationPool="Shup"'))
+    service = start_service(tmp_path, config, expect_start=False)
+    assert service.process.wait(WAIT_SECONDS) == 2
+    assert any("applicationHost.config:" in line and "Shup" in line for line in service.output)
+
+
+def test_the_second_service_of_one_configuration_is_refused(tmp_path: Path) -> None:
+    """It names the process that runs it already."""
+    config = write_site(tmp_path)
+    with running(tmp_path, config) as first:
+        second = start_service(tmp_path, config, expect_start=False)
+        assert second.process.wait(WAIT_SECONDS) == 1
+        assert str(first.process.pid) in second.output[0]
+
+
+def test_the_interpreter_of_this_run_is_the_interpreter_of_the_service() -> None:
+    """The suite tests the isapy that it was installed with."""
+    assert sys.version_info >= (3, 11)
