@@ -29,6 +29,7 @@ class Effective:
     entries: list[Entry] = field(default_factory=list)
     removed: tuple[Key, ...] = ()  # keys that a remove named
     is_cleared: bool = False
+    is_server_level: bool = False  # the nearest level that speaks is the server's own, not a site's
     item_locked_by: str = ""  # a file
     attribute_locks: dict[str, str] = field(default_factory=dict)  # name to file
     element_locks: dict[str, str] = field(default_factory=dict)
@@ -118,6 +119,7 @@ def merge(base: Effective, content: Content, problems: Problems, *, is_server_le
         base.entries,
         base.removed,
         base.is_cleared,
+        is_server_level,
         base.item_locked_by,
         dict(base.attribute_locks),
         dict(base.element_locks),

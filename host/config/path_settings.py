@@ -109,10 +109,15 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         modules=tuple(
             _module(entry.effective)
             for entry in section("modules").entries
-            if entry.effective.text("name") not in NATIVE_MODULES or entry.effective.text("type")
+            if is_loadable_module(entry.effective.text("name"), entry.effective.text("type"))
         ),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
     )
+
+
+def is_loadable_module(name: str, module_type: str) -> bool:
+    """Whether an entry of `modules` names a plugin: not one of IIS's native modules, not a type of .NET."""
+    return os.path.isabs(module_type) if module_type else name not in NATIVE_MODULES
 
 
 def access_policy(names: tuple[str, ...]) -> AccessPolicy:
@@ -149,6 +154,7 @@ def _filter(entry: Effective) -> Filter:
         enabled=entry.flag("enabled"),
         enable_cache=entry.flag("enableCache"),
         pre_condition=entry.text("preCondition"),
+        is_server_wide=entry.is_server_level,
     )
 
 

@@ -137,7 +137,7 @@ ISAPI_FILTERS: Final = Section(
                         rule=Rule.NON_EMPTY,
                         case_sensitive=True,
                     ),
-                    string("path", "its file, or the name of a plugin", expansion=Expansion.PLUGIN),
+                    string("path", "its file", expansion=Expansion.PATH),
                     boolean("enabled", True, "false: it is not loaded"),
                     boolean("enableCache", False, "the filter lets responses enter the listener's cache"),
                     string("preCondition", "comma list that must hold", case_sensitive=True),
@@ -173,7 +173,10 @@ MODULES: Final = Section(
                         case_sensitive=True,
                     ),
                     string(
-                        "type", "its file, or the name of a plugin", expansion=Expansion.PLUGIN, case_sensitive=True
+                        "type",
+                        "its file (types of .NET are ignored with a warning)",
+                        expansion=Expansion.PLUGIN,
+                        case_sensitive=True,
                     ),
                     string("preCondition", "comma list that must hold", case_sensitive=True),
                 ),

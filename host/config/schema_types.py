@@ -41,7 +41,7 @@ class Expansion(enum.Enum):
     TEXT = "%NAME% replaced"
     PATH = "%NAME% replaced, made absolute"
     COMMAND = "%NAME% replaced, the program made absolute when it is written with a slash"
-    PLUGIN = "%NAME% replaced, made absolute when it is a path and not the name of a plugin"
+    PLUGIN = "%NAME% replaced, made absolute when it is a file and not a type of .NET"
 
 
 class Support(enum.Enum):

@@ -60,11 +60,18 @@ def read_source(path: str, isolation: str = "", port: int = 0) -> Source:
 def load_server(source: Source, version: int, *, check_files: bool) -> LoadedServer:
     """Reads, builds and validates. `check_files`: folders and programs must exist. Raises ConfigErrors with all."""
     problems = Problems()
+    server = inspect_server(source, version, problems, check_files=check_files)
+    problems.raise_errors()
+    return LoadedServer(replace(server.snapshot, warnings=_lines(problems.warnings)), server.document, server.expander)
+
+
+def inspect_server(source: Source, version: int, problems: Problems, *, check_files: bool) -> LoadedServer:
+    """The same, with everything wrong noted in `problems`. Raises ConfigErrors only for what is not XML."""
     expander = server_expander(source.path, os.environ)
     document = read_document(read_xml(source.text, source.path), expander, problems, is_web_config=False)
-    snapshot = _build(source, version, document, expander, problems, check_files=check_files)
-    problems.raise_errors()
-    return LoadedServer(replace(snapshot, warnings=_lines(problems.warnings)), document, expander)
+    return LoadedServer(
+        _build(source, version, document, expander, problems, check_files=check_files), document, expander
+    )
 
 
 def _lines(warnings: list[ConfigError]) -> tuple[str, ...]:

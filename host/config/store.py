@@ -13,6 +13,7 @@ from host.config.directory_settings import DirectorySettings, OnProblem
 from host.config.errors import VersionConflict
 from host.config.model import Application, PathSettings, Snapshot
 from host.config.server_file import Source, load_server, read_source
+from host.config.tree_check import check_tree
 
 __all__ = [
     "Change",
@@ -20,6 +21,7 @@ __all__ = [
     "ServerConfiguration",
     "Source",
     "build_snapshot",
+    "check_tree",
     "read_source",
 ]
 

@@ -15,7 +15,7 @@ from host.config.errors import ValueProblem
 from host.config.inheritance import Effective, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
 from host.config.model import Binding, Site, Snapshot
-from host.config.path_settings import NATIVE_MODULES
+from host.config.path_settings import is_loadable_module
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
 from host.config.values import nearest_name
@@ -172,8 +172,7 @@ def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) ->
                     _check_plugin(entry, "path", snapshot, problems)
         elif name == "modules":
             for entry in _added(fragment):
-                if entry.values.get("name") not in NATIVE_MODULES or "type" in entry.values:
-                    _check_plugin(entry, "type", snapshot, problems)
+                _check_module(entry, snapshot, problems)
         elif name == "handlers":
             for entry in _added(fragment):
                 _check_program(entry, problems)
@@ -183,6 +182,15 @@ def _added(fragment: Fragment) -> Iterator[Content]:
     for directive in fragment.content.directives:
         if directive.kind is DirectiveKind.ADD:
             yield directive.content
+
+
+def _check_module(entry: Content, snapshot: Snapshot, problems: Problems) -> None:
+    name, module_type = str(entry.values["name"]), str(entry.values.get("type", ""))
+    if is_loadable_module(name, module_type):
+        _check_plugin(entry, "type", snapshot, problems)
+    elif module_type:
+        message = f'"{module_type}" is a type of .NET, which isapy cannot run; the module is ignored'
+        problems.warnings.append(entry.node.error(message, "name the file of a plugin", attribute="type"))
 
 
 def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: Problems) -> None:
