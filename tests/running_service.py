@@ -237,6 +237,11 @@ def start_service(
         **(environment or {}),
     }
     command = [sys.executable, "-m", "host.processes", "service", "--config", str(config), "--port", str(port)]
+    if arguments[:1] == ("command",):  # as typed: isapy run --config FILE
+        command, arguments = [sys.executable, "-m", "host", "run", *command[4:]], arguments[1:]
+    elif arguments[:1] == ("run-folder",):  # isapy run FOLDER
+        command = [sys.executable, "-m", "host", "run", str(config), "--port", str(port)]
+        arguments = arguments[1:]
     process = subprocess.Popen(
         [*command, *arguments], cwd=ROOT, env=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )

@@ -1,0 +1,159 @@
+"""What a newcomer sees: the sample site of `isapy run` in a real browser, every link of it, and `isapy run FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.running_service import WAIT_SECONDS, Answer, RunningService, running, start_service
+from tests.sample_site import write_program
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = [
+    "chromium",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--timeout=20000",
+]
+
+
+class Links(HTMLParser):
+    """The links of a page that lead to this site."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        target = dict(attributes).get("href") if tag == "a" else None
+        if target and not re.match(r"[a-z]+:", target):
+            self.found.append(target if target.startswith("/") else f"/{target}")
+
+
+@pytest.fixture(scope="module", params=["workerprocess", "iis5"])
+def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp(f"sample-{request.param}")
+    with running(folder, ROOT / "conf" / "applicationHost.config", "--isolation", request.param) as service:
+        yield service
+
+
+def browse(url: str) -> str:
+    """The page as a browser has it after loading."""
+    with tempfile.TemporaryDirectory() as profile:
+        command = [*CHROMIUM, f"--user-data-dir={profile}", "--dump-dom", url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    return done.stdout
+
+
+def test_the_welcome_page_opens_in_a_browser(sample: RunningService) -> None:
+    """Rendered by Chromium, with a heading and the samples."""
+    page = browse(f"http://127.0.0.1:{sample.port}/")
+    assert "isapy" in page
+    assert len(Links(page).found) >= 6
+
+
+def test_every_link_of_the_welcome_page_works(sample: RunningService) -> None:
+    """Each sample answers 200; the sample of an error page answers its error."""
+    statuses: dict[str, int] = {}
+    for target in Links(sample.get("/").text).found:
+        answer: Answer = sample.get(target.partition("#")[0])
+        statuses[target] = answer.status
+    broken = {target: status for target, status in statuses.items() if status >= 400 and "missing" not in target}
+    assert not {t: s for t, s in broken.items() if "crash" not in t}, statuses
+    assert any(status == 404 for status in statuses.values())
+
+
+def test_an_error_page_opens_in_a_browser(sample: RunningService) -> None:
+    """It names status.substatus and the cause, since the browser is on this machine."""
+    page = browse(f"http://127.0.0.1:{sample.port}/missing.html")
+    assert "404.0" in page
+    assert "missing.html" in page
+
+
+def test_the_banner_says_where_to_look_and_which_processes_run(sample: RunningService) -> None:
+    """A few lines: address, processes with their ids, configuration, logs, how to end it."""
+    text = "\n".join(sample.output)
+    assert f"http://localhost:{sample.port}/" in text
+    assert re.search(r"\d+ +isapy: service", text)
+    assert "Ctrl-C" in text
+    assert len(sample.output) <= 20
+
+
+def isapy(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The command, as typed."""
+    command = [sys.executable, "-m", "host", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+
+
+def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
+    """Files, a program in cgi-bin, an executable script outside of it, and a script without the bit is not shown."""
+    folder = tmp_path / "old site"
+    folder.mkdir()
+    (folder / "page.html").write_text("plain page\n")
+    write_program(folder / "cgi-bin" / "any", "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho from cgi-bin\n")
+    write_program(folder / "tool.py", f"#!{sys.executable}\nprint('Content-Type: text/plain\\n')\nprint('a tool')\n")
+    (folder / "secret.py").write_text("PASSWORD = 'do not show'\n")
+    service = start_service(tmp_path, folder, "run-folder")
+    try:
+        assert service.get("/page.html").text == "plain page\n"
+        assert service.get("/cgi-bin/any").text == "from cgi-bin\n"
+        assert service.get("/tool.py").text == "a tool\n"
+        refused = service.get("/secret.py")
+        assert refused.status in (403, 404)
+        assert "do not show" not in refused.text
+        assert service.get("/").status == 200
+    finally:
+        service.stop()
+
+
+def test_the_command_lists_and_stops_a_running_service(sample: RunningService) -> None:
+    """`isapy list ... --json` without any option finds the one service that runs."""
+    for what in ("sites", "workers", "requests", "plugins"):
+        done = isapy("list", what, "--json", environment=sample.environment)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.lstrip().startswith("[")
+    table = isapy("list", "sites", environment=sample.environment)
+    assert "Default Web Site" in table.stdout
+
+
+def test_init_run_and_new_are_a_working_site(tmp_path: Path) -> None:
+    """A starter site serves; a new extension is mapped and a new filter listed while it runs."""
+    environment = {**os.environ, "ISAPY_STATE": str(tmp_path / "state"), "ISAPY_CONTROL": str(tmp_path / "control")}
+    site = tmp_path / "mysite"
+    assert isapy("init", str(site), environment=environment).returncode == 0
+    config = site / "conf" / "applicationHost.config"
+    assert isapy("check", "--config", str(config), environment=environment).returncode == 0
+    with running(tmp_path, config) as service:
+        assert service.get("/").status == 200
+        made = isapy("new", "extension", "greeting", "--root", str(site), environment=environment)
+        assert made.returncode == 0, made.stderr
+        service.wait_until_answered("/x.greeting", lambda: service.get("/x.greeting").status == 200)
+        made = isapy("new", "filter", "stamp", "--root", str(site), environment=environment)
+        assert made.returncode == 0, made.stderr
+        service.wait_for_event("configuration-applied")
+        assert service.get("/").status == 200
+
+
+def test_ctrl_c_in_a_terminal_ends_the_command(tmp_path: Path) -> None:
+    """`isapy run` itself becomes the service: the signal goes to the same process."""
+    service = start_service(tmp_path, ROOT / "conf" / "applicationHost.config", "command")
+    service.tree()
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(WAIT_SECONDS) == 0
+    service.assert_nothing_left()
