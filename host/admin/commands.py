@@ -7,7 +7,7 @@ a message is a length (4 bytes, big-endian) and msgpack; a message that does not
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -274,3 +274,8 @@ def decode_reply(raw_message: bytes) -> Reply:
         return _reply_decoder.decode(raw_message)
     except msgspec.MsgspecError as error:
         raise MessageError(f"not a reply of this version: {error}") from error
+
+
+def as_plain_data(reply: Reply) -> Any:
+    """What a reply says, in lists, dictionaries, texts and numbers: the rows of a list, or the reply's fields."""
+    return msgspec.to_builtins(getattr(reply, "rows", reply), str_keys=True)

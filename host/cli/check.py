@@ -1,0 +1,84 @@
+"""`isapy check`: judges the configuration as a running service would, the web.config files included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host.bundled_files import bundled_folder
+from host.cli.failures import EXIT_FAILED, CommandLineError
+from host.cli.patience import patience
+from host.config.errors import ConfigError, ConfigErrors
+from host.config.store import check_tree, read_source
+
+
+def check(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The applicationHost.config; without it, the samples' own."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for programs.")] = False,
+) -> None:
+    """Check the configuration files.
+
+    The server's file and every web.config below its sites are judged as a running service would judge them.
+
+    Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour.
+    The exit status is 0 without errors and 1 with one or more.
+
+    \b
+    Example:
+        isapy check --config conf/applicationHost.config
+    """
+    path = config or default_configuration()
+    if not path.is_file():
+        raise CommandLineError(f"there is no file {path}", "isapy init FOLDER makes a site to start from")
+    with patience(f"checking {path}"):
+        errors, warnings = _judge(path)
+    if as_json:
+        _show_json(path, errors, warnings)
+    else:
+        _show_text(path, errors, warnings)
+    if errors:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def default_configuration() -> Path:
+    """The sample configuration that comes with isapy."""
+    return bundled_folder("conf") / "applicationHost.config"
+
+
+def _judge(path: Path) -> tuple[Sequence[ConfigError], Sequence[ConfigError]]:
+    try:
+        return check_tree(read_source(str(path)))
+    except ConfigErrors as problems:  # the file cannot even be read
+        return problems.errors, ()
+
+
+def _show_text(path: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError]) -> None:
+    for kind, problems in (("error", errors), ("warning", warnings)):
+        for problem in problems:
+            typer.echo(f"{kind}: {problem}")
+    if errors:
+        typer.echo(f"{path}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", err=True)
+    else:
+        typer.echo(f"{path} is valid ({_count(warnings, 'warning')})", err=True)
+
+
+def _show_json(path: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError]) -> None:
+    result = {
+        "config": str(path.absolute()),
+        "valid": not errors,
+        "errors": [asdict(problem) for problem in errors],
+        "warnings": [asdict(problem) for problem in warnings],
+    }
+    typer.echo(json.dumps(result, indent=2))
+
+
+def _count(problems: Sequence[ConfigError], word: str) -> str:
+    return f"{len(problems)} {word}{'' if len(problems) == 1 else 's'}"

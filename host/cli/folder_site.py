@@ -1,0 +1,174 @@
+"""`isapy run FOLDER`: a configuration for a folder that has none, and what is said about it.
+
+Files are shown as they are, programs are run: the successor of `python -m http.server --cgi`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+from host.cli.failures import EXIT_USAGE, CommandLineError
+from host.cli.new_files import write_atomically
+from host.config.expansion import state_folder
+
+PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh")
+DEFAULT_DOCUMENTS: Final = ("index.html", "index.htm", "index.cgi", "index.py")
+LOOKED_AT: Final = 5000
+"""Files that are looked at for the hints; a larger folder is served all the same."""
+
+_UNUSABLE: Final = re.compile(r"%[A-Za-z_][A-Za-z0-9_()]*%|[\\\x00-\x1f\x7f]|[\ud800-\udfff]")
+
+_TEMPLATE: Final = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!-- Written by: isapy run {comment}
+     It is written again each time. To keep a configuration of your own: isapy init FOLDER -->
+<configuration>
+    <system.applicationHost>
+        <applicationPools>
+            <add name="DefaultAppPool" />
+        </applicationPools>
+        <sites>
+            <site name="Default Web Site" id="1">
+                <bindings>
+                    <binding protocol="http" bindingInformation={binding} />
+                </bindings>
+                <logFile directory="%ISAPY_ROOT%/logs" />
+                <application path="/" applicationPool="DefaultAppPool">
+                    <virtualDirectory path="/" physicalPath={folder} />
+                </application>
+            </site>
+        </sites>
+    </system.applicationHost>
+    <system.webServer>
+        <defaultDocument enabled="true">
+            <files>
+                <clear />
+{documents}
+            </files>
+        </defaultDocument>
+        <directoryBrowse enabled="true" />
+        <handlers accessPolicy="Read, Script, Execute">
+{handlers}
+        </handlers>
+        <isapiFilters>
+            <filter name="request_filtering" enableCache="true" />
+        </isapiFilters>
+        <security>
+            <isapiCgiRestriction notListedCgisAllowed="true" />
+            <requestFiltering>
+                <requestLimits maxAllowedContentLength="4294967295" />
+                <hiddenSegments>
+{hidden}
+                </hiddenSegments>
+            </requestFiltering>
+        </security>
+        <staticContent>
+            <mimeMap fileExtension=".*" mimeType="application/octet-stream" />
+        </staticContent>
+    </system.webServer>
+</configuration>
+"""
+HIDDEN_SEGMENTS: Final = (".git", ".hg", ".svn", ".env", ".htaccess", ".htpasswd", ".ssh")
+
+
+def folder_configuration_path(folder: Path) -> Path:
+    """Where the configuration for that folder lies: in the state folder, under a name made from the folder's path.
+
+    Raises CommandLineError for a folder that does not exist or whose name a configuration cannot hold.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise CommandLineError(f"{folder} is no folder", "isapy run FOLDER serves the files of a folder", EXIT_USAGE)
+    if _UNUSABLE.search(str(folder)):
+        raise CommandLineError(
+            f"the path {str(folder)!r} cannot stand in a configuration (%name%, backslash or control character)",
+            "rename the folder",
+        )
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.")[:40] or "root"
+    return Path(state_folder(os.environ), "folders", f"{stem}-{digest}", "conf", "applicationHost.config")
+
+
+def write_folder_configuration(folder: Path, address: str, port: int) -> Path:
+    """Write the configuration that serves `folder` on that address and port; gives its path.
+
+    Raises CommandLineError as `folder_configuration_path` does, and when it cannot be written.
+    """
+    path = folder_configuration_path(folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, folder_configuration(folder.resolve(), address, port))
+    except OSError as error:
+        raise CommandLineError(
+            f"cannot write {path}: {error.strerror or error}", "set ISAPY_STATE to a folder that you may write to"
+        ) from error
+    return path
+
+
+def folder_configuration(folder: Path, address: str, port: int) -> str:
+    """The text of that configuration."""
+    programs = [("cgi-bin", "cgi-bin/*"), *((pattern[2:], pattern) for pattern in PROGRAM_PATTERNS)]
+    handlers = [
+        f'<add name="CGI-{name}" path="{pattern}" verb="*" modules="CgiModule" resourceType="File" '
+        f'requireAccess="Execute" allowPathInfo="true" />'
+        for name, pattern in programs
+    ]
+    return _TEMPLATE.format(
+        comment=str(folder).replace("--", "- -"),
+        binding=quoteattr(f"{_binding_address(address)}:{port}:"),
+        folder=quoteattr(str(folder)),
+        documents=_lines(16, (f'<add value="{name}" />' for name in DEFAULT_DOCUMENTS)),
+        handlers=_lines(12, handlers),
+        hidden=_lines(20, (f'<add segment="{name}" />' for name in HIDDEN_SEGMENTS)),
+    )
+
+
+def what_is_served(folder: Path) -> Iterator[str]:
+    """Lines that tell a newcomer what became of the folder's files."""
+    programs, not_executable = _programs(folder)
+    yield f"serving {folder.resolve()}"
+    yield "    files           as they are; a folder without an index page is listed"
+    yield f"    programs        {' '.join(PROGRAM_PATTERNS)} and everything in cgi-bin/ run as CGI ({programs} found)"
+    for path in not_executable[:5]:
+        yield f"    not executable  {path.name}: it cannot run until you type  chmod +x {shlex.quote(str(path))}"
+    if len(not_executable) > 5:
+        yield f"                    and {len(not_executable) - 5} more"
+
+
+def _programs(folder: Path) -> tuple[int, list[Path]]:
+    """How many programs there are, and those that lack the permission to run."""
+    count, not_executable = 0, []
+    for path in islice(_files(folder), LOOKED_AT):
+        if (
+            path.suffix in {pattern[1:] for pattern in PROGRAM_PATTERNS}
+            or path.relative_to(folder).parts[0] == "cgi-bin"
+        ):
+            count += 1
+            if not os.access(path, os.X_OK):
+                not_executable.append(path)
+    return count, not_executable
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            yield Path(parent, name)
+
+
+def _binding_address(address: str) -> str:
+    if address in ("0.0.0.0", "::", "*"):
+        return "*"
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+
+
+def _lines(indent: int, lines: Iterator[str] | list[str]) -> str:
+    return "\n".join(" " * indent + line for line in lines)

@@ -1,0 +1,75 @@
+"""The isapy command: every command with its place in the help, and how errors become exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from host import __version__
+from host.admin.client import ControlError
+from host.cli.check import check
+from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
+from host.cli.run import run
+from host.cli.scaffold import init, new_app
+from host.cli.service_commands import list_app, recycle_app, start_app, status, stop
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=EXIT_STATUSES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"isapy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def isapy(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """isapy: a web server that hosts plugins and CGI programs as IIS did, with application pools and isolation.
+
+    \b
+    First steps:
+        isapy run                    the samples that come with isapy
+        isapy run FOLDER             a folder's files, and its programs as CGI
+        isapy init mysite            a site of your own, with a configuration
+        isapy new extension greet    a plugin that answers *.greet
+
+    \b
+    While it runs, from another terminal:
+        isapy list workers           who serves what
+        isapy recycle pool NAME      new workers, no request lost
+        isapy stop                   finish the requests in hand and end
+    """
+
+
+app.command()(run)
+app.command()(check)
+app.command()(init)
+app.add_typer(new_app, name="new", help="Write a plugin: an extension or a filter.")
+app.command("status")(status)
+app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
+app.add_typer(start_app, name="start", help="Start a pool that was stopped.")
+app.command("stop")(stop)
+app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
+
+
+def main() -> None:
+    """The entry point of the `isapy` command and of `python -m host`."""
+    try:
+        app(prog_name="isapy")
+    except (CommandLineError, ControlError) as error:
+        sys.exit(tell(error))
+    except BrokenPipeError:  # isapy list ... | head
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,157 @@
+"""Replies of the service as tables for people or as JSON for programs (keys are the rows' field names, and stable)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
+
+PIPE_WIDTH: Final = 10_000
+"""Columns of a table that goes into a pipe or a file: nothing is cut there."""
+
+
+class Column(NamedTuple):
+    """A column of a table: its heading and how to get its text from a row."""
+
+    heading: str
+    text: Callable[[Any], object]
+    is_number: bool = False
+
+
+_TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
+    Sites: (
+        Column("ID", lambda row: row.id, True),
+        Column("NAME", lambda row: row.name),
+        Column("STATE", lambda row: row.state),
+        Column("BINDINGS", lambda row: ", ".join(row.bindings)),
+        Column("APPLICATIONS", lambda row: ", ".join(f"{each.path} ({each.pool})" for each in row.applications)),
+    ),
+    Pools: (
+        Column("NAME", lambda row: row.name),
+        Column("STATE", lambda row: f"{row.state} ({row.reason})" if row.reason else row.state),
+        Column("WORKERS", lambda row: f"{row.workers}/{row.max_processes}", True),
+        Column("QUEUED", lambda row: f"{row.requests_queued}/{row.queue_length}", True),
+        Column("FAILURES", lambda row: row.failures, True),
+        Column("START", lambda row: row.start_mode),
+        Column("PIPELINE", lambda row: row.pipeline_mode),
+    ),
+    Workers: (
+        Column("PID", lambda row: row.process_id, True),
+        Column("NAME", lambda row: row.name),
+        Column("STATE", lambda row: row.state),
+        Column("SERVED", lambda row: row.requests_served, True),
+        Column("IN HAND", lambda row: row.requests_in_hand, True),
+        Column("AGE", lambda row: span(row.age_seconds), True),
+        Column("IDLE", lambda row: span(row.idle_seconds), True),
+        Column("MEMORY", lambda row: f"{row.memory_kilobytes / 1024:.1f} MB", True),
+    ),
+    Requests: (
+        Column("ELAPSED", lambda row: f"{row.time_elapsed} ms", True),
+        Column("VERB", lambda row: row.verb),
+        Column("URL", lambda row: row.url),
+        Column("HOST", lambda row: row.host_name),
+        Column("CLIENT", lambda row: row.client_ip_address),
+        Column("STATE", lambda row: row.pipeline_state),
+        Column("WORKER", lambda row: row.worker or f"(queue {row.queue})"),
+    ),
+    Plugins: (
+        Column("NAME", lambda row: row.name),
+        Column("FAMILY", lambda row: row.family),
+        Column("STATE", lambda row: row.state),
+        Column("POOL", lambda row: row.pool),
+        Column("FILE", lambda row: row.path),
+        Column("DETAIL", lambda row: row.detail.strip().rpartition("\n")[2]),
+    ),
+}
+
+_NOTHING: Final[dict[type[Any], str]] = {
+    Sites: "no sites",
+    Pools: "no application pools",
+    Workers: "no workers run now; the first request starts one",
+    Requests: "no requests are under way",
+    Plugins: "no plugins are loaded yet; they are with the first request",
+}
+
+
+def show(reply: Reply, *, as_json: bool = False) -> None:
+    """Write the reply to standard output."""
+    if as_json:
+        typer.echo(json.dumps(as_plain_data(reply), indent=2))
+    elif isinstance(reply, Status):
+        _show_status(reply)
+    elif type(reply) in _TABLES:
+        _show_rows(reply)
+    else:
+        typer.echo(getattr(reply, "text", ""))
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `3 h 05 min`, `42 s`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
+
+
+def safe(value: object) -> Text:
+    """A value for the terminal: what a client or a file put into it cannot move the cursor or set colours."""
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return Text(text)
+
+
+def _show_rows(reply: Any) -> None:
+    if not reply.rows:
+        typer.echo(_NOTHING[type(reply)], err=True)
+        return
+    columns = _TABLES[type(reply)]
+    _print(_table([column.heading for column in columns], columns, reply.rows))
+
+
+def _table(headings: Sequence[str], columns: Sequence[Column], rows: Sequence[Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for heading, column in zip(headings, columns, strict=True):
+        table.add_column(heading, justify="right" if column.is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(safe(column.text(row)) for column in columns))
+    return table
+
+
+def _show_status(status: Status) -> None:
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.started_at))
+    facts = [
+        ("isapy", f"{status.version}, process {status.pid}, running since {since}"),
+        ("configuration", f"{status.config_path} (version {status.configuration_version})"),
+        ("isolation", status.isolation_mode),
+        *(("open", url) for url in status.urls),
+        ("logs", status.log_directory),
+        *(("process", f"{row.pid:>7}  isapy: {row.title}") for row in status.processes),
+        *(("warning", text) for text in status.warnings),
+    ]
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    previous = ""
+    for name, value in facts:
+        table.add_row("" if name == previous else name, safe(value))
+        previous = name
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    is_terminal = sys.stdout.isatty()
+    Console(width=None if is_terminal else PIPE_WIDTH, highlight=False).print(table)

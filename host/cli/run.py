@@ -1,0 +1,138 @@
+"""`isapy run`: validates, then becomes the service."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+import host
+from host.admin.location import control_socket
+from host.admin.unix_socket import living_pid
+from host.bundled_files import bundled_folder
+from host.cli.failures import EXIT_USAGE, CommandLineError
+from host.cli.folder_site import folder_configuration_path, what_is_served, write_folder_configuration
+from host.config.errors import ConfigErrors
+from host.config.store import build_snapshot, read_source
+
+FOLDER_PORT: Final = 8080
+
+
+class Isolation(enum.Enum):
+    """The process models, as the command line spells them."""
+
+    WORKERPROCESS = "workerprocess"
+    IIS5 = "iis5"
+
+
+def run(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="A folder to serve without any configuration.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="An applicationHost.config (see: isapy init).")
+    ] = None,
+    isolation: Annotated[
+        Isolation | None,
+        typer.Option(
+            case_sensitive=False,
+            help="The process model, whatever the configuration says: application pools with workers of their own "
+            "(workerprocess, as in IIS 6), or inetinfo and dllhost (iis5).",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Listen on this port instead of the configured one.")
+    ] = None,
+    bind: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="With FOLDER: the address to listen on, 0.0.0.0 for all. [127.0.0.1]"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Run isapy until Ctrl-C.
+
+    \b
+    Ctrl-C ends it with all its processes; requests in hand are finished first.
+    Without FOLDER and --config it runs the sample configuration that comes with isapy.
+
+    \b
+    Examples:
+        isapy run                                   the samples, http://localhost:8080/
+        isapy run ~/site                            that folder: files, and programs as CGI
+        isapy run ~/site --bind 0.0.0.0 --port 80   the same for everybody
+        isapy run --config conf/applicationHost.config --isolation iis5
+    """
+    if folder is not None and config is not None:
+        raise CommandLineError("FOLDER and --config exclude each other", "leave one of them out", EXIT_USAGE)
+    if folder is None and bind is not None:
+        raise CommandLineError(
+            "--bind needs FOLDER: a configuration names its addresses itself", "edit its <binding> elements", EXIT_USAGE
+        )
+    mode = isolation.value if isolation is not None else ""
+    if folder is not None:
+        _refuse_second_service(folder)
+        config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)
+        port = None
+    elif config is None:
+        config = bundled_folder("conf") / "applicationHost.config"
+    validate(config, mode, port or 0)
+    if folder is not None and not quiet:
+        for line in what_is_served(folder):
+            typer.echo(line, err=True)
+    become_service(config, mode, port or 0, quiet=quiet)
+
+
+def _refuse_second_service(folder: Path) -> None:
+    """Writing the folder's configuration would change a service that runs on it already."""
+    path = folder_configuration_path(folder)
+    pid = living_pid(control_socket(path))
+    if pid:
+        raise CommandLineError(f"process {pid} serves {folder} already", f"end it with: isapy stop --config {path}")
+
+
+def validate(config: Path, isolation: str = "", port: int = 0) -> None:
+    """Raise CommandLineError that lists what is wrong with the configuration."""
+    if not config.is_file():
+        raise CommandLineError(f"there is no file {config}", "isapy init FOLDER makes a site to start from")
+    try:
+        build_snapshot(read_source(str(config), isolation, port), 1)
+    except ConfigErrors as problems:
+        count = len(problems.errors)
+        raise CommandLineError(
+            f"{config} has {count} error{'s' if count > 1 else ''}; nothing was started",
+            [str(error) for error in problems.errors],
+        ) from problems
+
+
+def become_service(config: Path, isolation: str, port: int, *, quiet: bool) -> NoReturn:
+    """Replace this process by the service."""
+    # -P keeps the current folder off sys.path, where a file of the user's could shadow a module. A checkout that is
+    # run in place and not installed is found only there.
+    in_place = Path(host.__file__).resolve().parent.parent == Path.cwd().resolve()
+    arguments = [sys.executable, *([] if in_place else ["-P"]), "-m", "host.processes", "service"]
+    arguments += ["--config", str(config.absolute())]
+    if isolation:
+        arguments += ["--isolation", isolation]
+    if port:
+        arguments += ["--port", str(port)]
+    if quiet:
+        arguments.append("--quiet")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, arguments)
+
+
+def _address(text: str) -> str:
+    if text == "*":
+        return text
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError as error:
+        raise CommandLineError(
+            f"{text} is no IP address", "for example 127.0.0.1, 0.0.0.0 or ::1", EXIT_USAGE
+        ) from error

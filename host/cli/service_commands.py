@@ -1,0 +1,181 @@
+"""The commands that a running service answers: list, status, start, stop, recycle."""
+
+from __future__ import annotations
+
+import os
+import select
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from host.admin.client import ServiceNotRunning, call
+from host.admin.commands import (
+    Command,
+    GetStatus,
+    ListPlugins,
+    ListPools,
+    ListRequests,
+    ListSites,
+    ListWorkers,
+    RecyclePool,
+    Reply,
+    StartPool,
+    StopPool,
+    StopService,
+)
+from host.admin.location import control_socket, find_running
+from host.admin.unix_socket import living_pid
+from host.cli.failures import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE, CommandLineError
+from host.cli.patience import patience
+from host.cli.render import show
+
+POOL_SECONDS: Final = 120.0
+"""A pool's workers may take their shutdownTimeLimit (90 seconds unless set otherwise) to end."""
+
+STOP_SECONDS: Final = 150.0
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Which service: the one that runs this applicationHost.config. "
+        "Not needed while only one service is running.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for programs; its keys are stable.")]
+PoolName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the pool, as in: isapy list pools")]
+
+list_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+start_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+recycle_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+def service_socket(config: Path | None) -> Path:
+    """The control socket of the service that is meant. Raises CommandLineError when that is not clear."""
+    if config is not None:
+        return control_socket(config)
+    running = find_running()
+    if len(running) == 1:
+        return running[0].socket_path
+    if not running:
+        raise CommandLineError("no isapy service is running", "start one with: isapy run", EXIT_NOT_RUNNING)
+    choices = [f"--config {service.status.config_path}   (process {service.status.pid})" for service in running]
+    raise CommandLineError(f"{len(running)} isapy services are running; say which one is meant:", choices, EXIT_USAGE)
+
+
+def ask(config: Path | None, command: Command, *, waiting: str, timeout: float = 30.0) -> Reply:
+    """The service's answer."""
+    path = service_socket(config)
+    with patience(waiting):
+        try:
+            return call(path, command, timeout)
+        except ServiceNotRunning as error:
+            if config is None:
+                raise
+            start = f"start it with: isapy run --config {config}"
+            raise CommandLineError(f"no isapy service runs {config}", start, EXIT_NOT_RUNNING) from error
+
+
+@list_app.command("sites")
+def list_sites(config: Config = None, as_json: AsJson = False) -> None:
+    """Sites: their state, bindings and applications."""
+    show(ask(config, ListSites(), waiting="asking the service for its sites"), as_json=as_json)
+
+
+@list_app.command("pools")
+def list_pools(config: Config = None, as_json: AsJson = False) -> None:
+    """Application pools: state, workers, requests that wait.
+
+    WORKERS is how many run and how many may run (maxProcesses); QUEUED is how many requests wait and how many may
+    wait (queueLength). A pool that is Stopped (Disabled) was stopped by hand, one that is Stopped (AppOffline) by
+    rapid-fail protection: isapy start pool NAME.
+    """
+    show(ask(config, ListPools(), waiting="asking the service for its pools"), as_json=as_json)
+
+
+@list_app.command("workers")
+def list_workers(config: Config = None, as_json: AsJson = False) -> None:
+    """Worker processes: requests served and in hand, age, memory."""
+    show(ask(config, ListWorkers(), waiting="asking the service for its workers"), as_json=as_json)
+
+
+@list_app.command("requests")
+def list_requests(
+    config: Config = None,
+    as_json: AsJson = False,
+    elapsed: Annotated[
+        int, typer.Option("--elapsed", metavar="MS", min=0, help="Only requests that have taken at least so long.")
+    ] = 0,
+) -> None:
+    """Requests under way, the longest first.
+
+    \b
+    Example: what has been hanging for more than five seconds?
+        isapy list requests --elapsed 5000
+    """
+    command = ListRequests(time_elapsed_filter=elapsed)
+    show(ask(config, command, waiting="asking the service for its requests"), as_json=as_json)
+
+
+@list_app.command("plugins")
+def list_plugins(config: Config = None, as_json: AsJson = False) -> None:
+    """Extensions, filters and modules, and what became of each when it was loaded."""
+    show(ask(config, ListPlugins(), waiting="asking the service for its plugins"), as_json=as_json)
+
+
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Show the running service and its processes."""
+    show(ask(config, GetStatus(), waiting="asking the service"), as_json=as_json)
+
+
+@start_app.command("pool")
+def start_pool(name: PoolName, config: Config = None) -> None:
+    """Let a stopped pool take requests again (also one that rapid-fail protection has stopped)."""
+    show(ask(config, StartPool(name=name), waiting=f"starting pool {name}", timeout=POOL_SECONDS))
+
+
+@recycle_app.command("pool")
+def recycle_pool(name: PoolName, config: Config = None) -> None:
+    """Replace a pool's workers by new ones; no request is lost: the new ones start before the old ones end."""
+    show(ask(config, RecyclePool(name=name), waiting=f"recycling pool {name}", timeout=POOL_SECONDS))
+
+
+def stop(
+    what: Annotated[str | None, typer.Argument(metavar="pool", help="The word pool, to stop one pool.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the pool.")] = None,
+    config: Config = None,
+    wait: Annotated[bool, typer.Option(help="Wait until every process of the service has ended.")] = True,
+) -> None:
+    """Stop the service, or one of its pools.
+
+    \b
+    Examples:
+        isapy stop              requests in hand are finished, then every process ends
+        isapy stop pool Shop    the pool's workers end, its URLs answer 503 until: isapy start pool Shop
+    """
+    if what is None:
+        _stop_service(config, wait)
+        return
+    if what != "pool" or name is None:
+        raise CommandLineError("stop what?", ["isapy stop", "isapy stop pool NAME"], EXIT_USAGE)
+    show(ask(config, StopPool(name=name), waiting=f"stopping pool {name}", timeout=POOL_SECONDS))
+
+
+def _stop_service(config: Path | None, wait: bool) -> None:
+    path = service_socket(config)
+    pid = living_pid(path)
+    handle = os.pidfd_open(pid) if pid and wait else None
+    try:
+        show(ask(config, StopService(), waiting="stopping the service"))
+        if handle is not None:
+            with patience("waiting for the requests in hand"):
+                ended, _, _ = select.select([handle], [], [], STOP_SECONDS)
+            if not ended:
+                raise CommandLineError(
+                    f"process {pid} has not ended within {STOP_SECONDS:g} seconds", f"kill {pid}", EXIT_FAILED
+                )
+    finally:
+        if handle is not None:
+            os.close(handle)

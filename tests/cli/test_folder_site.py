@@ -1,0 +1,120 @@
+"""The configuration of `isapy run FOLDER`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.cli.failures import CommandLineError
+from host.cli.folder_site import (
+    folder_configuration,
+    folder_configuration_path,
+    what_is_served,
+    write_folder_configuration,
+)
+from host.config.model import PathSettings, Snapshot
+from host.config.names import AccessPolicy
+from host.config.store import ServerConfiguration, Source, build_snapshot
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder is the test's own."""
+    monkeypatch.setenv("ISAPY_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def snapshot_of(folder: Path, address: str = "127.0.0.1", port: int = 8080) -> Snapshot:
+    return build_snapshot(Source("/x/conf/y.config", folder_configuration(folder, address, port).encode()), 1)
+
+
+def settings_of(folder: Path, url_path: str) -> PathSettings:
+    server = ServerConfiguration(Source("/x/conf/y.config", folder_configuration(folder, "::1", 80).encode()), 1)
+    return server.settings_for(server.snapshot.sites[0].applications[0], url_path)
+
+
+@pytest.mark.parametrize("name", ["site", "with blank & <b> \"quotes\" 'n' -- --", "übung"])
+def test_it_is_valid_and_serves_the_folder(tmp_path: Path, name: str) -> None:
+    """No warning, whatever the folder is called."""
+    folder = tmp_path / name
+    folder.mkdir()
+    snapshot = snapshot_of(folder)
+    assert snapshot.warnings == ()
+    (site,) = snapshot.sites
+    assert site.applications[0].physical_path == str(folder)
+    assert [binding.endpoint for binding in site.bindings] == ["127.0.0.1:8080"]
+
+
+@pytest.mark.parametrize(("address", "ip"), [("0.0.0.0", ""), ("::", ""), ("::1", "[::1]"), ("10.0.0.1", "10.0.0.1")])
+def test_addresses_become_bindings(tmp_path: Path, address: str, ip: str) -> None:
+    """Every address is an asterisk, an IPv6 address stands in brackets."""
+    (binding,) = snapshot_of(tmp_path, address, 81).sites[0].bindings
+    assert (binding.ip.replace("*", ""), binding.port) == (ip, 81)
+
+
+def test_programs_run_and_files_are_shown(tmp_path: Path) -> None:
+    """CGI by extension and in cgi-bin, a list for folders, any file type, index pages and programs."""
+    settings = settings_of(tmp_path, "/x.py")
+    assert AccessPolicy.EXECUTE in settings.access_policy
+    mapped = [(handler.path, handler.modules) for handler in settings.handlers]
+    assert mapped[:5] == [(path, "CgiModule") for path in ("cgi-bin/*", "*.cgi", "*.py", "*.pl", "*.sh")]
+    assert mapped[-1][0] == "*"
+    assert settings.not_listed_cgis_allowed
+    assert settings.directory_browse_enabled
+    assert settings.default_documents == ("index.html", "index.htm", "index.cgi", "index.py")
+    assert settings.static_content.mime_map[".*"] == "application/octet-stream"
+    assert ".git" in settings.request_filtering.hidden_segments
+    assert [each.name for each in settings.filters] == ["request_filtering"]
+
+
+def test_it_is_written_into_the_state_folder(tmp_path: Path, state: Path) -> None:
+    """One file a folder, the same for every spelling of its path, written anew each time."""
+    (tmp_path / "my site").mkdir()
+    path = write_folder_configuration(tmp_path / "my site", "127.0.0.1", 8080)
+    assert path == folder_configuration_path(tmp_path / "my site" / ".." / "my site")
+    assert path.parent.parent.parent == state / "folders"
+    assert path.parent.parent.name.startswith("my-site-")
+    assert write_folder_configuration(tmp_path / "my site", "127.0.0.1", 9090) == path
+    assert '"127.0.0.1:9090:"' in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["%HOME%", "back\\slash", "new\nline"])
+def test_a_path_that_a_configuration_cannot_hold_is_refused(tmp_path: Path, state: Path, name: str) -> None:
+    """Rather than serving another folder."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(CommandLineError, match="cannot stand in a configuration"):
+        folder_configuration_path(tmp_path / name)
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path, state: Path) -> None:
+    """A file, or nothing."""
+    with pytest.raises(CommandLineError, match="is no folder"):
+        folder_configuration_path(tmp_path / "missing")
+
+
+def test_an_unwritable_state_folder_says_what_to_set(tmp_path: Path, state: Path) -> None:
+    """Here a file is in its place."""
+    state.write_text("in the way")
+    with pytest.raises(CommandLineError, match="cannot write") as caught:
+        write_folder_configuration(tmp_path, "127.0.0.1", 8080)
+    assert caught.value.remedies == ["set ISAPY_STATE to a folder that you may write to"]
+
+
+def test_programs_that_cannot_run_are_named(tmp_path: Path) -> None:
+    """A newcomer forgets chmod."""
+    (tmp_path / "cgi-bin").mkdir()
+    for name, mode in {
+        "a.py": 0o644,
+        "b.cgi": 0o755,
+        "cgi-bin/tool": 0o755,
+        "page.html": 0o644,
+        "c.txt": 0o755,
+    }.items():
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(mode)
+    text = "\n".join(what_is_served(tmp_path))
+    assert "(3 found)" in text
+    assert f"chmod +x {tmp_path}/a.py" in text
+    assert "b.cgi:" not in text
+    assert "page.html" not in text

@@ -1,0 +1,57 @@
+"""The command as a whole: help, version, exit statuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from host import __version__
+from tests.cli.command_line import CHECKOUT, isapy
+
+pytestmark = pytest.mark.slow
+
+
+def test_version() -> None:
+    """One line."""
+    assert isapy("--version").stdout == f"isapy {__version__}\n"
+
+
+def test_help_names_every_command_and_the_exit_statuses() -> None:
+    """No sentence of the overview is cut off."""
+    text = isapy("--help").stdout
+    for command in ("run", "check", "init", "new", "list", "status", "start", "stop", "recycle"):
+        assert f"\n  {command} " in text
+    assert "Exit status: 0 it worked" in text
+    assert "..." not in text.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "check", "init", "stop", "list requests", "new extension", "new filter", "recycle pool"]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    """Help is there and says more than the usage."""
+    result = isapy(*command.split(), "--help")
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) > 6
+
+
+@pytest.mark.parametrize("arguments", [(), ("list",), ("new",), ("dance",), ("run", "--port", "0"), ("list", "stars")])
+def test_a_wrong_command_line_is_status_2(arguments: tuple[str, ...]) -> None:
+    """Usage goes out, no traceback."""
+    result = isapy(*arguments)
+    assert result.returncode == 2
+    assert "Usage: isapy" in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_command_starts_without_the_server_s_libraries() -> None:
+    """Whoever asks for help does not wait for the event loop, the HTTP parser or psutil."""
+    program = (
+        "import sys, host.cli.main; "
+        "print([name for name in ('uvloop', 'httptools', 'psutil', 'multiprocess', 'pluggy', 'asyncio', 'watchfiles') "
+        "if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=CHECKOUT, check=True)
+    assert result.stdout == "[]\n"

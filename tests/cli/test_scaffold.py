@@ -1,0 +1,188 @@
+"""Starter sites and plugin files."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from host.config.store import ServerConfiguration, build_snapshot, read_source
+from tests.cli.command_line import isapy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A site made by `isapy init`."""
+    result = isapy("init", tmp_path / "site")
+    assert result.returncode == 0, result
+    return tmp_path / "site"
+
+
+def config_of(site: Path) -> Path:
+    return site / "conf" / "applicationHost.config"
+
+
+def loaded(path: Path) -> ModuleType:
+    """The plugin file as the worker loads it: under a private name."""
+    spec = importlib.util.spec_from_file_location(f"test_of_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_init_makes_a_valid_site(site: Path) -> None:
+    """Configuration, folders, a page, a program; without a warning."""
+    snapshot = build_snapshot(read_source(str(config_of(site))), 1)
+    assert snapshot.warnings == ()
+    assert snapshot.sites[0].applications[0].physical_path == str(site / "wwwroot")
+    assert snapshot.extension_folders[0] == str(site / "extensions")
+    assert snapshot.filter_folders[0] == str(site / "filters")
+    assert (site / "wwwroot" / "index.html").is_file()
+    assert isapy("check", "--config", config_of(site)).returncode == 0
+
+
+def test_the_sample_program_runs(site: Path) -> None:
+    """As CGI runs it: by itself, with an environment."""
+    program = site / "wwwroot" / "cgi-bin" / "hello.py"
+    environment = {"PATH": os.environ["PATH"], "QUERY_STRING": "name=<b>", "SCRIPT_NAME": "/cgi-bin/hello.py"}
+    result = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("Content-Type: text/html; charset=utf-8\n\n")
+    assert "&lt;b&gt;" in result.stdout
+
+
+def test_the_sample_program_is_mapped(site: Path) -> None:
+    """cgi-bin runs as CGI, and only there."""
+    server = ServerConfiguration(read_source(str(config_of(site))), 1)
+    settings = server.settings_for(server.snapshot.sites[0].applications[0], "/cgi-bin/hello.py")
+    assert next((handler.path, handler.modules) for handler in settings.handlers) == ("cgi-bin/*", "CgiModule")
+
+
+def test_init_overwrites_nothing(site: Path) -> None:
+    """A second time changes nothing, a folder with one of the files neither."""
+    config_of(site).write_text("mine")
+    result = isapy("init", site)
+    assert result.returncode == 1
+    assert "exists already and is not overwritten" in result.stderr
+    assert config_of(site).read_text() == "mine"
+
+
+def test_init_with_a_port(tmp_path: Path) -> None:
+    """The port goes into the configuration."""
+    assert isapy("init", tmp_path / "s", "--port", 9191).returncode == 0
+    snapshot = build_snapshot(read_source(str(config_of(tmp_path / "s"))), 1)
+    assert snapshot.sites[0].bindings[0].port == 9191
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """A reason, no traceback."""
+    (tmp_path / "file").write_text("x")
+    result = isapy("init", tmp_path / "file" / "site")
+    assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+    assert "cannot write" in result.stderr
+
+
+def test_new_extension_is_a_plugin_that_maps_itself(site: Path) -> None:
+    """The file loads, brings its mapping, and says what to try."""
+    result = isapy("new", "extension", "greet", folder=site)
+    assert result.returncode == 0, result
+    path = site / "extensions" / "greet.py"
+    plugin = loaded(path)
+    (mapping,) = plugin.handler_mappings()
+    assert (mapping.name, mapping.path) == ("greet", "*.greet")
+    assert callable(plugin.handle)
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert "curl 'http://localhost:8080/x.greet?name=you'" in result.stdout
+
+
+def test_new_filter_is_listed_last_and_nothing_else_changes(site: Path) -> None:
+    """One line more in the configuration; comments and formatting stay; it is still valid."""
+    before = config_of(site).read_text()
+    result = isapy("new", "filter", "count_visits", "--root", site)
+    assert result.returncode == 0, result
+    after = config_of(site).read_text()
+    assert [line for line in after.splitlines() if line not in before.splitlines()] == [
+        '            <filter name="count_visits" />'
+    ]
+    assert after.replace('            <filter name="count_visits" />\n', "") == before
+    server = ServerConfiguration(read_source(str(config_of(site))), 1)
+    settings = server.settings_for(server.snapshot.sites[0].applications[0], "/")
+    assert [each.name for each in settings.filters] == ["request_filtering", "count_visits"]
+    assert loaded(site / "filters" / "count_visits.py").filter_info().description == "count_visits"
+    assert "look for X-Filter-Count-Visits" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Greet", "cannot be the name"),
+        ("a-b", "cannot be the name"),
+        ("../x", "cannot be the name"),
+        ("1a", "cannot be the name"),
+        ("class", "cannot be the name"),
+        ("x" * 41, "cannot be the name"),
+        ("static_file", "isapy itself has an extension called static_file"),
+    ],
+)
+def test_names_that_will_not_do(site: Path, name: str, reason: str) -> None:
+    """Names become file names, modules and URL endings."""
+    result = isapy("new", "extension", name, "--root", site)
+    assert result.returncode in (1, 2)
+    assert reason in result.stderr
+    assert list((site / "extensions").iterdir()) == []
+
+
+def test_new_overwrites_nothing(site: Path) -> None:
+    """An existing plugin stays, and so does the configuration."""
+    for kind in ("extension", "filter"):
+        (site / f"{kind}s" / "mine.py").write_text("# mine")
+        before = config_of(site).read_bytes()
+        result = isapy("new", kind, "mine", "--root", site)
+        assert result.returncode == 1
+        assert "is not overwritten" in result.stderr
+        assert (site / f"{kind}s" / "mine.py").read_text() == "# mine"
+        assert config_of(site).read_bytes() == before
+
+
+def test_new_outside_a_site_says_what_to_do(tmp_path: Path) -> None:
+    """`isapy init` or `--root`."""
+    result = isapy("new", "filter", "x", folder=tmp_path)
+    assert result.returncode == 1
+    assert "isapy init FOLDER makes a site" in result.stderr
+
+
+def test_a_broken_configuration_is_left_alone(site: Path) -> None:
+    """Its errors are shown, no plugin file is left behind."""
+    text = config_of(site).read_text().replace('mode="WorkerProcess"', 'mode="Sideways"')
+    config_of(site).write_text(text)
+    result = isapy("new", "filter", "x", "--root", site)
+    assert result.returncode == 1
+    assert "Sideways" in result.stderr
+    assert config_of(site).read_text() == text
+    assert not (site / "filters" / "x.py").exists()
+
+
+def test_a_listed_name_is_refused(site: Path) -> None:
+    """The configuration lists it already, for a file elsewhere."""
+    text = config_of(site).read_text().replace("</isapiFilters>", '<filter name="x" enabled="false" /></isapiFilters>')
+    config_of(site).write_text(text)
+    result = isapy("new", "filter", "x", "--root", site)
+    assert result.returncode == 1
+    assert "lists a filter called x already" in result.stderr
+    assert not (site / "filters" / "x.py").exists()
+
+
+def test_the_checkout_s_python_is_enough(site: Path) -> None:
+    """The files compile on the interpreter that runs isapy."""
+    files = [*site.rglob("*.py")]
+    assert files
+    subprocess.run([sys.executable, "-m", "py_compile", *files], check=True)
