@@ -47,6 +47,9 @@ CREDENTIAL_FIELDS: Final = frozenset({"authorization", "proxy-authorization"})
 INHERITED: Final = ("PATH", "TZ", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
 """The only variables of the server's own environment that a program sees: where programs, libraries and time are."""
 
+SERVER_SOFTWARE: Final = b"isapy"
+"""What the Server field of every response says."""
+
 DEFAULT_PATH: Final = b"/usr/local/bin:/usr/bin:/bin"
 """PATH of a program when the server itself has none."""
 
@@ -60,7 +63,6 @@ def inherited_variables(server_environment: Mapping[bytes, bytes]) -> dict[bytes
 def meta_variables(
     request: Request,
     *,
-    server_software: str,
     content_length: int | None,
     pass_authorization: bool = False,
 ) -> dict[bytes, bytes]:
@@ -75,7 +77,6 @@ def meta_variables(
         variables.update(_from_connection(request))
     except UnicodeEncodeError as error:
         raise HttpError(400, 0, f"the request cannot be told to a program: {error}") from None
-    variables[b"SERVER_SOFTWARE"] = server_software.encode()
     if content_length is not None:
         variables[b"CONTENT_LENGTH"] = b"%d" % content_length
     _refuse_control_characters(variables)
@@ -87,6 +88,7 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
     root = _path(application.physical_path)
     variables = {
         b"GATEWAY_INTERFACE": b"CGI/1.1",
+        b"SERVER_SOFTWARE": SERVER_SOFTWARE,
         b"REQUEST_METHOD": request.method.encode(),
         b"REQUEST_URI": _raw(request.raw_target),
         b"QUERY_STRING": _raw(request.raw_query),

@@ -57,6 +57,7 @@ class LoopLauncher:
         self.loop = asyncio.get_running_loop()
         self.programs: dict[int, LoopProgram] = {}
         self.requests: list[str] = []
+        self._has_heard = asyncio.Event()
         sock.setblocking(False)
         self.loop.add_reader(sock.fileno(), self._hear)
 
@@ -87,17 +88,28 @@ class LoopLauncher:
         raw_message = encode_spawn_message(message)
         descriptors = [stdin, stdout, stderr]
         if len(raw_message) <= LARGEST_PACKET:
-            socket.send_fds(self.sock, [raw_message], descriptors)
+            await self._send(raw_message, descriptors)
         else:
             with os.fdopen(os.memfd_create("message"), "wb") as file:
                 file.write(raw_message)
                 file.flush()
-                socket.send_fds(self.sock, [IN_MEMORY_FILE], [*descriptors, file.fileno()])
+                await self._send(IN_MEMORY_FILE, [*descriptors, file.fileno()])
         await program.launched
         return program
 
+    async def _send(self, packet: bytes, descriptors: list[int]) -> None:
+        while True:
+            try:
+                socket.send_fds(self.sock, [packet], descriptors)
+            except BlockingIOError:  # the spawner is busy: it answers before it reads on
+                self._has_heard.clear()
+                await self._has_heard.wait()
+            else:
+                return
+
     def _hear(self) -> None:
         message = decode_spawn_message(self.sock.recv(LARGEST_PACKET))
+        self._has_heard.set()
         program = self.programs.get(message.number)
         if program is None:
             return  # of an earlier loop

@@ -1,0 +1,246 @@
+"""CGI programs: IIS's CgiModule, RFC 3875.
+
+A request walks down this file: which command line, which environment, start, what the head of the output asks for.
+The program itself is started by the pool's parent; `host/programs` holds its pipes. A run ends in one of these ways:
+- the program closes its output: the answer is complete, whatever the exit status says (good output wins);
+- the bytes its Content-Length promised have come: the answer is complete, what follows is read and dropped;
+- the program has ended, a child of it keeps the output open, and nothing came for five seconds: complete;
+- `cgi/@timeout` passes, or the client leaves: the whole process tree is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from host.api import HttpError, PluginContext, Request, Response, hookimpl
+from host.gateway import cgi_failures
+from host.gateway.arguments import query_words
+from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
+from host.gateway.environment import inherited_variables, meta_variables
+from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
+from host.programs.legacy_cgi import LegacyCgi
+from host.programs.output_body import NoBody, OutputBody, output_body
+from host.programs.program_run import ProgramOrder, ProgramRun, ProgramWatch
+from host.programs.request_input import RequestInput
+
+KNOWN_STARTS: Final = 1000
+"""Scripts whose first line a worker remembers."""
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([2-5]\d\d)")
+
+
+@hookimpl
+def module_names() -> Sequence[str]:
+    return ("CgiModule",)
+
+
+@hookimpl
+def in_process_only() -> bool:
+    return True
+
+
+@hookimpl
+def load(context: PluginContext) -> None:
+    _loaded.append(CgiModule(context))
+
+
+@hookimpl
+def unload(context: PluginContext) -> None:
+    while _loaded:
+        _loaded.pop().close()
+
+
+@hookimpl
+async def handle(request: Request) -> Response:
+    module = _loaded[-1]
+    run = await module.start(request, await module.command(request))
+    try:
+        if os.path.basename(request.physical_path).startswith("nph-"):
+            return await respond_raw(run)
+        return await respond(request, run)
+    except HttpError as error:
+        run.abandon(str(error))
+        raise
+    except BaseException:
+        run.abandon("the client left")
+        raise
+
+
+class Command(NamedTuple):
+    """What to execute; `interpreter` and `has_dos_line_end` are facts of the script's first line."""
+
+    argv: list[bytes]
+    interpreter: str
+    has_dos_line_end: bool
+    python_path: bytes
+
+
+class CgiModule:
+    """What all requests of a worker share."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._watch = ProgramWatch(context.launcher, context.report_event)
+        self._report_event = context.report_event
+        self._inherited = inherited_variables(os.environb)
+        for name, value in context.pool_environment.items():
+            self._inherited[os.fsencode(name)] = os.fsencode(value)
+        self._legacy_cgi = LegacyCgi(
+            context.launcher, self._inherited, lambda text: context.report_event("plugin-warning", text)
+        )
+        self._starts: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+
+    def close(self) -> None:
+        """The worker ends."""
+        self._watch.close()
+        self._legacy_cgi.close()
+
+    async def command(self, request: Request) -> Command:
+        """The command line for the script; no shell is involved. Raises HttpError."""
+        script = request.physical_path
+        try:
+            status = os.stat(script)
+        except (OSError, ValueError) as error:
+            raise cgi_failures.no_such_script(script, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise cgi_failures.no_such_script(script, None)
+        words = query_words(request.method, request.raw_query)
+        processor = request.mapping.script_processor if request.mapping is not None else ""
+        if processor:
+            try:
+                argv = processor_command(processor, os.fsencode(script), words)
+            except ValueError as error:
+                raise cgi_failures.bad_processor(processor, str(error)) from error
+            refuse_unlisted(request, os.fsdecode(argv[0]), processor)
+            return Command(argv, "", False, await self._legacy_cgi.folder_for(argv[0]))
+        refuse_unlisted(request, script)
+        if not status.st_mode & 0o111:
+            raise cgi_failures.not_executable(script)
+        argv = [os.fsencode(script), *words]
+        start = self._start_of(script, status)
+        if not start:
+            return Command(argv, "", False, b"")
+        interpreter = (shebang_command(start) or [b""])[0]
+        folder = await self._legacy_cgi.folder_for(interpreter)
+        return Command(argv, os.fsdecode(interpreter), has_dos_line_end(start), folder)
+
+    async def start(self, request: Request, command: Command) -> ProgramRun:
+        """Run `command`. Raises HttpError; ClientGone when the client leaves while its body is awaited."""
+        source = RequestInput(request.body)
+        try:
+            await source.open(announces_length="Content-Length" in request.headers)
+            order = ProgramOrder(
+                argv=command.argv,
+                environment=self._environment(request, command, source.length),
+                directory=os.fsencode(os.path.dirname(request.physical_path)),
+                request_id=request.id,
+                script=request.physical_path,
+                timeout_seconds=request.settings.cgi.timeout_seconds,
+            )
+            return await ProgramRun.start(self._watch, order, source)
+        except OSError as error:
+            source.close()
+            failure = cgi_failures.launch_failure(
+                error, command.argv, command.interpreter, has_dos_line_end=command.has_dos_line_end
+            )
+            self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
+            raise failure from error
+        except BaseException:
+            source.close()
+            raise
+
+    def _environment(self, request: Request, command: Command, content_length: int | None) -> dict[bytes, bytes]:
+        variables = meta_variables(
+            request,
+            content_length=content_length,
+            pass_authorization=request.settings.cgi.pass_authorization,
+        )
+        environment = self._inherited | variables
+        if command.python_path:
+            own = self._inherited.get(b"PYTHONPATH")
+            environment[b"PYTHONPATH"] = own + b":" + command.python_path if own else command.python_path
+        return environment
+
+    def _start_of(self, script: str, status: os.stat_result) -> bytes:
+        """The file's first bytes if they are a `#!` line; read again when the file has changed."""
+        stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._starts.get(script)
+        if known is None or known[0] != stamp:
+            try:
+                with open(script, "rb", buffering=0) as file:
+                    start = file.read(LONGEST_SHEBANG)
+            except OSError:
+                start = b""  # executable and not readable: a compiled program may be that
+            if len(self._starts) >= KNOWN_STARTS:
+                self._starts.clear()
+            known = self._starts[script] = (stamp, start if start.startswith(b"#!") else b"")
+        return known[1]
+
+
+_loaded: list[CgiModule] = []
+
+
+def refuse_unlisted(request: Request, program: str, command_line: str = "") -> None:
+    """404.2 for a program that the restriction list denies, or does not name while unlisted ones are denied.
+
+    An entry names the program, or the whole scriptProcessor.
+    """
+    settings = request.settings
+    for entry in settings.restrictions:
+        if entry.path in (program, command_line):
+            allowed = entry.allowed
+            break
+    else:
+        allowed = settings.not_listed_cgis_allowed
+    if not allowed:
+        remedy = f'Allow it in <isapiCgiRestriction>: <add path="{program}" allowed="true" />.'
+        raise HttpError(404, 2, f"{program} is not allowed to run by the restriction list", remedy=remedy)
+
+
+async def respond(request: Request, run: ProgramRun) -> Response:
+    """The response as soon as its head is there. Raises HttpError 502.1 and 502.2."""
+    parser = CgiResponseParser()
+    try:
+        while parser.head is None:
+            data = await run.read()
+            if data:
+                parser.receive(data)
+            else:
+                parser.receive_end()
+    except MalformedOutput as error:
+        raise await run.failure(str(error), error.output) from error
+    head = parser.head
+    if head.form is CgiForm.LOCAL_REDIRECT:
+        run.finish()
+        return Response.local_redirect(head.target)
+    response = Response(status=head.status, reason=head.reason, headers=head.headers)
+    if head.status == 401:
+        response.substatus = 5  # denied by a CGI program
+    await fill_body(request, run, response, head, parser.rest)
+    return response
+
+
+async def fill_body(request: Request, run: ProgramRun, response: Response, head: CgiHead, rest: bytes) -> None:
+    """Our own page, the program's output, or nothing."""
+    if head.stock_body is not None:
+        run.finish()
+        response.body = head.stock_body
+    elif head.has_body and request.method != "HEAD":
+        response.body = await output_body(run, rest, head.content_length)
+    else:
+        run.finish()
+        if head.has_body:
+            response.body = NoBody()
+
+
+async def respond_raw(run: ProgramRun) -> Response:
+    """The program speaks HTTP itself (RFC 3875 section 5); only the log looks at its status line."""
+    first = await run.read()
+    if not first:
+        raise await run.failure("it printed nothing")
+    found = _STATUS_LINE.match(first)
+    status = int(found[1]) if found is not None else 200
+    return Response(status=status, raw=True, close_connection=True, body=OutputBody(run, first, None))

@@ -1,0 +1,103 @@
+"""What is said when a CGI program fails: to the client's error page, with the cause and the remedy for a local one.
+
+Numbers are IIS's: 403.1 execution not allowed, 404.0 no such script, 502.1 timed out, 502.2 ended without a complete
+set of headers (which is also said when it could not be started at all).
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from host.api import HttpError, ProgramExit
+from host.gateway.error_output import ErrorOutput
+
+_SHOWN_OUTPUT: Final = 4096
+_SHOWN_ERROR_LINES: Final = 40
+_BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+def describe_exit(ended: ProgramExit | None) -> str:
+    """How a program ended, as the end of a sentence that begins with its name."""
+    if ended is None:
+        return "is still running"
+    if ended.by_signal or ended.status < 0:
+        return f"was killed by {ended.by_signal or f'signal {-ended.status}'}"
+    return f"exited with status {ended.status}"
+
+
+def not_executable(script: str) -> HttpError:
+    """403.1: a file that nobody may execute and that no interpreter is mapped to."""
+    return HttpError(
+        403,
+        1,
+        f"{script} is not executable, and its mapping has no scriptProcessor",
+        remedy=f'Make it executable: chmod +x {script}; or map its extension to an interpreter: scriptProcessor="...".',
+    )
+
+
+def no_such_script(script: str, error: OSError | ValueError | None) -> HttpError:
+    """404.0 for what is not there or no regular file, 403.1 for what may not be looked at."""
+    if isinstance(error, PermissionError):
+        return HttpError(403, 1, f"{script} cannot be reached", remedy="Give the pool's user x on each folder above.")
+    reason = getattr(error, "strerror", "") or ("not a regular file" if error is None else str(error))
+    return HttpError(404, 0, f"{script}: {reason}")
+
+
+def bad_processor(processor: str, why: str) -> HttpError:
+    """500.19: the mapping's scriptProcessor cannot be used."""
+    remedy = 'scriptProcessor is a command line such as /usr/bin/perl or /usr/bin/perl "%s" %s.'
+    return HttpError(500, 19, f"scriptProcessor {processor!r}: {why}", remedy=remedy)
+
+
+def launch_failure(error: OSError, argv: list[bytes], interpreter: str, *, has_dos_line_end: bool) -> HttpError:
+    """The program could not be started: exec's or chdir's errno, told in the script's terms.
+
+    `interpreter` is what the script's `#!` line names, empty when it has none.
+    """
+    program = argv[0].decode("utf-8", "replace")
+    reason = f"{program} could not be started: {error.strerror or error}"
+    if error.errno in _BUSY:
+        return HttpError(
+            500, 13, reason, remedy="Raise the pool's limits, or lower the number of CGI requests at once."
+        )
+    if error.errno == errno.E2BIG:
+        return HttpError(431, 0, f"{reason}: the request's fields and query are larger than an environment may be")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return HttpError(403, 1, reason, remedy=f"Give the pool's user execute permission: chmod +x {program}")
+    if has_dos_line_end:
+        reason += "; its first line ends in CR LF, so the interpreter's name ends in CR"
+        return HttpError(502, 2, reason, remedy=f"Give it Unix line ends: sed -i 's/\\r$//' {program}")
+    if error.errno == errno.ENOEXEC:
+        return HttpError(502, 2, reason, remedy="Begin the script with a #! line that names its interpreter.")
+    if error.errno == errno.ENOENT and interpreter:
+        named = interpreter.rpartition("/")[2]
+        return HttpError(
+            502, 2, reason, remedy=f"Its #! line names {interpreter}: install {named}, or correct the line."
+        )
+    return HttpError(502, 2, reason)
+
+
+def timed_out(script: str, seconds: int) -> HttpError:
+    """502.1: cgi/@timeout has passed."""
+    remedy = "Make it faster, or raise the timeout attribute of <cgi>."
+    return HttpError(502, 1, f"{script} ran for {seconds} seconds and was ended", remedy=remedy)
+
+
+def failed(script: str, why: str, ended: ProgramExit | None, output: bytes, errors: ErrorOutput) -> HttpError:
+    """502.2: IIS's "did not return a complete set of HTTP headers", with what the program did print."""
+    parts = [f"{script} did not return a complete set of HTTP headers: {why}. It {describe_exit(ended)}."]
+    if output:
+        parts.append(f"What it printed:\n{output[:_SHOWN_OUTPUT].decode('utf-8', 'replace')}")
+    lines = errors.last_lines(_SHOWN_ERROR_LINES)
+    if lines:
+        parts.append("Its standard error:\n" + "\n".join(lines))
+    remedy = "Run it by hand: it must print its headers, Content-Type at least, then an empty line, then the page."
+    return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
+
+
+def failure_event(script: str, request_id: str, why: str, ended: ProgramExit | None, errors: ErrorOutput) -> str:
+    """The line for the event log."""
+    text = f"{script} (request {request_id}) {describe_exit(ended)}: {why}"
+    lines = errors.last_lines(5)
+    return text + (f"; standard error: {' | '.join(lines)}" if lines else "")

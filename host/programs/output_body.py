@@ -1,0 +1,99 @@
+"""A program's output as the body of a response."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from host.programs.output_pipe import PIECE_BYTES
+from host.programs.program_run import ProgramRun
+
+GATHER_SECONDS: Final = 0.01
+"""So long the end of a short answer is waited for, so that it can go out whole, with its length, in one frame."""
+
+
+async def output_body(run: ProgramRun, first: bytes, promised: int | None) -> bytes | OutputBody:
+    """The whole output if it is short and comes at once, else what streams it.
+
+    `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `ProgramRun.read` does.
+    """
+    gathered = bytearray(first)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + GATHER_SECONDS
+    while len(gathered) < PIECE_BYTES:
+        if promised is not None and len(gathered) >= promised:
+            run.finish()
+            return bytes(gathered[:promised])
+        data = await run.read(max(0.0, until - loop.time()))
+        if data is None:
+            break
+        if not data:
+            if promised is not None:
+                break  # less than promised: the response must be seen to be broken
+            run.finish()
+            return bytes(gathered)
+        gathered += data
+    return OutputBody(run, bytes(gathered), promised)
+
+
+class OutputBody:
+    """Piece by piece, as the program writes it; to be read to its end or closed, else the program is killed."""
+
+    def __init__(self, run: ProgramRun, first: bytes, promised: int | None) -> None:
+        self._run = run
+        self._first = first
+        self._left = promised
+        self._is_over = False
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> OutputBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next piece. Raises HttpError when the rest will not come."""
+        piece = b""
+        if not self._is_over:
+            try:
+                piece = await self._next()
+            except BaseException:
+                await self.aclose()
+                raise
+        if not piece:
+            self._is_over = True
+            raise StopAsyncIteration
+        return piece
+
+    async def aclose(self) -> None:
+        """Nobody wants the rest."""
+        if not self._is_over:
+            self._is_over = True
+            self._run.abandon("the client left")
+
+    def __del__(self) -> None:
+        """The response was replaced by another one and this one forgotten."""
+        if not self._is_over and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._run.abandon, "the response was dropped")
+
+    async def _next(self) -> bytes:
+        if self._left == 0:
+            self._run.finish()
+            return b""
+        piece, self._first = self._first, b""
+        piece = piece or await self._run.read() or b""
+        if not piece:
+            await self._run.check_end()
+        elif self._left is not None:
+            piece = piece[: self._left]
+            self._left -= len(piece)
+        return piece
+
+
+class NoBody:
+    """The body of an answer to HEAD whose length is not known."""
+
+    def __aiter__(self) -> NoBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Nothing."""
+        raise StopAsyncIteration

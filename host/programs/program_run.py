@@ -1,0 +1,229 @@
+"""One program for one request, from its start to the end of its process tree, and the timer that looks after all.
+
+Nothing waits for anything else: the body goes in while output comes out, standard error is drained at all times, and
+output is read only as fast as the client takes it. The output ends when every process has closed it; or, when the
+program itself has ended and a child of it keeps it open, after `SILENCE_SECONDS` without a byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher
+from host.gateway import cgi_failures
+from host.programs.error_pipe import ErrorPipe
+from host.programs.output_pipe import PIECE_BYTES, OutputPipe
+from host.programs.request_input import RequestInput
+
+SILENCE_SECONDS: Final = 5.0
+"""A background child that inherited the output is no part of the answer; five seconds without a byte tell it from
+one that still writes the page. A program that wants to be sure closes its child's output or sends Content-Length."""
+
+LOOK_SECONDS: Final = 0.5
+"""The shared timer's period: the precision of all limits here."""
+
+EXIT_SECONDS: Final = 1.0
+"""After the output has ended the exit status follows at once; longer it is not waited for."""
+
+_PATIENCE_SECONDS: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramOrder:
+    """What to run: `argv[0]` is an absolute path; `script` is its name for people; the time limit is in seconds."""
+
+    argv: Sequence[bytes]
+    environment: Mapping[bytes, bytes]
+    directory: bytes
+    request_id: str
+    script: str
+    timeout_seconds: int
+
+
+class ProgramWatch:
+    """What all programs of a worker share: who starts them, who is told, and one coarse timer."""
+
+    def __init__(self, launcher: ProgramLauncher, report_event: Callable[[str, str], None]) -> None:
+        self.launcher = launcher
+        self.report_event = report_event
+        self._runs: set[ProgramRun] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, run: ProgramRun) -> None:
+        """Look after the run's limits until it is over."""
+        self._runs.add(run)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do `work` beside everything else."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def close(self) -> None:
+        """The worker ends; its programs end with its socket to the spawner. To be called on the loop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for run in self._runs:
+            run.let_go()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._runs = {run for run in self._runs if not run.look(now)}
+        self._timer = loop.call_later(LOOK_SECONDS, self._look) if self._runs else None
+
+
+class ProgramRun:
+    """A program that runs. One of `finish` and `abandon` must be called in the end."""
+
+    def __init__(
+        self,
+        watch: ProgramWatch,
+        order: ProgramOrder,
+        source: RequestInput,
+        program: Program,
+        pipes: tuple[OutputPipe, ErrorPipe],
+    ) -> None:
+        self._watch = watch
+        self._order = order
+        self._input = source
+        self._program = program
+        self._output, self._errors = pipes
+        self._deadline = asyncio.get_running_loop().time() + order.timeout_seconds
+        self._ended_at = 0.0
+        self._is_killed = False
+        self._feeder = watch.spawn(self._feed()) if source.needs_feeding else None
+        watch.add(self)
+
+    @classmethod
+    async def start(cls, watch: ProgramWatch, order: ProgramOrder, source: RequestInput) -> ProgramRun:
+        """Start the program with `source`, opened, as its input. Raises OSError with exec's or chdir's errno."""
+
+        def report(line: str) -> None:
+            watch.report_event("cgi-stderr", f"{order.script} (request {order.request_id}): {line}")
+
+        ours, stdout = os.pipe2(os.O_CLOEXEC)
+        output = OutputPipe(ours)
+        errors = None
+        theirs = [stdout]
+        try:
+            ours, stderr = os.pipe2(os.O_CLOEXEC)
+            theirs.append(stderr)
+            errors = ErrorPipe(ours, report)
+            program = await watch.launcher.launch(
+                order.argv,
+                order.environment,
+                directory=order.directory,
+                stdin=source.descriptor,
+                stdout=stdout,
+                stderr=stderr,
+                request_id=order.request_id,
+            )
+        except BaseException:
+            output.close()
+            if errors is not None:
+                errors.close()
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+            source.close_descriptor()
+        return cls(watch, order, source, program, (output, errors))
+
+    async def read(self, patience_seconds: float | None = None) -> bytes | None:
+        """The next output; empty at the end, None when nothing came for `patience_seconds`.
+
+        Raises HttpError 502.1 once the time limit has passed.
+        """
+        return await self._output.read(patience_seconds)
+
+    async def check_end(self) -> None:
+        """The output has ended: raises HttpError 502.2 when the program was killed in the middle of it."""
+        ended = await self._exit()
+        if ended is not None and ended.by_signal:
+            raise await self.failure("its output is cut")
+        self.finish()
+
+    async def failure(self, why: str, output: bytes = b"") -> HttpError:
+        """502.2 with everything that the program has said, which is also told to the event log."""
+        while len(output) < PIECE_BYTES and (more := await self.read(_PATIENCE_SECONDS)):
+            output += more
+        ended = await self._exit() if self._output.is_closed else None
+        self._errors.drain()
+        text, order = self._errors.text, self._order
+        event = cgi_failures.failure_event(order.script, order.request_id, why, ended, text)
+        self._watch.report_event("cgi-failed", event)
+        return cgi_failures.failed(order.script, why, ended, output, text)
+
+    def finish(self) -> None:
+        """The answer is complete. What the program still prints is dropped; what it still does is its own business
+        until the time limit."""
+        self._stop_feeding()
+        self._errors.drain()
+        self._output.discard()
+
+    def abandon(self, reason: str) -> None:
+        """Nobody wants the answer any more: the whole process tree is killed."""
+        self._kill(reason)
+        self._stop_feeding()
+        self._output.close()
+
+    def let_go(self) -> None:
+        """Close the pipes; nobody looks after the program any more."""
+        self._stop_feeding()
+        self._output.close()
+        self._errors.close()
+
+    def look(self, now: float) -> bool:
+        """Called by the shared timer: acts on what has passed. True when the run is over."""
+        output, errors = self._output, self._errors
+        if self._program.exit is not None and not self._ended_at:
+            self._ended_at = now
+        is_over = bool(self._ended_at) and output.is_closed
+        if now >= self._deadline and not self._is_killed and not is_over:
+            self._time_out()
+        if not self._ended_at:
+            return False
+        if output.waits_since is not None and now - max(output.waits_since, self._ended_at) >= SILENCE_SECONDS:
+            output.close()
+        if is_over and now - max(errors.quiet_since, self._ended_at) >= SILENCE_SECONDS:
+            errors.close()
+        return output.is_closed and errors.is_closed
+
+    def _time_out(self) -> None:
+        failure = cgi_failures.timed_out(self._order.script, self._order.timeout_seconds)
+        self._watch.report_event("cgi-timeout", f"request {self._order.request_id}: {failure.detail}")
+        self._kill("the time limit has passed")
+        self._output.fail(failure)
+
+    def _kill(self, reason: str) -> None:
+        if not self._is_killed:
+            self._is_killed = True
+            if self._program.exit is None or not self._output.is_closed:  # else nothing that we know of is left
+                self._watch.spawn(self._program.kill(reason))
+
+    def _stop_feeding(self) -> None:
+        if self._feeder is not None:
+            self._feeder.cancel()
+        self._input.close()
+
+    async def _feed(self) -> None:
+        try:
+            await self._input.feed()
+        except ClientGone:
+            self.abandon("the client left")
+
+    async def _exit(self) -> ProgramExit | None:
+        """How the program ended, if it ends now."""
+        try:
+            return self._program.exit or await asyncio.wait_for(self._program.wait(), EXIT_SECONDS)
+        except TimeoutError:
+            return None

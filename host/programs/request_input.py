@@ -1,0 +1,140 @@
+"""A request's body as a program's standard input.
+
+No body: the null device. A body of known length: a pipe, filled as the body arrives and as the program reads, while
+its output is read elsewhere (so a program that writes before it has read everything cannot deadlock). A chunked body:
+collected first, because the program must be told its length; then a file, which can even be read twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from typing import Final
+
+from host.api import RequestBody
+
+PIPE_BYTES: Final = 65536
+"""What a pipe holds: a body up to this size is complete before the program starts."""
+
+SPOOL_BYTES: Final = 262144
+"""A chunked body up to this size stays in memory; a larger one goes to a temporary file without a name."""
+
+
+class RequestInput:
+    """`await open()`, start the program with `descriptor`, close it with `close_descriptor`, `await feed()`."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._loop = asyncio.get_running_loop()
+        self._unsent = b""
+        self._target = -1
+        self.descriptor = -1
+        """What the program reads."""
+        self.length: int | None = None
+        """Bytes the program will read; None when there is no body."""
+
+    @property
+    def needs_feeding(self) -> bool:
+        """Whether `feed` has something to do."""
+        return self._target >= 0
+
+    async def open(self, *, announces_length: bool) -> None:
+        """Prepare `descriptor`. `announces_length`: the client sent a Content-Length, if only of 0.
+
+        Raises ClientGone when the client left meanwhile.
+        """
+        expected = self._body.length
+        if expected is None:
+            await self._spool()
+        elif expected == 0:
+            self.descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            self.length = 0 if announces_length else None
+        else:
+            first = await self._body.read() if expected <= PIPE_BYTES else b""
+            self.length = expected
+            self.descriptor, self._target = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._target, False)
+            self._unsent = first
+            if first and self._send() and self._body.is_at_end:
+                self._close_target()
+
+    def close_descriptor(self) -> None:
+        """The program has its own copy."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    async def feed(self) -> None:
+        """Pass the rest of the body on. A program that has closed its input loses the rest, which is still read:
+        its answer must reach a client that sends everything before it listens. Raises ClientGone."""
+        try:
+            while True:
+                while not self._send():
+                    await self._writable()
+                self._unsent = await self._body.read_some()
+                if not self._unsent:
+                    return
+        except BrokenPipeError:
+            self._close_target()
+            while await self._body.read_some():
+                pass
+        finally:
+            self._close_target()
+
+    def close(self) -> None:
+        """Let go of everything that is still open."""
+        self.close_descriptor()
+        self._close_target()
+
+    def _send(self) -> bool:
+        """Write what waits; true when nothing does any more."""
+        while self._unsent:
+            try:
+                sent = os.write(self._target, self._unsent)
+            except BlockingIOError:
+                return False
+            self._unsent = self._unsent[sent:]
+        return True
+
+    async def _writable(self) -> None:
+        writable = asyncio.Event()
+        self._loop.add_writer(self._target, writable.set)
+        try:
+            await writable.wait()
+        finally:
+            if self._target >= 0:  # `close` may have been faster
+                self._loop.remove_writer(self._target)
+
+    def _close_target(self) -> None:
+        if self._target >= 0:
+            self._loop.remove_writer(self._target)
+            os.close(self._target)
+            self._target = -1
+
+    async def _spool(self) -> None:
+        pieces, size = [], 0
+        while size <= SPOOL_BYTES:
+            piece = await self._body.read_some()
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+        if size <= SPOOL_BYTES:
+            self.descriptor = os.memfd_create("request body", os.MFD_CLOEXEC)
+            _write_all(self.descriptor, b"".join(pieces))
+        else:
+            with tempfile.TemporaryFile(buffering=0) as file:
+                self.descriptor = os.dup(file.fileno())
+            piece = b"".join(pieces)
+            while piece:
+                await self._loop.run_in_executor(None, _write_all, self.descriptor, piece)  # a disk may be slow
+                piece = await self._body.read_some()
+                size += len(piece)
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        self.length = size
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

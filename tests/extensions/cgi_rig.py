@@ -1,0 +1,186 @@
+"""The CGI module as a worker calls it: a real spawner process, a real event loop, requests built by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import shutil
+import socket
+import subprocess
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pluggy
+import uvloop
+
+from extensions import cgi
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, hookspecs
+from host.config.model import Cgi, PathSettings
+from tests.gateway.sample_request import PieceBody, sample_request
+from tests.programs.loop_launcher import LoopLauncher
+from tests.spawner.spawner_process import start_spawner
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "cgi_programs"
+PATIENCE_SECONDS = 30.0
+SETTINGS = PathSettings(not_listed_cgis_allowed=True, cgi=Cgi(timeout_seconds=60))
+Result = TypeVar("Result")
+
+
+@dataclass
+class Answer:
+    """A response with its whole body."""
+
+    response: Response
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        return self.response.headers.items()
+
+
+class CgiRig:
+    """A folder of scripts, and a spawner that runs them."""
+
+    def __init__(self, folder: Path, spawner: socket.socket) -> None:
+        self.folder = folder
+        self.spawner = spawner
+        self.events: list[tuple[str, str]] = []
+        self.launcher: LoopLauncher
+        self.pool_environment: dict[str, str] = {}
+        self.new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+
+    def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Do `work` in a loop in which the plugin is loaded."""
+
+        async def main() -> Result:
+            self.launcher = LoopLauncher(self.spawner)
+            context = PluginContext(
+                plugin_name="cgi",
+                pool_name="DefaultAppPool",
+                worker_number=1,
+                isolation_mode="WorkerProcess",
+                launcher=self.launcher,
+                report_event=lambda kind, text: self.events.append((kind, text)),
+                report_unhealthy=lambda reason: None,
+                pool_environment=self.pool_environment,
+            )
+            cgi.load(context)
+            try:
+                return await asyncio.wait_for(work(), PATIENCE_SECONDS)
+            finally:
+                cgi.unload(context)
+                self.launcher.close()
+
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
+            return runner.run(main())
+
+    def request(
+        self,
+        script: str | Path,
+        fields: Iterable[tuple[str, str]] = (),
+        *,
+        settings: PathSettings = SETTINGS,
+        processor: str = "",
+        body: PieceBody | None = None,
+        **changes: Any,
+    ) -> Request:
+        """A request for one of the sample programs, or for a file of this rig's folder."""
+        path = Path(script)
+        if not path.is_absolute():
+            path = next(folder / path for folder in (self.folder, PROGRAMS) if (folder / path).exists())
+        query = changes.get("raw_query", "")
+        name = f"/cgi-bin/{path.name}"
+        values: dict[str, Any] = {
+            "raw_target": name + (f"?{query}" if query else ""),
+            "path": name,
+            "script_name": name,
+            "physical_path": str(path),
+            "settings": settings,
+            "application": ApplicationInfo(1, "Default Web Site", "/", str(path.parent), "DefaultAppPool"),
+            "connection": Connection("127.0.0.1", 40123, "127.0.0.1", 8080, 1),
+            "mapping": HandlerMapping(name="CGI", path="*", modules="CgiModule", script_processor=processor),
+        }
+        if body is not None:
+            values["body"] = body
+        return sample_request(fields, **(values | changes))
+
+    def write(self, name: str, text: str, *, mode: int = 0o755) -> Path:
+        """A script of this test's own."""
+        path = self.folder / name
+        path.write_text(text, newline="")
+        path.chmod(mode)
+        return path
+
+    def get(self, script: str | Path, fields: Iterable[tuple[str, str]] = (), **options: Any) -> Answer:
+        """The whole answer. Raises what the handler and the body raise."""
+
+        async def work() -> Answer:
+            response = await cgi.handle(self.request(script, fields, **options))
+            return Answer(response, await whole_body(response))
+
+        return self.run(work)
+
+    def answer(self, printed: str, *, exits: str = "0", **options: Any) -> Answer:
+        """What becomes of a program that prints `printed` (backslash sequences expanded) and exits so."""
+        return self.get("answer.sh", [("X-Answer", printed), ("X-Exit", exits)], **options)
+
+    def event_texts(self, kind: str) -> list[str]:
+        return [text for found, text in self.events if found == kind]
+
+
+async def whole_body(response: Response) -> bytes:
+    """Every byte of the body."""
+    if isinstance(response.body, bytes):
+        return response.body
+    assert hasattr(response.body, "__aiter__")
+    found = bytearray()
+    async for piece in response.body:
+        assert isinstance(piece, bytes)
+        found += piece
+    return bytes(found)
+
+
+def compile_program(name: str, folder: Path) -> Path:
+    """Compile one of the sample programs."""
+    compiler = shutil.which("gcc") or "cc"
+    program = folder / name.removesuffix(".c")
+    subprocess.run([compiler, "-O1", "-o", program, PROGRAMS / name], check=True, capture_output=True)
+    return program
+
+
+@contextmanager
+def running_spawner() -> Iterator[socket.socket]:
+    """A spawner process for some tests; afterwards it must end, with everything it has started."""
+    process, sock = start_spawner()
+    yield sock
+    sock.close()
+    assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def wait_until_gone(pid: int) -> None:
+    """Returns when the process has ended (it is nobody's zombie). Fails when it stays."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], PATIENCE_SECONDS)[0], f"process {pid} is still there"
+    finally:
+        os.close(descriptor)
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """The plugin registered as the loader does it, for checking its hooks."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(cgi)
+    manager.check_pending()
+    return manager
