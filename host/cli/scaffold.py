@@ -16,7 +16,7 @@ from host.cli.configuration_text import NoPlaceFound, add_filter
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.new_files import write_atomically, write_new
 from host.config.errors import ConfigErrors
-from host.config.store import Source, build_snapshot
+from host.config.store import Source, build_snapshot, read_source
 
 PORT: Final = 8080
 CONFIGURATION: Final = Path("conf", "applicationHost.config")
@@ -81,7 +81,7 @@ def new_extension(name: PluginName, root: Root = Path()) -> None:
     write_new({path: templates.fill(templates.EXTENSION, name=name)})
     typer.echo(f"{path} answers *.{name}; try it:")
     typer.echo(f"    isapy run --config {root / CONFIGURATION}")
-    typer.echo(f"    curl 'http://localhost:{PORT}/x.{name}?name=you'")
+    typer.echo(f"    curl 'http://localhost:{_port(root / CONFIGURATION)}/x.{name}?name=you'")
 
 
 @new_app.command("filter")
@@ -107,7 +107,7 @@ def new_filter(name: PluginName, root: Root = Path()) -> None:
         raise
     typer.echo(f"{path} sees every request: it is the last one of <isapiFilters> in {config}. Try it:")
     typer.echo(f"    isapy run --config {config}")
-    typer.echo(f"    curl -i http://localhost:{PORT}/        (look for X-Filter-{header})")
+    typer.echo(f"    curl -i http://localhost:{_port(config)}/        (look for X-Filter-{header})")
 
 
 def _plugin_path(root: Path, folder: str, name: str) -> Path:
@@ -129,6 +129,15 @@ def _plugin_path(root: Path, folder: str, name: str) -> Path:
             f"isapy itself has {'an' if kind == 'extension' else 'a'} {kind} called {name}", "choose another name"
         )
     return root / folder / f"{name}.py"
+
+
+def _port(config: Path) -> int:
+    """The port of the site's first binding, for the hint; a configuration that is broken now has the usual one."""
+    try:
+        sites = build_snapshot(read_source(str(config)), 1).sites
+    except ConfigErrors:
+        return PORT
+    return next((binding.port for site in sites for binding in site.bindings), PORT)
 
 
 def _read(config: Path) -> str:

@@ -81,6 +81,7 @@ def test_init_with_a_port(tmp_path: Path) -> None:
     assert isapy("init", tmp_path / "s", "--port", 9191).returncode == 0
     snapshot = build_snapshot(read_source(str(config_of(tmp_path / "s"))), 1)
     assert snapshot.sites[0].bindings[0].port == 9191
+    assert "http://localhost:9191/x.greet" in isapy("new", "extension", "greet", "--root", tmp_path / "s").stdout
 
 
 def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
