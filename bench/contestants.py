@@ -1,0 +1,15 @@
+"""Every server that can take part, by name, in the order of the first round."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.servers.apache import APACHE, APACHE_UWSGI
+from bench.servers.isapy import ISAPY, ISAPY_IIS5
+from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
+from bench.servers.nginx import NGINX, NGINX_UWSGI
+
+CONTESTANTS: Final = {
+    contestant.name: contestant
+    for contestant in (ISAPY, ISAPY_IIS5, NGINX, NGINX_UWSGI, APACHE, APACHE_UWSGI, LIGHTTPD, LIGHTTPD_UWSGI)
+}

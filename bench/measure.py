@@ -1,0 +1,75 @@
+"""One cell: load a server for some seconds and note what it did, what it cost and how much memory it had."""
+
+from __future__ import annotations
+
+from bench import processor_time
+from bench.download import download
+from bench.load import LoadResult, drive
+from bench.memory import PeakMemory, memory_by_role
+from bench.sample import Memory, Sample
+from bench.scenarios import Load, Scenario
+from bench.server import Server
+
+QUIET_SHARE = 0.25
+"""Other processes may use this much of one processor before a cell is measured again."""
+
+
+def measure(server: Server, scenario: Scenario, *, connections: int, seconds: int, round: int) -> Sample:
+    """One measurement. Raises LoadFailed."""
+    path = server.contestant.paths[scenario.name]
+    peak: PeakMemory | None = None
+    before = processor_time.read(server.roots)
+    if scenario.load is Load.DOWNLOAD:
+        with PeakMemory(server.roots, server.contestant.role_of) as peak:
+            result = download(server.port, path, seconds=seconds)
+    else:
+        result = drive(server.port, path, scenario.load, connections=connections, seconds=seconds)
+    spent = processor_time.read(server.roots).since(before)
+    return Sample(
+        scenario=scenario.name,
+        contestant=server.name,
+        connections=connections,
+        round=round,
+        requests=result.requests,
+        seconds=result.seconds,
+        bytes=result.bytes,
+        errors=result.errors,
+        p50_seconds=result.p50_seconds,
+        p99_seconds=result.p99_seconds,
+        server_seconds=spent.server,
+        tree_seconds=spent.tree,
+        generator_seconds=spent.generator,
+        other_seconds=spent.others,
+        memory=_memory(server, peak),
+    )
+
+
+def measure_quietly(server: Server, scenario: Scenario, *, connections: int, seconds: int, round: int) -> Sample:
+    """As `measure`; when others were busy meanwhile, once more, and the quieter of the two counts."""
+    first = measure(server, scenario, connections=connections, seconds=seconds, round=round)
+    if first.other_seconds <= QUIET_SHARE * first.seconds:
+        return first
+    second = measure(server, scenario, connections=connections, seconds=seconds, round=round)
+    return min(first, second, key=lambda sample: sample.other_seconds / sample.seconds)
+
+
+def warm_up(server: Server, scenario: Scenario, *, connections: int) -> LoadResult:
+    """A second of load that nobody counts: caches fill, workers start."""
+    path = server.contestant.paths[scenario.name]
+    if scenario.load is Load.DOWNLOAD:
+        return download(server.port, path, seconds=0)
+    return drive(server.port, path, scenario.load, connections=connections, seconds=1)
+
+
+def _memory(server: Server, peak: PeakMemory | None) -> tuple[Memory, ...]:
+    return tuple(
+        Memory(
+            role=entry.role,
+            count=entry.count,
+            uss=entry.uss,
+            pss=entry.pss,
+            uss_before=peak.before.get(entry.role, 0) if peak else 0,
+            uss_peak=peak.peak.get(entry.role, 0) if peak else 0,
+        )
+        for entry in memory_by_role(server.roots, server.contestant.role_of)
+    )

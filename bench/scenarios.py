@@ -1,0 +1,79 @@
+"""What is measured: one `Scenario` per kind of request, and the server that each is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Load(Enum):
+    """How requests are made; the values are what `wrk/load.lua` understands (DOWNLOAD is a reader of our own)."""
+
+    PLAIN = "plain"
+    BROWSER = "browser"
+    CLOSE = "close"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One kind of request.
+
+    `base` names the contestant whose median is 1.00. `expected` must be in the first answer, otherwise the
+    contestant is left out.
+    """
+
+    name: str
+    title: str
+    load: Load
+    connections: tuple[int, ...]
+    base: str
+    expected: bytes = b""
+
+
+SCENARIOS: Final = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            name="hello",
+            title="dynamic page from a worker, a browser's 13 request fields (isapy: with three filters)",
+            load=Load.BROWSER,
+            connections=(1, 32, 256),
+            base="nginx-uwsgi",
+            expected=b"Hello, World!",
+        ),
+        Scenario(
+            name="connect",
+            title="the same page, a new connection for each request",
+            load=Load.CLOSE,
+            connections=(32,),
+            base="nginx-uwsgi",
+            expected=b"Hello, World!",
+        ),
+        Scenario(
+            name="cgi",
+            title="CGI program written in C",
+            load=Load.PLAIN,
+            connections=(8, 32),
+            base="apache",
+            expected=b"Hello from C",
+        ),
+        Scenario(
+            name="static",
+            title="static file of 1 KB",
+            load=Load.PLAIN,
+            connections=(32,),
+            base="nginx",
+            expected=b"0123456789",
+        ),
+        Scenario(
+            name="big",
+            title="static file of 1 GB (sparse), one client",
+            load=Load.DOWNLOAD,
+            connections=(1,),
+            base="nginx",
+        ),
+    )
+}
+"""Every scenario by name, in the order in which they run."""

@@ -1,0 +1,72 @@
+"""nginx from Debian: alone for files, before one uWSGI worker for pages. One nginx worker: isapy has one listener."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.packages import program
+from bench.server import Contestant, Place, Plan, peer_user
+from bench.servers import uwsgi
+from bench.servers.roles import name_and_rank
+
+_CONFIGURATION: Final = """\
+daemon off;
+{user}
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log error;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  default_type application/octet-stream;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_timeout 300s;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port} backlog=2048;
+    root {documents};
+    {locations}
+  }}
+}}
+"""
+
+_TO_UWSGI: Final = """location /hello {{
+      include /etc/nginx/uwsgi_params;
+      uwsgi_pass unix:{socket};
+    }}"""
+
+
+def _plan(place: Place, *, with_uwsgi: bool) -> Plan:
+    user = peer_user()
+    configuration = _CONFIGURATION.format(
+        user=f"user {user};" if user else "",
+        folder=place.folder,
+        port=place.port,
+        documents=place.site.documents,
+        locations=_TO_UWSGI.format(socket=uwsgi.socket_path(place)) if with_uwsgi else "",
+    )
+    nginx = (program("nginx"), "-p", str(place.folder), "-e", "error.log", "-c", str(place.folder / "nginx.conf"))
+    return Plan(commands=(uwsgi.command(place), nginx) if with_uwsgi else (nginx,), files={"nginx.conf": configuration})
+
+
+NGINX: Final = Contestant(
+    name="nginx",
+    paths={"static": "/small.bin", "big": "/big.bin"},
+    plan=lambda place: _plan(place, with_uwsgi=False),
+    role_of=name_and_rank,
+    packages=("nginx-light",),
+)
+NGINX_UWSGI: Final = Contestant(
+    name="nginx-uwsgi",
+    paths={"hello": "/hello", "connect": "/hello"},
+    plan=lambda place: _plan(place, with_uwsgi=True),
+    role_of=name_and_rank,
+    packages=("nginx-light", *uwsgi.PACKAGES),
+)
