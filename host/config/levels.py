@@ -1,8 +1,9 @@
 """Which fragments of which files concern one URL path, in the order of inheritance, and which of them may stand there.
 
-A path is written as segments: () is the server, ("default web site", "shop") a path of a site. Order: the server's
-file, its locations from the shortest to the longest, then each web.config from the site's root down, each followed by
-its own locations. Paths match whole segments: /site is not above /siteTest.
+A path is written as segments: () is the server, ("default web site", "shop") a path of a site. Order: path by path from
+the server down to the target; what is said for one path is taken first from the server's file, then from the web.config
+files above it, last from its own. So a location of the server's file for a deep path is not undone by a web.config that
+stands further up. Paths match whole segments: /site is not above /siteTest.
 """
 
 from __future__ import annotations
@@ -72,16 +73,14 @@ def is_above(upper: Location, lower: Location) -> bool:
 
 def applicable(levels: Iterable[Level], target: Location, application: Location) -> list[Placed]:
     """The fragments that concern `target` (a path of `application`), the farthest first."""
-    found: list[Placed] = []
-    for level in levels:
-        here = [
-            Placed(fragment, level.path + fragment.location, level)
-            for fragment in level.document.fragments
-            if fragment.section.is_per_path and is_above(level.path + fragment.location, target)
-        ]
-        here.sort(key=lambda placed: len(placed.target))  # stable: the order of the file stays within one path
-        found.extend(placed for placed in here if _reaches(placed, application))
-    return found
+    found = [
+        Placed(fragment, level.path + fragment.location, level)
+        for level in levels
+        for fragment in level.document.fragments
+        if fragment.section.is_per_path and is_above(level.path + fragment.location, target)
+    ]
+    found.sort(key=lambda placed: len(placed.target))  # stable: the upper file comes first within one path
+    return [placed for placed in found if _reaches(placed, application)]
 
 
 def _reaches(placed: Placed, application: Location) -> bool:

@@ -152,7 +152,8 @@ class SectionReader:
                 values[name] = self._value(attribute, text)
             except ValueProblem as problem:
                 self._problems.errors.append(node.error(problem.message, problem.remedy, attribute=name))
-                values.setdefault(name, default_value(attribute))
+                if not attribute.is_key:  # an entry without its key is left out, or it would collide with others
+                    values[name] = default_value(attribute)
                 continue
             self._judge(node, attribute, values[name], quiet=quiet)
         return values

@@ -12,6 +12,7 @@ from importlib import metadata
 from host.config.bindings import parse_binding
 from host.config.document import Document, Fragment
 from host.config.errors import ValueProblem
+from host.config.expansion import root_folder
 from host.config.inheritance import Effective, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
 from host.config.model import Binding, Site, Snapshot
@@ -208,7 +209,11 @@ def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: 
         return
     known = sorted(_drop_ins(folders))
     nearest = nearest_name(name, known)
-    remedy = f"did you mean {nearest}?" if nearest else f"put {name}.py into {folders[0] if folders else 'filters'}"
+    remedy = (
+        f"did you mean {nearest}?"
+        if nearest
+        else f"put {name}.py into {os.path.join(root_folder(snapshot.path), 'filters')}"
+    )
     problems.errors.append(entry.node.error(f'there is no plugin "{name}"', remedy, attribute="name"))
 
 
