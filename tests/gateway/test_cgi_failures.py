@@ -1,0 +1,81 @@
+"""What is said when a CGI program fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from host.api import ProgramExit
+from host.gateway import cgi_failures
+from host.gateway.error_output import ErrorOutput
+
+
+def launch(number: int, *, interpreter: str = "", has_dos_line_end: bool = False) -> tuple[str, str]:
+    error = OSError(number, os.strerror(number))
+    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], interpreter, has_dos_line_end=has_dos_line_end)
+    assert refusal.detail.startswith("/w/x.pl could not be started: ")
+    return f"{refusal.status}.{refusal.substatus}", refusal.remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "remedy"),
+    [
+        (errno.EAGAIN, "500.13", "limits"),
+        (errno.EMFILE, "500.13", "limits"),
+        (errno.E2BIG, "431.0", ""),
+        (errno.EACCES, "403.1", "chmod +x /w/x.pl"),
+        (errno.ENOEXEC, "502.2", "#! line"),
+        (errno.EIO, "502.2", ""),
+        (errno.ENOENT, "502.2", ""),
+    ],
+)
+def test_each_reason_has_its_number_and_remedy(number: int, expected: str, remedy: str) -> None:
+    """exec's errno, in the terms of the one who wrote the script."""
+    found, told = launch(number)
+    assert found == expected
+    assert remedy in told
+
+
+def test_missing_interpreter_is_named() -> None:
+    """ENOENT of a file that is there is its interpreter's; a CR at the end of the line is what it mostly is."""
+    assert "install perl" in launch(errno.ENOENT, interpreter="/opt/perl")[1]
+    assert "Unix line ends" in launch(errno.ENOENT, interpreter="/opt/perl\r", has_dos_line_end=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        (None, "is still running"),
+        (ProgramExit(3), "exited with status 3"),
+        (ProgramExit(-11, "SIGSEGV"), "was killed by SIGSEGV"),
+        (ProgramExit(-42), "was killed by signal 42"),
+    ],
+)
+def test_end_of_a_program_in_words(ended: ProgramExit | None, text: str) -> None:
+    """Status, signal, or neither yet."""
+    assert cgi_failures.describe_exit(ended) == text
+
+
+def test_script_that_is_not_there() -> None:
+    """404.0, unless a folder above it is closed to us."""
+    assert cgi_failures.no_such_script("/w/x", FileNotFoundError(2, "No such file")).status == 404
+    assert cgi_failures.no_such_script("/w/x", None).detail == "/w/x: not a regular file"
+    closed = cgi_failures.no_such_script("/w/x", PermissionError(13, "Permission denied"))
+    assert (closed.status, closed.substatus) == (403, 1)
+
+
+def test_failure_shows_output_and_errors() -> None:
+    """Both bounded; the event is one line with the newest errors."""
+    errors = ErrorOutput()
+    errors.receive(b"\n".join(b"line %d" % number for number in range(100)) + b"\n")
+    refusal = cgi_failures.failed("/w/x", "it printed nothing", ProgramExit(1), b"<html>" * 10000, errors)
+    assert len(refusal.detail) < 6000
+    assert "line 99" in refusal.detail
+    assert "line 1\n" not in refusal.detail
+    event = cgi_failures.failure_event("/w/x", "r1", "it printed nothing", ProgramExit(1), errors)
+    assert event.startswith("/w/x (request r1) exited with status 1: it printed nothing; standard error: line 95 | ")
+    quiet = cgi_failures.failure_event("/w/x", "r1", "why", None, ErrorOutput())
+    assert quiet == "/w/x (request r1) is still running: why"
+    assert "standard error" not in cgi_failures.failed("/w/x", "why", None, b"", ErrorOutput()).detail
