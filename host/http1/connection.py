@@ -123,6 +123,11 @@ class ServerConnection:
             self._awaits_continue = False  # the client went on without being asked
         return event
 
+    @property
+    def awaits_continue(self) -> bool:
+        """Whether the client waits for the 100 response before it sends the body."""
+        return self._awaits_continue
+
     def ask_for_body(self) -> bytes:
         """Bytes to send because the handler wants the body: the 100 response, once, if the client waits for it."""
         if not self._awaits_continue or self.phase is not _RECEIVING:

@@ -49,11 +49,12 @@ class Fault(enum.Enum):
 
 
 class RemoteProtocolError(Exception):
-    """The client broke HTTP or a limit: answer `fault` and close."""
+    """The client broke HTTP or a limit: answer `fault` and close. `raw_head` is what it had sent of a head."""
 
     def __init__(self, fault: Fault, detail: str = "") -> None:
         super().__init__(detail or fault.sentence)
         self.fault: Final = fault
+        self.raw_head = b""
 
 
 class LocalProtocolError(Exception):

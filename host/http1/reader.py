@@ -72,7 +72,12 @@ class RequestReader:
         """A request head, body bytes or a Signal. Raises RemoteProtocolError; the connection is then at its end."""
         at = self._at
         if at is _HEAD:
-            return self._read_head()
+            buffer = self._buffer
+            try:
+                return self._read_head()
+            except RemoteProtocolError as error:
+                error.raw_head = buffer
+                raise
         if at is _PAUSED:
             return Signal.PAUSED
         if at is _At.BODY_END:

@@ -1,0 +1,180 @@
+"""Answers and refusals of one client connection: a worker's frames to bytes for the client, and the log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.http1.connection import Phase, ServerConnection
+from host.http1.errors import ShortBodyError
+from host.http1.writer import (
+    BodyFraming,
+    Framing,
+    WorkerHead,
+    begin_response,
+    can_keep_open,
+    complete_response,
+    read_worker_head,
+)
+from host.listener.client_socket import CLOSING, ClientSocket
+from host.listener.context import ListenerContext
+from host.listener.error_log import NOTHING_ASKED, Asked, asked_by
+from host.listener.exchange import Exchange, Worker
+from host.listener.refusals import Page, render
+from host.listener.request_record import write_record
+from host.listener.response_stream import ResponseStream
+from host.wire.errors import WireError
+from host.wire.frames import ResponseFlag, ResponseFrame
+
+_CLOSE: Final = int(ResponseFlag.CLOSE)
+_RAW: Final = int(ResponseFlag.RAW)
+_DONE: Final = Phase.DONE
+
+
+class AnsweringSocket(ClientSocket):
+    """A client that is answered: `http` is where its connection stands, `exchange` the request in hand, `links` the
+    workers that have served it."""
+
+    __slots__ = ("exchange", "http", "links")
+
+    def __init__(self, context: ListenerContext) -> None:
+        super().__init__(context)
+        self.exchange: Exchange | None = None
+        self.http = ServerConnection(context.policy)
+        self.links: list[Worker] = []
+
+    def request_answered(self) -> None:
+        """The answer is out and the connection is kept."""
+
+    # --- answers (exchange.Client)
+
+    def answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
+        """The whole response in one frame."""
+        if frame.flags & _RAW:
+            self.http.begin_response(wants_close=True)
+            raw = frame.body
+        else:
+            head = self._checked_head(frame)
+            keep = self.http.begin_response(wants_close=bool(frame.flags & _CLOSE) or self.context.is_draining)
+            request = exchange.head
+            end_of_head = self.context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            try:
+                raw = complete_response(request, head, frame.body, end_of_head)
+            except ShortBodyError:
+                self._cut(exchange, (frame.status, frame.substatus, frame.win32_status), 0)
+                return
+        self.write(raw)
+        self._answered(exchange, (frame.status, frame.substatus, frame.win32_status), len(raw))
+
+    def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
+        """The response begins; `exchange.response` takes its pieces."""
+        request, http = exchange.head, self.http
+        if frame.flags & _RAW:
+            http.begin_response(wants_close=True)
+            raw_head, framing = b"", BodyFraming(Framing.UNTIL_CLOSE)
+        else:
+            head = self._checked_head(frame)
+            wants_close = bool(frame.flags & _CLOSE) or self.context.is_draining
+            keep = http.begin_response(wants_close=wants_close or not can_keep_open(request, head, is_complete=False))
+            end_of_head = self.context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            raw_head, framing = begin_response(request, head, end_of_head)
+        self.expect_stream()
+        stream = ResponseStream(exchange, self, framing, raw_head, self.context.relay.window_opener(exchange))
+        stream.codes = (frame.status, frame.substatus, frame.win32_status)
+        stream.first_body(frame.body)
+        exchange.response = stream
+
+    def stream_ended(self, exchange: Exchange, *, is_whole: bool) -> None:
+        """The pieces are out (response_stream.Sink)."""
+        assert exchange.response is not None
+        self.output_complete()
+        if is_whole:
+            self._answered(exchange, exchange.response.codes, exchange.response.sent_bytes)
+        else:
+            self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
+
+    def _checked_head(self, frame: ResponseFrame) -> WorkerHead:
+        head = read_worker_head(frame.head)
+        if head.status != frame.status:
+            raise WireError(f"a response frame of status {frame.status} whose head says {head.status}")
+        return head
+
+    def _answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
+        link = exchange.link
+        if link is not None and link not in self.links:
+            self.links.append(link)
+        self.record(exchange, codes, sent)
+        self.exchange = None
+        phase = self.http.end_response()
+        if not self.http.keep_alive:
+            self.end(linger=phase is not _DONE)
+        else:
+            self.request_answered()
+
+    def refuse(self, page: Page, *, closes_only: bool = False, asked: Asked | None = None) -> None:
+        """A refusal instead of a response; the connection closes."""
+        exchange = self.exchange
+        with_body = True
+        if exchange is not None:
+            exchange.client = None
+            self.exchange = None
+            with_body = exchange.head.method != b"HEAD"
+            asked = asked_by(exchange.head, exchange.route.site.id, exchange.route.queue)
+        if page.reason:
+            self.note(0 if closes_only else page.status, page.reason, asked or NOTHING_ASKED)
+        linger = self.http.phase is not Phase.RECEIVED or self.http.reader.buffered_bytes > 0
+        if closes_only:
+            linger = False
+        else:
+            self.write(render(page, self.context.stamp.close, with_body=with_body))
+        self.end(linger=linger)
+
+    def reset(self, exchange: Exchange, page: Page, substatus: int) -> None:
+        """The worker's refusal before it began to answer."""
+        self.record(exchange, (page.status, substatus, 0), 0)
+        self.refuse(page)
+
+    def cut(self, reason: str, win32_status: int) -> None:
+        """The response that has begun cannot go on."""
+        exchange = self.exchange
+        if exchange is None or exchange.response is None:
+            return
+        if reason:
+            self.note(0, reason, asked_by(exchange.head, exchange.route.site.id, exchange.route.queue))
+        status, substatus, _ = exchange.response.codes
+        self._cut(exchange, (status, substatus, win32_status), exchange.response.sent_bytes)
+
+    def _cut(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
+        self.record(exchange, codes, sent)
+        self.exchange = None
+        if exchange.link is not None and exchange.number in exchange.link.exchanges:
+            self.context.relay.client_gone(exchange)
+        elif exchange.response is not None:
+            exchange.response.close()
+        exchange.client = None
+        self.http.close()
+        self.timer = CLOSING
+        self.break_off()
+
+    def end(self, *, linger: bool) -> None:
+        """Close after the last byte."""
+        self.http.close()
+        self.finish(linger=linger)
+
+    def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
+        """A line in the site's log. `codes` are status, substatus and win32 status."""
+        context = self.context
+        now = context.monotonic()
+        write_record(
+            context.log,
+            exchange,
+            self.address,
+            codes,
+            sent=sent,
+            ended_at=context.wall(now),
+            took=now - exchange.received_at,
+        )
+
+    def note(self, status: int, reason: str, asked: Asked) -> None:
+        """A line in HTTPERR; `status` 0 when nothing was sent."""
+        context = self.context
+        context.errors.note(context.wall(context.monotonic()), self.address, asked, status, reason)

@@ -1,0 +1,235 @@
+"""The socket of one client connection: what can be written now, files, and the ways to close it.
+
+Deadlines are compared once a second by `ListenerContext.tick`, so setting one is an assignment: `deadline` in the
+clock's seconds, `timer` what it means. A client must take what it is sent at `minBytesPerSecond`: what counts is what
+its machine has acknowledged, looked at every `connectionTimeout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import math
+import socket
+import struct
+import termios
+from collections.abc import Callable
+from typing import Any, Final
+
+from host.listener.context import ListenerContext
+from host.listener.error_log import Address
+from host.listener.file_piece import FilePiece
+from host.listener.file_sender import FileSender
+
+NEVER: Final = math.inf
+LINGER_SECONDS: Final = 2.0  # after our last byte: how long a client's bytes are read and dropped
+_HIGH_WATER: Final = 256 * 1024  # unsent bytes in the transport at which a response waits
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+IDLE: Final = "Timer_ConnectionIdle"
+HEADER: Final = "Timer_HeaderWait"
+BODY: Final = "Timer_EntityBody"
+SLOW: Final = "Timer_MinBytesPerSecond"
+HALF_CLOSED: Final = "half-closed"
+CLOSING: Final = "closing"
+
+
+class ClientSocket(asyncio.Protocol):
+    """A client's transport, its addresses, and its output."""
+
+    __slots__ = (
+        "_address",
+        "_facts",
+        "_handed_bytes",
+        "_has_high_limit",
+        "_has_low_limit",
+        "_sender",
+        "context",
+        "deadline",
+        "is_half_closed",
+        "is_lingering",
+        "is_read_paused",
+        "is_write_paused",
+        "mark",
+        "number",
+        "timeout_seconds",
+        "timer",
+        "transport",
+    )
+
+    def __init__(self, context: ListenerContext) -> None:
+        self.context = context
+        self.transport: Any = None  # asyncio.Transport; uvloop's is no subclass of it
+        self.number = next(context.connection_numbers)
+        self.deadline = NEVER
+        self.timer = IDLE
+        self.is_write_paused = False
+        self.is_read_paused = False
+        self.is_lingering = False
+        self.is_half_closed = False
+        self._address: Address | None = None
+        self._facts = b""
+        self._sender: FileSender | None = None
+        self._has_low_limit = False
+        self._has_high_limit = False
+        self._handed_bytes = 0
+        self.timeout_seconds = 0  # connectionTimeout: the server's, then the site's
+        self.mark = 0  # taken_bytes() at the last look
+
+    # --- who is there
+
+    @property
+    def address(self) -> Address:
+        """Both ends; looked up once, since it costs system calls."""
+        if self._address is None:
+            peer = self.transport.get_extra_info("peername") or ("", 0)
+            own = self.transport.get_extra_info("sockname") or ("", 0)
+            self._address = Address(peer[0], peer[1], own[0], own[1])
+        return self._address
+
+    @property
+    def facts(self) -> bytes:
+        """`host.wire.frames.RequestFrame.connection`."""
+        if not self._facts:
+            self._facts = "\0".join(map(str, (*self.address, self.number))).encode()
+        return self._facts
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client is on this machine."""
+        address = self.address
+        return address.client_ip == address.server_ip or address.client_ip.startswith(("127.", "::ffff:127.", "::1"))
+
+    # --- output
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport, which keeps what the kernel does not take."""
+        self._handed_bytes += len(data)
+        self.transport.write(data)
+
+    def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
+        """Begin to send `prefix` and a piece of a file; false while the transport holds unsent bytes."""
+        transport = self.transport
+        if transport.get_write_buffer_size():
+            self._has_low_limit = True
+            transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
+            return False
+        if self._sender is None:
+            self._sender = FileSender(self.context.loop, transport)
+        self._handed_bytes += len(prefix) + piece.length
+        self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, done)
+        if self.deadline is NEVER:
+            self._watch_rate()
+        return True
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self.is_write_paused = True
+        if self.timer is not CLOSING and not self.is_half_closed:
+            self._watch_rate()
+
+    def resume_writing(self) -> None:
+        """The client has taken it."""
+        self.is_write_paused = False
+        if self._has_low_limit:
+            self._has_low_limit = False
+            self.transport.set_write_buffer_limits(_HIGH_WATER)
+        self.stop_watching_rate()
+        self.writable()
+
+    def writable(self) -> None:
+        """Go on with what waited for the client."""
+
+    def expect_stream(self) -> None:
+        """A response in pieces begins: a larger buffer spares turns."""
+        if not self._has_high_limit:
+            self._has_high_limit = True
+            self.transport.set_write_buffer_limits(_HIGH_WATER)
+
+    def output_complete(self) -> None:
+        """The response is out: let the second descriptor go."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+            self.stop_watching_rate()
+
+    # --- the pace of the client
+
+    def _watch_rate(self) -> None:
+        self.mark = self.taken_bytes()
+        self.timer = SLOW
+        self.deadline = self.context.now + self.timeout_seconds + 1
+
+    def stop_watching_rate(self) -> None:
+        """The client is not waited for any more."""
+        if self.timer is SLOW:
+            self.deadline = NEVER
+
+    def keeps_pace(self) -> bool:
+        """Whether the client took `minBytesPerSecond` since the last look; looks again later."""
+        taken = self.taken_bytes()
+        needed = self.context.web_limits.min_bytes_per_second * (self.timeout_seconds)
+        if taken - self.mark < needed:
+            return False
+        self.mark = taken
+        self.deadline = self.context.now + self.timeout_seconds + 1
+        return True
+
+    def taken_bytes(self) -> int:
+        """Bytes of all responses that the client's machine has acknowledged."""
+        waiting = self.transport.get_write_buffer_size()
+        if self._sender is not None:
+            waiting += self._sender.left_bytes
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and connection.fileno() >= 0:
+            waiting += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        return self._handed_bytes - int(waiting)
+
+    # --- reading
+
+    def pause_reading(self) -> None:
+        """Take no more from the client for now."""
+        if not self.is_read_paused and not self.transport.is_closing():
+            self.is_read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        if self.is_read_paused and not self.transport.is_closing():
+            self.is_read_paused = False
+            self.transport.resume_reading()
+
+    # --- the end
+
+    def finish(self, *, linger: bool) -> None:
+        """Close after the last byte. With `linger` the client's bytes are read and dropped for a while: closing with
+        unread bytes would reset the connection and could destroy our answer on its way (RFC 9112 9.6)."""
+        self.timer = CLOSING
+        if self.transport.is_closing():
+            return
+        if not linger or self.is_half_closed:
+            self.deadline = self.context.now + self.timeout_seconds + 1
+            self.transport.close()
+            return
+        self.is_lingering = True
+        self.deadline = self.context.now + LINGER_SECONDS
+        self.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def break_off(self) -> None:
+        """Reset the connection: the client must not take a part for the whole."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and connection.fileno() >= 0:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
+
+    def release(self) -> None:
+        """The transport is gone."""
+        self.deadline = NEVER
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None

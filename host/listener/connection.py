@@ -1,0 +1,316 @@
+"""One client connection: bytes to requests, the clock, and every way a connection can end.
+
+A client that closes its sending side while its request is in hand is most likely gone. It is given HALF_CLOSE_SECONDS
+to prove the contrary by taking bytes, then the worker is told: nginx gives it none, which breaks `nc -N`; others wait
+for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from host.http1.connection import Phase
+from host.http1.errors import RemoteProtocolError
+from host.http1.reader import Signal
+from host.http1.request_head import RequestHead
+from host.listener.answering import AnsweringSocket
+from host.listener.bindings import EndpointRoutes, SiteGauge
+from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
+from host.listener.context import ListenerContext
+from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
+from host.listener.exchange import Exchange
+from host.listener.refusals import page_of_fault, page_of_queue
+from host.listener.request_body import RequestBody
+from host.listener.request_frames import send_body
+
+HALF_CLOSE_SECONDS: Final = 2.0
+MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
+_ERROR_CLIENT_LEFT: Final = 64  # ERROR_NETNAME_DELETED
+_DONE: Final = Phase.DONE
+_NEED_DATA: Final = Signal.NEED_DATA
+_BODY_END: Final = Signal.BODY_END
+
+
+class ClientConnection(AnsweringSocket):
+    """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
+
+    __slots__ = ("_began_at", "_gauge", "_is_next_due", "_is_submitted", "_routes")
+
+    def __init__(self, context: ListenerContext) -> None:
+        super().__init__(context)
+        self._routes: EndpointRoutes | None = None
+        self._gauge: SiteGauge | None = None
+        self._began_at = 0.0  # first byte of a head that came in pieces
+        self._is_submitted = False
+        self._is_next_due = False
+
+    # --- the transport's calls
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has connected."""
+        self.transport = transport
+        context = self.context
+        if context.max_connections and len(context.connections) >= context.max_connections:
+            if context.refused_at != context.now:  # once a second: a flood must not become a flood of lines
+                context.refused_at = context.now
+                self.note(0, "Connections_Refused", NOTHING_ASKED)
+            self.timer = CLOSING
+            transport.abort()
+            return
+        context.connections.add(self)
+        self.timeout_seconds = context.web_limits.connection_timeout_seconds
+        self.deadline = context.now + self.timeout_seconds + 1
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if self.timer is CLOSING:
+            return
+        hook = self.context.raw_data_hook
+        if hook is not None:
+            data = hook(self.facts, data)
+            if not data:
+                return
+        reader = self.http.reader
+        reader.receive(data)
+        exchange = self.exchange
+        if self._is_next_due or (exchange is not None and (exchange.body is None or exchange.body.is_complete)):
+            if reader.buffered_bytes > MAX_PIPELINED:
+                self.pause_reading()
+            return
+        self._advance()
+
+    def eof_received(self) -> bool:
+        """The client sends no more. True keeps the connection for an answer that is still to come."""
+        exchange = self.exchange
+        if self.timer is CLOSING or exchange is None:
+            return False
+        if exchange.body is not None and not exchange.body.is_complete:
+            return False
+        self.is_half_closed = True
+        self._wait_half_closed()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, for whatever reason."""
+        context = self.context
+        context.connections.discard(self)
+        del exc
+        self.release()
+        self._drop_exchange("")
+        if self._gauge is not None:
+            self._gauge.connections -= 1
+        if self.links:
+            context.relay.session_ended(self.number, self.links)
+        if context.all_closed is not None and not context.connections and not context.all_closed.done():
+            context.all_closed.set_result(None)
+
+    def writable(self) -> None:
+        """The client has taken what was written (client_socket)."""
+        exchange = self.exchange
+        if exchange is not None and exchange.response is not None:
+            exchange.response.pump()
+        elif self._is_next_due and self.timer is not CLOSING:
+            self._is_next_due = False
+            self._next()
+
+    # --- requests
+
+    def _advance(self) -> None:
+        """Read on until bytes are missing or the request is complete."""
+        http = self.http
+        try:
+            while True:
+                event = http.next_event()
+                if event.__class__ is RequestHead:
+                    self._begin(event)
+                    if event.content_length == 0 or self.exchange is None:
+                        return
+                elif event is _NEED_DATA:
+                    break
+                elif event.__class__ is bytes:
+                    if self.exchange is not None and self.exchange.body is not None:
+                        self.exchange.body.receive(event)
+                elif event is _BODY_END:
+                    if self._body_ended():
+                        return
+                else:
+                    break
+        except RemoteProtocolError as error:
+            self._refuse_fault(error)
+            return
+        self._wait_for_more()
+
+    def _begin(self, head: RequestHead) -> None:
+        context = self.context
+        now = context.monotonic()
+        routes = self._routes
+        if routes is None:
+            address = self.address
+            routes = self._routes = context.routing.at(address.server_ip, address.server_port)
+        try:
+            route = routes.find(head.host, head.target)
+        except RemoteProtocolError as error:
+            self._refuse_fault(error, asked_by(head))
+            return
+        if route.gauge is not self._gauge:
+            if route.gauge.is_full:
+                self.refuse(page_of_queue("ConnLimit"), asked=asked_by(head, route.site.id))
+                return
+            if self._gauge is not None:
+                self._gauge.connections -= 1
+            self._gauge = route.gauge
+            route.gauge.connections += 1
+            self.timeout_seconds = route.site.limits.connection_timeout_seconds
+        exchange = self.exchange = Exchange(self, head, route, self._began_at or now)
+        self._began_at = 0.0
+        self.deadline = NEVER
+        if head.content_length == 0:
+            context.relay.submit(exchange)
+        else:
+            exchange.body = RequestBody()
+            self._is_submitted = False
+
+    def _body_ended(self) -> bool:
+        """Whether there is nothing more to do here: an unread body is at its end, and the next request was begun."""
+        exchange = self.exchange
+        if exchange is None:
+            self._next()
+            return True
+        assert exchange.body is not None
+        exchange.body.is_complete = True
+        self.deadline = NEVER
+        return False
+
+    def _wait_for_more(self) -> None:
+        """What had come is worked up: pass the body on, and set the clock for what is to come."""
+        exchange, context = self.exchange, self.context
+        if exchange is None:
+            if self.http.phase is Phase.IDLE and self.http.reader.buffered_bytes and self.timer is not HEADER:
+                self.timer = HEADER
+                self.deadline = context.now + context.header_wait_seconds + 1
+                self._began_at = context.monotonic()
+            elif self.http.phase is Phase.ANSWERED_EARLY:
+                self._wait_for_body()
+            return
+        if not self._is_submitted:
+            self._is_submitted = True
+            context.relay.submit(exchange)
+        else:
+            send_body(exchange)
+        if self.exchange is exchange:
+            self.body_moved()
+
+    def body_moved(self) -> None:
+        """The backlog of the body has changed (exchange.Client)."""
+        exchange = self.exchange
+        body = None if exchange is None else exchange.body
+        if body is None or body.is_complete:
+            if self.is_read_paused and self.http.reader.buffered_bytes <= MAX_PIPELINED:
+                self.resume_reading()
+        elif body.is_backlogged:
+            self.pause_reading()
+            if self.timer is BODY:
+                self.deadline = NEVER
+        else:
+            self.resume_reading()
+            if not self.http.awaits_continue:
+                self._wait_for_body()
+
+    def expect_body(self) -> None:
+        """The worker asks for the body (exchange.Client)."""
+        raw_continue = self.http.ask_for_body()
+        if raw_continue:
+            self.write(raw_continue)
+
+    def _wait_for_body(self) -> None:
+        self.timer = BODY
+        self.deadline = self.context.now + self.timeout_seconds + 1
+
+    def request_answered(self) -> None:
+        """The answer is out and the connection is kept (answering)."""
+        if self.http.phase is _DONE:
+            self._next()
+        else:  # the rest of the body is read and dropped
+            self._wait_for_body()
+            self.resume_reading()
+
+    def _next(self) -> None:
+        """The request is answered and complete: read the next one."""
+        if self.is_write_paused:
+            self._is_next_due = True
+            return
+        http, context = self.http, self.context
+        http.start_next()
+        has_bytes = http.reader.buffered_bytes > 0
+        if self.is_half_closed and not has_bytes:
+            self.end(linger=False)
+            return
+        self.timer = IDLE
+        self.deadline = context.now + self.timeout_seconds + 1
+        if self.is_read_paused:
+            self.resume_reading()
+        if has_bytes:
+            self._advance()
+
+    def _refuse_fault(self, error: RemoteProtocolError, asked: Asked | None = None) -> None:
+        exchange = self.exchange
+        if exchange is not None:  # its body is malformed
+            if exchange.response is not None:
+                self._drop_exchange(error.fault.reason)
+                self.break_off()
+                return
+            if self._is_submitted:
+                self.context.relay.client_gone(exchange)
+        elif self.http.phase is Phase.ANSWERED_EARLY:
+            self.end(linger=True)
+            return
+        self.refuse(page_of_fault(error.fault), asked=asked or asked_in_vain(error.raw_head))
+
+    def waited_too_long(self) -> None:
+        """No worker took the request within the site's connectionTimeout: close, HTTPERR Timer_ReqQueue."""
+        self.refuse(page_of_queue("Timer_ReqQueue"), closes_only=True)
+
+    def deadline_passed(self) -> None:
+        """`deadline` is over: close, unless the client has shown life."""
+        timer, self.deadline = self.timer, NEVER
+        if timer is HALF_CLOSED:
+            if self.taken_bytes() > self.mark:
+                self._wait_half_closed()
+            else:
+                self.transport.abort()
+            return
+        if timer is SLOW and self.keeps_pace():
+            return
+        if timer is CLOSING:
+            self.transport.abort()
+            return
+        exchange = self.exchange
+        if exchange is None:
+            self.note(0, timer, NOTHING_ASKED)
+            self.end(linger=False)
+        else:
+            self._drop_exchange(timer)
+            self.break_off()
+
+    def shut_down(self) -> None:
+        """The listener drains: close now if nothing is in hand, otherwise after the answer."""
+        if self.exchange is None and self.http.phase is Phase.IDLE and not self.http.reader.buffered_bytes:
+            self.end(linger=False)
+
+    def _drop_exchange(self, reason: str) -> None:
+        """The client is gone or was given up: tell the worker, write down what there is to say."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.exchange = None
+        was_waiting = self.context.relay.client_gone(exchange)
+        asked = asked_by(exchange.head, exchange.route.site.id, exchange.route.queue)
+        self.note(0, reason or ("Client_Reset" if was_waiting else "Connection_Dropped"), asked)
+        if exchange.response is not None:
+            status, substatus, _ = exchange.response.codes
+            self.record(exchange, (status, substatus, _ERROR_CLIENT_LEFT), exchange.response.sent_bytes)
+
+    def _wait_half_closed(self) -> None:
+        self.timer = HALF_CLOSED
+        self.mark = self.taken_bytes()
+        self.deadline = self.context.now + HALF_CLOSE_SECONDS

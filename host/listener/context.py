@@ -1,0 +1,116 @@
+"""What all connections of one listener share: the configuration in force, the clock, the relay, the logs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from host.config.model import WebLimits
+from host.http1.limits import Limits
+from host.http1.policy import HeadPolicy
+from host.http1.writer import Stamp
+from host.listener.bindings import RoutingTable
+from host.listener.error_log import ErrorLog, Log
+from host.listener.exchange import Exchange
+from host.listener.relay import Relay
+from host.wire.control_messages import AnyMessage
+
+RawDataHook = Callable[[bytes, bytes], bytes]
+"""(connection facts, bytes as they came) to the bytes that are parsed; IIS 5's raw-data filters."""
+
+DEFAULT_HEADER_WAIT_SECONDS: Final = 120  # headerWaitTimeout 0 leaves the driver's default
+
+
+class Clock(Protocol):
+    """Where the time comes from; tests move it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
+
+
+class OpenConnection(Protocol):
+    """A client connection, as the clock and the listener see it."""
+
+    deadline: float
+    exchange: Exchange | None
+
+    def deadline_passed(self) -> None:
+        """`deadline` is over."""
+
+    def shut_down(self) -> None:
+        """Close now if nothing is in hand, otherwise after the answer."""
+
+    def break_off(self) -> None:
+        """Reset the connection."""
+
+
+class ListenerContext:
+    """Shared by the connections of one listener.
+
+    `now` is the clock at the last tick: coarse, free, and what deadlines are made of.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        send: Callable[[AnyMessage], None],
+        log: Log,
+        clock: Clock,
+        limits: Limits,
+        raw_data_hook: RawDataHook | None,
+    ) -> None:
+        self.loop: Final = loop
+        self.log: Final = log
+        self.clock: Final = clock
+        self.monotonic: Final = clock.monotonic
+        self.raw_data_hook: Final = raw_data_hook
+        self.policy: Final = HeadPolicy(limits)
+        self.routing: Final = RoutingTable(limits)
+        self.errors: Final = ErrorLog(log)
+        self.relay: Final = Relay(loop, send, clock.monotonic)
+        self.connections: set[OpenConnection] = set()
+        self.connection_numbers = itertools.count(1)
+        self.max_connections = 0  # 0: as many as come
+        self.web_limits = WebLimits()
+        self.refused_at = -1.0  # when HTTPERR last said so
+        self.is_draining = False
+        self.all_closed: asyncio.Future[None] | None = None  # awaited by a drain
+        self.now = clock.monotonic()
+        self._wall_offset = clock.wall() - self.now
+        self.stamp: Final = Stamp(clock.wall())
+
+    def wall(self, monotonic: float) -> float:
+        """Seconds since the epoch at that moment of the monotonic clock (right to the last tick's adjustment)."""
+        return monotonic + self._wall_offset
+
+    def tick(self) -> None:
+        """Once a second: the clocks, the Date field, and every deadline."""
+        self.now = now = self.clock.monotonic()
+        wall = self.clock.wall()
+        self._wall_offset = wall - now
+        self.stamp.update(wall)
+        late = [connection for connection in self.connections if connection.deadline <= now]
+        for connection in late:
+            connection.deadline_passed()
+        for exchange in self.relay.tick(now):
+            if exchange.client is not None:
+                exchange.client.waited_too_long()
+
+    @property
+    def header_wait_seconds(self) -> int:
+        """How long a head may take to come."""
+        return self.web_limits.header_wait_timeout_seconds or DEFAULT_HEADER_WAIT_SECONDS

@@ -1,0 +1,57 @@
+"""Accepting: listening sockets come from outside and are served here until they are taken back.
+
+Both event loops accept natively: nothing makes new connections cheaper. Their back-off when descriptors run out:
+asyncio stops accepting for a second, uvloop (libuv) accepts and closes. Neither should happen, because the listener
+refuses connections itself before the limit of open files is reached (`descriptor_budget`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from collections.abc import Callable
+from typing import Final
+
+BACKLOG: Final = 4096
+_RESERVED_DESCRIPTORS: Final = 256  # links, logs, files on their way, second descriptors of connections that send files
+
+
+def descriptor_budget() -> int:
+    """How many client connections this process may have open at once."""
+    soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft_limit == resource.RLIM_INFINITY:
+        return 0
+    return max(16, (soft_limit - _RESERVED_DESCRIPTORS) * 3 // 4)
+
+
+class Endpoints:
+    """The listening sockets in use, by endpoint (`address:port`)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, new_connection: Callable[[], asyncio.Protocol]) -> None:
+        self._loop = loop
+        self._new_connection = new_connection
+        self._serving: dict[str, asyncio.Task[asyncio.Server]] = {}
+
+    def listen(self, endpoint: str, listening: socket.socket) -> None:
+        """Accept on this socket, which is ours from now on. An endpoint that is served already is replaced."""
+        self.unlisten(endpoint)
+        listening.setblocking(False)
+        serve = self._loop.create_server(self._new_connection, sock=listening, backlog=BACKLOG)
+        self._serving[endpoint] = self._loop.create_task(serve)
+
+    def unlisten(self, endpoint: str) -> None:
+        """Accept no more there; open connections stay."""
+        task = self._serving.pop(endpoint, None)
+        if task is not None:
+            task.add_done_callback(_close_server)
+
+    def close(self) -> None:
+        """Accept no more anywhere."""
+        for endpoint in list(self._serving):
+            self.unlisten(endpoint)
+
+
+def _close_server(task: asyncio.Task[asyncio.Server]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()

@@ -1,0 +1,93 @@
+"""Sends pieces of files with sendfile, without their bytes passing through Python.
+
+The transport's own descriptor cannot be watched (uvloop refuses), so the work is done on a duplicate of it. The caller
+makes sure that the transport holds no unsent bytes while a piece is under way. At most TURN_BYTES go out per connection
+and loop turn, so that one large file does not starve the other connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+TURN_BYTES: Final = 2 * 1024 * 1024
+
+
+class FileSender:
+    """The piece under way on one connection. `done(ok)` is called when it is sent, or cannot be."""
+
+    __slots__ = ("_descriptor", "_done", "_is_watching", "_left", "_loop", "_offset", "_prefix", "_socket")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._loop = loop
+        self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        self._socket.setblocking(False)
+        self._descriptor = -1
+        self._offset = self._left = 0
+        self._prefix = b""
+        self._is_watching = False
+        self._done: Callable[[bool], None] | None = None
+
+    @property
+    def left_bytes(self) -> int:
+        """Bytes of the piece under way that the kernel has not taken."""
+        return len(self._prefix) + self._left
+
+    def send(self, prefix: bytes, descriptor: int, offset: int, length: int, done: Callable[[bool], None]) -> None:
+        """Send `prefix`, then the piece. `descriptor` is owned and closed here; `done` is never called from inside."""
+        self._prefix, self._descriptor, self._offset, self._left, self._done = prefix, descriptor, offset, length, done
+        self._loop.call_soon(self._turn)
+
+    def close(self) -> None:
+        """Drop what is under way; `done` is not called."""
+        self._done = None
+        self._stop_watching()
+        self._close_descriptor()
+        self._socket.close()
+
+    def _turn(self) -> None:
+        if self._descriptor < 0:
+            return
+        try:
+            is_sent = self._send_some()
+        except BlockingIOError:
+            is_sent = False
+        except OSError:
+            self._finish(False)
+            return
+        if is_sent:
+            self._finish(self._left == 0)
+        elif not self._is_watching:
+            self._is_watching = True
+            self._loop.add_writer(self._socket.fileno(), self._turn)
+
+    def _send_some(self) -> bool:
+        """One turn's worth; whether there is nothing left to do. A file that has become shorter ends early."""
+        while self._prefix:
+            count = self._socket.send(self._prefix, socket.MSG_MORE)
+            self._prefix = self._prefix[count:]
+        wanted = min(self._left, TURN_BYTES)
+        count = os.sendfile(self._socket.fileno(), self._descriptor, self._offset, wanted) if wanted else 0
+        self._offset += count
+        self._left -= count
+        return self._left == 0 or count == 0
+
+    def _finish(self, ok: bool) -> None:
+        self._stop_watching()
+        self._close_descriptor()
+        done, self._done = self._done, None
+        if done is not None:
+            done(ok)
+
+    def _stop_watching(self) -> None:
+        if self._is_watching:
+            self._is_watching = False
+            self._loop.remove_writer(self._socket.fileno())
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

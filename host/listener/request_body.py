@@ -1,0 +1,88 @@
+"""A request's body on its way to a worker: under the worker's window, and kept while it may be needed again.
+
+What has come and may not be sent yet waits here; the connection stops reading while that is more than BACKLOG, so an
+upload never lies in the listener's memory. The first KEPT_FOR_REPLAY bytes are kept, so that a request with a small
+body can be given to another worker.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.wire.frames import INITIAL_BODY_WINDOW
+
+KEPT_FOR_REPLAY: Final = 64 * 1024
+BACKLOG: Final = 64 * 1024
+
+
+class RequestBody:
+    """One request's body."""
+
+    __slots__ = ("_kept", "_unsent", "_unsent_bytes", "_window", "is_complete", "is_end_sent", "received_bytes")
+
+    def __init__(self) -> None:
+        self.is_complete = False  # the client has sent all of it
+        self.is_end_sent = False  # the worker knows
+        self.received_bytes = 0
+        self._window = INITIAL_BODY_WINDOW
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+        self._kept: list[bytes] | None = []
+
+    @property
+    def is_backlogged(self) -> bool:
+        """Whether the client should be read no further for now."""
+        return self._unsent_bytes > BACKLOG
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether everything that has come is kept, so that another worker can be given the request."""
+        return self._kept is not None
+
+    @property
+    def is_all_sent(self) -> bool:
+        """Whether nothing waits and nothing more will come."""
+        return self.is_complete and not self._unsent
+
+    def receive(self, data: bytes) -> None:
+        """More of it."""
+        self.received_bytes += len(data)
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+        if self._kept is not None:
+            if self.received_bytes > KEPT_FOR_REPLAY:
+                self._kept = None
+            else:
+                self._kept.append(data)
+
+    def grant(self, count: int) -> None:
+        """The worker can take `count` bytes more."""
+        self._window += count
+
+    def take(self) -> bytes:
+        """What may be sent now."""
+        if not self._unsent or self._window <= 0:
+            return b""
+        data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
+        if len(data) > self._window:
+            data, rest = data[: self._window], data[self._window :]
+            self._unsent = [rest]
+        else:
+            self._unsent = []
+        self._unsent_bytes -= len(data)
+        self._window -= len(data)
+        return data
+
+    def rewind(self) -> None:
+        """The worker died: everything is to be sent again, to another. Only while `is_at_hand`."""
+        kept = self._kept
+        if kept is None:
+            raise ValueError("the body is not at hand any more")
+        self._unsent = list(kept)
+        self._unsent_bytes = self.received_bytes
+        self._window = INITIAL_BODY_WINDOW
+        self.is_end_sent = False
+
+    def forget(self) -> None:
+        """The response has begun: nobody will need it again."""
+        self._kept = None

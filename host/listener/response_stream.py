@@ -1,0 +1,212 @@
+"""A response that comes in pieces: bytes and files in order, as fast as the client takes them.
+
+Bytes go to the transport until it says stop; small pieces of files are read and sent like bytes, large ones by
+sendfile.
+The worker's window opens again by what has left. A piece of a file costs no memory, so its share is given back when it
+arrives, as long as not too much is ahead: the worker prepares the next piece while this one is being sent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from host.http1.errors import ShortBodyError
+from host.http1.writer import BodyFraming
+from host.listener.exchange import Exchange
+from host.listener.file_piece import FilePiece
+from host.wire.frames import INITIAL_RESPONSE_WINDOW
+from host.wire.request_dialogue import FlowWindow
+
+GRANT_STEP: Final = INITIAL_RESPONSE_WINDOW // 4
+SMALL_PIECE: Final = 64 * 1024  # a piece of a file up to this size is read and written with what stands before it
+FILES_AHEAD: Final = 4 * 1024 * 1024  # bytes of file pieces that may wait before their window is held back
+
+
+class Sink(Protocol):
+    """The client's connection, as a stream sees it."""
+
+    is_write_paused: bool
+
+    def write(self, data: bytes) -> None:
+        """To the transport."""
+
+    def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
+        """Begin to send `prefix` and the piece, whose descriptor is taken; false: not now, `pump` will be called."""
+
+    def stream_ended(self, exchange: Exchange, *, is_whole: bool) -> None:
+        """Everything is out, or (`is_whole` false) cannot be completed: the connection must break."""
+
+
+class ResponseStream:
+    """One response under way. `grant(bytes)` opens the worker's window."""
+
+    __slots__ = (
+        "_ahead",
+        "_consumed",
+        "_exchange",
+        "_framing",
+        "_grant",
+        "_is_ended",
+        "_is_finished",
+        "_is_sending_file",
+        "_line",
+        "_sink",
+        "_window",
+        "codes",
+        "sent_bytes",
+    )
+
+    def __init__(
+        self, exchange: Exchange, sink: Sink, framing: BodyFraming, head: bytes, grant: Callable[[int], None]
+    ) -> None:
+        self._exchange = exchange
+        self._sink = sink
+        self._framing = framing
+        self._grant = grant
+        self._line: deque[tuple[bytes, int] | FilePiece] = deque()  # bytes, and what they count in the window
+        self._window = FlowWindow(INITIAL_RESPONSE_WINDOW)
+        self._consumed = 0  # bytes to give back to the worker
+        self._ahead = 0  # bytes of file pieces in the line
+        self._is_ended = False
+        self._is_finished = False
+        self._is_sending_file = False
+        self.sent_bytes = 0  # what the client gets, framing included
+        self.codes = (0, 0, 0)  # status, substatus, win32 status, for the log
+        self._append(head, 0)
+
+    def first_body(self, data: bytes) -> None:
+        """Body bytes that came with the head: they do not count in the window."""
+        self._append(self._framing.piece(data), 0)
+
+    def data(self, data: bytes) -> None:
+        """A piece. Raises WireError when the worker exceeds its window."""
+        self._window.spend(len(data))
+        framed = self._framing.piece(data)
+        if framed:
+            self._append(framed, len(data))
+        else:
+            self._consumed += len(data)
+
+    def file(self, offset: int, length: int) -> FilePiece | None:
+        """A piece of a file, to be given its descriptor; None when it is not sent. Raises WireError."""
+        self._window.spend(length)
+        prefix, allowed, suffix = self._framing.enclose(length)
+        self._consumed += length - allowed
+        if not allowed:
+            return None
+        self._append(prefix, 0)
+        piece = FilePiece(offset, allowed, is_granted=self._ahead <= FILES_AHEAD)
+        if piece.is_granted:
+            self._consumed += allowed
+        self._ahead += allowed
+        self.sent_bytes += allowed
+        self._line.append(piece)
+        self._append(suffix, 0)
+        return piece
+
+    def end(self) -> None:
+        """No more pieces will come."""
+        self._is_ended = True
+
+    def pump(self) -> None:
+        """Move what can move: after new pieces, and when the client has taken some."""
+        if self._is_finished:
+            return
+        if not self._is_sending_file:
+            self._move()
+        self._give_back()
+        if self._is_ended and not self._line and not self._is_sending_file:
+            self._finish()
+
+    def close(self) -> None:
+        """The connection is gone: drop everything."""
+        self._is_finished = True
+        for item in self._line:
+            if isinstance(item, FilePiece):
+                item.close()
+        self._line.clear()
+
+    def _append(self, data: bytes, charge: int) -> None:
+        if data:
+            self._line.append((data, charge))
+            self.sent_bytes += len(data)
+
+    def _move(self) -> None:
+        line, sink = self._line, self._sink
+        ready: list[bytes] = []
+        while line and not sink.is_write_paused:
+            item = line[0]
+            if isinstance(item, FilePiece):
+                if item.descriptor < 0:
+                    break
+                if item.length > SMALL_PIECE:
+                    self._is_sending_file = sink.send_file(b"".join(ready), item, self._file_sent)
+                    if self._is_sending_file:
+                        ready = []
+                        self._leave(item)
+                    break
+                data = self._read_small(item)
+                if data is None:
+                    return
+                self._leave(item)
+            else:
+                data, charge = item
+                self._consumed += charge
+                line.popleft()
+            ready.append(data)
+            if len(data) >= SMALL_PIECE:  # the transport may say stop
+                sink.write(b"".join(ready))
+                ready = []
+        if ready:
+            sink.write(b"".join(ready))
+
+    def _leave(self, piece: FilePiece) -> None:
+        self._line.popleft()
+        self._ahead -= piece.length
+        if not piece.is_granted:
+            self._consumed += piece.length
+
+    def _read_small(self, piece: FilePiece) -> bytes | None:
+        try:
+            data = os.pread(piece.descriptor, piece.length, piece.offset)
+        except OSError:
+            data = b""
+        piece.close()
+        if len(data) < piece.length:  # the file has become shorter: the promised length cannot be kept
+            self._break()
+            return None
+        return data
+
+    def _file_sent(self, ok: bool) -> None:
+        self._is_sending_file = False
+        if self._is_finished:
+            return
+        if ok:
+            self.pump()
+        else:
+            self._break()
+
+    def _give_back(self) -> None:
+        if self._consumed >= GRANT_STEP and not self._sink.is_write_paused and not self._is_ended:
+            granted, self._consumed = self._consumed, 0
+            self._window.grant(granted)
+            self._grant(granted)
+
+    def _finish(self) -> None:
+        try:
+            last = self._framing.end()
+        except ShortBodyError:
+            self._break()
+            return
+        self._is_finished = True
+        if last:
+            self._sink.write(last)
+            self.sent_bytes += len(last)
+        self._sink.stream_ended(self._exchange, is_whole=True)
+
+    def _break(self) -> None:
+        self.close()
+        self._sink.stream_ended(self._exchange, is_whole=False)

@@ -1,0 +1,148 @@
+"""The listener: endpoints, routing, relay and clock, joined; what the processes above it talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from host.config.model import Snapshot
+from host.http1.limits import Limits
+from host.isolation.process_model import ProcessModel
+from host.listener.connection import ClientConnection
+from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClock
+from host.listener.endpoints import Endpoints, descriptor_budget
+from host.listener.error_log import Log
+from host.listener.exchange import Exchange
+from host.wire.control_messages import AnyMessage, RequestRow
+from host.wire.request_dialogue import RequestState
+
+TICK_SECONDS: Final = 1.0
+
+
+class Listener:
+    """HTTP.sys's role. Every method is called from the loop's thread.
+
+    `send` takes what the listener has to say to the service: Demand when requests wait and no worker has credit (again
+    each second while that lasts), WorkerGone when a link has closed, Event. `log` takes a record for every answered
+    request and one for every refusal. `raw_data_hook(connection facts, bytes)` sees what clients send before it is
+    parsed and returns what is parsed instead. `clock` is the time (tests move it and call `tick` themselves).
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        send: Callable[[AnyMessage], None],
+        log: Log,
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        raw_data_hook: RawDataHook | None = None,
+    ) -> None:
+        self._loop = loop
+        self._context = ListenerContext(
+            loop,
+            send=send,
+            log=log,
+            clock=clock or SystemClock(),
+            limits=limits or Limits(),
+            raw_data_hook=raw_data_hook,
+        )
+        self._context.max_connections = descriptor_budget()
+        self._endpoints = Endpoints(loop, partial(ClientConnection, self._context))
+        self._ticking = loop.call_later(TICK_SECONDS, self._tick)
+
+    @property
+    def connection_count(self) -> int:
+        """Client connections that are open."""
+        return len(self._context.connections)
+
+    def configure(self, snapshot: Snapshot, model: ProcessModel) -> None:
+        """Route and limit by this configuration from now on; requests in hand keep the one they came under."""
+        context = self._context
+        context.web_limits = snapshot.web_limits
+        context.routing.configure(snapshot, model)
+        for name, pool in context.routing.queues.items():
+            closes_only = pool.load_balancer_capabilities == "TcpLevel"
+            context.relay.set_queue(name, limit=pool.queue_length, closes_only=closes_only)
+
+    def listen(self, endpoint: str, sock: socket.socket) -> None:
+        """Accept on this listening socket, which is the listener's from now on. `endpoint` is `address:port`."""
+        self._endpoints.listen(endpoint, sock)
+
+    def unlisten(self, endpoint: str) -> None:
+        """Accept no more there; connections that are open stay."""
+        self._endpoints.unlisten(endpoint)
+
+    def set_queue_state(self, queue: str, reason: str) -> None:
+        """Take requests of this queue (empty reason), or refuse them with that HTTPERR reason."""
+        self._context.relay.set_queue_state(queue, reason)
+
+    def attach_worker(
+        self, queue: str, worker: str, pid: int, link_socket: socket.socket, side_socket: socket.socket
+    ) -> None:
+        """A worker serves that queue over these sockets, which are the listener's from now on."""
+        self._context.relay.attach(queue, worker, pid, link_socket, side_socket)
+
+    def detach_worker(self, worker: str) -> None:
+        """Hand nothing more to that worker and send it DRAIN; it finishes what it has."""
+        self._context.relay.detach(worker)
+
+    def requests(self) -> list[RequestRow]:
+        """The requests under way, oldest first."""
+        context = self._context
+        now = context.monotonic()
+        under_way = [item.exchange for item in context.connections if item.exchange is not None]
+        return [_row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
+
+    def tick(self) -> None:
+        """Look at the clock: deadlines, demands, the Date field. Called once a second by the listener itself."""
+        self._context.tick()
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more, finish the requests in hand (for so many seconds at most), say DRAIN to the workers,
+        close everything."""
+        context = self._context
+        self._endpoints.close()
+        context.is_draining = True
+        for connection in list(context.connections):
+            connection.shut_down()
+        if context.connections:
+            context.all_closed = self._loop.create_future()
+            await asyncio.wait([context.all_closed], timeout=seconds)
+        for connection in list(context.connections):
+            connection.break_off()
+        self._ticking.cancel()
+        context.relay.close()
+
+    def _tick(self) -> None:
+        self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
+        self._context.tick()
+
+
+def _row(exchange: Exchange, now: float) -> RequestRow:
+    client, head, site = exchange.client, exchange.head, exchange.route.site
+    assert client is not None
+    address = client.address
+    return RequestRow(
+        request_id=f"{client.number}-{exchange.number}",
+        connection_id=client.number,
+        verb=head.method.decode("latin-1"),
+        url=head.target.decode("latin-1"),
+        site_id=site.id,
+        host_name=head.host.decode("latin-1"),
+        client_ip_address=address.client_ip,
+        local_port=address.server_port,
+        time_elapsed=int((now - exchange.received_at) * 1000),
+        pipeline_state=_pipeline_state(exchange),
+        worker="" if exchange.link is None else exchange.link.worker,
+        queue=exchange.route.queue,
+    )
+
+
+def _pipeline_state(exchange: Exchange) -> str:
+    if exchange.link is None:
+        return "Queued"
+    return "SendResponse" if exchange.state is RequestState.RESPONDING else "ExecuteRequestHandler"

@@ -1,0 +1,155 @@
+"""A worker's frames about its requests: checked against the dialogue, passed on to the clients.
+
+A frame that is not legal where it comes, or cannot be read, is a WireError: the caller closes that worker's link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from host.http1.errors import ResponseHeadError
+from host.listener.exchange import Exchange
+from host.listener.refusals import page_of_bad_answer, page_of_reset
+from host.listener.request_frames import send_body
+from host.listener.worker_link import WorkerLink
+from host.wire.codec import decode_end, decode_file, decode_log, decode_number, decode_reset, decode_response
+from host.wire.errors import WireError
+from host.wire.frames import Kind, ResponseFlag
+from host.wire.request_dialogue import RequestState, next_state
+
+ERROR_CONNECTION_ABORTED: Final = 1236  # the win32 status of a response that was cut
+_COMPLETE: Final = int(ResponseFlag.COMPLETE)
+_RESPONSE: Final = Kind.RESPONSE
+_SENT: Final = RequestState.SENT
+_STARTED: Final = RequestState.STARTED
+_RESPONDING: Final = RequestState.RESPONDING
+_DONE: Final = RequestState.DONE
+
+
+class WorkerFrames:
+    """Handles frames of all links; `flush` after each batch."""
+
+    def __init__(self) -> None:
+        self._dirty: list[Exchange] = []  # responses that got pieces since the last flush
+        self._handlers: Final[dict[Kind, Callable[[WorkerLink, Exchange, bytes], None]]] = {
+            Kind.STARTED: _note_started,
+            Kind.BODY_WINDOW: _open_body_window,
+            Kind.LOG: _note_log,
+            Kind.DATA: self._pass_data,
+            Kind.FILE: self._pass_file,
+            Kind.END: self._end,
+            Kind.RESET: _reset,
+        }
+
+    def take(self, link: WorkerLink, kind: Kind, number: int, body: bytes) -> None:
+        """One frame. Raises WireError."""
+        if number == 0:
+            if kind is not Kind.CREDIT:
+                raise WireError(f"{kind.name} is not legal for the link itself")
+            link.credit += decode_number(body)
+            return
+        exchange = link.exchanges.get(number)
+        if exchange is None:
+            raise WireError(f"{kind.name} for request {number}, which it does not have")
+        if kind is _RESPONSE:
+            self._respond(link, exchange, body)
+            return
+        state = exchange.state = next_state(exchange.state, kind)
+        if state is _DONE:
+            del link.exchanges[number]
+        self._handlers[kind](link, exchange, body)
+
+    def flush(self) -> None:
+        """Write what has come together."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for exchange in dirty:
+                if exchange.response is not None and exchange.client is not None:
+                    exchange.response.pump()
+
+    def _respond(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        state = exchange.state
+        if state is not _SENT and state is not _STARTED:
+            raise WireError(f"RESPONSE is not legal for a request that is {state.value}")
+        frame = decode_response(body)
+        is_complete = frame.flags & _COMPLETE
+        if is_complete:
+            exchange.state = _DONE
+            del link.exchanges[exchange.number]
+            link.credit += frame.credit
+        else:
+            exchange.state = _RESPONDING
+        client = exchange.client
+        if client is None:
+            return
+        try:
+            if is_complete:
+                client.answer(exchange, frame)
+            else:
+                client.begin_answer(exchange, frame)
+                if exchange.body is not None:
+                    exchange.body.forget()
+                self._dirty.append(exchange)
+        except (ResponseHeadError, WireError) as error:
+            client.refuse(page_of_bad_answer(str(error) if client.is_local else ""))
+            raise WireError(str(error)) from error
+
+    def _pass_data(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        del link
+        if exchange.response is not None and exchange.client is not None:
+            exchange.response.data(body)
+            self._dirty.append(exchange)
+
+    def _pass_file(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        sequence, offset, length = decode_file(body)
+        piece = None
+        if exchange.response is not None and exchange.client is not None:
+            piece = exchange.response.file(offset, length)
+            self._dirty.append(exchange)
+        link.claim(exchange, sequence, piece)
+
+    def _end(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        link.credit += decode_end(body)
+        _drop_unclaimed(link, exchange)
+        if exchange.response is not None and exchange.client is not None:
+            exchange.response.end()
+            self._dirty.append(exchange)
+
+
+def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    """The table has noted it."""
+    del link, exchange, body
+
+
+def _note_log(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    del link
+    exchange.log = decode_log(body)
+
+
+def _open_body_window(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    del link
+    count = decode_number(body)
+    if exchange.body is not None and exchange.client is not None:
+        exchange.body.grant(count)
+        exchange.client.expect_body()
+        send_body(exchange)
+        exchange.client.body_moved()
+
+
+def _reset(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    status, substatus, credit, reason = decode_reset(body)
+    link.credit += credit
+    _drop_unclaimed(link, exchange)
+    client = exchange.client
+    if client is None:
+        return
+    if exchange.response is None:
+        client.reset(exchange, page_of_reset(status, reason if client.is_local else ""), substatus)
+    else:
+        client.cut("", ERROR_CONNECTION_ABORTED)
+
+
+def _drop_unclaimed(link: WorkerLink, exchange: Exchange) -> None:
+    if link.has_unclaimed:
+        link.forget(exchange.number)

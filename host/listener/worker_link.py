@@ -1,0 +1,249 @@
+"""The link to one worker: a stream socket for frames, a side socket for descriptors. With `relay.py` the only files
+that know the transport.
+
+Frames of one loop turn go out in one write. What arrives is handed on frame by frame, and then `turn_ended` once, so
+that a response whose pieces came together leaves in one write, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from host.listener.exchange import Exchange
+from host.listener.file_piece import FilePiece
+from host.wire.codec import FrameDecoder
+from host.wire.errors import WireError
+from host.wire.frames import SIDE_PACKET, Kind
+
+_READ_BYTES: Final = 256 * 1024
+_MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
+_MAX_WANTED: Final = 1024  # frames whose descriptor has not come
+_CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
+
+
+class LinkOwner(Protocol):
+    """Who is told what a link says."""
+
+    @property
+    def frame(self) -> Callable[[WorkerLink, Kind, int, bytes], None]:
+        """Takes one frame (kind, request number, body). Raises WireError when it breaks the dialogue."""
+
+    def turn_ended(self, link: WorkerLink) -> None:
+        """All frames of one read have been handed on."""
+
+    def link_closed(self, link: WorkerLink, broken: str) -> None:
+        """Once: the link is closed; `broken` says why when it did not simply end."""
+
+
+class WorkerLink:
+    """One worker, as the listener sees it."""
+
+    __slots__ = (
+        "_decoder",
+        "_descriptors",
+        "_is_flush_due",
+        "_loop",
+        "_owner",
+        "_queued",
+        "_side",
+        "_stream",
+        "_unsent",
+        "_wanted",
+        "credit",
+        "exchanges",
+        "is_closed",
+        "is_draining",
+        "pid",
+        "queue",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        owner: LinkOwner,
+        stream: socket.socket,
+        side: socket.socket,
+        *,
+        queue: str,
+        worker: str,
+        pid: int,
+    ) -> None:
+        """Reads both sockets, which are the link's from now on."""
+        self._loop = loop
+        self._owner = owner
+        self._stream = stream
+        self._side = side
+        self.queue = queue
+        self.worker = worker
+        self.pid = pid
+        self.credit = 0
+        self.exchanges: dict[int, Exchange] = {}  # requests it has, by number
+        self.is_draining = False
+        self.is_closed = False
+        self._decoder = FrameDecoder()
+        self._queued: list[bytes] = []
+        self._unsent = b""
+        self._is_flush_due = False
+        self._descriptors: dict[tuple[int, int], int] = {}  # came before their frame
+        self._wanted: dict[tuple[int, int], tuple[FilePiece | None, Exchange]] = {}  # their frame came before them
+        stream.setblocking(False)
+        side.setblocking(False)
+        loop.add_reader(stream.fileno(), self._readable)
+        loop.add_reader(side.fileno(), self._side_readable)
+
+    def send(self, frame: bytes) -> None:
+        """Send this with everything else of the turn."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+        self._queued.append(frame)
+
+    def claim(self, exchange: Exchange, sequence: int, piece: FilePiece | None) -> None:
+        """Give `piece` the descriptor that is sent with these numbers, now or when it comes; None drops it.
+
+        Raises WireError for a worker that announces files and never sends them.
+        """
+        key = (exchange.number, sequence)
+        if key not in self._descriptors:
+            self._side_readable()
+        descriptor = self._descriptors.pop(key, -1)
+        if descriptor >= 0:
+            _deliver(descriptor, piece, exchange)
+        elif len(self._wanted) < _MAX_WANTED:
+            self._wanted[key] = (piece, exchange)
+        else:
+            raise WireError("files are announced without their descriptors")
+
+    def forget(self, number: int) -> None:
+        """The request is done: descriptors that no frame claimed are closed."""
+        for key in [key for key in self._descriptors if key[0] == number]:
+            os.close(self._descriptors.pop(key))
+
+    @property
+    def has_unclaimed(self) -> bool:
+        """Whether descriptors wait for their frames."""
+        return bool(self._descriptors)
+
+    def close(self, broken: str = "") -> None:
+        """Close both sockets and tell the owner."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._flush_last()
+        for end in (self._stream, self._side):
+            self._loop.remove_reader(end.fileno())
+            self._loop.remove_writer(end.fileno())
+            end.close()
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+        self._wanted.clear()
+        self._owner.link_closed(self, broken)
+
+    def _readable(self) -> None:
+        try:
+            data = self._stream.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.close(f"the link broke: {error}" if self.exchanges else "")
+            return
+        if not data:
+            self.close("the link ended inside a frame" if self._decoder.has_partial_frame else "")
+            return
+        take = self._owner.frame
+        try:
+            for kind, number, body in self._decoder.receive(data):
+                take(self, kind, number, body)
+        except WireError as error:
+            self.close(str(error))
+            return
+        self._owner.turn_ended(self)
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        if self.is_closed or not self._queued:
+            return
+        if self._unsent:
+            return  # the socket is full; `_writable` goes on
+        queued = self._queued
+        data = queued[0] if len(queued) == 1 else b"".join(queued)
+        queued.clear()
+        if not self._write(data):
+            self._loop.add_writer(self._stream.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        data = b"".join((self._unsent, *self._queued))
+        self._queued.clear()
+        if self._write(data):
+            self._loop.remove_writer(self._stream.fileno())
+
+    def _write(self, data: bytes) -> bool:
+        """Send what the kernel takes; whether nothing is left to send."""
+        try:
+            count = self._stream.send(data)
+        except (BlockingIOError, InterruptedError):
+            count = 0
+        except OSError:
+            self._unsent = b""  # the worker is gone: reading will say so, after what it had sent before
+            return True
+        self._unsent = data[count:] if count < len(data) else b""
+        return not self._unsent
+
+    def _flush_last(self) -> None:
+        if self._queued and not self._unsent:
+            self._write(b"".join(self._queued))
+            self._queued.clear()
+
+    def _side_readable(self) -> None:
+        while True:
+            if self.is_closed:
+                return
+            try:
+                packet, descriptors, _, _ = socket.recv_fds(self._side, SIDE_PACKET.size + 1, 4, _CLOSE_ON_EXEC)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                packet, descriptors = b"", []
+            if not packet:  # the stream says how the worker ended
+                self._loop.remove_reader(self._side.fileno())
+                return
+            if len(packet) != SIDE_PACKET.size or len(descriptors) != 1:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                self._loop.call_soon(self.close, "a malformed packet on the side socket")
+                return
+            number, sequence = SIDE_PACKET.unpack(packet)
+            self._take_descriptor(number, sequence, descriptors[0])
+
+    def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
+        key = (number, sequence)
+        wanted = self._wanted.pop(key, None)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # anything else could block the listener
+            os.close(descriptor)
+            self._loop.call_soon(self.close, "a descriptor that is not a regular file")
+        elif wanted is not None:
+            piece, exchange = wanted
+            _deliver(descriptor, piece, exchange)
+            if exchange.client is not None and exchange.response is not None:
+                self._loop.call_soon(exchange.response.pump)
+        elif number not in self.exchanges:
+            os.close(descriptor)  # its request was given up meanwhile
+        elif key in self._descriptors or len(self._descriptors) >= _MAX_UNCLAIMED:
+            os.close(descriptor)
+            self._loop.call_soon(self.close, "descriptors that no frame asks for")
+        else:
+            self._descriptors[key] = descriptor
+
+
+def _deliver(descriptor: int, piece: FilePiece | None, exchange: Exchange) -> None:
+    if piece is None or exchange.client is None:
+        os.close(descriptor)
+    else:
+        piece.descriptor = descriptor

@@ -1,0 +1,410 @@
+"""A real Listener on a loop of its own in a thread, with real sockets on both sides.
+
+Clients are plain blocking sockets. Workers are scripted by the test: real socketpairs, the frames of host.wire, blocking.
+The clock stands until the test moves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import uvloop
+
+from host.config.model import (
+    Application,
+    Binding,
+    LogFile,
+    Pool,
+    Site,
+    SiteLimits,
+    Snapshot,
+    VirtualDirectory,
+    WebLimits,
+)
+from host.http1.limits import Limits
+from host.isolation.worker_isolation import WorkerProcessIsolation
+from host.listener.context import RawDataHook
+from host.listener.server import Listener
+from host.logs.record import RefusalRecord, RequestRecord
+from host.wire.codec import (
+    FrameDecoder,
+    decode_request,
+    encode,
+    encode_end,
+    encode_file,
+    encode_log,
+    encode_number,
+    encode_reset,
+    encode_response,
+)
+from host.wire.control_messages import AnyMessage
+from host.wire.frames import (
+    SIDE_PACKET,
+    Kind,
+    LogFrame,
+    RequestFrame,
+    ResponseFlag,
+    ResponseFrame,
+)
+
+WAIT_SECONDS = 10.0
+ResultT = TypeVar("ResultT")
+MessageT = TypeVar("MessageT")
+
+
+class MovableClock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def wall(self) -> float:
+        return self.seconds + 1_000_000_000.0
+
+
+class RecordingLog:
+    """Keeps what the listener writes down; both kinds can be waited for."""
+
+    def __init__(self) -> None:
+        self.requests: queue.Queue[RequestRecord] = queue.Queue()
+        self.refusals: queue.Queue[RefusalRecord] = queue.Queue()
+
+    def request(self, record: RequestRecord, log_file: LogFile) -> None:
+        self.requests.put(record)
+
+    def refusal(self, record: RefusalRecord) -> None:
+        self.refusals.put(record)
+
+    def next_request(self) -> RequestRecord:
+        return self.requests.get(timeout=WAIT_SECONDS)
+
+    def next_refusal(self) -> RefusalRecord:
+        return self.refusals.get(timeout=WAIT_SECONDS)
+
+
+@dataclass
+class Sizes:
+    """What tests vary in the configuration."""
+
+    queue_length: int = 1000
+    balancer: str = "HttpLevel"
+    replay: bool = True
+    connection_timeout: int = 120
+    header_wait: int = 0
+    min_bytes_per_second: int = 240
+    max_connections: int = 4294967295
+    limits: Limits = field(default_factory=Limits)
+    raw_data_hook: RawDataHook | None = None
+
+
+def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
+    """One site on every host name of 127.0.0.1, with `/` in pool A and `/shop` in pool B; another for named.example."""
+    folder = (VirtualDirectory(path="/", physical_path="/nowhere"),)
+
+    def application(site: int, path: str, pool: str) -> Application:
+        return Application(site_id=site, site_name="x", path=path, pool_name=pool, virtual_directories=folder)
+
+    limits = SiteLimits(connection_timeout_seconds=sizes.connection_timeout, max_connections=sizes.max_connections)
+    default = Site(
+        name="Default Web Site",
+        id=1,
+        bindings=(Binding(protocol="http", ip="127.0.0.1", port=port, host="127.0.0.1"),),
+        applications=(application(1, "/shop", "B"), application(1, "/", "A")),
+        limits=limits,
+    )
+    named = Site(
+        name="Named",
+        id=2,
+        bindings=(Binding(protocol="http", ip="", port=port, host="named.example"),),
+        applications=(application(2, "/", "A"),),
+        limits=limits,
+    )
+    pools = tuple(
+        Pool(
+            name=name,
+            queue_length=sizes.queue_length,
+            load_balancer_capabilities=sizes.balancer,
+            replay_idempotent_requests=sizes.replay,
+        )
+        for name in ("A", "B")
+    )
+    web_limits = WebLimits(
+        connection_timeout_seconds=sizes.connection_timeout,
+        header_wait_timeout_seconds=sizes.header_wait,
+        min_bytes_per_second=sizes.min_bytes_per_second,
+    )
+    return Snapshot(version=version, path="/x", sites=(default, named), pools=pools, web_limits=web_limits)
+
+
+class RunningListener:
+    """A Listener in a thread, and what a test does to it."""
+
+    def __init__(self, sizes: Sizes, loop: asyncio.AbstractEventLoop) -> None:
+        self.sizes = sizes
+        self.loop = loop
+        self.clock = MovableClock()
+        self.log = RecordingLog()
+        self.messages: queue.Queue[AnyMessage] = queue.Queue()
+        self.port = 0
+        self.listener: Listener
+        self._workers: list[TestWorker] = []
+        self._clients: list[Client] = []
+
+    def start(self) -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        self.listener = Listener(
+            self.loop,
+            send=self.messages.put,
+            log=self.log,
+            clock=self.clock,
+            limits=self.sizes.limits,
+            raw_data_hook=self.sizes.raw_data_hook,
+        )
+        self.listener.configure(snapshot(self.port, self.sizes), WorkerProcessIsolation())
+        self.listener.listen(f"127.0.0.1:{self.port}", listening)
+
+    def run(self, function: Callable[[], ResultT]) -> ResultT:
+        """Call it on the loop and wait for the result."""
+
+        async def call() -> ResultT:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(WAIT_SECONDS)
+
+    def drain(self, seconds: float) -> None:
+        asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop).result(WAIT_SECONDS)
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Move the clock and let the listener look at it."""
+        self.clock.seconds += seconds
+        self.run(self.listener.tick)
+
+    def worker(self, name: str = "A1", *, pool: str = "A", credit: int = 100) -> TestWorker:
+        worker = TestWorker(name)
+        self._workers.append(worker)
+        self.run(lambda: self.listener.attach_worker(pool, name, 4711, *worker.front_ends))
+        if credit:
+            worker.send(encode_number(Kind.CREDIT, 0, credit))
+        return worker
+
+    def client(self) -> Client:
+        client = Client(self.port)
+        self._clients.append(client)
+        return client
+
+    def message(self, kind: type[MessageT]) -> MessageT:
+        """The next message of that kind that the listener says; others before it are passed over."""
+        while True:
+            found = self.messages.get(timeout=WAIT_SECONDS)
+            if isinstance(found, kind):
+                return found
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.die()
+        for client in self._clients:
+            client.close()
+        self.drain(0.0)
+
+
+@contextmanager
+def running_listener(sizes: Sizes | None = None, *, on_uvloop: bool = True) -> Iterator[RunningListener]:
+    """A listener in a thread; everything is closed at the end, and the loop has nothing left to say."""
+    loop = uvloop.new_event_loop() if on_uvloop else asyncio.new_event_loop()
+    problems: list[Mapping[str, object]] = []
+    loop.set_exception_handler(lambda _loop, context: problems.append(context))
+    running = RunningListener(sizes or Sizes(), loop)
+    loop.call_soon(running.start)
+    is_up = threading.Event()
+    loop.call_soon(is_up.set)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        assert is_up.wait(WAIT_SECONDS)
+        yield running
+    finally:
+        running.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT_SECONDS)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+    assert not problems, problems
+
+
+class Client:
+    """A blocking client that sees bytes as they are."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
+        self._received = b""
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def get(self, target: str = "/", extra: str = "", method: str = "GET", version: str = "1.1") -> None:
+        self.send(f"{method} {target} HTTP/{version}\r\nHost: 127.0.0.1\r\n{extra}\r\n".encode())
+
+    def post(self, body: bytes, extra: str = "", target: str = "/") -> None:
+        head = f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+        self.send(head.encode() + body)
+
+    def read_until(self, end: bytes) -> bytes:
+        """Everything up to and with `end`."""
+        while end not in self._received:
+            data = self.socket.recv(65536)
+            if not data:
+                raise AssertionError(f"the connection ended after {self._received!r}")
+            self._received += data
+        at = self._received.index(end) + len(end)
+        taken, self._received = self._received[:at], self._received[at:]
+        return taken
+
+    def read_bytes(self, count: int) -> bytes:
+        while len(self._received) < count:
+            data = self.socket.recv(65536)
+            if not data:
+                raise AssertionError(f"the connection ended after {len(self._received)} of {count} bytes")
+            self._received += data
+        taken, self._received = self._received[:count], self._received[count:]
+        return taken
+
+    def read_response(self) -> tuple[int, dict[str, str], bytes]:
+        """(status, fields in lower case, body by Content-Length)."""
+        head = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        fields = {}
+        for line in head[1:-2]:
+            name, _, value = line.partition(": ")
+            fields[name.lower()] = value
+        body = self.read_bytes(int(fields.get("content-length", "0")))
+        return int(head[0].split(" ")[1]), fields, body
+
+    def read_to_end(self) -> bytes:
+        """Everything until the server closes."""
+        while data := self.socket.recv(65536):
+            self._received += data
+        taken, self._received = self._received, b""
+        return taken
+
+    def is_reset(self) -> bool:
+        """Whether the connection ends by a reset (after whatever was sent before)."""
+        try:
+            while self.socket.recv(65536):
+                pass
+        except ConnectionResetError:
+            return True
+        return False
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class TestWorker:
+    """The worker's end of a link, in the test's hands."""
+
+    __test__ = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        front, self.stream = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        front_side, self.side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.front_ends = (front, front_side)
+        self.stream.settimeout(WAIT_SECONDS)
+        self._decoder = FrameDecoder()
+        self._frames: list[tuple[Kind, int, bytes]] = []
+
+    def next_frame(self) -> tuple[Kind, int, bytes]:
+        while not self._frames:
+            data = self.stream.recv(1 << 20)
+            if not data:
+                raise EOFError("the listener closed the link")
+            self._frames += self._decoder.receive(data)
+        return self._frames.pop(0)
+
+    def take(self, kind: Kind) -> tuple[int, bytes]:
+        """The next frame, which must be of that kind: (number, body)."""
+        found, number, body = self.next_frame()
+        assert found is kind, f"{found.name} instead of {kind.name}"
+        return number, body
+
+    def request(self) -> tuple[int, RequestFrame]:
+        number, body = self.take(Kind.REQUEST)
+        return number, decode_request(body)
+
+    def has_nothing_to_do(self) -> bool:
+        """Whether no frame is here now. The test has made sure that the listener has done what it had to do."""
+        self.stream.setblocking(False)
+        try:
+            data = self.stream.recv(1 << 20, socket.MSG_PEEK)
+        except BlockingIOError:
+            return not self._frames
+        finally:
+            self.stream.settimeout(WAIT_SECONDS)
+        return not data
+
+    def send(self, *frames: bytes) -> None:
+        self.stream.sendall(b"".join(frames))
+
+    def send_file(self, number: int, sequence: int, descriptor: int) -> None:
+        """A descriptor over the side socket; the test keeps its own."""
+        socket.send_fds(self.side, [SIDE_PACKET.pack(number, sequence)], [descriptor])
+
+    def answer(self, number: int, body: bytes = b"hello", *, head: bytes = b"200 OK\r\n", flags: int = 0) -> None:
+        """A whole response."""
+        status = int(head[:3]) if head else 200
+        frame = ResponseFrame(flags | ResponseFlag.COMPLETE, 1, status, 0, 0, head, body)
+        self.send(encode_response(number, frame))
+
+    def begin(self, number: int, body: bytes = b"", *, head: bytes = b"200 OK\r\n", flags: int = 0) -> None:
+        status = int(head[:3]) if head else 200
+        self.send(encode_response(number, ResponseFrame(flags, 0, status, 0, 0, head, body)))
+
+    def data(self, number: int, data: bytes) -> None:
+        self.send(encode(Kind.DATA, number, data))
+
+    def end(self, number: int) -> None:
+        self.send(encode_end(number, 1))
+
+    def reset(self, number: int, status: int = 500, substatus: int = 0, reason: str = "because") -> None:
+        self.send(encode_reset(number, status, substatus, 1, reason))
+
+    def started(self, number: int) -> None:
+        self.send(encode(Kind.STARTED, number))
+
+    def file(self, number: int, sequence: int, offset: int, length: int) -> None:
+        self.send(encode_file(number, sequence, offset, length))
+
+    def log(self, number: int, frame: LogFrame) -> None:
+        self.send(encode_log(number, frame))
+
+    def grant_body(self, number: int, count: int) -> None:
+        self.send(encode_number(Kind.BODY_WINDOW, number, count))
+
+    def sees_end(self) -> bool:
+        """Whether the listener has closed the link (what it sent before is passed over)."""
+        try:
+            while True:
+                self.next_frame()
+        except (EOFError, ConnectionResetError):
+            return True
+
+    def die(self) -> None:
+        """As by SIGKILL: both sockets close at once."""
+        self.stream.close()
+        self.side.close()
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
