@@ -245,10 +245,11 @@ def read_web_config(file: str, server: LoadedServer, problems: Problems | None =
         raise
     except OSError as error:
         raise _unreadable(file, error.strerror or "unreadable") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _unreadable(file, "not a regular file")
     with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _unreadable(file, "not a regular file")
         text = stream.read(MAX_FILE_BYTES + 1)
     root = read_xml(text, file)
     document = read_document(root, server.expander.at(os.path.dirname(file)), found, is_web_config=True)

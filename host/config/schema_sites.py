@@ -151,7 +151,7 @@ VIRTUAL_DIRECTORY: Final = Element(
     meaning="a URL path of the application and the folder it shows",
     attributes=(
         string("path", "path below the application's; / is its root", required=True, key=True, rule=Rule.URL_PATH),
-        string("physicalPath", "the folder", required=True, expansion=Expansion.PATH),
+        string("physicalPath", "the folder; required here or by virtualDirectoryDefaults", expansion=Expansion.PATH),
         string("userName", "account that opens the folder", support=_UNSUPPORTED),
         string("password", "its password", case_sensitive=True, support=_UNSUPPORTED),
         choice(

@@ -75,7 +75,9 @@ def inspect_server(source: Source, version: int, problems: Problems, *, check_fi
 
 
 def _lines(warnings: list[ConfigError]) -> tuple[str, ...]:
-    return tuple(str(warning) for warning in sorted(set(warnings), key=lambda warning: (warning.file, warning.line)))
+    return tuple(
+        str(warning) for warning in sorted(dict.fromkeys(warnings), key=lambda warning: (warning.file, warning.line))
+    )
 
 
 def _build(

@@ -101,15 +101,23 @@ class _SiteCheck:
             remedy = 'add <virtualDirectory path="/" physicalPath="..." />'
             message = f"application {application.text('path')} of site {site.name} has no root virtual directory"
             self._problems.errors.append(node.error(message, remedy))
-        if not self._check_files:
-            return
+        shown = next(a for a in site.applications if a.path == application.text("path"))
+        physical_paths = {folder.path: folder.physical_path for folder in shown.virtual_directories}
         for entry in application.entries:
-            path, folder = entry.effective.text("physicalPath"), entry.effective.node
-            if folder is not None and path and is_missing(path, folder=True):
-                remedy = f"make it with: mkdir -p {shlex.quote(path)}, or correct the path"
-                self._problems.errors.append(
-                    folder.error(f"the folder {path} does not exist", remedy, attribute="physicalPath")
-                )
+            self._folder(entry.effective, physical_paths[entry.effective.text("path")])
+
+    def _folder(self, folder: Effective, path: str) -> None:
+        node = folder.node_of("physicalPath")
+        if node is None:
+            return
+        if not path:
+            error = node.error("it is required", "add it", attribute="physicalPath")
+            if "physicalPath" not in node.attributes:  # a wrong one was noted when it was read
+                self._problems.errors.append(error)
+        elif self._check_files and is_missing(path, folder=True):
+            remedy = f"make it with: mkdir -p {shlex.quote(path)}, or correct the path"
+            message = f"the folder {path} does not exist"
+            self._problems.errors.append(node.error(message, remedy, attribute="physicalPath"))
 
 
 def is_missing(path: str, *, folder: bool = False) -> bool:

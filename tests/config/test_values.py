@@ -124,7 +124,7 @@ def test_a_bool_is_true_or_false(text: str, value: bool | None) -> None:
             parse_value(boolean("b", True, ""), text)
 
 
-@pytest.mark.parametrize("character", [*"|\\\"<>&/[]+=;:,?*@\t"])
+@pytest.mark.parametrize("character", [*'|\\"<>&/[]+=;:,?*@\t'])
 def test_characters_that_a_pool_name_may_not_have(character: str) -> None:
     """IIS's list, and control characters."""
     with pytest.raises(ValueProblem, match="contains"):

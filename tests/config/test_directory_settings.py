@@ -1,0 +1,230 @@
+"""web.config files of a serving process: taken up at once, broken ones survived, and free on the hot path."""
+
+from __future__ import annotations
+
+import os
+import timeit
+
+import pytest
+
+from host.config.errors import ConfigErrors
+from host.config.model import PathSettings
+from host.config.store import ServerConfiguration
+from tests.config.server_sample import Server, application, lines_of
+
+BROWSE = '<directoryBrowse enabled="true" />'
+NO_BROWSE = '<directoryBrowse enabled="false" />'
+
+
+class Reader:
+    """Asks one configuration for paths of the first site."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.configuration: ServerConfiguration = server.configuration()
+
+    def __call__(self, path: str) -> PathSettings:
+        at = "/shop" if (path + "/").startswith("/shop/") else "/"
+        return self.configuration.settings_for(application(self.configuration.snapshot, at), path)
+
+    def browses(self, path: str) -> bool:
+        return self(path).directory_browse_enabled
+
+    def later(self) -> Reader:
+        self.server.clock.pass_a_while()
+        return self
+
+
+@pytest.fixture
+def read(server: Server) -> Reader:
+    """A server without any web.config yet."""
+    server.write("")
+    return Reader(server)
+
+
+def test_a_web_config_is_taken_up_changed_and_dropped(server: Server, read: Reader) -> None:
+    """Each within the quarter of a second after which files are looked at again, not before."""
+    assert not read.browses("/images/a.png")
+    server.web_config("www", BROWSE)
+    assert not read.browses("/images/a.png")
+    assert read.later().browses("/images/a.png")
+    server.web_config("www/images", NO_BROWSE)
+    assert not read.later().browses("/images/a.png")
+    assert read.browses("/a.png")
+    os.remove(server.root / "www/images/web.config")
+    assert read.later().browses("/images/a.png")
+    os.remove(server.root / "www/web.config")
+    assert not read.later().browses("/images/a.png")
+    assert server.problems == []
+
+
+def test_settings_stay_the_same_object_while_nothing_changes(server: Server, read: Reader) -> None:
+    """Workers keep what they compile by it; another file's change elsewhere does not matter."""
+    server.web_config("www/images", BROWSE)
+    images, root, shop = read("/images/a"), read("/"), read("/shop")
+    server.web_config("shop/cart", BROWSE)
+    read.later()
+    assert read("/images/a") is read("/images/deep/b") is images
+    assert read("/x/y/z") is read("/index.html") is root
+    assert read("/shop/x") is shop
+    assert read("/shop/cart/x") is not shop
+
+
+def test_the_hot_path_touches_no_file_and_is_cheap(server: Server, read: Reader) -> None:
+    """One dictionary lookup and one look at the clock; the folders may even be gone."""
+    one = application(read.configuration.snapshot, "/")
+    settings = read("/images/a.png")
+    os.rename(server.root / "www", server.root / "moved")
+    assert read("/images/a.png") is settings
+    seconds = min(timeit.repeat(lambda: read.configuration.settings_for(one, "/images/a.png"), number=2000, repeat=5))
+    assert seconds / 2000 < 5e-6
+
+
+def test_a_url_that_names_a_folder_or_a_program_belongs_to_it(server: Server, read: Reader) -> None:
+    """/images is the folder's, also without slash; what follows a file is PATH_INFO and changes nothing."""
+    server.web_config("www/images", BROWSE)
+    (server.root / "www/images/x.cgi").write_text("")
+    for path in ("/images", "/images/", "/images/x.cgi", "/images/x.cgi/more/web.config/x", "//images//y"):
+        assert read.browses(path), path
+    for path in ("/image", "/images.txt", "/imagesTest/x"):
+        assert not read.browses(path), path
+
+
+def test_a_folder_that_is_made_later_is_seen(server: Server, read: Reader) -> None:
+    """Paths below it were asked for before."""
+    assert not read.browses("/new/sub/x")
+    (server.root / "www/new/sub").mkdir(parents=True)
+    server.web_config("www/new/sub", BROWSE)
+    assert read.later().browses("/new/sub/x")
+
+
+def test_a_virtual_directory_below_a_folder_that_does_not_exist(server: Server) -> None:
+    """Its own folder counts, not the gap above it."""
+    source = server.write("").text.decode().replace('path="/media"', 'path="/gap/media"')
+    server.file.write_text(source)
+    server.web_config("media", BROWSE)
+    assert Reader(server).browses("/gap/media/x")
+
+
+def test_two_paths_on_one_folder_share_its_web_config(server: Server) -> None:
+    """Each with its own place in the inheritance."""
+    location = (
+        '<location path="Default Web Site/media"><system.webServer>'
+        '<handlers accessPolicy="Write" /></system.webServer></location>'
+    )
+    text = server.write(location).text.decode().replace("%ISAPY_ROOT%/media", "%ISAPY_ROOT%/shop")
+    server.file.write_text(text)
+    server.web_config("shop", BROWSE)
+    read = Reader(server)
+    assert read.browses("/media")
+    assert read.browses("/shop")
+    assert read("/media").access_policy is not read("/shop").access_policy
+
+
+def test_a_pool_may_ignore_every_web_config(server: Server) -> None:
+    """enableConfigurationOverride=false: not even a broken one is noticed."""
+    text = server.write("").text.decode().replace('name="Shop"', 'name="Shop" enableConfigurationOverride="false"')
+    server.file.write_text(text)
+    server.web_config("www", BROWSE)
+    server.raw_web_config("shop", "<broken")
+    read = Reader(server)
+    assert not read.browses("/shop/x")
+    assert read.browses("/x")
+    assert server.problems == []
+
+
+def test_a_broken_web_config_without_a_good_one_before_is_an_error(server: Server, read: Reader) -> None:
+    """For its folder and below, each time, reported once; repaired it serves."""
+    file = server.raw_web_config("www/images", "<configuration>\n<system.webServer>\n<nonsense/></system.webServer>\n")
+    for path in ("/images/a", "/images/deep/b", "/images/a"):
+        with pytest.raises(ConfigErrors) as caught:
+            read(path)
+        assert lines_of(caught.value, server.root)[0].startswith(f"ROOT/www/images/{file.name}:4: not well-formed XML")
+    assert not read.browses("/a")
+    assert len(server.problems) == 1
+    with pytest.raises(ConfigErrors):
+        read.later()("/images/a")
+    assert len(server.problems) == 1
+    server.web_config("www/images", BROWSE)
+    assert read.later().browses("/images/a")
+
+
+def test_a_web_config_that_breaks_keeps_the_last_good_settings(server: Server, read: Reader) -> None:
+    """Also for paths never asked for before; each broken state is reported once."""
+    server.web_config("www", BROWSE)
+    good = read("/a")
+    server.web_config("www", '<directoryBrowse enabled="perhaps" />')
+    assert read.later()("/a") is good
+    assert read("/never/asked") is good
+    assert [lines_of(problem, server.root) for problem in server.problems] == [
+        ['ROOT/www/web.config:2: directoryBrowse/@enabled: "perhaps" is not a bool; write true or false']
+    ]
+    read.later()("/a")
+    assert len(server.problems) == 1
+    server.raw_web_config("www", "")
+    assert read.later()("/a") is good
+    assert len(server.problems) == 2
+    server.web_config("www", NO_BROWSE)
+    assert not read.later().browses("/a")
+    assert len(server.problems) == 2
+
+
+def test_a_conflict_between_two_files_keeps_the_last_good_settings(server: Server, read: Reader) -> None:
+    """The upper file is sound by itself; together with the lower one it adds a header twice."""
+    header = '<httpProtocol><customHeaders><add name="X-A" value="1" /></customHeaders></httpProtocol>'
+    server.web_config("www", BROWSE)
+    server.web_config("www/images", header)
+    good = read("/images/a")
+    server.web_config("www", header)
+    assert read.later()("/images/a") is good
+    assert read("/images/b") is good
+    assert read("/a").custom_headers == (("X-A", "1"),)
+    assert len(server.problems) == 1
+    assert "is there already (ROOT/www/web.config:2)" in lines_of(server.problems[0], server.root)[0]
+    server.web_config("www/images", BROWSE)
+    assert read.later()("/images/a").custom_headers == (("X-A", "1"),)
+
+
+def test_a_section_that_is_locked_raises_for_its_path_only(server: Server, read: Reader) -> None:
+    """The rest of the site serves on."""
+    server.web_config("www/images", '<cgi timeout="00:00:01" />')
+    with pytest.raises(ConfigErrors, match="this section is locked by"):
+        read("/images/a")
+    assert read("/a").cgi.timeout_seconds == 900
+    assert len(server.problems) == 1
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "dangling link"])
+def test_a_web_config_that_is_no_file(server: Server, read: Reader, kind: str) -> None:
+    """Neither blocks the worker; a link to nothing is no file."""
+    path = server.root / "www/images/web.config"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nothing")
+        assert not read.browses("/images/a")
+        return
+    with pytest.raises(ConfigErrors, match="it cannot be read"):
+        read("/images/a")
+
+
+@pytest.mark.parametrize("path", ["/images/../secret", "/a\0b/c", "/./x", "/" + "y" * 5000, "/" + "d/" * 300, ""])
+def test_strange_paths_get_settings_without_a_look_outside(server: Server, read: Reader, path: str) -> None:
+    """Such requests are refused elsewhere; here they must not raise, nor read files outside the site."""
+    server.web_config("www", BROWSE)
+    (server.root / "secret").mkdir()
+    server.web_config("secret", NO_BROWSE)
+    assert read.browses(path)
+
+
+def test_invented_urls_do_not_fill_the_memory(server: Server, read: Reader) -> None:
+    """What is remembered has a limit, and the answers stay right."""
+    server.web_config("www/images", BROWSE)
+    for number in range(9000):
+        assert not read.browses(f"/{number}")
+    directories = read.configuration._directories
+    assert len(directories._paths) <= 8192
+    assert len(directories._folders) < 10
+    assert read.browses("/images/a")

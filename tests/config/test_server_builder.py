@@ -1,0 +1,198 @@
+"""Pools and sites: defaults of IIS, the default elements, and what a snapshot says."""
+
+from __future__ import annotations
+
+from host.config.model import ApplicationIsolation, Pool
+from host.config.names import AccessPolicy
+from host.config.path_settings import access_policy
+from host.config.server_builder import LOG_COLUMNS
+from tests.config.server_sample import Server, application
+
+
+def test_an_empty_pool_has_iiss_defaults(server: Server) -> None:
+    """The schema's defaults and those of the model are the same."""
+    server.write("")
+    assert server.snapshot().pool("Shop") == Pool(name="Shop")
+
+
+def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
+    """Each lands in its own field, times in seconds."""
+    server.write(
+        "",
+        pools="""
+        <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
+             enableConfigurationOverride="false" preloadApplications="true">
+          <processModel idleTimeout="00:01:00" maxProcesses="2" shutdownTimeLimit="00:00:03"
+             startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
+          <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true">
+            <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10" />
+          </recycling>
+          <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
+             rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
+             replayIdempotentRequests="false" />
+          <environmentVariables><add name="A" value="%ISAPY_ROOT%/a" /><add name="a" value="2" /></environmentVariables>
+        </add>""",
+    )
+    assert server.snapshot().pool("P") == Pool(
+        name="P",
+        queue_length=10,
+        auto_start=False,
+        start_mode="AlwaysRunning",
+        managed_pipeline_mode="Classic",
+        enable_configuration_override=False,
+        preload_applications=True,
+        idle_timeout_seconds=60,
+        max_processes=2,
+        shutdown_time_limit_seconds=3,
+        startup_time_limit_seconds=4,
+        pinging_enabled=False,
+        ping_interval_seconds=5,
+        ping_response_time_seconds=6,
+        disallow_overlapping_rotation=True,
+        disallow_rotation_on_config_change=True,
+        periodic_restart_seconds=420,
+        periodic_restart_requests=8,
+        periodic_restart_memory_kilobytes=9,
+        periodic_restart_private_memory_kilobytes=10,
+        load_balancer_capabilities="TcpLevel",
+        rapid_fail_protection=False,
+        rapid_fail_interval_seconds=660,
+        rapid_fail_max_crashes=12,
+        replay_idempotent_requests=False,
+        environment_variables=(("A", f"{server.root}/a"), ("a", "2")),
+    )
+
+
+def test_pool_defaults_fill_what_a_pool_does_not_say(server: Server) -> None:
+    """Nearest wins attribute by attribute; lists are joined, and a pool may remove an inherited variable."""
+    server.write(
+        "",
+        pools="""
+        <add name="P" startMode="OnDemand">
+          <processModel maxProcesses="3" />
+          <environmentVariables><remove name="A" /><add name="B" value="own" /></environmentVariables>
+        </add>
+        <applicationPoolDefaults startMode="AlwaysRunning" queueLength="77">
+          <processModel idleTimeout="00:00:00" maxProcesses="2" />
+          <environmentVariables><add name="A" value="1" /><add name="B" value="2" />
+            <add name="C" value="3" /></environmentVariables>
+        </applicationPoolDefaults>""",
+    )
+    pool, other = server.snapshot().pool("P"), server.snapshot().pool("Shop")
+    assert (pool.start_mode, pool.queue_length, pool.idle_timeout_seconds, pool.max_processes) == ("OnDemand", 77, 0, 3)
+    assert pool.environment_variables == (("C", "3"), ("B", "own"))
+    assert (other.start_mode, other.max_processes) == ("AlwaysRunning", 2)
+    assert other.environment_variables == (("A", "1"), ("B", "2"), ("C", "3"))
+
+
+def test_without_any_pool_there_is_the_default_one(server: Server) -> None:
+    """A file with one site is enough to start."""
+    server.write(
+        """<system.applicationHost><sites><site name="S" id="1"><application path="/">
+        <virtualDirectory path="/" physicalPath="../www" /></application></site></sites></system.applicationHost>""",
+        sites=False,
+    )
+    snapshot = server.snapshot()
+    assert [pool.name for pool in snapshot.pools] == ["DefaultAppPool"]
+    assert snapshot.sites[0].applications[0].pool_name == "DefaultAppPool"
+    assert snapshot.sites[0].log_file.fields == (
+        "date", "time", "s-ip", "cs-method", "cs-uri-stem", "cs-uri-query", "s-port", "cs-username", "c-ip",
+        "cs(User-Agent)", "cs(Referer)", "sc-status", "sc-substatus", "sc-win32-status", "time-taken",
+    )  # fmt: skip
+
+
+def test_defaults_of_sites_applications_and_virtual_directories(server: Server) -> None:
+    """The entry itself, then application, site and sites; a pool's name is found whatever its case."""
+    server.write(
+        """<system.applicationHost>
+        <applicationPools><add name="One" /><add name="Two" /></applicationPools>
+        <sites>
+          <site name="S" id="7">
+            <application path="/" isolation="High">
+              <virtualDirectory path="/" />
+              <virtualDirectory path="/own" allowSubDirConfig="true" physicalPath="../media" />
+              <virtualDirectoryDefaults physicalPath="../www" />
+            </application>
+            <application path="/two" applicationPool="tWO"><virtualDirectory path="/" /></application>
+            <applicationDefaults applicationPool="one" />
+            <virtualDirectoryDefaults allowSubDirConfig="false" physicalPath="../other" />
+            <logFile period="Hourly" logExtFileFlags="Host, Time" />
+          </site>
+          <siteDefaults serverAutoStart="false">
+            <limits maxConnections="5" connectionTimeout="00:00:09" maxUrlSegments="4" />
+            <logFile directory="../logs" enabled="false" truncateSize="1048576" maxLogLineLength="100" />
+            <bindings><binding protocol="http" bindingInformation="*:81:" /></bindings>
+          </siteDefaults>
+          <applicationDefaults isolation="Low" preloadEnabled="true" applicationPool="Two" />
+        </sites></system.applicationHost>""",
+        sites=False,
+    )
+    site = server.snapshot().sites[0]
+    two, root = site.applications
+    assert (two.path, two.pool_name, two.isolation) == ("/two", "Two", ApplicationIsolation.LOW)
+    assert (root.pool_name, root.isolation, root.preload_enabled) == ("One", ApplicationIsolation.HIGH, True)
+    assert [(f.path, f.physical_path, f.allow_sub_dir_config) for f in root.virtual_directories] == [
+        ("/own", f"{server.root}/media", True),
+        ("/", f"{server.root}/www", False),
+    ]
+    assert two.physical_path == f"{server.root}/other"
+    assert (site.auto_start, site.limits.max_connections, site.limits.connection_timeout_seconds) == (False, 5, 9)
+    assert site.limits.max_url_segments == 4
+    log = site.log_file
+    assert (log.period, log.directory, log.enabled) == ("Hourly", f"{server.root}/logs", False)
+    assert (log.fields, log.truncate_size, log.max_line_length) == (("time", "cs-host"), 1048576, 100)
+    assert [binding.endpoint for binding in site.bindings] == ["*:81"]
+
+
+def test_applications_and_virtual_directories_are_sorted_by_their_length(server: Server) -> None:
+    """Who routes takes the first that fits."""
+    server.write("")
+    site = server.snapshot().sites[0]
+    assert [one.path for one in site.applications] == ["/shop", "/"]
+    assert [one.path for one in application(server.snapshot(), "/").virtual_directories] == ["/media", "/"]
+
+
+def test_limits_of_the_listener(server: Server) -> None:
+    """webLimits, times in seconds."""
+    server.write(
+        """<system.applicationHost><webLimits connectionTimeout="00:00:01" headerWaitTimeout="00:00:02"
+        minBytesPerSecond="0" maxGlobalBandwidth="1024" /></system.applicationHost>""",
+        sites=False,
+    )
+    limits = server.snapshot().web_limits
+    assert (limits.connection_timeout_seconds, limits.header_wait_timeout_seconds) == (1, 2)
+    assert (limits.min_bytes_per_second, limits.max_global_bandwidth) == (0, 1024)
+
+
+def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
+    """Bindings of other protocols and other log formats are left out, not refused."""
+    server.write(
+        """<system.applicationHost><sites><site name="S" id="1">
+        <application path="/"><virtualDirectory path="/" physicalPath="../www" /></application>
+        <bindings><binding protocol="https" bindingInformation="*:443:" />
+        <binding protocol="net.tcp" bindingInformation="808:*" /></bindings>
+        <logFile logFormat="NCSA" />
+        </site></sites><log centralLogFileMode="CentralW3C" /></system.applicationHost>""",
+        sites=False,
+    )
+    snapshot = server.snapshot()
+    assert (snapshot.sites[0].bindings, snapshot.sites[0].log_file.log_format) == ((), "W3C")
+    assert [line.partition("applicationHost.config:")[2] for line in snapshot.warnings] == [
+        "4: binding/@protocol: isapy does not serve https yet; the binding is ignored",
+        "5: binding/@protocol: isapy does not serve net.tcp yet; the binding is ignored",
+        "6: logFile/@logFormat: isapy writes only W3C yet; the log is written in that format",
+        "7: log/@centralLogFileMode: isapy writes one log per site only; the mode is ignored",
+    ]
+
+
+def test_every_log_flag_has_a_column() -> None:
+    """A flag without a column would be dropped silently."""
+    assert len({flag for _, flag in LOG_COLUMNS}) == len(LOG_COLUMNS) == 22
+
+
+def test_every_name_of_an_access_policy_has_its_flag() -> None:
+    """IIS's numbers."""
+    policy = access_policy(("Read", "Write", "Execute", "Source", "Script", "NoRemoteWrite", "NoRemoteRead"))
+    assert policy.value == 1 + 2 + 4 + 16 + 512 + 1024 + 4096
+    assert access_policy(("NoRemoteExecute", "NoRemoteScript")).value == 8192 + 16384
+    assert access_policy(()) is AccessPolicy.NONE

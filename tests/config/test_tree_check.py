@@ -1,0 +1,78 @@
+"""`isapy check`: every problem of the server's file and of the web.config files below its sites."""
+
+from __future__ import annotations
+
+from host.config.store import check_tree
+from tests.config.server_sample import Server
+
+
+def check(server: Server) -> tuple[list[str], list[str]]:
+    errors, warnings = check_tree(server.source())
+    root = str(server.root)
+    return [str(one).replace(root, "ROOT") for one in errors], [str(one).replace(root, "ROOT") for one in warnings]
+
+
+def test_a_sound_tree_has_neither_errors_nor_warnings(server: Server) -> None:
+    """Web.config files that fit are not mentioned."""
+    server.write("")
+    server.web_config("www", '<directoryBrowse enabled="true" />')
+    server.web_config("shop/cart", '<httpErrors errorMode="Custom" />')
+    assert check(server) == ([], [])
+
+
+def test_a_broken_server_file_is_told_alone(server: Server) -> None:
+    """What builds on it cannot be judged."""
+    server.write("<nonsense />")
+    server.raw_web_config("www", "<broken")
+    errors, _ = check(server)
+    assert [error.partition(": ")[2] for error in errors] == [
+        'nonsense: no section or group is called "nonsense"; remove it'
+    ]
+    server.file.write_text("<configuration>")
+    assert check(server)[0][0].startswith("ROOT/conf/applicationHost.config:1: not well-formed XML")
+
+
+def test_every_web_config_is_looked_at(server: Server) -> None:
+    """In every site, application, virtual directory and folder, and inside locations that nobody asks for."""
+    server.write("")
+    server.raw_web_config("www", "<broken")
+    server.web_config("www/images", '<cgi timeout="00:00:01" />')
+    server.web_config("media", "<nonsense />")
+    server.web_config("media/deep", "<nonsense />")
+    server.web_config("shop/cart", '<modules><add name="no_such_plugin" /></modules>')
+    server.raw_web_config(
+        "other",
+        '<configuration><location path="x"><system.webServer>\n<cgi />\n</system.webServer></location></configuration>',
+    )
+    errors, warnings = check(server)
+    assert [error.partition(":")[0] + error.partition(":")[2].split(";")[0][1:70] for error in errors] == [
+        "ROOT/media/web.config: nonsense: no section is called system.webServer/nonsense",
+        "ROOT/other/web.config: cgi: this section is locked by ROOT/conf/applicationHost.config",
+        'ROOT/shop/cart/web.config: modules/add/@name: there is no plugin "no_such_plugin"',
+        "ROOT/shop/cart/web.config: modules: this section may not stand below an application's root",
+        "ROOT/www/images/web.config: cgi: this section is locked by ROOT/conf/applicationHost.config",
+        "ROOT/www/web.config: not well-formed XML: Couldn't find end of Start Tag broken line 1",
+    ]
+    assert warnings == []
+
+
+def test_warnings_of_web_config_files(server: Server) -> None:
+    """Sections of .NET, and a file name that Windows would have found."""
+    server.write("")
+    server.raw_web_config("www", "<configuration>\n<system.web /></configuration>")
+    (server.root / "shop/Web.Config").write_text("<configuration />")
+    assert check(server) == (
+        [],
+        [
+            "ROOT/shop/Web.Config:1: it is not read; name it web.config",
+            "ROOT/www/web.config:2: system.web: isapy has no use for this section; it is ignored",
+        ],
+    )
+
+
+def test_a_pool_that_ignores_web_config_files_is_not_checked_for_them(server: Server) -> None:
+    """Nobody will read them."""
+    text = server.write("").text.decode().replace('name="Shop"', 'name="Shop" enableConfigurationOverride="false"')
+    server.file.write_text(text)
+    server.raw_web_config("shop", "<broken")
+    assert check(server) == ([], [])
