@@ -75,9 +75,6 @@ class OutputBody:
             self._loop.call_soon_threadsafe(self._run.abandon, "the response was dropped")
 
     async def _next(self) -> bytes:
-        if self._left == 0:
-            self._run.finish()
-            return b""
         piece, self._first = self._first, b""
         piece = piece or await self._run.read() or b""
         if not piece:
@@ -85,6 +82,9 @@ class OutputBody:
         elif self._left is not None:
             piece = piece[: self._left]
             self._left -= len(piece)
+            if not self._left:  # complete: whoever sends it need not ask for more
+                self._is_over = True
+                self._run.finish()
         return piece
 
 

@@ -6,10 +6,8 @@ import asyncio
 import os
 import select
 import shutil
-import socket
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +18,9 @@ import uvloop
 from extensions import cgi
 from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, hookspecs
 from host.config.model import Cgi, PathSettings
+from host.worker.script_launcher import ScriptLauncher
 from tests.gateway.sample_request import PieceBody, sample_request
-from tests.programs.loop_launcher import LoopLauncher
-from tests.spawner.spawner_process import start_spawner
+from tests.spawner.spawner_process import SpawnerProcess
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "cgi_programs"
 PATIENCE_SECONDS = 30.0
@@ -49,11 +47,10 @@ class Answer:
 class CgiRig:
     """A folder of scripts, and a spawner that runs them."""
 
-    def __init__(self, folder: Path, spawner: socket.socket) -> None:
+    def __init__(self, folder: Path, spawner: SpawnerProcess) -> None:
         self.folder = folder
         self.spawner = spawner
         self.events: list[tuple[str, str]] = []
-        self.launcher: LoopLauncher
         self.pool_environment: dict[str, str] = {}
         self.new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
 
@@ -61,13 +58,13 @@ class CgiRig:
         """Do `work` in a loop in which the plugin is loaded."""
 
         async def main() -> Result:
-            self.launcher = LoopLauncher(self.spawner)
+            launcher = ScriptLauncher(asyncio.get_running_loop(), self.spawner.connect())
             context = PluginContext(
                 plugin_name="cgi",
                 pool_name="DefaultAppPool",
                 worker_number=1,
                 isolation_mode="WorkerProcess",
-                launcher=self.launcher,
+                launcher=launcher,
                 report_event=lambda kind, text: self.events.append((kind, text)),
                 report_unhealthy=lambda reason: None,
                 pool_environment=self.pool_environment,
@@ -77,7 +74,7 @@ class CgiRig:
                 return await asyncio.wait_for(work(), PATIENCE_SECONDS)
             finally:
                 cgi.unload(context)
-                self.launcher.close()
+                launcher.close()
 
         with asyncio.Runner(loop_factory=self.new_loop) as runner:
             return runner.run(main())
@@ -154,15 +151,6 @@ def compile_program(name: str, folder: Path) -> Path:
     program = folder / name.removesuffix(".c")
     subprocess.run([compiler, "-O1", "-o", program, PROGRAMS / name], check=True, capture_output=True)
     return program
-
-
-@contextmanager
-def running_spawner() -> Iterator[socket.socket]:
-    """A spawner process for some tests; afterwards it must end, with everything it has started."""
-    process, sock = start_spawner()
-    yield sock
-    sock.close()
-    assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def wait_until_gone(pid: int) -> None:

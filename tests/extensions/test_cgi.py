@@ -23,28 +23,29 @@ from tests.extensions.cgi_rig import (
     CgiRig,
     compile_program,
     plugin_manager,
-    running_spawner,
     wait_until_gone,
     whole_body,
 )
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
+from tests.spawner.spawner_process import SpawnerProcess
 
 ONE_SECOND = replace(SETTINGS, cgi=Cgi(timeout_seconds=1))
 
 
 @pytest.fixture(scope="module")
-def spawner() -> Iterator[object]:
+def spawner() -> Iterator[SpawnerProcess]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.sleep(0))  # uvloop keeps two descriptors from its first loop on
-    with running_spawner() as sock:
-        yield sock
+    process = SpawnerProcess()
+    yield process
+    process.close()
 
 
 @pytest.fixture
-def rig(tmp_path: Path, spawner: object) -> Iterator[CgiRig]:
+def rig(tmp_path: Path, spawner: SpawnerProcess) -> Iterator[CgiRig]:
     before = open_descriptors()
-    made = CgiRig(tmp_path, spawner)  # type: ignore[arg-type]
+    made = CgiRig(tmp_path, spawner)
     yield made
     assert open_descriptors() == before, "a descriptor was leaked"
 
@@ -226,9 +227,10 @@ def test_path_info_and_its_translation(rig: CgiRig) -> None:
 
 @pytest.mark.parametrize("path_info", ["/a\0b", "/a\nb"])
 def test_path_info_with_control_characters_is_refused_before_anything_starts(rig: CgiRig, path_info: str) -> None:
-    """400.0, and no program was launched."""
-    assert number(refused(rig, "environment.sh", path_info=path_info)) == "400.0"
-    assert rig.launcher.requests == []
+    """400.0; the program would have left a file."""
+    script = rig.write("x.sh", f"#!/bin/sh\ntouch {rig.folder}/started\n")
+    assert number(refused(rig, script, path_info=path_info)) == "400.0"
+    assert not (rig.folder / "started").exists()
 
 
 def test_environment_too_large_is_told(rig: CgiRig) -> None:
@@ -463,6 +465,26 @@ def test_content_length_is_kept_or_the_response_breaks(rig: CgiRig) -> None:
     assert (short.body, isinstance(short.response.body, bytes)) == (b"hel", False)
 
 
+def test_sender_that_stops_at_the_promised_length_leaves_the_program_alone(rig: CgiRig) -> None:
+    """It has what was promised and closes the body; the program may finish its work."""
+    fifo = rig.folder / "fifo"
+    os.mkfifo(fifo)
+    text = "#!/bin/sh\nprintf 'Content-Type: a/b\\nContent-Length: 200000\\n\\n'\nhead -c 200000 /dev/zero\necho more\n"
+    script = rig.write("x.sh", text + f"echo worked > {fifo}\n")
+
+    async def work() -> tuple[int, str]:
+        body = (await cgi.handle(rig.request(script))).body
+        size = 0
+        async for piece in body:  # type: ignore[union-attr]
+            size += len(piece)  # type: ignore[arg-type]
+            if size == 200000:
+                break
+        await body.aclose()  # type: ignore[union-attr]
+        return size, await asyncio.to_thread(fifo.read_text)
+
+    assert rig.run(work) == (200000, "worked\n")
+
+
 def test_program_killed_in_the_middle_of_its_page_is_not_completed(rig: CgiRig) -> None:
     """A page that was streamed and cut by a signal must not look complete."""
     script = rig.write("x.pl", "#!/usr/bin/perl\n$|=1;print \"Content-Type: a/b\\n\\n\", 'x' x 100000;kill 9, $$;\n")
@@ -510,6 +532,14 @@ def test_timeout_in_the_body_cuts_the_response(rig: CgiRig) -> None:
     assert rig.run(work) == b"first piece\n"
     for line in pids.read_text().split():
         wait_until_gone(int(line))
+
+
+@pytest.mark.slow
+def test_timeout_ends_a_background_child_that_prints_for_ever(rig: CgiRig) -> None:
+    """The program itself has ended long ago; its child never falls silent."""
+    text = "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n(while :; do echo x; sleep 0.1; done) &\n"
+    error = refused(rig, rig.write("x.sh", text), settings=ONE_SECOND)
+    assert number(error) == "502.1"
 
 
 @pytest.mark.parametrize("leaves", ["cancelled while waiting", "closes the body", "forgets the body"])
@@ -574,8 +604,12 @@ def test_program_may_work_on_after_its_answer(rig: CgiRig) -> None:
     """It closed its output: the answer is complete, the work goes on."""
     fifo = rig.folder / "fifo"
     os.mkfifo(fifo)
-    assert rig.get("closes_output.sh", [("X-Fifo", str(fifo))]).body == b"quick\n"
-    assert fifo.read_text() == "worked\n"
+
+    async def work() -> tuple[bytes, str]:
+        body = await whole_body(await cgi.handle(rig.request("closes_output.sh", [("X-Fifo", str(fifo))])))
+        return body, await asyncio.to_thread(fifo.read_text)
+
+    assert rig.run(work) == (b"quick\n", "worked\n")
 
 
 def test_many_requests_at_once(rig: CgiRig, compiled: dict[str, Path]) -> None:

@@ -96,6 +96,13 @@ def test_undecodable_bytes_of_the_path_come_back_as_they_were() -> None:
     assert variables_of(path_info="/\udcff")[b"PATH_INFO"] == b"/\xff"
 
 
+def test_field_that_a_filter_wrote_in_another_alphabet_is_utf_8() -> None:
+    """What no single byte stands for is encoded as paths are."""
+    request = sample_request()
+    request.headers._fields.append(("X-Name", "\u20ac"))
+    assert meta_variables(request, content_length=None)[b"HTTP_X_NAME"] == "\u20ac".encode()
+
+
 def test_query_stays_encoded() -> None:
     """QUERY_STRING is the undecoded text after the question mark."""
     found = variables_of(raw_query="a=%20b&c+d", raw_target="/cgi-bin/show.cgi?a=%20b&c+d")

@@ -13,8 +13,9 @@ from typing import TypeVar
 import pytest
 
 from host.programs.legacy_cgi import LegacyCgi
-from tests.extensions.cgi_rig import CgiRig, running_spawner
-from tests.programs.loop_launcher import LoopLauncher
+from host.worker.script_launcher import ScriptLauncher
+from tests.extensions.cgi_rig import CgiRig
+from tests.spawner.spawner_process import SpawnerProcess
 
 Result = TypeVar("Result")
 
@@ -27,9 +28,10 @@ exec {python} "$@"
 
 
 @pytest.fixture(scope="module")
-def spawner() -> Iterator[object]:
-    with running_spawner() as sock:
-        yield sock
+def spawner() -> Iterator[SpawnerProcess]:
+    process = SpawnerProcess()
+    yield process
+    process.close()
 
 
 @pytest.fixture
@@ -59,9 +61,11 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(folder)
 
 
-def run(spawner: object, work: Callable[[LegacyCgi, list[str]], Awaitable[Result]], path: Path | None = None) -> Result:
+def run(
+    spawner: SpawnerProcess, work: Callable[[LegacyCgi, list[str]], Awaitable[Result]], path: Path | None = None
+) -> Result:
     async def main() -> Result:
-        launcher = LoopLauncher(spawner)  # type: ignore[arg-type]
+        launcher = ScriptLauncher(asyncio.get_running_loop(), spawner.connect())
         warnings: list[str] = []
         environment = {b"PATH": os.fsencode(path) if path is not None else os.environb[b"PATH"]}
         legacy_cgi = LegacyCgi(launcher, environment, warnings.append)
@@ -75,7 +79,7 @@ def run(spawner: object, work: Callable[[LegacyCgi, list[str]], Awaitable[Result
 
 
 def test_python_without_cgi_gets_a_folder_with_the_two_modules_only(
-    spawner: object, bare_python: Path, distribution: None
+    spawner: SpawnerProcess, bare_python: Path, distribution: None
 ) -> None:
     """Nothing else of the environment that isapy runs in; gone when the worker ends."""
 
@@ -91,7 +95,7 @@ def test_python_without_cgi_gets_a_folder_with_the_two_modules_only(
     assert not folder.exists()
 
 
-def test_each_interpreter_is_asked_once(spawner: object, bare_python: Path, distribution: None) -> None:
+def test_each_interpreter_is_asked_once(spawner: SpawnerProcess, bare_python: Path, distribution: None) -> None:
     """Also when many requests ask at the same time, and when the first of them is cancelled."""
 
     async def work(legacy_cgi: LegacyCgi, warnings: list[str]) -> None:
@@ -105,7 +109,7 @@ def test_each_interpreter_is_asked_once(spawner: object, bare_python: Path, dist
     assert (bare_python.parents[1] / "asked").read_text() == "asked\n"
 
 
-def test_python_with_cgi_gets_nothing(spawner: object) -> None:
+def test_python_with_cgi_gets_nothing(spawner: SpawnerProcess) -> None:
     """Its own module, or the one installed for it, must not be shadowed (the Python of these tests has one)."""
 
     async def work(legacy_cgi: LegacyCgi, warnings: list[str]) -> None:
@@ -115,7 +119,7 @@ def test_python_with_cgi_gets_nothing(spawner: object) -> None:
 
 
 @pytest.mark.parametrize("interpreter", [b"/usr/bin/perl", b"/usr/bin/python2", b"python3.98", b"/nowhere/python3"])
-def test_what_is_no_python_3_is_not_asked(spawner: object, interpreter: bytes) -> None:
+def test_what_is_no_python_3_is_not_asked(spawner: SpawnerProcess, interpreter: bytes) -> None:
     """Other languages, Python 2, and interpreters that are not there."""
 
     async def work(legacy_cgi: LegacyCgi, warnings: list[str]) -> None:
@@ -124,7 +128,7 @@ def test_what_is_no_python_3_is_not_asked(spawner: object, interpreter: bytes) -
     run(spawner, work)
 
 
-def test_interpreter_that_does_not_start_is_left_to_the_script(spawner: object, tmp_path: Path) -> None:
+def test_interpreter_that_does_not_start_is_left_to_the_script(spawner: SpawnerProcess, tmp_path: Path) -> None:
     """The script's own start says why."""
     program = tmp_path / "python3"
     program.write_text("no program")
@@ -137,11 +141,11 @@ def test_interpreter_that_does_not_start_is_left_to_the_script(spawner: object, 
 
 
 def test_script_imports_the_module(
-    spawner: object, bare_python: Path, distribution: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spawner: SpawnerProcess, bare_python: Path, distribution: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through a request: the script's `cgi` is the one of the private folder, and only Python scripts get it."""
     monkeypatch.setenv("PATH", f"{bare_python.parent}:/usr/bin:/bin")
-    rig = CgiRig(tmp_path, spawner)  # type: ignore[arg-type]
+    rig = CgiRig(tmp_path, spawner)
     rig.pool_environment = {"PYTHONPATH": "/own"}
     text = "import cgi, sys\nprint('Content-Type: text/plain\\n')\nprint(cgi.__file__, '/own' in sys.path)\n"
     script = rig.write("x.py", "#!/usr/bin/env python3.99\n" + text)

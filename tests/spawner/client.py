@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from host.wire.spawn_messages import (
@@ -21,7 +20,7 @@ from host.wire.spawn_messages import (
     decode_spawn_message,
     encode_spawn_message,
 )
-from tests.spawner.spawner_process import start_spawner
+from tests.spawner.spawner_process import SpawnerProcess
 
 PATIENCE_SECONDS = 30.0
 
@@ -30,8 +29,8 @@ class SpawnerClient:
     """Starts a spawner process and talks to it."""
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes]
-        self.process, self.sock = start_spawner()
+        self.process = SpawnerProcess()
+        self.sock = self.process.connect()
         self.sock.settimeout(PATIENCE_SECONDS)
         self._number = 0
         self._heard: list[AnySpawnMessage] = []
@@ -39,7 +38,7 @@ class SpawnerClient:
     def close(self) -> None:
         """Leave; the spawner ends its programs and itself."""
         self.sock.close()
-        assert self.process.wait(PATIENCE_SECONDS) == 0
+        self.process.close()
 
     def send_launch(
         self,
