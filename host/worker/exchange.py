@@ -51,9 +51,11 @@ class Exchange:
         "is_gone",
         "is_head",
         "is_running",
+        "method",
         "must_flush",
         "number",
         "request",
+        "target",
         "task",
     )
 
@@ -62,6 +64,8 @@ class Exchange:
         self.number = number
         self.request = request
         self.body = body
+        self.method = request.method  # as the client sent it, whatever filters make of it
+        self.target = request.raw_target
         self.is_head = request.method == "HEAD"
         self.has_begun = False  # RESPONSE was sent
         self.is_done = False  # nothing more can be sent

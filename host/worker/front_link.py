@@ -18,6 +18,7 @@ from host.api import ApplicationInfo, Connection, Request
 from host.wire.codec import decode_number, decode_request, decode_session_end, encode, encode_number, encode_reset
 from host.wire.errors import WireError
 from host.wire.frames import Kind, RequestFlag, RequestFrame
+from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.forwarding import take_forwarded_facts
 from host.worker.link import Link
@@ -216,17 +217,8 @@ class FrontLink:
             self._link.queue(encode_number(Kind.BODY_WINDOW, number, count))
 
     def _new_connection(self, raw: bytes, flags: int) -> Connection:
-        parts = raw.split(b"\0")
         try:
-            remote, remote_port, local, local_port, number = parts
-            connection = Connection(
-                remote.decode("latin-1"),
-                int(remote_port),
-                local.decode("latin-1"),
-                int(local_port),
-                int(number),
-                bool(flags & _SECURE),
-            )
+            connection = connection_of(raw, is_secure=bool(flags & _SECURE))
         except ValueError as error:
             raise WireError(f"a request with the connection {raw!r}") from error
         self._connections[raw] = connection

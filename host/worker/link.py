@@ -188,7 +188,7 @@ class Link:
 
     def _side_readable(self) -> None:
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._side, SIDE_PACKET.size + 1, 4)
+            packet, descriptors, _, _ = socket.recv_fds(self._side, SIDE_PACKET.size + 1, 4, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:

@@ -1,0 +1,118 @@
+"""Calls plugin code and says who is to blame when it goes wrong.
+
+Whatever a plugin raises that is not an `HttpError` becomes a 500.0 that names the plugin, the hook, the file and the
+line, and an event with the traceback. A plugin that calls sys.exit() ends its request, never the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from host.api import ClientGone, FilterStatus, HttpError, Request, Response
+from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
+from host.worker.plan import Calls
+from host.worker.plugin_error import PluginError
+from host.worker.plugin_loader import traceback_text, where
+from host.worker.plugins import ReportEvent
+from host.worker.thread_pool import ThreadPool
+
+_ENDS = (HttpError, ClientGone, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
+_AFTER_THE_HANDLER = frozenset(
+    name
+    for name in MODULE_HOOKS
+    if name.endswith(("handler_execute", "release_request_state", "update_request_cache", "log_request"))
+    and name != "pre_request_handler_execute"
+) | {"end_request"}
+"""Events that may change a response but have none to give."""
+
+
+class HookCaller:
+    """Calls hooks on the loop, on threads or as coroutines, whichever they are."""
+
+    def __init__(self, pool: ThreadPool, report_event: ReportEvent) -> None:
+        self.pool = pool
+        self._report_event = report_event
+
+    async def ask(self, calls: Calls, *arguments: Any) -> Response | None:
+        """Call one after the other until one answers with a Response or says that it has handled the notification."""
+        hook = calls[0]
+        try:
+            for hook in calls:
+                kind = hook[1]
+                if kind == INLINE:
+                    answer = hook[0](*arguments)
+                elif kind == ASYNC:
+                    answer = await hook[0](*arguments)
+                else:
+                    answer = await self.pool.run(hook[0], *arguments)
+                if answer is None:
+                    continue
+                if inspect.isawaitable(answer):  # a plain def that returned a coroutine
+                    answer = await answer
+                if isinstance(answer, Response) and hook.name not in _AFTER_THE_HANDLER:
+                    return answer
+                if _stops(hook, answer):
+                    return None
+        except HttpError as error:
+            error.module = error.module or hook.plugin
+            raise
+        except _ENDS:
+            raise
+        except BaseException as error:
+            raise self.blame(hook, error, arguments[0]) from error
+        return None
+
+    async def tell(self, calls: Calls, *arguments: Any) -> None:
+        """Call every one of them; what one raises is an event and keeps no other from being called."""
+        for hook in calls:
+            try:
+                await self.ask((hook,), *arguments)
+            except HttpError as error:
+                if not isinstance(error, PluginError):  # that one has been reported
+                    self.blame(hook, error, arguments[0])
+            except ClientGone:
+                continue
+
+    async def handle(self, hook: Hook, request: Request) -> Response | None:
+        """Ask a handler; a plain `def` runs on a thread."""
+        try:
+            if hook[1] == ASYNC:
+                answer = await hook[0](request)
+            else:
+                answer = await self.pool.run(hook[0], request)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+            if answer is None or isinstance(answer, Response):
+                return answer
+            raise TypeError(f"handle must return a Response or None, not {type(answer).__name__}")
+        except HttpError as error:
+            error.module = error.module or hook.plugin
+            raise
+        except _ENDS:
+            raise
+        except BaseException as error:
+            raise self.blame(hook, error, request) from error
+
+    def blame(self, hook: Hook, error: BaseException, subject: object) -> PluginError:
+        """Report what a plugin raised; returns the 500.0 for its request."""
+        failure = traceback_text(error)
+        place = where(error)
+        about = f"{type(error).__name__}: {error}"
+        detail = f"{hook.plugin}.{hook.name} raised {about}" + (f" at {place}" if place else "")
+        fields = {"plugin": hook.plugin, "hook": hook.name, "place": place}
+        if isinstance(subject, Request):
+            fields |= {"request": subject.id, "url": subject.raw_target}
+        self._report_event("plugin-error", f"{detail}\n{failure}", fields)
+        remedy = f"Correct the code at {place}." if place else "Correct the plugin."
+        refusal = PluginError(500, 0, detail, remedy=remedy, failure=failure)
+        refusal.module = hook.plugin
+        return refusal
+
+
+def _stops(hook: Hook, answer: object) -> bool:
+    """Whether no further plugin is asked. Raises TypeError for an answer that the hook cannot give."""
+    if isinstance(answer, FilterStatus) and hook.name.startswith("on_"):
+        return answer is FilterStatus.HANDLED_NOTIFICATION
+    raise TypeError(f"{hook.name} must not return a {type(answer).__name__}")

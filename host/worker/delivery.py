@@ -1,0 +1,281 @@
+"""Sends a response: small ones in one frame, everything else piece by piece as the client takes it.
+
+The log line is settled before the last frame leaves, because the front writes it then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, Final
+
+from host.api import ClientGone, FileBody, LogEntry, RawData, Request, Response
+from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
+from host.worker.calling import HookCaller
+from host.worker.exchange import Exchange
+from host.worker.plan import Plan
+from host.worker.response_head import build_head
+
+_NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
+_RAW: Final = int(ResponseFlag.RAW)
+_BODYLESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5
+_END: Final = object()
+
+
+class BodyFault(TypeError):
+    """A handler's body is not what a body may be, or not what it promised."""
+
+
+class Delivery:
+    """Turns responses into the frames of their exchanges."""
+
+    def __init__(self, caller: HookCaller) -> None:
+        self._caller = caller
+
+    async def send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
+        """Send it whole, log included. Raises BodyFault and whatever the body's iterator raises; ClientGone."""
+        body = response.body
+        if body.__class__ is not bytes:
+            body = _plain(body)
+        try:
+            if not response.raw and (exchange.is_head or response.status in _BODYLESS):
+                await self._send_bodyless(exchange, request, response, plan, body)
+                return
+            if isinstance(body, bytes):
+                if plan.on_send_raw_data and body:
+                    body = await self._filtered(plan, request, body)
+                if len(body) <= MAX_DATA_BYTES:
+                    await self._send_whole(exchange, request, response, plan, body)
+                    return
+            await self._send_stream(exchange, request, response, plan, body)
+        finally:
+            if body.__class__ is not bytes:
+                await self._close_body(body)
+
+    async def discard(self, response: Response) -> None:
+        """Close what a response holds that will not be sent."""
+        if response.body.__class__ is not bytes:
+            await self._close_body(response.body)
+
+    # --- three ways
+
+    async def _send_whole(
+        self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: bytes
+    ) -> None:
+        raw_head, flags = b"", _RAW
+        if not response.raw:
+            head = build_head(response, drops_length=True)  # the front counts what is complete
+            raw_head, flags = head.raw, head.flags
+        if plan.log or plan.on_log or request.user:
+            await self._settle_log(exchange, request, response, plan)
+        exchange.send_complete(flags | self._flags(plan, request), _codes(response), raw_head, body)
+
+    async def _send_bodyless(
+        self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
+    ) -> None:
+        if exchange.is_head and response.status not in _BODYLESS:
+            head = build_head(response, content_length=_length_for_head(response, body))
+        else:
+            head = build_head(response, drops_length=True)
+        await self._settle_log(exchange, request, response, plan)
+        exchange.send_complete(head.flags | self._flags(plan, request), _codes(response), head.raw, b"")
+
+    async def _send_stream(
+        self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
+    ) -> None:
+        promised = -1
+        if response.raw:
+            exchange.begin(self._flags(plan, request) | _RAW, _codes(response), b"")
+        else:
+            is_filtered = bool(plan.on_send_raw_data) and not isinstance(body, bytes)  # bytes have been through
+            known = -1 if is_filtered else _known_length(body)
+            head = build_head(response, content_length=known, drops_length=is_filtered)
+            exchange.begin(head.flags | self._flags(plan, request), _codes(response), head.raw)
+            promised = head.promised_length
+        sent = await self._send_pieces(exchange, self._pieces(plan, request, body), promised)
+        if sent < promised:
+            raise BodyFault(f"the body ended after {sent} of the {promised} bytes that Content-Length promised")
+        await self._settle_log(exchange, request, response, plan)
+        exchange.end()
+
+    async def _send_pieces(
+        self, exchange: Exchange, pieces: AsyncGenerator[bytes | FileBody, None], promised: int
+    ) -> int:
+        """Send them up to the promised length (-1: all); how many bytes those were."""
+        sent = 0
+        async with aclosing(pieces):
+            async for given in pieces:
+                piece = given if promised < 0 else _cut(given, promised - sent)  # more than promised is cut
+                if isinstance(piece, FileBody):
+                    await exchange.send_file(piece.descriptor, piece.offset, piece.length)
+                    sent += piece.length
+                else:
+                    await exchange.send_data(piece)
+                    sent += len(piece)
+                if sent == promised:
+                    break
+        return sent
+
+    # --- the body
+
+    async def _pieces(self, plan: Plan, request: Request, body: Any) -> AsyncGenerator[bytes | FileBody, None]:
+        """The pieces in order, each checked and seen by the raw-data filters; files stay files when nobody looks."""
+        if isinstance(body, bytes):  # the filters have seen it
+            yield body
+            return
+        async with aclosing(self._given_pieces(body)) as given_pieces:
+            async for given in given_pieces:
+                piece = _plain(given)
+                if isinstance(piece, FileBody):
+                    if plan.on_send_raw_data:
+                        async for data in self._read_file(piece):
+                            yield await self._filtered(plan, request, data)
+                    else:
+                        yield piece
+                elif not isinstance(piece, bytes):
+                    raise BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody")
+                elif piece:
+                    yield await self._filtered(plan, request, piece) if plan.on_send_raw_data else piece
+
+    async def _given_pieces(self, body: Any) -> AsyncGenerator[Any, None]:
+        """What the handler gave, piece by piece; files that an iterator opened are closed behind it."""
+        if isinstance(body, FileBody):
+            yield body
+        elif isinstance(body, list | tuple):
+            for piece in body:
+                yield piece
+        elif isinstance(body, AsyncIterable):
+            async for piece in body:
+                with _closing_file(piece):
+                    yield piece
+        elif isinstance(body, Iterable) and not isinstance(body, str):
+            iterator: Iterator[Any] = iter(body)
+            while (piece := await self._caller.pool.run(next, iterator, _END)) is not _END:
+                with _closing_file(piece):
+                    yield piece
+        else:
+            raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
+
+    async def _read_file(self, piece: FileBody) -> AsyncIterator[bytes]:
+        at, end = piece.offset, piece.offset + piece.length
+        while at < end:
+            data = await self._caller.pool.run(os.pread, piece.descriptor, min(MAX_DATA_BYTES, end - at), at)
+            if not data:
+                raise BodyFault(f"the file became shorter while it was sent: {end - at} bytes are missing")
+            at += len(data)
+            yield data
+
+    async def _filtered(self, plan: Plan, request: Request, data: bytes) -> bytes:
+        raw = RawData(data)
+        if await self._caller.ask(plan.on_send_raw_data, request, raw) is not None:
+            raise BodyFault("on_send_raw_data cannot answer with a Response: the head has been sent")
+        return raw.data
+
+    async def _close_body(self, body: Any) -> None:
+        if isinstance(body, FileBody):
+            os.close(body.descriptor)
+        elif isinstance(body, list | tuple):
+            for piece in body:
+                if isinstance(piece, FileBody):
+                    os.close(piece.descriptor)
+        elif hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            await self._caller.pool.run(body.close)
+
+    # --- flags and log
+
+    def _flags(self, plan: Plan, request: Request) -> int:
+        return _NO_CACHE if plan.forbids_cache or request.user else 0
+
+    async def _settle_log(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
+        if exchange.is_gone:
+            raise ClientGone("the client closed its connection")
+        if plan.log:
+            await self._caller.tell(plan.log, request, response)
+        if plan.on_log:
+            entry = log_entry(exchange, request, response)
+            before = log_entry(exchange, request, response)
+            await self._caller.tell(plan.on_log, request, entry)
+            frame = log_changes(before, entry, request.user)
+            if any(frame):
+                exchange.log(frame)
+        elif request.user:
+            exchange.log(LogFrame(user_name=request.user))
+
+
+def log_entry(exchange: Exchange, request: Request, response: Response) -> LogEntry:
+    """The line as it would be written: method and URL as the client sent them."""
+    target, _, parameters = exchange.target.partition("?")
+    return LogEntry(
+        client_host_name=request.connection.remote_address,
+        client_user_name=request.user,
+        server_name=request.connection.local_address,
+        operation=exchange.method,
+        target=target,
+        parameters=parameters,
+        http_status=response.status,
+        win32_status=response.win32_status,
+    )
+
+
+def log_changes(before: LogEntry, after: LogEntry, user: str) -> LogFrame:
+    """What filters changed, for the front; a text that was emptied becomes `-`."""
+
+    def changed(old: str, new: str) -> str:
+        return "" if old == new else new or "-"
+
+    target = after.target + (f"?{after.parameters}" if after.parameters else "")
+    has_target = (before.target, before.parameters) != (after.target, after.parameters)
+    return LogFrame(
+        user_name=changed(before.client_user_name, after.client_user_name) or user,
+        client=changed(before.client_host_name, after.client_host_name),
+        server=changed(before.server_name, after.server_name),
+        method=changed(before.operation, after.operation),
+        target=(target or "-") if has_target else "",
+        status=str(after.http_status) if after.http_status != before.http_status else "",
+        win32_status=str(after.win32_status) if after.win32_status != before.win32_status else "",
+    )
+
+
+def _codes(response: Response) -> tuple[int, int, int]:
+    return response.status, response.substatus, response.win32_status
+
+
+@contextmanager
+def _closing_file(piece: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if isinstance(piece, FileBody):
+            os.close(piece.descriptor)
+
+
+def _plain(body: Any) -> Any:
+    """Bytes where something like bytes was given."""
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    if isinstance(body, list | tuple) and all(isinstance(piece, bytes) for piece in body):
+        return b"".join(body)
+    return body
+
+
+def _known_length(body: Any) -> int:
+    if isinstance(body, bytes):
+        return len(body)
+    return body.length if isinstance(body, FileBody) else -1
+
+
+def _length_for_head(response: Response, body: Any) -> int:
+    """Content-Length of what GET would have sent; -1 keeps the handler's own, or none."""
+    if "Content-Length" in response.headers:
+        return -1
+    known = _known_length(body)
+    return known if known > 0 else -1
+
+
+def _cut(piece: bytes | FileBody, length: int) -> bytes | FileBody:
+    if isinstance(piece, FileBody):
+        return piece if piece.length <= length else FileBody(piece.descriptor, piece.offset, length)
+    return piece[:length]

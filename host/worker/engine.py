@@ -1,0 +1,276 @@
+"""A worker's inside, joined: channel, pipeline, plugins. One per worker process, and one inside inetinfo.
+
+What the process around it provides is handed in: loop, configuration, launcher, where events go. Which handlers run
+elsewhere is the process model's answer, asked once per application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from host.api import Connection, ProgramLauncher
+from host.config.errors import ConfigErrors
+from host.config.model import PathSettings, Pool, Snapshot
+from host.config.store import ServerConfiguration
+from host.isolation.process_model import ProcessModel
+from host.wire.control_messages import PluginRow
+from host.worker.calling import HookCaller
+from host.worker.channel import Channel
+from host.worker.hooks import Hook
+from host.worker.out_of_process import OutOfProcess
+from host.worker.pipeline import Pipeline
+from host.worker.plan import ListedFilter, compile_plan
+from host.worker.plugins import FILTER, MODULE, Plugin, Plugins, ReportEvent, WorkerFacts
+from host.worker.preconditions import holds
+from host.worker.raw_data import see_raw_data
+from host.worker.routes import Routes
+from host.worker.script_launcher import MissingLauncher
+from host.worker.served_application import ServedApplication
+from host.worker.thread_pool import ThreadPool
+
+DEFAULT_CAPACITY: Final = 256
+"""Requests a worker takes at a time. Most of them wait for a client or a program; threads are bounded by THREADS."""
+
+THREADS: Final = 64
+_CLOSE_SECONDS: Final = 2.0
+
+
+class Engine:
+    """Serves the requests of `applications` (keys such as `1:/shop`).
+
+    `handler_slot` is the slot whose handlers run here; an application that the model places elsewhere is forwarded to
+    that slot's dllhost, asked for with `demand(slot)`. A worker without filters (a dllhost) runs handlers alone.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything that its process decides
+        self,
+        loop: asyncio.AbstractEventLoop,
+        configuration: ServerConfiguration,
+        applications: Iterable[str],
+        *,
+        model: ProcessModel,
+        pool_name: str,
+        worker_number: int,
+        launcher: ProgramLauncher | None,
+        report_event: ReportEvent,
+        report_unhealthy: Callable[[str], None],
+        runs_filters: bool,
+        handler_slot: str,
+        demand: Callable[[str], None] | None = None,
+        capacity: int = DEFAULT_CAPACITY,
+    ) -> None:
+        self._loop = loop
+        self._configuration = configuration
+        self._report_event = report_event
+        self._runs_filters = runs_filters
+        snapshot = configuration.snapshot
+        self._served = _serve(snapshot, applications, model, handler_slot if runs_filters else "")
+        self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread")
+        self._caller = HookCaller(self._threads, report_event)
+        self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
+        facts = WorkerFacts(
+            pool_name=pool_name,
+            worker_number=worker_number,
+            isolation_mode=snapshot.isolation_mode.value,
+            launcher=launcher or MissingLauncher(),
+            report_event=report_event,
+            report_unhealthy=report_unhealthy,
+            allows_raw_data_filters=model.allows_raw_data_filters,
+            pool_environment=dict(_pool(snapshot, pool_name).environment_variables),
+        )
+        self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts)
+        self._channel = Channel(
+            loop,
+            self._build_pipeline().serve,
+            capacity=capacity,
+            applications={key.encode(): served.info for key, served in self._served.items()},
+            report_error=self._report_link,
+            on_session_end=self._session_ended,
+            is_overloaded=lambda: self._threads.is_overloaded,
+            accepts_forwarded=not runs_filters and model.front_runs_plugins,
+        )
+        self._threads.relieved = self._channel.release_credit
+        self._session_tasks: set[asyncio.Task[None]] = set()
+        self._session_hooks: tuple[Hook, ...] = ()
+        self._raw_hooks: tuple[Hook, ...] = ()
+
+    def _build_pipeline(self) -> Pipeline:
+        routes = Routes(
+            self._configuration,
+            self._served,
+            {site.id: site.applications for site in self._configuration.snapshot.sites},
+            brought=self._plugins.extensions,
+            find=self._plugins.extension,
+            clock=self._loop.time,
+        )
+        return Pipeline(
+            {(served.info.site_id, served.info.path): served for served in self._served.values()},
+            routes,
+            self._caller,
+            refresh_plan=self._refresh_plan,
+            forward=self._out_of_process,
+            clock=self._loop.time,
+        )
+
+    # --- life
+
+    async def start(self) -> None:
+        """Load the plugins and compile the plans. Never raises for a broken plugin or web.config."""
+        await self._plugins.load_extensions(self._handler_settings())
+        for served in self._served.values():
+            await self._refresh_plan(served)
+
+    def attach(self, link: socket.socket, side: socket.socket) -> None:
+        """Serve a front over these sockets, which the engine owns from now on."""
+        self._channel.attach(link, side)
+
+    def attach_dllhost(self, slot: str, link: socket.socket, side: socket.socket) -> None:
+        """The dllhost of that slot runs; forwarded requests go there."""
+        self._out_of_process.attach(slot, link, side)
+
+    @property
+    def drained(self) -> asyncio.Future[None]:
+        """Done when every link has drained (the front said so, or closed it) and nothing is in hand."""
+        return self._channel.drained
+
+    async def close(self) -> None:
+        """End in order: links, tasks, then `unload` of every plugin, last one first. Safe after a failed start."""
+        tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
+        self._channel.close()
+        self._out_of_process.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
+        if self._session_tasks:
+            await asyncio.wait(list(self._session_tasks), timeout=_CLOSE_SECONDS)
+        await self._plugins.unload()
+        self._threads.close(wait=False)  # a thread that hangs must not hold the process
+
+    # --- facts
+
+    @property
+    def requests_served(self) -> int:
+        """Requests answered since the start."""
+        return self._channel.requests_served
+
+    @property
+    def requests_in_hand(self) -> int:
+        """Requests under way."""
+        return self._channel.requests_in_hand
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long nothing has been in hand; 0 while something is."""
+        return 0.0 if self._channel.requests_in_hand else self._loop.time() - self._channel.idle_since
+
+    def plugin_rows(self) -> list[PluginRow]:
+        """What became of every plugin."""
+        return self._plugins.rows()
+
+    async def probe(self) -> None:
+        """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""
+        await self._threads.run(_nothing)
+
+    def read_raw_data(self, connection: bytes, data: bytes) -> bytes:
+        """What the raw-data filters make of bytes that a client sent (IIS 5 isolation mode, in inetinfo).
+
+        `connection` is the value that REQUEST frames carry.
+        """
+        if not self._raw_hooks:
+            return data
+        return see_raw_data(self._raw_hooks, connection, data, self._caller)
+
+    # --- plans
+
+    async def _refresh_plan(self, served: ServedApplication) -> None:
+        """Compile the plans anew if the settings of the application's root are others than before."""
+        served.plan_checked_at = self._loop.time()
+        if not self._runs_filters:
+            served.plan_checked_at = float("inf")
+            return
+        try:
+            settings = self._configuration.settings_for(served.model, served.model.path)
+        except ConfigErrors:  # its requests answer 500.19; what ran before goes on running
+            return
+        if settings is served.plan_settings:
+            return
+        served.plan_settings = settings
+        filters, modules = await self._members(settings, served.is_classic)
+        served.plan = compile_plan(filters, modules, is_secure=False)
+        served.secure_plan = compile_plan(filters, modules, is_secure=True)
+        plans = [plan for one in self._served.values() for plan in (one.plan, one.secure_plan)]
+        self._session_hooks = _united(plan.on_end_of_net_session for plan in plans)
+        self._raw_hooks = _united(plan.on_read_raw_data for plan in plans)
+
+    async def _members(self, settings: PathSettings, is_classic: bool) -> tuple[list[ListedFilter], list[Plugin]]:
+        filters = [
+            ListedFilter(
+                await self._plugins.pipeline_member(FILTER, one.name, one.path), one.is_server_wide, one.enable_cache
+            )
+            for one in settings.filters
+            if one.enabled and holds(one.pre_condition, is_classic=is_classic)
+        ]
+        modules = [
+            await self._plugins.pipeline_member(MODULE, one.name, one.type)
+            for one in settings.modules
+            if holds(one.pre_condition, is_classic=is_classic)
+        ]
+        return filters, modules
+
+    def _handler_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """Settings of handlers by the names in their `modules`; of several handlers the first one's."""
+        found: dict[str, Mapping[str, str]] = {}
+        for served in self._served.values():
+            try:
+                settings = self._configuration.settings_for(served.model, served.model.path)
+            except ConfigErrors:
+                continue
+            for handler in settings.handlers:
+                for name in handler.modules.split(",") if handler.settings else ():
+                    found.setdefault(name.strip().casefold(), handler.settings)
+        return found
+
+    # --- sessions
+
+    def _session_ended(self, connection: Connection) -> None:
+        self._out_of_process.session_ended(connection.number)
+        if self._session_hooks:
+            task = self._loop.create_task(self._caller.tell(self._session_hooks, connection))
+            self._session_tasks.add(task)
+            task.add_done_callback(self._session_tasks.discard)
+
+    def _report_link(self, text: str) -> None:
+        self._report_event("front-broken-link", text, None)
+
+
+def _serve(snapshot: Snapshot, keys: Iterable[str], model: ProcessModel, own_slot: str) -> dict[str, ServedApplication]:
+    """The applications of this process; with `own_slot`, those that the model places in another slot are forwarded."""
+    served = {}
+    for key in keys:
+        application = snapshot.application(key)
+        slot = model.place(application).handler_slot if own_slot else ""
+        is_classic = _pool(snapshot, application.pool_name).managed_pipeline_mode == "Classic"
+        forward_slot = slot if slot != own_slot else ""
+        served[key] = ServedApplication(application, forward_slot=forward_slot, is_classic=is_classic)
+    return served
+
+
+def _pool(snapshot: Snapshot, name: str) -> Pool:
+    try:
+        return snapshot.pool(name)
+    except KeyError:  # inetinfo and dllhosts are no pools
+        return Pool(name=name)
+
+
+def _united(groups: Iterable[tuple[Hook, ...]]) -> tuple[Hook, ...]:
+    return tuple(dict.fromkeys(hook for group in groups for hook in group))
+
+
+def _nobody(slot: str) -> None:
+    del slot
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,112 @@
+"""`httpErrors`: which page a refusal gets. IIS's flow, run when a status of 400 or above is about to be sent.
+
+A local client and DetailedLocalOnly, or Detailed: the detailed page. Otherwise the matching entry: a file, a URL of the
+same site that is run, or a redirect; the exact substatus goes before any. Nothing matches: a short page.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from host.api import Headers, HttpError, Request, Response
+from host.config.model import CustomError, HttpErrors
+from host.config.names import ResponseMode
+from host.worker.error_pages import error_page
+
+RunTarget = Callable[[Request, str, int], Awaitable[Response]]
+"""Answer another URL of the site on behalf of a request, with REDIRECT_STATUS set. Raises HttpError."""
+
+_DEFAULTS: Final = HttpErrors()
+_MOST_PAGE_BYTES: Final = 1024 * 1024
+_ABOUT_THE_BODY: Final = (
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Content-Range",
+    "ETag",
+    "Last-Modified",
+)
+
+
+async def answer_refusal(request: Request, error: HttpError, run_target: RunTarget) -> Response:
+    """The response for a refusal."""
+    section: HttpErrors = request.settings.http_errors if request.settings is not None else _DEFAULTS
+    mode = section.error_mode
+    if mode == "Detailed" or (mode == "DetailedLocalOnly" and request.connection.is_local):
+        return error_page(request, error, is_detailed=True)
+    chosen = _entry_for(section, error)
+    if chosen is not None:
+        response = await _custom_page(request, error, chosen, run_target)
+        if response is not None:
+            return response
+    return error_page(request, error, is_detailed=False)
+
+
+def needs_page(response: Response, request: Request) -> bool:
+    """Whether a handler's own response of 400 or above gets a page (httpErrors/@existingResponse)."""
+    if response.status < 400 or response.raw:
+        return False
+    section: HttpErrors = request.settings.http_errors if request.settings is not None else _DEFAULTS
+    if section.existing_response == "Auto":
+        return response.body == b""
+    return section.existing_response == "Replace"
+
+
+def refusal_of(response: Response, handler: str) -> HttpError:
+    """The refusal that a handler expressed by a response; fields that do not speak of its body are kept."""
+    headers = response.headers.copy()
+    for name in _ABOUT_THE_BODY:
+        headers.remove(name)
+    detail = f"the handler answered {response.status} without a body of its own"
+    error = HttpError(
+        min(response.status, 599),
+        response.substatus,
+        detail,
+        headers=dict(headers.items()),
+        win32_status=response.win32_status,
+    )
+    error.handler = handler
+    return error
+
+
+def _entry_for(section: HttpErrors, error: HttpError) -> CustomError | None:
+    fitting = [one for one in section.errors if one.status == error.status and one.sub_status in (-1, error.substatus)]
+    return max(fitting, key=lambda one: one.sub_status, default=None)
+
+
+async def _custom_page(
+    request: Request, error: HttpError, chosen: CustomError, run_target: RunTarget
+) -> Response | None:
+    """The configured page, or None when it cannot be had (the short page stands in)."""
+    if chosen.response_mode is ResponseMode.REDIRECT:
+        return Response.redirect(chosen.path)
+    if chosen.response_mode is ResponseMode.FILE:
+        return _file_page(request, error, chosen.path)
+    try:
+        response = await run_target(request, f"{chosen.path}?{error.status};{request.url}", error.status)
+    except HttpError:
+        return None
+    if response.status == 200:  # a page that knows nothing of the error must not hide it
+        response.status, response.reason, response.substatus = error.status, "", error.substatus
+    return response
+
+
+def _file_page(request: Request, error: HttpError, path: str) -> Response | None:
+    full_path = os.path.join(request.application.physical_path, path)
+    try:
+        with open(full_path, "rb") as page:
+            content = page.read(_MOST_PAGE_BYTES)
+    except OSError:
+        return None
+    headers = Headers(error.headers)
+    headers.set("Content-Type", mimetypes.guess_type(path)[0] or "text/html")
+    return Response(
+        status=error.status,
+        substatus=error.substatus,
+        win32_status=error.win32_status,
+        headers=headers,
+        body=content,
+    )

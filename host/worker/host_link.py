@@ -1,0 +1,346 @@
+"""inetinfo's end of a link to one dllhost: requests out, answers in, both ways under windows.
+
+The dialogue is the one between front and worker, so a dllhost is an ordinary worker. What it answers becomes an
+`api.Response` again; pieces of files keep their descriptors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from typing import Final, NamedTuple
+
+from host.api import ClientGone, FileBody, Headers, HttpError, Request, Response
+from host.wire.codec import (
+    decode_end,
+    decode_file,
+    decode_number,
+    decode_reset,
+    decode_response,
+    encode,
+    encode_number,
+    encode_request,
+    encode_session_end,
+)
+from host.wire.errors import WireError
+from host.wire.frames import (
+    INITIAL_BODY_WINDOW,
+    INITIAL_RESPONSE_WINDOW,
+    MAX_DATA_BYTES,
+    Kind,
+    RequestFlag,
+    RequestFrame,
+    ResponseFlag,
+    ResponseFrame,
+)
+from host.wire.request_dialogue import FlowWindow, RequestState, next_state
+from host.worker.forwarding import forwarded_block
+from host.worker.link import Link
+
+_GRANT_STEP: Final = INITIAL_RESPONSE_WINDOW // 4
+_DIED: Final = "the dllhost of this application ended before it answered"
+
+
+class FilePiece(NamedTuple):
+    """A FILE frame; its descriptor comes beside the stream, before or after it."""
+
+    sequence: int
+    offset: int
+    length: int
+
+
+class Call:
+    """One forwarded request, from REQUEST to END or RESET, and until its last descriptor has come."""
+
+    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.number = number
+        self.state = RequestState.SENT
+        self.head: asyncio.Future[ResponseFrame] = loop.create_future()
+        self.pieces: deque[bytes | FilePiece] = deque()
+        self.descriptors: dict[int, int] = {}
+        self.descriptors_to_come = 0  # FILE frames less descriptors; negative when these were faster
+        self.arrived = asyncio.Event()
+        self.window = FlowWindow(INITIAL_RESPONSE_WINDOW)
+        self.body_room = INITIAL_BODY_WINDOW
+        self.body_opened = asyncio.Event()
+        self.failure: Exception | None = None
+        self.is_abandoned = False  # nobody reads the answer any more
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no further frame will come."""
+        return self.state is RequestState.DONE
+
+    def fail(self, error: Exception) -> None:
+        """It will not be answered, or not completely."""
+        self.state, self.failure = RequestState.DONE, error
+        if not self.head.done():
+            self.head.set_exception(error)
+            self.head.exception()  # seen: the caller may have been cancelled
+        self.wake()
+
+    def wake(self) -> None:
+        """Something changed for the two who may wait."""
+        self.arrived.set()
+        self.body_opened.set()
+
+    def add_piece(self, piece: bytes | FilePiece) -> None:
+        """More of the answer's body. Raises WireError beyond the window."""
+        if isinstance(piece, FilePiece):
+            self.window.spend(piece.length)
+            self.descriptors_to_come += 1
+        else:
+            self.window.spend(len(piece))
+        if not self.is_abandoned:
+            self.pieces.append(piece)
+
+    def add_descriptor(self, sequence: int, descriptor: int) -> None:
+        """A descriptor came."""
+        self.descriptors_to_come -= 1
+        if self.is_abandoned:
+            os.close(descriptor)
+        else:
+            self.descriptors[sequence] = descriptor
+        self.wake()
+
+    def abandon(self) -> None:
+        """Nobody will read what comes."""
+        self.is_abandoned = True
+        self.pieces.clear()
+        while self.descriptors:
+            os.close(self.descriptors.popitem()[1])
+
+
+class HostLink:
+    """A link to a dllhost. `changed` is called when credit came or the link closed (with the reason, if any)."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        stream: socket.socket,
+        side: socket.socket,
+        changed: Callable[[HostLink, str], None],
+    ) -> None:
+        self._loop = loop
+        self._link = Link(loop, stream, side)
+        self._changed = changed
+        self._numbers = itertools.count(1)
+        self._calls: dict[int, Call] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self.credit = 0
+        self._link.start(self._receive, self._closed, self._take_descriptor)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the dllhost is gone."""
+        return self._link.is_closed
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._link.close()
+        self._closed("")
+
+    def session_ended(self, connection_number: int) -> None:
+        """A client connection is closed."""
+        if not self.is_closed:
+            self._link.queue(encode_session_end(connection_number))
+
+    async def handle(self, request: Request) -> Response:
+        """Forward a request; the caller has spent one of the link's credits for it.
+
+        Raises HttpError (502.3 when the dllhost dies, or what it reports instead of an answer). Cancelling it sends
+        ABORT.
+        """
+        self.credit -= 1
+        if self.is_closed:
+            raise HttpError(502, 3, _DIED)
+        call = Call(next(self._numbers), self._loop)
+        self._calls[call.number] = call
+        self._send_request(call, request)
+        try:
+            frame = await call.head
+        except asyncio.CancelledError:
+            self._abandon(call)
+            raise
+        return self._response(call, frame)
+
+    def _response(self, call: Call, frame: ResponseFrame) -> Response:
+        line, _, fields = frame.head.partition(b"\r\n")
+        response = Response(
+            status=frame.status,
+            reason=line.decode("latin-1").partition(" ")[2],
+            headers=Headers.from_raw(fields),
+            body=frame.body,
+            substatus=frame.substatus,
+            win32_status=frame.win32_status,
+            close_connection=bool(frame.flags & ResponseFlag.CLOSE),
+            raw=bool(frame.flags & ResponseFlag.RAW),
+        )
+        if not frame.flags & ResponseFlag.COMPLETE:
+            if frame.body:
+                call.pieces.appendleft(frame.body)
+            response.body = self._stream(call)
+        return response
+
+    async def _stream(self, call: Call) -> AsyncGenerator[bytes | FileBody, None]:
+        """The body as it comes; the window opens again by what was taken. The reader closes the files."""
+        taken = 0
+        try:
+            while True:
+                while call.pieces:
+                    piece = call.pieces.popleft()
+                    if isinstance(piece, FilePiece):
+                        descriptor = await self._descriptor(call, piece.sequence)
+                        yield FileBody(descriptor, piece.offset, piece.length)
+                        taken += piece.length
+                    else:
+                        yield piece
+                        taken += len(piece)
+                    if taken >= _GRANT_STEP:
+                        self._grant(call, taken)
+                        taken = 0
+                if call.failure is not None:
+                    raise call.failure
+                if call.is_done:
+                    return
+                call.arrived.clear()
+                await call.arrived.wait()
+        finally:
+            self._abandon(call)
+
+    async def _descriptor(self, call: Call, sequence: int) -> int:
+        while sequence not in call.descriptors:
+            if self.is_closed:
+                raise HttpError(502, 3, _DIED)
+            call.arrived.clear()
+            await call.arrived.wait()
+        return call.descriptors.pop(sequence)
+
+    # --- out
+
+    def _send_request(self, call: Call, request: Request) -> None:
+        flags = RequestFlag.HTTP_1_1 if request.http_version == "1.1" else RequestFlag(0)
+        if request.connection.is_secure:
+            flags |= RequestFlag.SECURE
+        body = b""
+        length = request.body.length
+        if length == 0 or request.body.is_at_end:
+            flags |= RequestFlag.BODY_COMPLETE
+        else:
+            flags |= RequestFlag.HAS_BODY
+            sender = self._loop.create_task(self._send_body(call, request))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        client = request.connection
+        facts = (client.remote_address, client.remote_port, client.local_address, client.local_port, client.number)
+        application = request.application
+        frame = RequestFrame(
+            int(flags),
+            "\0".join(map(str, facts)).encode("latin-1"),
+            f"{application.site_id}:{application.path}".encode(),
+            request.method.encode("latin-1"),
+            request.raw_target.encode("latin-1"),
+            forwarded_block(request),
+            -1 if length is None else length,
+            body,
+        )
+        self._link.queue(encode_request(call.number, frame))
+
+    async def _send_body(self, call: Call, request: Request) -> None:
+        """The request's body under the dllhost's window; ends with the call."""
+        try:
+            async for piece in request.body:
+                at = 0
+                while at < len(piece):
+                    while call.body_room <= 0 and not call.is_done:
+                        call.body_opened.clear()
+                        await call.body_opened.wait()
+                    if call.is_done:
+                        return
+                    data = piece[at : at + min(MAX_DATA_BYTES, call.body_room)]
+                    at += len(data)
+                    call.body_room -= len(data)
+                    self._link.queue(encode(Kind.BODY, call.number, data))
+        except ClientGone:
+            self._abandon(call)
+            return
+        if not call.is_done:
+            self._link.queue(encode(Kind.BODY_END, call.number))
+
+    def _abandon(self, call: Call) -> None:
+        """Nobody wants the answer any more, or all of it was taken."""
+        call.abandon()
+        if not call.is_done and not self.is_closed:
+            self._link.queue(encode(Kind.ABORT, call.number))
+
+    def _grant(self, call: Call, count: int) -> None:
+        if not call.is_done and not self.is_closed:
+            call.window.grant(count)
+            self._link.queue(encode_number(Kind.WINDOW, call.number, count))
+
+    # --- in
+
+    def _receive(self, frames: list[tuple[Kind, int, bytes]]) -> None:
+        for kind, number, body in frames:
+            if kind is Kind.CREDIT:
+                self._give_credit(decode_number(body))
+                continue
+            call = self._calls.get(number)
+            if call is None or call.is_done:
+                raise WireError(f"{kind.name} for request {number}, which is not under way")
+            call.state = next_state(call.state, kind)
+            self._take(call, kind, body)
+            call.wake()
+
+    def _take(self, call: Call, kind: Kind, body: bytes) -> None:
+        if kind is Kind.RESPONSE:
+            frame = decode_response(body)
+            if frame.flags & ResponseFlag.COMPLETE:
+                self._finish(call, frame.credit)
+            if not call.head.done():
+                call.head.set_result(frame)
+        elif kind is Kind.DATA:
+            call.add_piece(body)
+        elif kind is Kind.FILE:
+            call.add_piece(FilePiece(*decode_file(body)))
+        elif kind is Kind.BODY_WINDOW:
+            call.body_room += decode_number(body)
+        elif kind is Kind.END:
+            self._finish(call, decode_end(body))
+        elif kind is Kind.RESET:
+            status, substatus, credit, reason = decode_reset(body)
+            self._finish(call, credit)
+            call.fail(HttpError(status, substatus, reason))
+
+    def _finish(self, call: Call, credit: int) -> None:
+        call.state = RequestState.DONE
+        if call.descriptors_to_come <= 0:
+            self._calls.pop(call.number, None)
+        if credit:
+            self._give_credit(credit)
+
+    def _give_credit(self, count: int) -> None:
+        self.credit += count
+        self._changed(self, "")
+
+    def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
+        call = self._calls.get(number)
+        if call is None:
+            os.close(descriptor)
+            return
+        call.add_descriptor(sequence, descriptor)
+        if call.is_done and call.descriptors_to_come <= 0:
+            del self._calls[number]
+
+    def _closed(self, why: str) -> None:
+        error = HttpError(502, 3, _DIED, remedy="The event log says why it ended; a request starts it again.")
+        calls, self._calls = list(self._calls.values()), {}
+        for call in calls:
+            if not call.is_done:
+                call.fail(error)
+            call.wake()
+        self._changed(self, why)

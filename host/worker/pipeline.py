@@ -1,0 +1,333 @@
+"""Step 8: the stages of a request, in the order of `host/api/hookspecs.py`.
+
+A stage without implementations costs one look at an empty tuple. The stages up to the handler may answer or refuse;
+whatever happens, the request is logged and ended, and every plugin that takes part in that is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from host.api import ClientGone, Credentials, Denial, DenialReason, HttpError, Request, Response, UrlMap
+from host.worker.calling import HookCaller
+from host.worker.delivery import Delivery
+from host.worker.error_responses import answer_refusal, needs_page, refusal_of
+from host.worker.exchange import Exchange
+from host.worker.handler_map import Entry, chosen_entry, select
+from host.worker.hooks import INLINE, Hook
+from host.worker.internal_requests import follow
+from host.worker.physical_path import is_really_below
+from host.worker.plan import Plan
+from host.worker.routes import Route, Routes
+from host.worker.served_application import ServedApplication
+
+PLAN_RECHECK_SECONDS: Final = 0.25
+_REASONS: Final = {
+    1: DenialReason.LOGON,
+    2: DenialReason.LOGON | DenialReason.BY_CONFIG,
+    3: DenialReason.RESOURCE,
+    4: DenialReason.FILTER,
+    5: DenialReason.APPLICATION,
+}
+
+
+class Forward(Protocol):
+    """Runs handlers in another process (IIS 5 isolation mode)."""
+
+    async def handle(self, slot: str, request: Request) -> Response:
+        """The response of the dllhost of that slot."""
+
+
+class Pipeline:
+    """Answers requests. `refresh_plan` recompiles an application's plans when its settings have changed."""
+
+    def __init__(
+        self,
+        served: Mapping[tuple[int, str], ServedApplication],
+        routes: Routes,
+        caller: HookCaller,
+        *,
+        refresh_plan: Callable[[ServedApplication], Awaitable[None]],
+        forward: Forward,
+        clock: Callable[[], float],
+    ) -> None:
+        self._served = served
+        self._routes = routes
+        self._caller = caller
+        self._delivery = Delivery(caller)
+        self._refresh_plan = refresh_plan
+        self._forward = forward
+        self._clock = clock
+
+    async def serve(self, exchange: Exchange) -> None:
+        """The whole life of a request; `exchange` is ended in any case."""
+        request = exchange.request
+        served = self._served[request.application.site_id, request.application.path]
+        if self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
+            await self._refresh_plan(served)
+        plan = served.secure_plan if request.connection.is_secure else served.plan
+        response: Response | None = None
+        try:
+            try:
+                response = await self._respond(exchange, plan)
+            except HttpError as error:
+                response = await self._refuse(exchange, plan, error)
+            response = await self._send(exchange, request, response, plan)
+        except (asyncio.CancelledError, ClientGone) as error:
+            response = await self._abandon(exchange, plan, error)
+        finally:
+            if plan.end and response is not None:
+                await self._caller.tell(plan.end, request, response)
+            if plan.on_end_of_request:
+                await self._caller.tell(plan.on_end_of_request, request)
+
+    # --- from the head to a response
+
+    async def _respond(self, exchange: Exchange, plan: Plan) -> Response:
+        request = exchange.request
+        response = None
+        if plan.on_preproc_headers:
+            response = await self._caller.ask(plan.on_preproc_headers, request)
+        if response is None:
+            response = await self._run(request, plan)
+        while response.internal_target:
+            inner = follow(request, response.internal_target, keeps_request=response.internal_keeps_request)
+            await self._delivery.discard(response)
+            request = exchange.request = inner  # an error page speaks of the URL that failed
+            response = await self._run(request, plan)
+        if needs_page(response, request):
+            await self._delivery.discard(response)
+            raise refusal_of(response, request.mapping.name if request.mapping is not None else "")
+        return response
+
+    async def _run(self, request: Request, plan: Plan) -> Response:
+        """One URL, from begin_request to update_request_cache."""
+        ask = self._caller.ask
+        route = self._map(request)
+        target = request.raw_target
+        if plan.begin:
+            response = await ask(plan.begin, request)
+            if response is not None:
+                return response
+        early = await self._authenticate(request, plan) if request.redirect_count == 0 else None
+        if early is not None:
+            return early
+        if plan.authorize:
+            response = await ask(plan.authorize, request)
+            if response is not None:
+                return response
+        if request.raw_target is not target:  # a filter or module has rewritten the URL
+            route = self._map(request)
+        physical_path = route.physical_path
+        if plan.on_url_map:
+            mapped = await self._ask_url_map(request, plan, route)
+            if isinstance(mapped, Response):
+                return mapped
+            physical_path = mapped
+        entry = self._choose(request, route, physical_path)
+        if plan.prepare:
+            response = await ask(plan.prepare, request)
+            if response is not None:
+                return response
+        response = await self._execute(request, entry, route.application)
+        if plan.finish:
+            try:
+                await ask(plan.finish, request, response)
+            except BaseException:
+                await self._delivery.discard(response)
+                raise
+        return response
+
+    def _map(self, request: Request) -> Route:
+        route, request.raw_query = self._routes.find(request.application.site_id, request.raw_target)
+        if request.application is not route.application.info:
+            request.application = route.application.info
+        request.path = route.path
+        request.settings = route.settings
+        request.physical_root = route.physical_root
+        request.physical_path = route.physical_path.rstrip("/") or "/"
+        return route
+
+    async def _authenticate(self, request: Request, plan: Plan) -> Response | None:
+        """Who is it? Without a module that finds out, the request stays anonymous."""
+        ask = self._caller.ask
+        response = None
+        if plan.on_authentication or plan.authenticate:
+            credentials = request.context["credentials"] = read_credentials(request)
+            if plan.on_authentication:
+                response = await ask(plan.on_authentication, request, credentials)
+            if plan.authenticate and response is None:
+                response = await ask(plan.authenticate, request)
+        if plan.on_auth_complete and response is None:
+            response = await ask(plan.on_auth_complete, request)
+        return response
+
+    async def _ask_url_map(self, request: Request, plan: Plan, route: Route) -> Response | str:
+        """The physical path of the whole URL after the filters have seen it, or what one of them answered."""
+        url_map = UrlMap(route.path, request.physical_path)
+        response = await self._caller.ask(plan.on_url_map, request, url_map)
+        if response is not None:
+            return response
+        if url_map.physical_path == request.physical_path:
+            return route.physical_path
+        # A filter may map a URL to anywhere: the folder it chose is the root that must not be left.
+        request.physical_path = url_map.physical_path
+        request.physical_root = url_map.physical_path.rpartition("/")[0] or "/"
+        return url_map.physical_path + ("/" if route.path.endswith("/") else "")
+
+    def _choose(self, request: Request, route: Route, physical_path: str) -> Entry:
+        """The mapping that answers, its refusals made."""
+        path = route.path
+        if request.mapping is not None:  # map_request_handler has chosen
+            entry = chosen_entry(request.mapping, route.settings_in_force, self._routes.find_plugin)
+            request.mapping, request.script_name = entry.mapping, path
+        else:
+            entry, length, resource = select(route.candidates, request.method, path, physical_path)
+            request.mapping = entry.mapping
+            if length == len(path):
+                request.script_name = path
+            else:
+                request.script_name, request.path_info = path[:length], path[length:]
+                request.physical_path = physical_path[: len(physical_path) - len(path) + length]
+            is_moved = request.physical_root != route.physical_root  # by a filter: then nothing is remembered
+            if resource is not None and (is_moved or resource.identity != route.verified):
+                self._guard(request, route)
+                route.verified = None if is_moved else resource.identity
+        if entry.local_refusal is not None or entry.remote_refusal is not None:
+            refusal = entry.local_refusal if request.connection.is_local else entry.remote_refusal
+            if refusal is not None:
+                raise refusal.error(entry)
+        return entry
+
+    def _guard(self, request: Request, route: Route) -> None:
+        """A symbolic link must not lead out of the virtual directory unless the configuration allows it."""
+        if route.settings_in_force.static_content.follow_symbolic_links_outside_root:
+            return
+        if not is_really_below(request.physical_path, request.physical_root):
+            remedy = (
+                'Move the content below the folder, or set <staticContent followSymbolicLinksOutsideRoot="true" />.'
+            )
+            detail = f"{request.physical_path} is a symbolic link that leads out of {request.physical_root}"
+            raise HttpError(404, 0, detail, remedy=remedy)
+
+    async def _execute(self, request: Request, entry: Entry, served: ServedApplication) -> Response:
+        if served.forward_slot and not entry.runs_in_process:
+            return await self._forward.handle(served.forward_slot, request)
+        for hook in entry.hooks:
+            response = await self._caller.handle(hook, request)
+            if response is not None:
+                return response
+        raise HttpError(404, 0, f"none of {entry.module_names} has an answer for {request.path}")
+
+    # --- refusals
+
+    async def _refuse(self, exchange: Exchange, plan: Plan, error: HttpError) -> Response:
+        """The page of a refusal, or what a filter says instead of a 401."""
+        request = exchange.request
+        if not error.handler and request.mapping is not None:
+            error.handler = request.mapping.name
+        if error.status == 401 and plan.on_access_denied:
+            try:
+                response = await self._ask_denied(request, plan, error.substatus)
+            except HttpError as raised:
+                error, response = raised, None
+            if response is not None:
+                return response
+
+        async def run_target(refused: Request, target: str, status: int) -> Response:
+            response = await self._run(follow(refused, target, status=status), plan)
+            if response.internal_target:
+                raise HttpError(500, 0, f"the error page {target} is a local redirect")
+            return response
+
+        return await answer_refusal(request, error, run_target)
+
+    async def _ask_denied(self, request: Request, plan: Plan, substatus: int) -> Response | None:
+        reason = _REASONS.get(substatus, DenialReason.LOGON)
+        denial = Denial(request.path, request.physical_path, reason)
+        return await self._caller.ask(plan.on_access_denied, request, denial)
+
+    # --- from a response to the last frame
+
+    async def _send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> Response:
+        """Send the response, or a page for what went wrong with it; returns what was sent."""
+        try:
+            response = await self._prepare_discarding(request, response, plan)
+            await self._delivery.send(exchange, request, response, plan)
+        except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
+            raise
+        except HttpError as error:
+            response = await self._send_instead(exchange, request, error, plan)
+        except BaseException as error:
+            modules = request.mapping.modules if request.mapping is not None else ""
+            blamed = self._caller.blame(Hook(self.serve, INLINE, modules or "a handler", "body"), error, request)
+            response = await self._send_instead(exchange, request, blamed, plan)
+        return response
+
+    async def _prepare_discarding(self, request: Request, response: Response, plan: Plan) -> Response:
+        try:
+            return await self._prepare(request, response, plan)
+        except BaseException:
+            await self._delivery.discard(response)
+            raise
+
+    async def _prepare(self, request: Request, response: Response, plan: Plan) -> Response:
+        """Configured fields and on_send_response; nph- output is not touched."""
+        if response.raw:
+            return response
+        if request.settings is not None:
+            for name, value in request.settings.custom_headers:
+                response.headers.add(name, value)
+        if plan.on_send_response:
+            other = await self._caller.ask(plan.on_send_response, request, response)
+            if other is not None:
+                await self._delivery.discard(response)
+                return other
+        if response.status < 200:
+            raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
+        return response
+
+    async def _send_instead(self, exchange: Exchange, request: Request, error: HttpError, plan: Plan) -> Response:
+        """The response failed: a page when nothing was sent, otherwise the connection is cut."""
+        if exchange.has_begun:
+            exchange.reset(500, error.substatus, error.detail)
+            return Response(status=error.status, substatus=error.substatus)
+        response = await self._refuse(exchange, plan, error)
+        await self._delivery.send(exchange, request, response, plan)
+        return response
+
+    async def _abandon(self, exchange: Exchange, plan: Plan, error: BaseException) -> Response:
+        """The client left, or the handler cancelled itself: end the exchange, log what there is to log."""
+        task = asyncio.current_task()
+        if task is not None:
+            while task.cancelling():  # the rest of the request's life may wait again
+                task.uncancel()
+        if not exchange.is_gone:
+            refusal = HttpError(500, 0, f"the handler ended with {error!r} although the client is there")
+            return await self._send_instead(exchange, exchange.request, refusal, plan)
+        response = Response(status=500, win32_status=64)  # ERROR_NETNAME_DELETED, as IIS logs it
+        if plan.log:
+            await self._caller.tell(plan.log, exchange.request, response)
+        exchange.reset(500, 0, "the client closed its connection")
+        return response
+
+
+def read_credentials(request: Request) -> Credentials:
+    """What the client sent to log on: Basic credentials decoded, of another scheme the name alone."""
+    scheme, _, value = request.headers.get("Authorization").partition(" ")
+    if scheme.lower() != "basic":
+        return Credentials("", "", scheme)
+    try:
+        raw = base64.b64decode(value.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return Credentials("", "", scheme)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:  # RFC 7617 leaves the encoding open; old browsers send this
+        text = raw.decode("latin-1")
+    user, _, password = text.partition(":")
+    return Credentials(user, password, scheme)

@@ -1,0 +1,103 @@
+"""Finds plugin files and runs them under private names.
+
+A drop-in is never imported through `sys.path`: a file named `asp.py` or `ssl.py` shadows nothing, and the code that
+runs is what the file says now (no byte code is read or written beside it).
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from host.api import HandlerMapping
+
+ENTRY_POINT_GROUP: Final = "isapy.plugins"
+EXTENSION_PREFIX: Final = "host_extensions"
+FILTER_PREFIX: Final = "host_filters"
+_DECLARED: Final = re.compile(r"HandlerMapping\(((?:[^()]|\([^()]*\))*)\)")
+_LITERAL: Final = re.compile(r"\b(name|path|verbs)\s*=\s*(['\"])(.*?)\2")
+
+
+def find_plugin_files(folders: Sequence[str]) -> dict[str, str]:
+    """Plugin files by stem, in the order of folders and names; of two with one stem the first folder's counts.
+
+    Files whose names begin with `_` or `.` are no plugins. A folder that does not exist holds none.
+    """
+    found: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.py")):
+            if not path.name.startswith(("_", ".")) and path.is_file():
+                found.setdefault(path.stem, str(path))
+    return found
+
+
+def load_plugin_file(path: str, prefix: str) -> ModuleType:
+    """Run the file as the module `<prefix>.<stem>`. Whatever its code raises is raised; nothing of it stays then."""
+    if prefix not in sys.modules:
+        parent = ModuleType(prefix, "Plugin files, loaded by isapy under private names.")
+        parent.__path__ = []  # a package in which nothing can be found
+        sys.modules[prefix] = parent
+    name = f"{prefix}.{Path(path).stem}"
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    module = ModuleType(name)
+    module.__file__ = path
+    module.__loader__ = loader
+    module.__spec__ = importlib.machinery.ModuleSpec(name, loader, origin=path)
+    module.__package__ = prefix
+    code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+    sys.modules[name] = module  # dataclasses and pickle look there
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def entry_point_plugins() -> Mapping[str, Callable[[], Any]]:
+    """Plugins of installed distributions: name to the function that imports it."""
+    return {point.name: point.load for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def declared_mappings(path: str) -> list[HandlerMapping]:
+    """What a file that could not be run seems to bring, read from its text: those URLs answer 500.21 instead of
+    falling to another handler."""
+    try:
+        source = Path(path).read_text(errors="replace")
+    except OSError:
+        return []
+    mappings = []
+    for call in _DECLARED.finditer(source):
+        literals = {name: value for name, _, value in _LITERAL.findall(call[1])}
+        if literals.get("path"):
+            name = literals.get("name") or Path(path).stem
+            mappings.append(HandlerMapping(name=name, path=literals["path"], verbs=literals.get("verbs") or "*"))
+    return mappings
+
+
+def where(error: BaseException) -> str:
+    """`file:line` of the last frame of `error` that is not isapy's own; for a SyntaxError the place it names."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = str(Path(__file__).parent)
+    for frame in reversed(frames):
+        if not frame.filename.startswith((own, "<")):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback as Python prints it, without isapy's frames before the plugin's."""
+    own = str(Path(__file__).parent)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(own):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace)).rstrip()

@@ -1,0 +1,289 @@
+"""The plugins of one worker: which there are, what became of each, and who is called for what.
+
+Extensions that lie in a folder load by themselves. Filters and modules load when the configuration lists them; a
+filter's file that nobody lists is shown as `not listed`, with the line to add. A plugin that cannot be loaded answers
+500.21 where it is mapped and is missing elsewhere; the worker lives on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Protocol
+
+from host.api import FilterInfo, HandlerMapping, PluginContext, ProgramLauncher
+from host.wire.control_messages import PluginRow
+from host.worker.hooks import ASYNC, Hook, PluginFault, as_declared, new_plugin_manager, register
+from host.worker.hooks import unregister as take_out
+from host.worker.plugin_loader import (
+    EXTENSION_PREFIX,
+    FILTER_PREFIX,
+    declared_mappings,
+    entry_point_plugins,
+    find_plugin_files,
+    load_plugin_file,
+    traceback_text,
+    where,
+)
+
+LOADED: Final = "loaded"
+FAILED: Final = "failed"
+NOT_LISTED: Final = "not listed"
+EXTENSION: Final = "extension"
+FILTER: Final = "filter"
+MODULE: Final = "module"
+_NO_RAW_DATA: Final = "on_read_raw_data needs IIS 5 isolation mode; the filter is not used"
+
+
+class ReportEvent(Protocol):
+    """A line in the event log: a stable id, a text, and further fields by name."""
+
+    def __call__(self, event_id: str, text: str, fields: Mapping[str, str] | None = None, /) -> None:
+        """Report it."""
+
+
+@dataclass(slots=True)
+class Plugin:
+    """One plugin and its state. `failure` is the traceback of what stopped it, for the event log and local clients."""
+
+    name: str
+    family: str
+    path: str
+    private_name: str
+    state: str = NOT_LISTED
+    detail: str = ""
+    failure: str = ""
+    code: Any = None
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    info: FilterInfo = field(default_factory=FilterInfo)
+    further_names: tuple[str, ...] = ()
+    mappings: tuple[HandlerMapping, ...] = ()
+    is_in_process_only: bool = False
+    is_pipeline_member: bool = False  # a filter or module that the configuration lists
+    context: PluginContext | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it can be called."""
+        return self.state == LOADED
+
+    def row(self) -> PluginRow:
+        """For `isapy list plugins`."""
+        return PluginRow(name=self.name, family=self.family, path=self.path, state=self.state, detail=self.detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFacts:
+    """What every plugin's context says of the worker."""
+
+    pool_name: str
+    worker_number: int
+    isolation_mode: str
+    launcher: ProgramLauncher
+    report_event: ReportEvent
+    report_unhealthy: Callable[[str], None]
+    allows_raw_data_filters: bool
+    pool_environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Plugins:
+    """Finds, loads, names and unloads the plugins of a worker."""
+
+    def __init__(self, extension_folders: Sequence[str], filter_folders: Sequence[str], facts: WorkerFacts) -> None:
+        self._facts = facts
+        self._manager = new_plugin_manager()
+        self._files = {
+            EXTENSION: find_plugin_files(extension_folders),
+            FILTER: find_plugin_files(filter_folders),
+        }
+        self._entry_points = entry_point_plugins()
+        self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
+        self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
+        self._load_order: list[Plugin] = []
+        self._settings: Mapping[str, Mapping[str, str]] = {}
+
+    async def load_extensions(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        """Load every drop-in extension and entry point.
+
+        `settings` are what the configuration gives to plugins, by any of their names, casefolded.
+        """
+        self._settings = settings
+        for name, path in self._files[EXTENSION].items():
+            plugin = Plugin(name, EXTENSION, path, f"{EXTENSION_PREFIX}.{name}")
+            await self._load(plugin, path, partial(load_plugin_file, path, EXTENSION_PREFIX))
+        for name, run_entry_point in self._entry_points.items():
+            if name not in self._files[EXTENSION]:
+                await self._load(Plugin(name, EXTENSION, "", f"entry point {name}"), name, run_entry_point)
+        for plugin in self._plugins.values():
+            for name in (plugin.name, *plugin.further_names):
+                self._by_name.setdefault(name.casefold(), plugin)
+
+    async def pipeline_member(self, family: str, name: str, path: str) -> Plugin:
+        """The filter or module that the configuration lists, loaded when this is its first mention.
+
+        `path` is its file; empty: the file of that name in the filter folders (for a module also the extension
+        folders), or an entry point.
+        """
+        path = path or self._file_of(family, name)
+        plugin = self._plugins.get(path or name)
+        if plugin is None:
+            plugin = Plugin(name, family, path, f"{FILTER_PREFIX}.{name}" + (f" at {path}" if path else ""))
+            await self._load(plugin, path or name, partial(self._run_member, name, path))
+        if "on_read_raw_data" in plugin.hooks and not self._facts.allows_raw_data_filters:
+            if plugin.is_loaded:  # an extension that is listed as a filter too: it goes on answering
+                self._facts.report_event("filter-refused", f"{plugin.name}: {_NO_RAW_DATA}", {"plugin": plugin.name})
+            return plugin
+        plugin.is_pipeline_member = True
+        return plugin
+
+    def extension(self, name: str) -> Plugin | None:
+        """The extension that a handler's `modules` calls by that name (its own or a further one, in any case)."""
+        return self._by_name.get(name.casefold())
+
+    def extensions(self) -> list[Plugin]:
+        """Every extension, in the order of loading, whatever became of it."""
+        return [plugin for plugin in self._plugins.values() if plugin.family == EXTENSION]
+
+    def rows(self) -> list[PluginRow]:
+        """What became of every plugin, filters that nobody lists included."""
+        rows = [plugin.row() for plugin in self._plugins.values()]
+        for name, path in self._files[FILTER].items():
+            if path not in self._plugins:
+                detail = f'add <filter name="{name}" /> to <isapiFilters> to run it'
+                rows.append(PluginRow(name=name, family=FILTER, path=path, state=NOT_LISTED, detail=detail))
+        return rows
+
+    async def unload(self) -> None:
+        """Call `unload` of everything that was loaded, last one first."""
+        while self._load_order:
+            await self._unload(self._load_order.pop())
+
+    def refuse(self, plugin: Plugin, event_id: str, reason: str, failure: str = "") -> None:
+        """The plugin is not used: say so in the event log and in its row."""
+        plugin.state, plugin.detail = FAILED, reason
+        plugin.failure = failure or reason
+        self._facts.report_event(
+            event_id,
+            f"{plugin.family} {plugin.name}: {reason}" + (f"\n{failure}" if failure else ""),
+            {"plugin": plugin.name, "path": plugin.path},
+        )
+
+    # --- one plugin's life
+
+    async def _load(self, plugin: Plugin, key: str, run: Callable[[], Any]) -> None:
+        self._plugins[key] = plugin
+        try:
+            plugin.code = run()
+            plugin.hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)
+            self._read_declarations(plugin)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even raise SystemExit while it is imported
+            self._failed(plugin, error)
+            plugin.mappings = plugin.mappings or tuple(declared_mappings(plugin.path) if plugin.path else ())
+            return
+        if not self._is_allowed(plugin):
+            return
+        self._load_order.append(plugin)
+        try:
+            await self._call_life_hook(plugin, "load")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._failed(plugin, error)
+            await self._unload(self._load_order.pop())
+            return
+        plugin.state = LOADED
+        self._facts.report_event(
+            "plugin-loaded", f"{plugin.family} {plugin.name} from {plugin.path or 'an installed distribution'}", None
+        )
+
+    def _read_declarations(self, plugin: Plugin) -> None:
+        hooks = plugin.hooks
+        if "on_read_raw_data" in hooks and hooks["on_read_raw_data"].kind == ASYNC:
+            raise PluginFault("on_read_raw_data must be a plain def: bytes cannot wait before they are parsed")
+        plugin.info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
+        plugin.is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
+        plugin.further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
+        mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
+        plugin.mappings = mappings
+
+    def _is_allowed(self, plugin: Plugin) -> bool:
+        if "on_read_raw_data" not in plugin.hooks or self._facts.allows_raw_data_filters:
+            return True
+        if plugin.family == EXTENSION:  # it is no filter unless somebody lists it
+            return True
+        take_out(self._manager, plugin.code)
+        self.refuse(plugin, "filter-refused", _NO_RAW_DATA)
+        return False
+
+    async def _call_life_hook(self, plugin: Plugin, name: str) -> None:
+        hook = plugin.hooks.get(name)
+        if plugin.context is None:
+            plugin.context = self._context(plugin)
+        if hook is not None:
+            answer = hook.function(plugin.context)
+            if inspect.isawaitable(answer):
+                await answer
+
+    def _context(self, plugin: Plugin) -> PluginContext:
+        facts = self._facts
+        names = [name.casefold() for name in (plugin.name, *plugin.further_names)]
+        settings = next((self._settings[name] for name in names if name in self._settings), {})
+        return PluginContext(
+            plugin_name=plugin.name,
+            pool_name=facts.pool_name,
+            worker_number=facts.worker_number,
+            isolation_mode=facts.isolation_mode,
+            launcher=facts.launcher,
+            report_event=lambda event_id, text: facts.report_event(event_id, text, {"plugin": plugin.name}),
+            report_unhealthy=facts.report_unhealthy,
+            settings=dict(settings),
+            pool_environment=facts.pool_environment,
+        )
+
+    async def _unload(self, plugin: Plugin) -> None:
+        try:
+            await self._call_life_hook(plugin, "unload")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._facts.report_event(
+                "plugin-error", f"{plugin.name}: unload raised {error!r} at {where(error)}", {"plugin": plugin.name}
+            )
+        take_out(self._manager, plugin.code)
+
+    def _failed(self, plugin: Plugin, error: BaseException) -> None:
+        if isinstance(error, PluginFault):
+            self.refuse(plugin, "plugin-failed", str(error))
+            return
+        place = where(error)
+        reason = f"{type(error).__name__}: {error}" + (f" at {place}" if place else "")
+        self.refuse(plugin, "plugin-failed", reason, traceback_text(error))
+
+    # --- finding
+
+    def _file_of(self, family: str, name: str) -> str:
+        families = (FILTER,) if family == FILTER else (FILTER, EXTENSION)
+        return next((self._files[one][name] for one in families if name in self._files[one]), "")
+
+    def _run_member(self, name: str, path: str) -> Any:
+        if path:
+            return load_plugin_file(path, FILTER_PREFIX)
+        if name in self._entry_points:
+            return self._entry_points[name]()
+        raise PluginFault(f"there is no file {name}.py in the plugin folders and no installed plugin {name}")
+
+
+def _checked(value: Any, expected: type, hook: str) -> Any:
+    if not isinstance(value, expected):
+        raise PluginFault(f"{hook} must return {expected.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _all_checked(values: Any, expected: type, hook: str) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise PluginFault(f"{hook} must return a list of {expected.__name__}, not {type(values).__name__}")
+    return tuple(_checked(value, expected, hook) for value in values)

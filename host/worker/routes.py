@@ -1,0 +1,137 @@
+"""From a request's URL to everything that is decided by the URL alone, remembered so that it is decided once.
+
+A remembered route costs a dictionary look-up and, every RECHECK_SECONDS, one question whether the settings are still
+the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from host.api import HttpError
+from host.config.errors import ConfigErrors
+from host.config.model import Application, PathSettings
+from host.worker.handler_map import Candidate, FindPlugin, HandlerMap
+from host.worker.physical_path import decode_path, map_path, owning_application, split_target
+from host.worker.plugins import Plugin
+from host.worker.served_application import ServedApplication
+
+RECHECK_SECONDS: Final = 0.1
+_MOST_ROUTES: Final = 4096  # a client that invents URLs must not fill the memory
+_MOST_MAPS: Final = 256
+
+
+class Configuration(Protocol):
+    """What routes ask: `host.config.store.ServerConfiguration`."""
+
+    def settings_for(self, application: Application, url_path: str) -> PathSettings:
+        """What is in force for the decoded URL path. Raises ConfigErrors."""
+
+
+class Route:
+    """What one raw path of a site leads to."""
+
+    __slots__ = (
+        "application",
+        "candidates",
+        "checked_at",
+        "path",
+        "physical_path",
+        "physical_root",
+        "settings",
+        "settings_path",
+        "verified",
+    )
+
+    def __init__(self, application: ServedApplication, path: str) -> None:
+        self.application = application
+        self.path = path
+        place = map_path(application.model, path)
+        self.physical_root = place.root
+        self.physical_path = place.physical_path  # of the whole path, final slash included
+        own = application.model.path
+        self.settings_path = path if own == "/" else own + path[len(own) :]  # as the configuration spells it
+        self.settings: PathSettings | None = None
+        self.candidates: tuple[Candidate, ...] = ()
+        self.checked_at = float("-inf")
+        self.verified: tuple[int, int, int] | None = None  # the resource that was found to lie really below the root
+
+    @property
+    def settings_in_force(self) -> PathSettings:
+        """The settings of a route that `Routes.find` has returned."""
+        assert self.settings is not None
+        return self.settings
+
+
+class Routes:
+    """Routes of every site that this worker serves."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        served: Mapping[str, ServedApplication],
+        sites: Mapping[int, Sequence[Application]],
+        *,
+        brought: Callable[[], Iterable[Plugin]],
+        find: FindPlugin,
+        clock: Callable[[], float],
+    ) -> None:
+        self._configuration = configuration
+        self._served = served
+        self._sites = sites
+        self._brought = brought
+        self.find_plugin = find
+        self._clock = clock
+        self._routes: dict[tuple[int, str], Route] = {}
+        self._maps: dict[tuple[int, bool], HandlerMap] = {}
+
+    def find(self, site_id: int, raw_target: str) -> tuple[Route, str]:
+        """The route and the raw query of a target.
+
+        Raises HttpError: 400 for a path that is none, 403.18 when another pool's application owns it, 500.19 when its
+        configuration is broken.
+        """
+        raw_path, _, raw_query = raw_target.partition("?")
+        route = self._routes.get((site_id, raw_path))
+        if route is None:
+            if not raw_path.startswith("/"):
+                raw_path, raw_query = split_target(raw_target)
+            route = self._new_route(site_id, raw_path)
+        if self._clock() - route.checked_at > RECHECK_SECONDS:
+            self._refresh(route)
+        return route, raw_query
+
+    def _new_route(self, site_id: int, raw_path: str) -> Route:
+        path = decode_path(raw_path)
+        owner = owning_application(self._sites.get(site_id, ()), path)
+        served = self._served.get(owner.key) if owner is not None else None
+        if served is None:
+            pool = owner.pool_name if owner is not None else "none"
+            raise HttpError(403, 18, f"{path} belongs to the application pool {pool}, which runs in other processes")
+        route = Route(served, path)
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[site_id, raw_path] = route
+        return route
+
+    def _refresh(self, route: Route) -> None:
+        try:
+            settings = self._configuration.settings_for(route.application.model, route.settings_path)
+        except ConfigErrors as error:
+            raise HttpError(500, 19, str(error), remedy="Correct the file; it is read again at once.") from error
+        route.checked_at = self._clock()
+        if settings is not route.settings:
+            route.settings = settings
+            route.candidates = self._map_for(settings, route.application.is_classic).candidates(
+                route.path, route.application.model.path
+            )
+
+    def _map_for(self, settings: PathSettings, is_classic: bool) -> HandlerMap:
+        key = (id(settings), is_classic)
+        known = self._maps.get(key)
+        if known is None:
+            if len(self._maps) >= _MOST_MAPS:
+                self._maps.clear()
+            known = self._maps[key] = HandlerMap(settings, self._brought(), self.find_plugin, is_classic=is_classic)
+        return known

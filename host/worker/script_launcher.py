@@ -1,0 +1,240 @@
+"""Asks the spawner in the pool's small parent to start programs: the worker itself never forks.
+
+One SOCK_SEQPACKET socket per worker; sending and receiving never block the loop. A message that no packet takes
+travels in a memory file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from host.api import Program, ProgramExit
+from host.wire.errors import WireError
+from host.wire.spawn_messages import (
+    IN_MEMORY_FILE,
+    LARGEST_MESSAGE,
+    LARGEST_PACKET,
+    KillProgram,
+    LaunchFailed,
+    LaunchProgram,
+    ProgramEnded,
+    ProgramLaunched,
+    decode_spawn_message,
+    encode_spawn_message,
+)
+
+_GONE: Final = "the spawner is gone: the pool's parent has ended"
+
+
+class LaunchedProgram:
+    """A program that runs for a request (host.api.Program)."""
+
+    def __init__(self, launcher: ScriptLauncher, number: int, pid: int) -> None:
+        self._launcher = launcher
+        self._number = number
+        self._pid = pid
+        self._exit: ProgramExit | None = None
+        self._waiters: list[asyncio.Future[ProgramExit]] = []
+
+    @property
+    def pid(self) -> int:
+        """Process id of the program."""
+        return self._pid
+
+    @property
+    def exit(self) -> ProgramExit | None:
+        """How it ended, as far as is known now; None while it runs."""
+        return self._exit
+
+    async def wait(self) -> ProgramExit:
+        """How it ended; returns at once when it has."""
+        if self._exit is None:
+            waiter: asyncio.Future[ProgramExit] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            return await waiter
+        return self._exit
+
+    async def kill(self, reason: str) -> None:
+        """End the whole process tree, also what is left of it when the program itself has ended."""
+        self._launcher.send(KillProgram(number=self._number, reason=reason))
+
+    def ended(self, status: int) -> None:
+        """It has ended."""
+        self._exit = ProgramExit(status, _signal_name(-status) if status < 0 else "")
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(self._exit)
+        self._waiters.clear()
+
+
+class ScriptLauncher:
+    """The worker's half of `wire/spawn_messages.py` (host.api.ProgramLauncher). `spawner` is its own from now on."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, spawner: socket.socket) -> None:
+        spawner.setblocking(False)
+        self._loop = loop
+        self._socket = spawner
+        self._numbers = itertools.count(1)
+        self._launching: dict[int, asyncio.Future[LaunchedProgram]] = {}
+        self._running: dict[int, LaunchedProgram] = {}
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._is_closed = False
+        loop.add_reader(spawner.fileno(), self._readable)
+
+    async def launch(
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        request_id: str,
+    ) -> Program:
+        """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
+        EPIPE when the spawner is gone. A caller that is cancelled meanwhile leaves no program behind."""
+        number = next(self._numbers)
+        message = LaunchProgram(
+            number=number,
+            argv=list(argv),
+            environment=[name + b"=" + value for name, value in environment.items()],
+            directory=directory,
+            request_id=request_id,
+        )
+        launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
+        self._launching[number] = launched
+        try:
+            self.send(message, (stdin, stdout, stderr))
+            return await launched
+        except asyncio.CancelledError:
+            self.send(KillProgram(number=number, reason="its request ended while it was started"))
+            raise
+        finally:
+            self._launching.pop(number, None)
+
+    def send(self, message: LaunchProgram | KillProgram, descriptors: Sequence[int] = ()) -> None:
+        """Say something; descriptors are duplicated at once. Raises OSError for a launch that cannot be said."""
+        if self._is_closed:
+            if isinstance(message, LaunchProgram):
+                raise BrokenPipeError(errno.EPIPE, _GONE)
+            return
+        raw_message = encode_spawn_message(message)
+        if len(raw_message) > LARGEST_MESSAGE:
+            raise OSError(errno.E2BIG, "arguments and environment are longer than 4 MiB")
+        passed = [os.dup(descriptor) for descriptor in descriptors]
+        if len(raw_message) > LARGEST_PACKET:
+            passed.append(_memory_file(raw_message))
+            raw_message = IN_MEMORY_FILE
+        self._unsent.append((raw_message, passed))
+        if len(self._unsent) == 1:
+            self._writable()
+
+    def close(self) -> None:
+        """Let go: the spawner ends every program that still runs for this worker."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        while self._unsent:
+            for descriptor in self._unsent.popleft()[1]:
+                os.close(descriptor)
+        for launched in self._launching.values():
+            if not launched.done():
+                launched.set_exception(BrokenPipeError(errno.EPIPE, _GONE))
+        for program in list(self._running.values()):
+            program.ended(-signal.SIGKILL)
+        self._running.clear()
+
+    def _writable(self) -> None:
+        while self._unsent:
+            raw_message, descriptors = self._unsent[0]
+            try:
+                socket.send_fds(self._socket, [raw_message], descriptors)
+            except (BlockingIOError, InterruptedError):
+                self._loop.add_writer(self._socket.fileno(), self._writable)
+                return
+            except OSError:
+                self.close()
+                return
+            self._unsent.popleft()
+            for descriptor in descriptors:
+                os.close(descriptor)
+        self._loop.remove_writer(self._socket.fileno())
+
+    def _readable(self) -> None:
+        try:
+            packet = self._socket.recv(LARGEST_PACKET)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self.close()
+            return
+        try:
+            message = decode_spawn_message(packet)
+        except WireError:
+            self.close()
+            return
+        if isinstance(message, ProgramLaunched):
+            self._launched(message)
+        elif isinstance(message, LaunchFailed):
+            launched = self._launching.get(message.number)
+            if launched is not None and not launched.done():
+                path = os.fsdecode(message.path)
+                launched.set_exception(OSError(message.errno, os.strerror(message.errno), path))
+        elif isinstance(message, ProgramEnded):
+            program = self._running.pop(message.number, None)
+            if program is not None:
+                program.ended(message.status)
+
+    def _launched(self, message: ProgramLaunched) -> None:
+        launched = self._launching.get(message.number)
+        if launched is None or launched.done():  # its caller was cancelled: the kill is on its way
+            return
+        program = self._running[message.number] = LaunchedProgram(self, message.number, message.pid)
+        launched.set_result(program)
+
+
+class MissingLauncher:
+    """The launcher of a process without a spawner (a dllhost: CGI stays in inetinfo)."""
+
+    async def launch(
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        request_id: str,
+    ) -> Program:
+        """Raises OSError ENOSYS."""
+        del environment, directory, stdin, stdout, stderr, request_id
+        raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
+
+
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("isapy-launch", os.MFD_CLOEXEC)
+    with open(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    return descriptor
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,38 @@
+"""An application as a worker serves it: its configuration, its compiled plans, and where its handlers run."""
+
+from __future__ import annotations
+
+from host.api import ApplicationInfo
+from host.config.model import Application, PathSettings
+from host.worker.plan import EMPTY_PLAN, Plan
+
+
+class ServedApplication:
+    """One of the worker's applications. The plans follow the settings of its root; `Engine` keeps them current."""
+
+    __slots__ = (
+        "forward_slot",
+        "info",
+        "is_classic",
+        "model",
+        "plan",
+        "plan_checked_at",
+        "plan_settings",
+        "secure_plan",
+    )
+
+    def __init__(self, model: Application, *, forward_slot: str = "", is_classic: bool = False) -> None:
+        self.model = model
+        self.info = ApplicationInfo(
+            site_id=model.site_id,
+            site_name=model.site_name,
+            path=model.path,
+            physical_path=model.physical_path,
+            pool_name=model.pool_name,
+        )
+        self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
+        self.is_classic = is_classic
+        self.plan: Plan = EMPTY_PLAN
+        self.secure_plan: Plan = EMPTY_PLAN
+        self.plan_settings: PathSettings | None = None  # what the plans were compiled from
+        self.plan_checked_at = float("-inf")

@@ -1,0 +1,63 @@
+"""Path patterns of handler mappings, compiled: where in a URL path does a pattern match?
+
+`*.ext` and `name.ext` match a segment anywhere in the path: what follows it is PATH_INFO (`/a.py/tail`). `*.` matches a
+last segment without a dot, `*` everything, `dir/*` and `/dir/*` what lies below that folder of the application. Letters
+match without regard to case, as in IIS: a script must not be served as text because it was asked for as `A.PY`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+WHOLE: Final = -1
+"""The pattern matches the path as a whole; where the script ends is for the disk to say."""
+
+Matcher = Callable[[str, str], list[int]]
+"""(URL path, path of its application) to the lengths of the prefixes that match, shortest first, or [WHOLE], or []."""
+
+
+def compile_pattern(pattern: str) -> Matcher:
+    """The matcher of a pattern, or of a comma list of patterns."""
+    matchers = [_compile_one(part.strip()) for part in pattern.split(",") if part.strip()]
+    if len(matchers) == 1:
+        return matchers[0]
+
+    def match(path: str, application_path: str) -> list[int]:
+        return sorted({length for matcher in matchers for length in matcher(path, application_path)})
+
+    return match
+
+
+def _compile_one(pattern: str) -> Matcher:
+    if pattern == "*":
+        return lambda _path, _application_path: [WHOLE]
+    if pattern == "*.":
+        return _match_without_extension
+    if "/" in pattern:
+        return _folder_matcher(pattern)
+    segment = re.compile(f"(?<=/){_expression(pattern, within='[^/]')}(?=/|$)", re.IGNORECASE)
+    return lambda path, _application_path: [found.end() for found in segment.finditer(path)]
+
+
+def _match_without_extension(path: str, _application_path: str) -> list[int]:
+    last = path.rpartition("/")[2]
+    return [len(path)] if last and "." not in last else []
+
+
+def _folder_matcher(pattern: str) -> Matcher:
+    """Below the application's folder; a pattern with a leading slash may also name the path from the site's root."""
+    expression = re.compile(_expression("/" + pattern.lstrip("/"), within="."), re.IGNORECASE)
+
+    def match(path: str, application_path: str) -> list[int]:
+        below = path if application_path == "/" else path[len(application_path) :]
+        if expression.fullmatch(below) or (pattern.startswith("/") and expression.fullmatch(path)):
+            return [WHOLE]
+        return []
+
+    return match
+
+
+def _expression(pattern: str, *, within: str) -> str:
+    return "".join(f"{within}*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
