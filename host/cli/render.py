@@ -153,5 +153,8 @@ def _show_status(status: Status) -> None:
 
 
 def _print(table: Table) -> None:
-    is_terminal = sys.stdout.isatty()
-    Console(width=None if is_terminal else PIPE_WIDTH, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())

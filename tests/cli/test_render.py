@@ -103,6 +103,7 @@ def test_a_table_shows_the_words_in_one_line_a_row(
     """A heading and a line for each row, whatever the width of the pipe."""
     lines = shown(capsys, reply).splitlines()
     assert len(lines) == 2
+    assert lines == [line.rstrip() for line in lines]
     assert not [word for word in words if word not in "\n".join(lines)]
 
 
