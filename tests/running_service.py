@@ -137,12 +137,11 @@ class RunningService:
 
     @property
     def logs(self) -> Path:
-        return self.folder / "state" / "logs" / "LogFiles"
+        return self.folder / "state" / "logs"
 
     def events(self) -> list[str]:
         """Lines of the event log so far."""
-        file = self.logs / "events.log"
-        return file.read_text().splitlines() if file.exists() else []
+        return [line for file in self.logs.rglob("events.log") for line in file.read_text().splitlines()]
 
     def has_event(self, *words: str) -> bool:
         """Whether a line of the event log holds all the words."""
@@ -161,7 +160,7 @@ class RunningService:
         """Wait until `count` lines of the site logs hold all the words; gives them."""
 
         def found() -> list[str]:
-            lines = [line for file in self.logs.glob("W3SVC*/*.log") for line in file.read_text().splitlines()]
+            lines = [line for file in self.logs.rglob("W3SVC*/*.log") for line in file.read_text().splitlines()]
             hits = [line for line in lines if all(word in line for word in words)]
             return hits if len(hits) >= count else []
 
@@ -171,7 +170,7 @@ class RunningService:
         """Wait until a line of HTTPERR holds all the words; gives those lines."""
 
         def found() -> list[str]:
-            lines = [line for file in self.logs.glob("HTTPERR/*.log") for line in file.read_text().splitlines()]
+            lines = [line for file in self.logs.rglob("HTTPERR/*.log") for line in file.read_text().splitlines()]
             return [line for line in lines if all(word in line for word in words)]
 
         return wait_until(found, self.logs, f"HTTPERR line {' '.join(words)}")

@@ -52,6 +52,7 @@ class FrontSupervisor:
         self._queues: dict[str, str] = {}
         self._child: Child | None = None
         self._started_at = 0.0
+        self._has_spoken = False
         self._is_retiring = False
         self._questions: dict[int, asyncio.Future[Requests]] = {}
         self._kill_timer: asyncio.TimerHandle | None = None
@@ -127,7 +128,7 @@ class FrontSupervisor:
         if self._child is None:
             self._has_gone()
             return
-        self._say(Drain(seconds=seconds))
+        self._child.channel.send(Drain(seconds=seconds))
         self._kill_timer = self._around.loop.call_later(seconds + 1.0, self.kill)
 
     def kill(self) -> None:
@@ -142,6 +143,7 @@ class FrontSupervisor:
         assert not descriptors, "a front sends no descriptors"
         match message:
             case Hello():
+                self._has_spoken = True
                 self._say(self._configure)
                 for endpoint, listening in self._sockets.items():
                     self._say(Listen(endpoint=endpoint), listening.fileno())
@@ -170,7 +172,7 @@ class FrontSupervisor:
 
     def _exited(self, status: int) -> None:
         child, self._child = self._child, None
-        self.is_ready = False
+        self.is_ready = self._has_spoken = False
         assert child is not None
         child.channel.close()
         fields = {"pid": str(child.pid), "status": str(status)}
@@ -201,5 +203,5 @@ class FrontSupervisor:
             self.gone.set_result(None)
 
     def _say(self, message: AnyMessage, *descriptors: int) -> None:
-        if self._child is not None:
+        if self._child is not None and self._has_spoken:  # everything is said again after its Hello
             self._child.channel.send(message, descriptors)

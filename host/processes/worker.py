@@ -134,6 +134,7 @@ class WorkerProcess:
     def _drain(self, seconds: float) -> None:
         """End when the front has said DRAIN on every link and nothing is in hand, at the latest after `seconds`."""
         self._engine.drained.add_done_callback(lambda _future: self._end.set())
+        self._engine.end_when_idle()
         self._loop.call_later(seconds, self._end.set)
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:

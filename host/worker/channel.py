@@ -79,6 +79,11 @@ class Channel:
             for link in self._links:
                 link.release_credit()
 
+    def end_when_idle(self) -> None:
+        """The process shall end: links that have closed without a DRAIN (their front died) count as drained."""
+        self._has_drained_link = True
+        self._check_drained()
+
     def close(self) -> None:
         """Close every link. What is in hand loses its client."""
         for link in list(self._links):

@@ -136,6 +136,10 @@ class Engine:
         """Done when every link has drained (the front said so, or closed it) and nothing is in hand."""
         return self._channel.drained
 
+    def end_when_idle(self) -> None:
+        """The process shall end; `drained` is done when no link is left to serve and nothing is in hand."""
+        self._channel.end_when_idle()
+
     async def close(self) -> None:
         """End in order: links, tasks, then `unload` of every plugin, last one first. Safe after a failed start."""
         tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
