@@ -218,7 +218,6 @@ ENVIRONMENT_VARIABLES: Final = Element(
     meaning="variables that every worker and program of the pool gets",
     collection=Collection(
         remove="remove",
-        clear="clear",
         entry=Element(
             name="add",
             meaning="one variable",

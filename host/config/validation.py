@@ -233,8 +233,9 @@ def _drop_ins(folders: tuple[str, ...]) -> Iterator[str]:
 
 def _check_program(entry: Content, problems: Problems) -> None:
     text = str(entry.values.get("scriptProcessor", ""))
-    program = text[1:].split('"', 1)[0] if text.startswith('"') else text.split("|", 1)[0].split(" ", 1)[0]
-    if os.path.isabs(program) and is_missing(program):
+    whole = text[1:].split('"', 1)[0] if text.startswith('"') else text.split("|", 1)[0]
+    program = whole if text.startswith('"') else whole.split(" ", 1)[0]
+    if os.path.isabs(program) and is_missing(program) and is_missing(whole):
         message = f"the program {program} does not exist (yet)"
         problems.warnings.append(
             entry.node.error(message, "install it or correct the path", attribute="scriptProcessor")
