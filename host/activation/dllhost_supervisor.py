@@ -28,6 +28,7 @@ class DllhostSupervisor:
         self._configure = configure
         self._child: Child | None = None
         self._is_retiring = False
+        self._is_wanted = False
         self._kill_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -38,7 +39,10 @@ class DllhostSupervisor:
     def demand(self) -> None:
         """A request of one of its applications waits in inetinfo."""
         if self._child is not None or self._is_retiring:
+            # inetinfo asks although it was given one: that one is dying, and its end has not been heard of yet
+            self._is_wanted = self.is_ready
             return
+        self._is_wanted = False
         self.started_at = self._around.clock()
         self._child = self._around.launcher.start(self.slot, self._exited)
         self._child.channel.attach(self._around.loop, self._heard, lambda _why: None)
@@ -97,6 +101,8 @@ class DllhostSupervisor:
         else:
             text = f"{self.slot.title} ended by {describe_exit(status)}; the next request starts it again"
             self._around.report("process-died", text, fields)
+            if self._is_wanted:
+                self.demand()
 
     def _has_gone(self) -> None:
         if self._kill_timer is not None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from host.api import HttpError, Request, Response
+from host.worker.front_link import IDEMPOTENT_METHODS
 from host.worker.host_link import HostLink
 
 DEMAND_INTERVAL_SECONDS: Final = 1.0
@@ -47,14 +48,28 @@ class OutOfProcess:
         self._stop_demand(slot)
 
     async def handle(self, slot_name: str, request: Request) -> Response:
-        """The dllhost's answer. Raises HttpError: 502.3 when it dies, 503.2 when too many wait for it."""
+        """The dllhost's answer. Raises HttpError: 502.3 when it dies, 503.2 when too many wait for it.
+
+        A request that may be said twice (idempotent, without a body) is given once more to the next dllhost, as the
+        listener does when a worker dies.
+        """
         slot = self._slots.setdefault(slot_name, _Slot())
+        link = await self._link_for(slot_name, slot)
+        try:
+            return await link.handle(request)
+        except HttpError as error:
+            has_died = link.is_closed and (error.status, error.substatus) == (502, 3)
+            if not (has_died and request.method.encode() in IDEMPOTENT_METHODS and request.body.length == 0):
+                raise
+        again = await self._link_for(slot_name, slot)
+        return await again.handle(request)
+
+    async def _link_for(self, slot_name: str, slot: _Slot) -> HostLink:
         link = slot.link
-        if link is None or link.credit <= 0 or slot.waiting:
-            link = await self._wait(slot_name, slot)
-        else:
-            link.credit -= 1
-        return await link.handle(request)
+        if link is None or link.is_closed or link.credit <= 0 or slot.waiting:
+            return await self._wait(slot_name, slot)
+        link.credit -= 1
+        return link
 
     def session_ended(self, connection_number: int) -> None:
         """A client connection is closed."""
