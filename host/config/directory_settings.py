@@ -43,6 +43,7 @@ OnProblem = Callable[[ConfigErrors], None]
 _Stamp = tuple[int, int, int, int]
 _PathKey = tuple[int, str, str]
 _FORBIDDEN: Final[_Stamp] = (-1, -1, -1, -1)
+_UNREAD: Final[_Stamp] = (-2, -2, -2, -2)
 
 
 @dataclass(slots=True, eq=False)
@@ -130,7 +131,7 @@ class DirectorySettings:
 
     def _remember(self, folder: str, state: _Folder) -> None:
         if len(self._folders) >= _MOST_FOLDERS and folder not in self._folders:
-            plain = [name for name, known in self._folders.items() if known.stamp is None]
+            plain = [name for name, known in self._folders.items() if known.document is None and known.errors is None]
             for name in plain:
                 del self._folders[name]
         self._folders[folder] = state
@@ -157,8 +158,12 @@ class DirectorySettings:
         except FileNotFoundError:
             state.document, state.stamp, state.errors = None, None, None
         except ConfigErrors as errors:
+            if isinstance(errors, _Unreadable):
+                state.stamp = _UNREAD  # perhaps for a moment only (too many open files): try again at the next look
+            is_news = state.errors is None or state.errors.errors != errors.errors
             state.errors = errors
-            self._report(errors)
+            if is_news:
+                self._report(errors)
 
     def _forget(self, document: Document) -> None:
         gone = set(document.fragments)
@@ -257,9 +262,13 @@ def read_web_config(file: str, server: LoadedServer, problems: Problems | None =
     return document, _stamp(status)
 
 
-def _unreadable(file: str, why: str) -> ConfigErrors:
+class _Unreadable(ConfigErrors):
+    """The file is there and cannot be read."""
+
+
+def _unreadable(file: str, why: str) -> _Unreadable:
     remedy = "make it a file that the pool's identity may read"
-    return ConfigErrors([ConfigError(file, 1, "", "", f"it cannot be read: {why}", remedy)])
+    return _Unreadable([ConfigError(file, 1, "", "", f"it cannot be read: {why}", remedy)])
 
 
 def compute_settings(placed: list[Placed], server: Document, place: ApplicationPlace) -> PathSettings | ConfigErrors:

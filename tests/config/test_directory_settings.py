@@ -206,8 +206,14 @@ def test_a_web_config_that_is_no_file(server: Server, read: Reader, kind: str) -
         path.symlink_to("nothing")
         assert not read.browses("/images/a")
         return
-    with pytest.raises(ConfigErrors, match="it cannot be read"):
-        read("/images/a")
+    for _ in range(2):
+        with pytest.raises(ConfigErrors, match="it cannot be read"):
+            read.later()("/images/a")
+    assert len(server.problems) == 1
+    path.rmdir() if kind == "folder" else path.unlink()
+    assert not read.later().browses("/images/a")
+    server.web_config("www/images", BROWSE)
+    assert read.later().browses("/images/a")
 
 
 @pytest.mark.parametrize("path", ["/images/../secret", "/a\0b/c", "/./x", "/" + "y" * 5000, "/" + "d/" * 300, ""])
