@@ -101,6 +101,10 @@ class Response:
 
     @classmethod
     def _of_type(cls, content_type: str, body: bytes, status: int, headers: Mapping[str, str] | None) -> Response:
-        fields = Headers(headers or {})
-        fields.setdefault("Content-Type", content_type)
+        if headers:
+            fields = Headers(headers)
+            fields.setdefault("Content-Type", content_type)
+        else:
+            fields = Headers()
+            fields._fields.append(("Content-Type", content_type))  # a literal of ours needs no check
         return cls(status=status, headers=fields, body=body)

@@ -142,7 +142,20 @@ def decode_request(body: bytes) -> RequestFrame:
 
 def encode_response(request_id: int, frame: ResponseFrame) -> bytes:
     """RESPONSE."""
-    flags, credit, status, substatus, win32_status, head, body = frame
+    return encode_response_parts(request_id, *frame)
+
+
+def encode_response_parts(
+    request_id: int,
+    flags: int,
+    credit: int,
+    status: int,
+    substatus: int,
+    win32_status: int,
+    head: bytes,
+    body: bytes,
+) -> bytes:
+    """RESPONSE, from the fields of `ResponseFrame`."""
     packed = RESPONSE_BODY.pack(flags, credit, status, substatus, win32_status, len(head))
     length = _OVERHEAD + len(packed) + len(head) + len(body)
     return b"".join((_pack_header(length, request_id, Kind.RESPONSE), packed, head, body))

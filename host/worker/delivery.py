@@ -33,6 +33,25 @@ class Delivery:
     def __init__(self, caller: HookCaller) -> None:
         self._caller = caller
 
+    def send_at_once(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> bool:
+        """Send the everyday answer: a small body that nobody wants to see. False: it needs `send`."""
+        body = response.body
+        if (
+            body.__class__ is not bytes
+            or len(body) > MAX_DATA_BYTES
+            or response.raw
+            or exchange.is_head
+            or response.status in _BODYLESS
+            or request.user
+            or plan.settles_log
+            or plan.on_send_raw_data
+        ):
+            return False
+        head = build_head(response, drops_length=True)  # the front counts what is complete
+        flags = head.flags | _NO_CACHE if plan.forbids_cache else head.flags
+        exchange.send_complete(flags, _codes(response), head.raw, body)
+        return True
+
     async def send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         """Send it whole, log included. Raises BodyFault and whatever the body's iterator raises; ClientGone."""
         body = response.body
@@ -67,7 +86,7 @@ class Delivery:
         if not response.raw:
             head = build_head(response, drops_length=True)  # the front counts what is complete
             raw_head, flags = head.raw, head.flags
-        if plan.log or plan.on_log or request.user:
+        if plan.settles_log or request.user:
             await self._settle_log(exchange, request, response, plan)
         exchange.send_complete(flags | self._flags(plan, request), _codes(response), raw_head, body)
 

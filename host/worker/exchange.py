@@ -11,8 +11,8 @@ import os
 from typing import Final, Protocol
 
 from host.api import ClientGone, Request
-from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response
-from host.wire.frames import INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag, ResponseFrame
+from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response_parts
+from host.wire.frames import INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag
 from host.worker.request_body import ArrivedBody, StreamedBody
 
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
@@ -82,17 +82,14 @@ class Exchange:
     def send_complete(self, flags: int, codes: tuple[int, int, int], head: bytes, body: bytes) -> None:
         """The whole answer in one frame; `codes` are status, substatus and win32 status. Ends the exchange."""
         if self._finish():
-            status, substatus, win32_status = codes
-            frame = ResponseFrame(
-                flags | _COMPLETE, self._link.give_back(), status, substatus, win32_status, head, body
-            )
-            self._link.queue(encode_response(self.number, frame))
+            link = self._link
+            link.queue(encode_response_parts(self.number, flags | _COMPLETE, link.give_back(), *codes, head, body))
 
     def begin(self, flags: int, codes: tuple[int, int, int], head: bytes) -> None:
         """The head alone; data, files and `end` follow."""
         if not self.is_done and not self.has_begun:
             self.has_begun = True
-            self._link.queue(encode_response(self.number, ResponseFrame(flags, 0, *codes, head, b"")))
+            self._link.queue(encode_response_parts(self.number, flags, 0, *codes, head, b""))
 
     async def send_data(self, data: bytes) -> None:
         """A piece of the body, when the window allows. Raises ClientGone."""

@@ -99,7 +99,7 @@ class Pipeline:
             await self._delivery.discard(response)
             request = exchange.request = inner  # an error page speaks of the URL that failed
             response = await self._run(request, plan)
-        if needs_page(response, request):
+        if response.status >= 400 and needs_page(response, request):
             await self._delivery.discard(response)
             raise refusal_of(response, request.mapping.name if request.mapping is not None else "")
         return response
@@ -113,22 +113,18 @@ class Pipeline:
             response = await ask(plan.begin, request)
             if response is not None:
                 return response
-        early = await self._authenticate(request, plan) if request.redirect_count == 0 else None
-        if early is not None:
-            return early
-        if plan.authorize:
-            response = await ask(plan.authorize, request)
+            if request.raw_target is not target:  # it was rewritten
+                route, target = self._map(request), request.raw_target
+        if plan.is_asked_before_the_handler:
+            response = await self._admit(request, plan, route)
             if response is not None:
                 return response
-        if request.raw_target is not target:  # a filter or module has rewritten the URL
-            route = self._map(request)
-        physical_path = route.physical_path
-        if plan.on_url_map:
-            mapped = await self._ask_url_map(request, plan, route)
-            if isinstance(mapped, Response):
-                return mapped
-            physical_path = mapped
-        entry = self._choose(request, route, physical_path)
+            if request.raw_target is not target:  # on_auth_complete and modules may still rewrite
+                route = self._map(request)
+                response = await self._ask_url_map(request, plan, route) if plan.on_url_map else None
+                if response is not None:
+                    return response
+        entry = self._choose(request, route)
         if plan.prepare:
             response = await ask(plan.prepare, request)
             if response is not None:
@@ -140,6 +136,19 @@ class Pipeline:
             except BaseException:
                 await self._delivery.discard(response)
                 raise
+        return response
+
+    async def _admit(self, request: Request, plan: Plan, route: Route) -> Response | None:
+        """From on_url_map to map_request_handler: where is it, who asks, and may they?
+
+        An internal request was authenticated when it came from outside.
+        """
+        ask = self._caller.ask
+        response = await self._ask_url_map(request, plan, route) if plan.on_url_map else None
+        if response is None and plan.looks_at_users and request.redirect_count == 0:
+            response = await self._authenticate(request, plan)
+        if response is None and plan.authorize:
+            response = await ask(plan.authorize, request)
         return response
 
     def _map(self, request: Request) -> Route:
@@ -166,26 +175,26 @@ class Pipeline:
             response = await ask(plan.on_auth_complete, request)
         return response
 
-    async def _ask_url_map(self, request: Request, plan: Plan, route: Route) -> Response | str:
-        """The physical path of the whole URL after the filters have seen it, or what one of them answered."""
+    async def _ask_url_map(self, request: Request, plan: Plan, route: Route) -> Response | None:
         url_map = UrlMap(route.path, request.physical_path)
         response = await self._caller.ask(plan.on_url_map, request, url_map)
-        if response is not None:
-            return response
-        if url_map.physical_path == request.physical_path:
-            return route.physical_path
-        # A filter may map a URL to anywhere: the folder it chose is the root that must not be left.
-        request.physical_path = url_map.physical_path
-        request.physical_root = url_map.physical_path.rpartition("/")[0] or "/"
-        return url_map.physical_path + ("/" if route.path.endswith("/") else "")
+        if response is None and url_map.physical_path != request.physical_path:
+            # A filter may map a URL to anywhere: the folder it chose is the root that must not be left.
+            request.physical_path = url_map.physical_path
+            request.physical_root = url_map.physical_path.rpartition("/")[0] or "/"
+        return response
 
-    def _choose(self, request: Request, route: Route, physical_path: str) -> Entry:
+    def _choose(self, request: Request, route: Route) -> Entry:
         """The mapping that answers, its refusals made."""
         path = route.path
         if request.mapping is not None:  # map_request_handler has chosen
             entry = chosen_entry(request.mapping, route.settings_in_force, self._routes.find_plugin)
             request.mapping, request.script_name = entry.mapping, path
         else:
+            is_moved = request.physical_root is not route.physical_root  # by a filter: then nothing is remembered
+            physical_path = route.physical_path
+            if is_moved:
+                physical_path = request.physical_path + ("/" if path.endswith("/") else "")
             entry, length, resource = select(route.candidates, request.method, path, physical_path)
             request.mapping = entry.mapping
             if length == len(path):
@@ -193,7 +202,6 @@ class Pipeline:
             else:
                 request.script_name, request.path_info = path[:length], path[length:]
                 request.physical_path = physical_path[: len(physical_path) - len(path) + length]
-            is_moved = request.physical_root != route.physical_root  # by a filter: then nothing is remembered
             if resource is not None and (is_moved or resource.identity != route.verified):
                 self._guard(request, route)
                 route.verified = None if is_moved else resource.identity
@@ -256,8 +264,10 @@ class Pipeline:
     async def _send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> Response:
         """Send the response, or a page for what went wrong with it; returns what was sent."""
         try:
-            response = await self._prepare_discarding(request, response, plan)
-            await self._delivery.send(exchange, request, response, plan)
+            if plan.on_send_response or response.status < 200 or (request.settings and request.settings.custom_headers):
+                response = await self._prepare(request, response, plan)
+            if not self._delivery.send_at_once(exchange, request, response, plan):
+                await self._delivery.send(exchange, request, response, plan)
         except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
             raise
         except HttpError as error:
@@ -268,28 +278,25 @@ class Pipeline:
             response = await self._send_instead(exchange, request, blamed, plan)
         return response
 
-    async def _prepare_discarding(self, request: Request, response: Response, plan: Plan) -> Response:
-        try:
-            return await self._prepare(request, response, plan)
-        except BaseException:
-            await self._delivery.discard(response)
-            raise
-
     async def _prepare(self, request: Request, response: Response, plan: Plan) -> Response:
         """Configured fields and on_send_response; nph- output is not touched."""
         if response.raw:
             return response
-        if request.settings is not None:
-            for name, value in request.settings.custom_headers:
+        other = None
+        try:
+            for name, value in request.settings.custom_headers if request.settings is not None else ():
                 response.headers.add(name, value)
-        if plan.on_send_response:
-            other = await self._caller.ask(plan.on_send_response, request, response)
-            if other is not None:
-                await self._delivery.discard(response)
-                return other
-        if response.status < 200:
-            raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
-        return response
+            if plan.on_send_response:
+                other = await self._caller.ask(plan.on_send_response, request, response)
+            if response.status < 200 and other is None:
+                raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
+        except BaseException:
+            await self._delivery.discard(response)
+            raise
+        if other is None:
+            return response
+        await self._delivery.discard(response)
+        return other
 
     async def _send_instead(self, exchange: Exchange, request: Request, error: HttpError, plan: Plan) -> Response:
         """The response failed: a page when nothing was sent, otherwise the connection is cut."""

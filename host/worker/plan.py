@@ -48,6 +48,9 @@ class Plan:
     on_end_of_net_session: Calls = ()
     on_read_raw_data: Calls = ()
     forbids_cache: bool = False  # some filter does not tolerate the listener's cache
+    looks_at_users: bool = False  # some plugin takes part in authentication
+    is_asked_before_the_handler: bool = False  # some plugin is called between begin_request and the handler's choice
+    settles_log: bool = False  # some plugin is called before the log line is written
 
 
 EMPTY_PLAN: Final = Plan()
@@ -95,7 +98,14 @@ def compile_plan(filters: Sequence[ListedFilter], modules: Sequence[Plugin], *, 
     for group, names in _GROUPS.items():
         events[group] = _calls(ordered, names)
     forbids_cache = any(not one.is_cache_allowed and not one.plugin.info.cache_aware for one in listed)
-    return Plan(**events, forbids_cache=forbids_cache)
+    looks_at_users = any(events[name] for name in ("on_authentication", "authenticate", "on_auth_complete"))
+    return Plan(
+        **events,
+        forbids_cache=forbids_cache,
+        looks_at_users=looks_at_users,
+        is_asked_before_the_handler=bool(looks_at_users or events["on_url_map"] or events["authorize"]),
+        settles_log=bool(events["log"] or events["on_log"]),
+    )
 
 
 def _takes_part(plugin: Plugin, is_secure: bool) -> bool:

@@ -1,0 +1,1 @@
+"""Misbehaving plugins. Tests copy them into a site's plugin folders; nobody imports them."""

@@ -1,0 +1,5 @@
+"""Calls sys.exit() while it is imported, as scripts do."""
+
+import sys
+
+sys.exit(3)
