@@ -115,7 +115,7 @@ class ClientSocket(asyncio.Protocol):
             transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
             return False
         if self._sender is None:
-            self._sender = FileSender(self.context.loop, transport)
+            self._sender = FileSender(self.context.loop, transport, self.break_off)
         self._handed_bytes += len(prefix) + piece.length
         self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, done)
         if self.deadline is NEVER:

@@ -17,12 +17,19 @@ TURN_BYTES: Final = 2 * 1024 * 1024
 
 
 class FileSender:
-    """The piece under way on one connection. `done(ok)` is called when it is sent, or cannot be."""
+    """The piece under way on one connection.
 
-    __slots__ = ("_descriptor", "_done", "_is_watching", "_left", "_loop", "_offset", "_prefix", "_socket")
+    `done(ok)` is called when it is sent, or when the file turns out too short; `broken()` when the socket does not take
+    it (the client is gone) or the file cannot be read: the connection must go.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+    __slots__ = ("_broken", "_descriptor", "_done", "_is_watching", "_left", "_loop", "_offset", "_prefix", "_socket")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, broken: Callable[[], None]
+    ) -> None:
         self._loop = loop
+        self._broken = broken
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self._socket.setblocking(False)
         self._descriptor = -1
@@ -56,7 +63,7 @@ class FileSender:
         except BlockingIOError:
             is_sent = False
         except OSError:
-            self._finish(False)
+            self._broken()
             return
         if is_sent:
             self._finish(self._left == 0)

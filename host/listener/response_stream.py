@@ -118,7 +118,7 @@ class ResponseStream:
         if not self._is_sending_file:
             self._move()
         self._give_back()
-        if self._is_ended and not self._line and not self._is_sending_file:
+        if self._is_ended and not self._line and not self._is_sending_file and not self._is_finished:
             self._finish()
 
     def close(self) -> None:

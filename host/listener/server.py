@@ -112,8 +112,11 @@ class Listener:
         if context.connections:
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=seconds)
-        for connection in list(context.connections):
-            connection.break_off()
+        if context.connections:
+            for connection in list(context.connections):
+                connection.break_off()
+            context.all_closed = self._loop.create_future()
+            await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
         self._ticking.cancel()
         context.relay.close()
 

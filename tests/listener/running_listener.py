@@ -1,6 +1,6 @@
 """A real Listener on a loop of its own in a thread, with real sockets on both sides.
 
-Clients are plain blocking sockets. Workers are scripted by the test: real socketpairs, the frames of host.wire, blocking.
+Clients are plain blocking sockets. Workers are scripted by the test: real socketpairs, blocking, frames of host.wire.
 The clock stands until the test moves it.
 """
 
@@ -31,6 +31,7 @@ from host.config.model import (
 )
 from host.http1.limits import Limits
 from host.isolation.worker_isolation import WorkerProcessIsolation
+from host.listener.bindings import EndpointRoutes, RoutingTable
 from host.listener.context import RawDataHook
 from host.listener.server import Listener
 from host.logs.record import RefusalRecord, RequestRecord
@@ -145,6 +146,13 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         min_bytes_per_second=sizes.min_bytes_per_second,
     )
     return Snapshot(version=version, path="/x", sites=(default, named), pools=pools, web_limits=web_limits)
+
+
+def routing(port: int, sizes: Sizes) -> EndpointRoutes:
+    """The routes of that configuration at 127.0.0.1."""
+    table = RoutingTable(sizes.limits)
+    table.configure(snapshot(port, sizes), WorkerProcessIsolation())
+    return table.at("127.0.0.1", port)
 
 
 class RunningListener:

@@ -1,0 +1,355 @@
+"""Workers' answers on their way to a client: framing, promises, refusals, and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from host.wire.codec import encode_response
+from host.wire.control_messages import Event, WorkerGone
+from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind, LogFrame, ResponseFlag, ResponseFrame
+from tests.listener.running_listener import RunningListener, TestWorker
+
+Start = Callable[..., RunningListener]
+
+
+def test_a_whole_answer_gets_server_date_and_length(front: RunningListener) -> None:
+    """What the worker left to the listener."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.answer(worker.request()[0], b"abc", head=b"200 OK\r\nX-A: b\r\n")
+    status, fields, body = client.read_response()
+    assert (status, body) == (200, b"abc")
+    assert fields["server"] == "isapy"
+    assert fields["date"].endswith(" GMT")
+    assert fields["x-a"] == "b"
+    assert "connection" not in fields
+
+
+def test_the_date_moves_with_the_clock(front: RunningListener) -> None:
+    """Once a second."""
+    worker, client = front.worker(), front.client()
+    dates = []
+    for _ in range(2):
+        client.get()
+        worker.answer(worker.request()[0])
+        dates.append(client.read_response()[1]["date"])
+        front.pass_seconds(1)
+    assert dates[0] != dates[1]
+
+
+def test_an_answer_in_pieces_is_chunked(front: RunningListener) -> None:
+    """And the connection is kept."""
+    worker, client = front.worker(), front.client()
+    for _ in range(2):
+        client.get()
+        number, _ = worker.request()
+        worker.begin(number, b"a")
+        worker.data(number, b"bc")
+        worker.end(number)
+        answer = client.read_until(b"0\r\n\r\n")
+        assert answer.endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
+        assert b"\r\nTransfer-Encoding: chunked\r\n" in answer
+    record = front.log.next_request()
+    assert record.bytes_sent == len(answer)
+
+
+def test_pieces_leave_as_they_come(front: RunningListener) -> None:
+    """A slow handler's first bytes are not kept back."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number)
+    client.read_until(b"\r\n\r\n")
+    worker.data(number, b"one")
+    assert client.read_until(b"one\r\n") == b"3\r\none\r\n"
+    worker.data(number, b"two")
+    assert client.read_until(b"two\r\n") == b"3\r\ntwo\r\n"
+    worker.end(number)
+    assert client.read_until(b"0\r\n\r\n")
+
+
+def test_http_1_0_sees_the_end_by_the_close(front: RunningListener) -> None:
+    """No chunks; the connection closes even if it was to be kept."""
+    worker, client = front.worker(), front.client()
+    client.get(version="1.0", extra="Connection: keep-alive\r\n")
+    number, _ = worker.request()
+    worker.begin(number, b"a")
+    worker.data(number, b"bc")
+    worker.end(number)
+    answer = client.read_to_end()
+    assert answer.endswith(b"Connection: close\r\n\r\nabc")
+    assert b"Transfer-Encoding" not in answer
+
+
+def test_a_promised_length_frames_pieces(front: RunningListener) -> None:
+    """What exceeds it is dropped."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number, head=b"200 OK\r\nContent-Length: 4\r\n")
+    worker.data(number, b"abcdef")
+    worker.end(number)
+    assert client.read_response()[2] == b"abcd"
+    client.get("/next")
+    assert worker.request()[1].target == b"/next"
+
+
+@pytest.mark.parametrize("in_pieces", [True, False])
+def test_a_broken_promise_breaks_the_connection(front: RunningListener, in_pieces: bool) -> None:
+    """The client must not take a part for the whole; the line in the log is there all the same."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    head = b"200 OK\r\nContent-Length: 4\r\n"
+    if in_pieces:
+        worker.begin(number, head=head)
+        worker.data(number, b"ab")
+        worker.end(number)
+    else:
+        worker.answer(number, b"ab", head=head)
+    assert client.is_reset()
+    assert front.log.next_request().status == 200
+
+
+def test_head_gets_no_body_whatever_the_worker_sends(front: RunningListener) -> None:
+    """Whole or in pieces; the next answer is not confused with it."""
+    worker, client = front.worker(), front.client()
+    client.get(method="HEAD")
+    worker.answer(worker.request()[0], b"abc")
+    assert b"\r\nContent-Length: 3\r\n" in client.read_until(b"\r\n\r\n")
+    client.get(method="HEAD")
+    number, _ = worker.request()
+    worker.begin(number, b"abc")
+    worker.data(number, b"def")
+    worker.end(number)
+    assert b"chunked" not in client.read_until(b"\r\n\r\n")
+    client.get("/next")
+    worker.answer(worker.request()[0])
+    assert client.read_response()[2] == b"hello"
+
+
+def test_a_head_request_does_not_stop_a_long_answer(front: RunningListener) -> None:
+    """What is dropped opens the window like what is sent."""
+    worker, client = front.worker(), front.client()
+    client.get(method="HEAD")
+    number, _ = worker.request()
+    worker.begin(number)
+    for _ in range(INITIAL_RESPONSE_WINDOW // 65536):
+        worker.data(number, b"x" * 65536)
+    assert worker.take(Kind.WINDOW)[0] == number
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_body(front: RunningListener, status: int) -> None:
+    """The connection is kept and in step."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.answer(worker.request()[0], b"abc", head=b"%d x\r\n" % status)
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 %d " % status)
+    client.get()
+    worker.answer(worker.request()[0])
+    assert client.read_response()[0] == 200
+
+
+def test_the_worker_can_close_the_connection(front: RunningListener) -> None:
+    """ResponseFlag.CLOSE."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.answer(worker.request()[0], flags=ResponseFlag.CLOSE)
+    answer = client.read_to_end()
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.endswith(b"hello")
+
+
+@pytest.mark.parametrize("in_pieces", [True, False])
+def test_nph_programs_write_to_the_client_themselves(front: RunningListener, in_pieces: bool) -> None:
+    """Not a byte is added; the connection closes."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    if in_pieces:
+        worker.begin(number, b"HTTP/1.0 299 ", head=b"", flags=ResponseFlag.RAW)
+        worker.data(number, b"Mine\r\n\r\nx")
+        worker.end(number)
+    else:
+        worker.answer(number, b"HTTP/1.0 299 Mine\r\n\r\nx", head=b"", flags=ResponseFlag.RAW)
+    assert client.read_to_end() == b"HTTP/1.0 299 Mine\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"200 OK\r\nA: b\r\n\r\n<html>",
+        b"200 OK\r\nTransfer-Encoding: chunked\r\n",
+        b"200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+        b"200 OK\nA: b\r\n",
+        b"100 Continue\r\n",
+    ],
+)
+@pytest.mark.parametrize("in_pieces", [True, False])
+def test_a_head_that_could_harm_costs_the_worker_its_link(front: RunningListener, head: bytes, in_pieces: bool) -> None:
+    """The client gets 502, the service learns why, other workers are not touched."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    (worker.begin if in_pieces else worker.answer)(number, b"", head=head)
+    answer = client.read_to_end()
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert b"invalid response" in answer
+    assert front.message(WorkerGone).broken
+    assert front.message(Event).id == "front-broken-link"
+    assert worker.sees_end()
+    assert front.log.next_refusal().status == 502
+    other, client = front.worker("A2"), front.client()
+    client.get()
+    other.answer(other.request()[0])
+    assert client.read_response()[0] == 200
+
+
+def test_the_frame_and_the_head_must_name_one_status(front: RunningListener) -> None:
+    """The log would say something else than the client saw."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.answer(number, head=b"999 x\r\n")
+    assert client.read_response()[0] == 999
+    client.get()
+    number, _ = worker.request()
+    from_other = worker_frame_with_status(number)
+    worker.send(from_other)
+    assert client.read_to_end().startswith(b"HTTP/1.1 502 ")
+
+
+def worker_frame_with_status(number: int) -> bytes:
+    from_frame = ResponseFrame(ResponseFlag.COMPLETE, 1, 404, 0, 0, b"200 OK\r\n", b"")
+    return encode_response(number, from_frame)
+
+
+def test_a_reset_before_the_answer_is_a_page(front: RunningListener) -> None:
+    """Status from the worker, its reason for a local client, a line in the site's log."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.reset(worker.request()[0], 503, 2, "the handler <gave> up")
+    answer = client.read_to_end()
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"the handler &lt;gave&gt; up" in answer
+    record = front.log.next_request()
+    assert (record.status, record.substatus) == (503, 2)
+    assert front.log.refusals.empty()
+
+
+def test_a_reset_during_the_answer_cuts_it(front: RunningListener) -> None:
+    """The client sees that it is incomplete, also without chunks or length."""
+    worker, client = front.worker(), front.client()
+    client.get(version="1.0")
+    number, _ = worker.request()
+    worker.begin(number, b"part")
+    client.read_until(b"part")
+    worker.reset(number)
+    assert client.is_reset()
+    record = front.log.next_request()
+    assert (record.status, record.win32_status) == (200, 1236)
+
+
+def test_every_answer_is_logged_with_its_facts(front: RunningListener) -> None:
+    """What the client asked, what it got, how long it took."""
+    worker, client = front.worker(), front.client()
+    client.post(b"abc", target="/p?q=1")
+    number, _ = worker.request()
+    front.clock.seconds += 1.5
+    worker.answer(number, head=b"404 Not Found\r\n")
+    client.read_response()
+    record = front.log.next_request()
+    assert (record.site_id, record.site_name, record.method, record.target) == (1, "Default Web Site", "POST", "/p?q=1")
+    assert (record.client_ip, record.server_ip, record.server_port) == ("127.0.0.1", "127.0.0.1", front.port)
+    assert (record.http_version, record.status, record.time_taken_ms) == ("HTTP/1.1", 404, 1500)
+    assert record.raw_fields == b"Host: 127.0.0.1\r\nContent-Length: 3\r\n"
+    assert record.bytes_received == len(b"POST /p?q=1 HTTP/1.1\r\n" + record.raw_fields + b"\r\nabc")
+
+
+def test_a_worker_can_change_the_log_line(front: RunningListener) -> None:
+    """LOG: what is empty stays, `-` empties."""
+    worker, client = front.worker(), front.client()
+    client.get("/x")
+    number, _ = worker.request()
+    worker.log(
+        number, LogFrame(user_name="anna", client="10.1.1.1", server="-", target="/y", status="418", win32_status="5")
+    )
+    worker.answer(number)
+    client.read_response()
+    record = front.log.next_request()
+    assert (record.user_name, record.client_ip, record.server_ip, record.method) == ("anna", "10.1.1.1", "", "GET")
+    assert (record.target, record.status, record.win32_status) == ("/y", 418, 5)
+
+
+def send_until_stalled(worker: TestWorker, number: int) -> int:
+    """Send as much of a body as the window allows while nobody reads it; how much that was."""
+    left, sent = INITIAL_RESPONSE_WINDOW, 0
+    worker.stream.settimeout(0.3)
+    while sent < 100_000_000:
+        while left >= 65536:
+            worker.data(number, b"x" * 65536)
+            left -= 65536
+            sent += 65536
+        try:
+            left += int.from_bytes(worker.take(Kind.WINDOW)[1], "little")
+        except TimeoutError:
+            worker.stream.settimeout(10)
+            return sent
+    raise AssertionError("nothing stops this worker")
+
+
+def test_a_slow_client_costs_one_window_and_no_more(front: RunningListener) -> None:
+    """The worker's window opens only as the client takes; everything arrives in the end."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number)
+    sent = send_until_stalled(worker, number)
+    client.read_until(b"\r\n\r\n")
+    got = client.read_bytes(sent)
+    worker.end(number)
+    assert got.count(b"x") + client.read_until(b"\r\n0\r\n\r\n").count(b"x") == sent
+
+
+def test_a_worker_that_exceeds_its_window_loses_its_link(front: RunningListener) -> None:
+    """The listener's memory is not the worker's to fill."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number)
+    client.read_until(b"\r\n\r\n")
+    try:
+        for _ in range(10_000):
+            worker.data(number, b"x" * 1_000_000)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert "window" in front.message(WorkerGone).broken
+
+
+def test_a_client_that_takes_nothing_is_cut(start: Start) -> None:
+    """minBytesPerSecond, looked at every connectionTimeout."""
+    front = start(connection_timeout=10, min_bytes_per_second=240)
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number)
+    client.read_until(b"\r\n\r\n")
+    send_until_stalled(worker, number)
+    front.pass_seconds(5)
+    assert front.log.refusals.empty()
+    for _ in range(2):
+        front.pass_seconds(12)
+    assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
+    assert worker.take(Kind.ABORT)[0] == number
+    assert client.is_reset()
+
+
+def test_a_refused_head_request_gets_no_body(front: RunningListener) -> None:
+    """503 for HEAD."""
+    front.run(lambda: front.listener.set_queue_state("A", "Disabled"))
+    client = front.client()
+    client.get(method="HEAD")
+    assert client.read_to_end().endswith(b"\r\n\r\n")

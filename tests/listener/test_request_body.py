@@ -1,0 +1,78 @@
+"""A request's body under the worker's window."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.listener.request_body import BACKLOG, KEPT_FOR_REPLAY, RequestBody
+from host.wire.frames import INITIAL_BODY_WINDOW
+
+
+def test_bytes_pass_inside_the_window_and_wait_outside_it() -> None:
+    """The rest goes when the worker grants more."""
+    body = RequestBody()
+    body.receive(b"a" * INITIAL_BODY_WINDOW)
+    body.receive(b"b" * 10)
+    assert len(body.take()) == INITIAL_BODY_WINDOW
+    assert body.take() == b""
+    body.grant(4)
+    assert body.take() == b"bbbb"
+    body.grant(100)
+    assert body.take() == b"b" * 6
+
+
+def test_a_backlog_stops_the_reading() -> None:
+    """Until the worker has taken it."""
+    body = RequestBody()
+    body.receive(b"a" * BACKLOG)
+    seen = [body.is_backlogged]
+    body.receive(b"b")
+    seen.append(body.is_backlogged)
+    body.take()
+    seen.append(body.is_backlogged)
+    assert seen == [False, True, False]
+
+
+def test_the_end_is_reached_when_all_is_complete_and_sent() -> None:
+    """Complete is the client's word, sent is ours."""
+    body = RequestBody()
+    body.receive(b"abc")
+    body.is_complete = True
+    seen = [body.is_all_sent]
+    body.take()
+    seen.append(body.is_all_sent)
+    assert seen == [False, True]
+
+
+def test_a_small_body_can_be_sent_again() -> None:
+    """With a fresh window, what came meanwhile included."""
+    body = RequestBody()
+    body.receive(b"abc")
+    body.take()
+    body.receive(b"def")
+    body.is_end_sent = True
+    body.rewind()
+    assert body.take() == b"abcdef"
+    assert not body.is_end_sent
+
+
+def test_a_large_body_is_not_kept() -> None:
+    """64 KiB and no more."""
+    body = RequestBody()
+    body.receive(b"a" * KEPT_FOR_REPLAY)
+    seen = [body.is_at_hand]
+    body.receive(b"b")
+    seen.append(body.is_at_hand)
+    assert seen == [True, False]
+    with pytest.raises(ValueError, match="at hand"):
+        body.rewind()
+
+
+def test_nothing_is_kept_once_the_response_has_begun() -> None:
+    """Nobody will need it again."""
+    body = RequestBody()
+    body.receive(b"abc")
+    body.forget()
+    assert not body.is_at_hand
+    body.receive(b"d")
+    assert body.take() == b"abcd"
