@@ -1,0 +1,49 @@
+"""Path patterns of handler mappings."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.worker.url_patterns import WHOLE, compile_pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "lengths"),
+    [
+        ("*", "/any/thing", [WHOLE]),
+        ("*.py", "/a.py", [5]),
+        ("*.py", "/a.PY", [5]),
+        ("*.py", "/a.py/tail", [5]),
+        ("*.py", "/d.py/a.py/tail", [5, 10]),
+        ("*.py", "/a.pyc", []),
+        ("*.py", "/apy", []),
+        ("*.py", "/.py", [4]),
+        ("trace.axd", "/deep/Trace.axd", [15]),
+        ("trace.axd", "/mytrace.axd", []),
+        ("*.", "/folder/name", [12]),
+        ("*.", "/folder/name.txt", []),
+        ("*.", "/folder/", []),
+        ("*.", "/dot.ted/name", [13]),
+        ("cgi-bin/*", "/cgi-bin/a/b", [WHOLE]),
+        ("/cgi-bin/*", "/cgi-bin/", [WHOLE]),
+        ("/cgi-bin/*", "/cgi-bin", []),
+        ("/cgi-bin/*", "/other/cgi-bin/a", []),
+        ("/api/*.json", "/api/v1/a.json", [WHOLE]),
+        ("/api/*.json", "/api/v1/a.xml", []),
+        ("a*z.txt", "/a-to-z.txt", [11]),
+        ("*.htm,*.html", "/x.html", [7]),
+        ("*.[x]", "/a.x", []),
+        ("*.[x]", "/a.[x]", [6]),
+    ],
+)
+def test_patterns_match_where_iis_matches(pattern: str, path: str, lengths: list[int]) -> None:
+    """Segments anywhere in the path, folders of the application, everything; letters without case."""
+    assert compile_pattern(pattern)(path, "/") == lengths
+
+
+def test_folder_patterns_are_relative_to_the_application() -> None:
+    """With a leading slash they may also name the path from the site's root."""
+    for pattern in ("cgi-bin/*", "/cgi-bin/*"):
+        assert compile_pattern(pattern)("/shop/cgi-bin/a", "/shop") == [WHOLE]
+    assert compile_pattern("/shop/cgi-bin/*")("/shop/cgi-bin/a", "/shop") == [WHOLE]
+    assert compile_pattern("shop/cgi-bin/*")("/shop/cgi-bin/a", "/shop") == []
