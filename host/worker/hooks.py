@@ -60,6 +60,7 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str, private_n
         return {
             caller.name: _bind(caller, implementation, name)
             for caller in manager.get_hookcallers(plugin) or []
+            if caller.spec is not None  # an optional hook of another version has none
             for implementation in caller.get_hookimpls()
             if implementation.plugin is plugin
         }
@@ -99,7 +100,7 @@ def _check_spelling(manager: pluggy.PluginManager, plugin: object) -> None:
 
 
 def _bind(caller: pluggy.HookCaller, implementation: pluggy.HookImpl, plugin: str) -> Hook:
-    assert caller.spec is not None, "check_pending has passed"
+    assert caller.spec is not None
     function = implementation.function
     kind = ASYNC if inspect.iscoroutinefunction(function) else INLINE
     adapted = _adapt(function, implementation.argnames, caller.spec.argnames)

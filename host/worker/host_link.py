@@ -155,7 +155,6 @@ class HostLink:
         Raises HttpError (502.3 when the dllhost dies, or what it reports instead of an answer). Cancelling it sends
         ABORT.
         """
-        self.credit -= 1
         if self.is_closed:
             raise HttpError(502, 3, _DIED)
         call = Call(next(self._numbers), self._loop)

@@ -95,9 +95,15 @@ def where(error: BaseException) -> str:
 
 
 def traceback_text(error: BaseException) -> str:
-    """The traceback as Python prints it, without isapy's frames before the plugin's."""
+    """The traceback as Python prints it, without the frames of isapy before the plugin's."""
     own = str(Path(__file__).parent)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(own):
+    trace, has_met_own = error.__traceback__, False
+    while trace is not None and trace.tb_next is not None:
+        is_own = trace.tb_frame.f_code.co_filename.startswith(own)
+        if has_met_own and not is_own:
+            break
+        has_met_own = has_met_own or is_own
         trace = trace.tb_next
+    if not has_met_own:
+        trace = error.__traceback__
     return "".join(traceback.format_exception(type(error), error, trace)).rstrip()
