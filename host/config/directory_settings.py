@@ -71,7 +71,7 @@ class DirectorySettings:
     def __init__(self, server: LoadedServer, *, clock: Callable[[], float], on_problem: OnProblem | None) -> None:
         self._server = server
         self._clock = clock
-        self._on_problem = on_problem
+        self.on_problem = on_problem
         self._paths: dict[_PathKey, _InForce] = {}
         self._folders: dict[str, _Folder] = {}
         self._computed: dict[tuple[Location, tuple[Fragment, ...]], PathSettings | ConfigErrors] = {}
@@ -187,8 +187,8 @@ class DirectorySettings:
         return result
 
     def _report(self, errors: ConfigErrors) -> None:
-        if self._on_problem is not None:
-            self._on_problem(errors)
+        if self.on_problem is not None:
+            self.on_problem(errors)
 
 
 def folders_on_the_way(

@@ -131,6 +131,7 @@ class Pool:
     # processModel
     idle_timeout_seconds: int = 1200  # 0: never
     max_processes: int = 1
+    max_concurrent_requests: int = 256  # ours: of one worker
     shutdown_time_limit_seconds: int = 90
     startup_time_limit_seconds: int = 90
     pinging_enabled: bool = True

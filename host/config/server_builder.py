@@ -66,6 +66,7 @@ def _pool(pool: Effective) -> Pool:
         enable_configuration_override=pool.flag("enableConfigurationOverride"),
         preload_applications=pool.flag("preloadApplications"),
         idle_timeout_seconds=model.number("idleTimeout"),
+        max_concurrent_requests=model.number("maxConcurrentRequests"),
         max_processes=max(1, model.number("maxProcesses")),  # 0 is one per NUMA node, which isapy does not count
         shutdown_time_limit_seconds=model.number("shutdownTimeLimit"),
         startup_time_limit_seconds=model.number("startupTimeLimit"),

@@ -54,6 +54,10 @@ class ServerConfiguration:
         self.snapshot = server.snapshot
         self._directories = DirectorySettings(server, clock=clock, on_problem=on_problem)
 
+    def report_problems_to(self, on_problem: OnProblem) -> None:
+        """Call this from now on for each broken state of a web.config (a worker tells its service)."""
+        self._directories.on_problem = on_problem
+
     def settings_for(self, application: Application, url_path: str) -> PathSettings:
         """Everything in force for the decoded, whole URL path (it starts with the application's path).
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from functools import partial
 
 from host.activation.children import link_pair
 from host.config.store import ServerConfiguration, Source
@@ -22,6 +23,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import run_loop
 from host.processes.listener import FrontProcess
 from host.processes.script_spawner import fork_script_spawner
+from host.processes.worker import report_web_config
 from host.wire.control_messages import AttachWorker, Configure, Demand, Event, Plugins
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
@@ -60,6 +62,7 @@ class _Inetinfo(FrontProcess):
             handler_slot=FRONT_QUEUE,
             demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
         )
+        configuration.report_problems_to(partial(report_web_config, self._report))
         await self._engine.start()
         self.channel.send(Plugins(rows=self._engine.plugin_rows()))
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()

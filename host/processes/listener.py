@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Final
 
+from host.config.errors import ConfigErrors
 from host.config.store import Source, build_snapshot
 from host.isolation.selection import model_for
 from host.listener.server import Listener
@@ -119,7 +120,12 @@ class FrontProcess:
 
     def _configure(self, message: Configure) -> None:
         source = Source(message.path, message.text, message.isolation, message.port)
-        snapshot = build_snapshot(source, message.version)
+        try:
+            snapshot = build_snapshot(source, message.version, check_files=False)
+        except ConfigErrors as problems:  # the service has validated it: whatever it is, another process may do better
+            self.channel.send(Event(id="configuration-refused", text=str(problems)))
+            self._end.set()
+            return
         is_first = self._logs is None
         if self._logs is None:
             self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)

@@ -125,6 +125,7 @@ class PoolParent:
         assert self._configuration is not None, "the service configures a pool before it starts workers"
         ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         snapshot = self._configuration.snapshot
+        pool = snapshot.pool(self._pool_name)
         seat = WorkerSeat(
             title=f"worker {message.worker}",
             pool_name=self._pool_name,
@@ -134,7 +135,8 @@ class PoolParent:
             runs_filters=True,
             handler_slot=self._pool_name,
             shutdown_seconds=self._shutdown_seconds(),
-            environment=dict(snapshot.pool(self._pool_name).environment_variables),
+            environment=dict(pool.environment_variables),
+            max_concurrent_requests=pool.max_concurrent_requests,
         )
 
         def live() -> None:

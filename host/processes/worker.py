@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
@@ -43,6 +45,7 @@ class WorkerSeat:
     handler_slot: str
     shutdown_seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
+    max_concurrent_requests: int = 256
 
 
 def run_worker(
@@ -94,7 +97,9 @@ class WorkerProcess:
             report_unhealthy=lambda reason: self._channel.send(Unhealthy(reason=reason)),
             runs_filters=seat.runs_filters,
             handler_slot=seat.handler_slot,
+            capacity=seat.max_concurrent_requests,
         )
+        self._configuration.report_problems_to(partial(report_web_config, self._report))
         self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
@@ -139,3 +144,9 @@ class WorkerProcess:
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         self._channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
+
+
+def report_web_config(report: Callable[[str, str], None], problems: ConfigErrors) -> None:
+    """A broken web.config is an event; the settings before it stay in force, or its path answers 500.19."""
+    for problem in problems.errors:
+        report("configuration-refused", str(problem))

@@ -164,6 +164,15 @@ def test_the_administrator_sees_sites_workers_plugins_and_requests(service: Runn
     assert isinstance(requests, Requests)
 
 
+def test_more_requests_than_a_worker_has_credit_for(service: RunningService) -> None:
+    """Credit comes back with every answer, wherever the handler runs: 600 requests one after another."""
+    request = b"GET /shop/a.where HTTP/1.1\r\nHost: x\r\n\r\n"
+    with service.connect() as connection:
+        for _ in range(600):
+            connection.sendall(request)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_crash_takes_what_the_model_says_and_the_next_request_works(service: RunningService) -> None:
     """The High application's process dies (or its pool's worker); the root application answers on."""
     root_before = json.loads(service.get("/a.where").body)["pid"]

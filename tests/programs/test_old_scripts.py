@@ -30,7 +30,8 @@ print("method", os.environ["REQUEST_METHOD"])
 
 NPH_SH = """\
 #!/bin/sh
-printf 'HTTP/1.0 203 As I Say\\r\\nContent-Type: text/plain\\r\\nX-Own: yes\\r\\n\\r\\nnot parsed, %s\\n' "$REQUEST_METHOD"
+printf 'HTTP/1.0 203 As I Say\\r\\nContent-Type: text/plain\\r\\nX-Own: yes\\r\\n\\r\\n'
+echo "not parsed, $REQUEST_METHOD"
 """
 
 PERL_CGI = """\
