@@ -135,7 +135,7 @@ class ServerConnection:
         self._awaits_continue = False
         return CONTINUE
 
-    def begin_response(self, *, wants_close: bool = False) -> bool:
+    def begin_response(self, wants_close: bool = False) -> bool:
         """The final response begins; whether the connection may be kept after it (decides its Connection field)."""
         if wants_close:
             self.keep_alive = False

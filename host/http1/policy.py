@@ -102,8 +102,12 @@ class HeadPolicy:
         """Called by the parser: the head it was given announces no body."""
         self._is_complete = True
 
-    def check(self, head: bytes) -> RequestHead:
-        """The request head in `head` (request line to empty line). Raises RemoteProtocolError."""
+    def check(self, head: bytes, last: RequestHead | None = None) -> RequestHead:
+        """The request head in `head` (request line to empty line). Raises RemoteProtocolError.
+
+        `last` is a head of the same client whose fields were plain (`RequestHead.is_plain`): the same fields again
+        need no second judgement. Programs repeat themselves, browsers do so for the parts of a page.
+        """
         line = REQUEST_LINE.match(head)
         if line is None:
             raise RemoteProtocolError(explain_request_line(head))
@@ -113,23 +117,34 @@ class HeadPolicy:
         size, fields_at = len(head), line.end()
         if size > self.limits.max_field_bytes:
             self._check_lengths(head, target)
-        request = RequestHead(method, target, 1 if minor == b"1" else 0, head[fields_at:-2], size)
-        found = _INTERESTING.findall(head, fields_at - 1)
-        if len(found) == 1 and len(found[0][0]) == 4 and minor == b"1":
-            host = found[0][1].strip(b" \t")  # the usual case: Host alone (no other interesting name has 4 letters)
-            self._check_syntax(head, fields_at)
+        fields = head[fields_at:-2]
+        request = RequestHead(method, target, 1 if minor == b"1" else 0, fields, size)
+        if last is not None and last.fields == fields and minor == b"1":
+            request.host = last.host
+            request.is_plain = True
         else:
-            host = self._check_fields(request, found, head)
-        if host is None or not is_valid_host(host):
-            raise RemoteProtocolError(Fault.INVALID_HOSTNAME)
-        request.host = host
+            self._judge_fields(request, head, fields_at)
         if method in _NOT_SERVED:
             raise RemoteProtocolError(Fault.METHOD_NOT_IMPLEMENTED)
-        if method in _MUST_HAVE_LENGTH and request.content_length == 0 and not _is_framed(found):
+        if request.is_plain and method in _MUST_HAVE_LENGTH:
             raise RemoteProtocolError(Fault.LENGTH_REQUIRED)
         if target[0] != 47 or b"#" in target:
             resolve_absolute_target(request)
         return request
+
+    def _judge_fields(self, request: RequestHead, head: bytes, fields_at: int) -> None:
+        found = _INTERESTING.findall(head, fields_at - 1)
+        if len(found) == 1 and len(found[0][0]) == 4 and request.minor_version:
+            host = found[0][1].strip(b" \t")  # the usual case: Host alone (no other interesting name has 4 letters)
+            self._check_syntax(head, fields_at)
+            request.is_plain = True
+        else:
+            host = self._check_fields(request, found, head)
+            if request.content_length == 0 and request.method in _MUST_HAVE_LENGTH and not _is_framed(found):
+                raise RemoteProtocolError(Fault.LENGTH_REQUIRED)
+        if host is None or not is_valid_host(host):
+            raise RemoteProtocolError(Fault.INVALID_HOSTNAME)
+        request.host = host
 
     def _check_fields(self, request: RequestHead, found: list[tuple[bytes, bytes]], head: bytes) -> bytes | None:
         """Test every rule, note what framing needs; the host, or None when it is missing or said twice."""

@@ -16,6 +16,7 @@ from host.http1.policy import REQUEST_LINE, HeadPolicy, explain_request_line, fi
 from host.http1.request_head import CHUNKED, RequestHead
 
 _END: Final = b"\r\n\r\n"
+_MAX_REMEMBERED: Final = 2048  # bytes of a head that an idle connection may hold on to
 _VERB_START: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -44,7 +45,7 @@ _PAUSED: Final = _At.PAUSED
 class RequestReader:
     """Reads one connection's requests, one at a time."""
 
-    __slots__ = ("_at", "_buffer", "_chunks", "_policy", "_remaining", "_scanned")
+    __slots__ = ("_at", "_buffer", "_chunks", "_last", "_policy", "_remaining", "_scanned")
 
     def __init__(self, policy: HeadPolicy) -> None:
         self._policy = policy
@@ -53,6 +54,7 @@ class RequestReader:
         self._scanned = 0  # how far an incomplete head has been searched
         self._remaining = 0
         self._chunks: ChunkedDecoder | None = None
+        self._last: RequestHead | None = None  # the last head, if its fields were plain and short
 
     @property
     def buffered_bytes(self) -> int:
@@ -116,7 +118,8 @@ class RequestReader:
             head, self._buffer = buffer, b""
         else:
             head, self._buffer = buffer[:end], buffer[end:]
-        request = self._policy.check(head)
+        request = self._policy.check(head, self._last)
+        self._last = request if request.is_plain and request.size <= _MAX_REMEMBERED else None
         if request.content_length == 0:
             self._at = _PAUSED
         else:

@@ -14,7 +14,8 @@ class RequestHead:
     `target` is in origin form (`/path?query`) or `*`; an absolute target was taken apart. `fields` is the header block
     as it came: `Name: value` lines, each ended by CRLF, without the empty line. `host` is the authority that was asked
     for, as received (empty when an HTTP/1.0 client named none). `content_length` is 0 without a body and CHUNKED for a
-    chunked one. `size` is the head's length in bytes, `minor_version` 0 or 1.
+    chunked one. `is_plain`: of the fields that framing and routing look at there is Host alone, on HTTP/1.1. `size` is
+    the head's length in bytes, `minor_version` 0 or 1.
     """
 
     __slots__ = (
@@ -22,6 +23,7 @@ class RequestHead:
         "expects_continue",
         "fields",
         "host",
+        "is_plain",
         "keep_alive",
         "method",
         "minor_version",
@@ -39,3 +41,4 @@ class RequestHead:
         self.content_length = 0
         self.keep_alive = minor_version == 1
         self.expects_continue = False
+        self.is_plain = False

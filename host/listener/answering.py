@@ -20,7 +20,7 @@ from host.listener.context import ListenerContext
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by
 from host.listener.exchange import Exchange, Worker
 from host.listener.refusals import Page, render
-from host.listener.request_record import write_record
+from host.listener.request_record import request_record
 from host.listener.response_stream import ResponseStream
 from host.wire.errors import WireError
 from host.wire.frames import ResponseFlag, ResponseFrame
@@ -50,31 +50,40 @@ class AnsweringSocket(ClientSocket):
     def answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The whole response in one frame."""
         if frame.flags & _RAW:
-            self.http.begin_response(wants_close=True)
+            self.http.begin_response(True)
             raw = frame.body
         else:
-            head = self._checked_head(frame)
-            keep = self.http.begin_response(wants_close=bool(frame.flags & _CLOSE) or self.context.is_draining)
-            request = exchange.head
-            end_of_head = self.context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            head = read_worker_head(frame.head)
+            if head.status != frame.status:
+                raise _two_statuses(frame, head)
+            keep = self.http.begin_response(bool(frame.flags & _CLOSE) or self.context.is_draining)
+            request, stamp = exchange.head, self.context.stamp
+            if keep and request.minor_version:
+                end_of_head = stamp.keep
+            else:
+                end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
             try:
                 raw = complete_response(request, head, frame.body, end_of_head)
             except ShortBodyError:
                 self._cut(exchange, (frame.status, frame.substatus, frame.win32_status), 0)
                 return
-        self.write(raw)
-        self._answered(exchange, (frame.status, frame.substatus, frame.win32_status), len(raw))
+        sent = len(raw)
+        self.handed_bytes += sent
+        self.transport.write(raw)
+        self._answered(exchange, (frame.status, frame.substatus, frame.win32_status), sent)
 
     def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The response begins; `exchange.response` takes its pieces."""
         request, http = exchange.head, self.http
         if frame.flags & _RAW:
-            http.begin_response(wants_close=True)
+            http.begin_response(True)
             raw_head, framing = b"", BodyFraming(Framing.UNTIL_CLOSE)
         else:
-            head = self._checked_head(frame)
+            head = read_worker_head(frame.head)
+            if head.status != frame.status:
+                raise _two_statuses(frame, head)
             wants_close = bool(frame.flags & _CLOSE) or self.context.is_draining
-            keep = http.begin_response(wants_close=wants_close or not can_keep_open(request, head, is_complete=False))
+            keep = http.begin_response(wants_close or not can_keep_open(request, head, is_complete=False))
             end_of_head = self.context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
             raw_head, framing = begin_response(request, head, end_of_head)
         self.expect_stream()
@@ -92,20 +101,15 @@ class AnsweringSocket(ClientSocket):
         else:
             self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
 
-    def _checked_head(self, frame: ResponseFrame) -> WorkerHead:
-        head = read_worker_head(frame.head)
-        if head.status != frame.status:
-            raise WireError(f"a response frame of status {frame.status} whose head says {head.status}")
-        return head
-
     def _answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
         link = exchange.link
         if link is not None and link not in self.links:
             self.links.append(link)
         self.record(exchange, codes, sent)
         self.exchange = None
-        phase = self.http.end_response()
-        if not self.http.keep_alive:
+        http = self.http
+        phase = http.end_response()
+        if not http.keep_alive:
             self.end(linger=phase is not _DONE)
         else:
             self.request_answered()
@@ -162,19 +166,17 @@ class AnsweringSocket(ClientSocket):
 
     def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
         """A line in the site's log. `codes` are status, substatus and win32 status."""
-        context = self.context
-        now = context.monotonic()
-        write_record(
-            context.log,
-            exchange,
-            self.address,
-            codes,
-            sent=sent,
-            ended_at=context.wall(now),
-            took=now - exchange.received_at,
-        )
+        context, log_file = self.context, exchange.route.site.log_file
+        if log_file.enabled:
+            now = context.monotonic()
+            record = request_record(exchange, self.address, codes, sent, context.wall_offset + now, now)
+            context.log.request(record, log_file)
 
     def note(self, status: int, reason: str, asked: Asked) -> None:
         """A line in HTTPERR; `status` 0 when nothing was sent."""
         context = self.context
         context.errors.note(context.wall(context.monotonic()), self.address, asked, status, reason)
+
+
+def _two_statuses(frame: ResponseFrame, head: WorkerHead) -> WireError:
+    return WireError(f"a response frame of status {frame.status} whose head says {head.status}")

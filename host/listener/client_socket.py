@@ -40,12 +40,12 @@ class ClientSocket(asyncio.Protocol):
     __slots__ = (
         "_address",
         "_facts",
-        "_handed_bytes",
         "_has_high_limit",
         "_has_low_limit",
         "_sender",
         "context",
         "deadline",
+        "handed_bytes",
         "is_half_closed",
         "is_lingering",
         "is_read_paused",
@@ -72,7 +72,7 @@ class ClientSocket(asyncio.Protocol):
         self._sender: FileSender | None = None
         self._has_low_limit = False
         self._has_high_limit = False
-        self._handed_bytes = 0
+        self.handed_bytes = 0
         self.timeout_seconds = 0  # connectionTimeout: the server's, then the site's
         self.mark = 0  # taken_bytes() at the last look
 
@@ -104,7 +104,7 @@ class ClientSocket(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport, which keeps what the kernel does not take."""
-        self._handed_bytes += len(data)
+        self.handed_bytes += len(data)
         self.transport.write(data)
 
     def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
@@ -116,7 +116,7 @@ class ClientSocket(asyncio.Protocol):
             return False
         if self._sender is None:
             self._sender = FileSender(self.context.loop, transport, self.break_off)
-        self._handed_bytes += len(prefix) + piece.length
+        self.handed_bytes += len(prefix) + piece.length
         self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, done)
         if self.deadline is NEVER:
             self._watch_rate()
@@ -183,7 +183,7 @@ class ClientSocket(asyncio.Protocol):
         connection = self.transport.get_extra_info("socket")
         if connection is not None and connection.fileno() >= 0:
             waiting += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        return self._handed_bytes - int(waiting)
+        return self.handed_bytes - int(waiting)
 
     # --- reading
 

@@ -93,6 +93,11 @@ class ListenerContext:
         self._wall_offset = clock.wall() - self.now
         self.stamp: Final = Stamp(clock.wall())
 
+    @property
+    def wall_offset(self) -> float:
+        """What to add to the monotonic clock to get seconds since the epoch."""
+        return self._wall_offset
+
     def wall(self, monotonic: float) -> float:
         """Seconds since the epoch at that moment of the monotonic clock (right to the last tick's adjustment)."""
         return monotonic + self._wall_offset

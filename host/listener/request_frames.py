@@ -6,7 +6,7 @@ from typing import Final
 
 from host.listener.exchange import Client, Exchange
 from host.wire.codec import encode, encode_request
-from host.wire.frames import MAX_DATA_BYTES, Kind, RequestFlag, RequestFrame
+from host.wire.frames import MAX_DATA_BYTES, Kind, RequestFlag
 
 _HTTP_1_1: Final = int(RequestFlag.HTTP_1_1)
 _HAS_BODY: Final = int(RequestFlag.HAS_BODY)
@@ -34,10 +34,9 @@ def request_frame(exchange: Exchange, client: Client) -> bytes:
             body.is_end_sent = True
         elif head.expects_continue and not body.received_bytes:
             flags |= _EXPECT_CONTINUE
-    frame = RequestFrame(
-        flags, client.facts, exchange.route.key, head.method, head.target, head.fields, head.content_length, first
-    )
-    return encode_request(exchange.number, frame)
+    route = exchange.route
+    parts = (flags, client.facts, route.key, head.method, head.target, head.fields, head.content_length, first)
+    return encode_request(exchange.number, parts)
 
 
 def send_body(exchange: Exchange) -> None:

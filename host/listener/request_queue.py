@@ -8,6 +8,7 @@ rapid-fail protection) is a queue whose door is an object that refuses with a re
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 
@@ -35,51 +36,60 @@ class Refusal(NamedTuple):
     closes_only: bool
 
 
-class Door(Protocol):
-    """Decides whether a request may enter the queue."""
+class OpenDoor(Generic[RequestT, WorkerT]):
+    """Takes requests until `limit` wait. `submit` gives the worker that takes the request now (one credit is spent), a
+    refusal, or None when it waits."""
 
-    def refusal(self, waiting: int) -> Refusal | None:
-        """Why a request may not enter a queue in which so many wait; None lets it in."""
+    __slots__ = ("_full", "_limit", "_waiting", "_workers")
 
-
-class OpenDoor:
-    """Takes requests until `limit` wait."""
-
-    __slots__ = ("_full", "_limit")
-
-    def __init__(self, limit: int, *, closes_only: bool) -> None:
+    def __init__(
+        self, workers: list[WorkerT], waiting: OrderedDict[RequestT, None], limit: int, *, closes_only: bool
+    ) -> None:
+        self._workers = workers
+        self._waiting = waiting
         self._limit = limit
         self._full: Final = Refusal("QueueFull", closes_only)
 
-    def refusal(self, waiting: int) -> Refusal | None:
-        """QueueFull at the limit."""
-        return self._full if waiting >= self._limit else None
+    def submit(self, request: RequestT) -> WorkerT | Refusal | None:
+        """QueueFull at the limit; nobody overtakes those that wait."""
+        waiting = self._waiting
+        if not waiting:
+            worker = best_worker(self._workers)
+            if worker is not None:
+                worker.credit -= 1
+                return worker
+        if len(waiting) >= self._limit:
+            return self._full
+        waiting[request] = None
+        return None
 
 
-class ClosedDoor:
-    """Takes nothing: Disabled, AppOffline, AppShutdown."""
+class ClosedDoor(Generic[RequestT, WorkerT]):
+    """Refuses all in OpenDoor's place: Disabled, AppOffline, AppShutdown."""
 
     __slots__ = ("_refusal",)
 
-    def __init__(self, reason: str, *, closes_only: bool) -> None:
-        self._refusal: Final = Refusal(reason, closes_only)
+    def __init__(self, refusal: Refusal) -> None:
+        self._refusal: Final = refusal
 
-    def refusal(self, waiting: int) -> Refusal | None:
+    def submit(self, request: RequestT) -> WorkerT | Refusal | None:
         """Always the same reason."""
-        del waiting
+        del request
         return self._refusal
 
 
 class RequestQueue(Generic[RequestT, WorkerT]):
-    """The queue of one pool."""
+    """The queue of one pool. `submit(request)` is its door's: the worker that takes the request now (one credit is
+    spent), a refusal, or None when it waits."""
 
-    __slots__ = ("_closes_only", "_door", "_limit", "_reason", "_waiting", "name", "workers")
+    __slots__ = ("_closes_only", "_limit", "_reason", "_waiting", "name", "submit", "workers")
 
     def __init__(self, name: str, *, limit: int, closes_only: bool = False) -> None:
         self.name: Final = name
-        self.workers: list[WorkerT] = []
-        self._waiting: OrderedDict[RequestT, None] = OrderedDict()
+        self.workers: Final[list[WorkerT]] = []
+        self._waiting: Final[OrderedDict[RequestT, None]] = OrderedDict()
         self._reason = ""
+        self.submit: Callable[[RequestT], WorkerT | Refusal | None]
         self.set_limit(limit, closes_only=closes_only)
 
     @property
@@ -104,29 +114,17 @@ class RequestQueue(Generic[RequestT, WorkerT]):
         return Refusal(reason, self._closes_only), refused
 
     def _set_door(self) -> None:
-        self._door: Door
+        door: OpenDoor[RequestT, WorkerT] | ClosedDoor[RequestT, WorkerT]
         if self._reason:
-            self._door = ClosedDoor(self._reason, closes_only=self._closes_only)
+            door = ClosedDoor(Refusal(self._reason, self._closes_only))
         else:
-            self._door = OpenDoor(self._limit, closes_only=self._closes_only)
-
-    def submit(self, request: RequestT) -> WorkerT | Refusal | None:
-        """A new request: the worker that takes it now (one credit is spent), a refusal, or None when it waits."""
-        refusal = self._door.refusal(len(self._waiting))
-        if refusal is not None:
-            return refusal
-        if not self._waiting:
-            worker = self._best_worker()
-            if worker is not None:
-                worker.credit -= 1
-                return worker
-        self._waiting[request] = None
-        return None
+            door = OpenDoor(self.workers, self._waiting, self._limit, closes_only=self._closes_only)
+        self.submit = door.submit
 
     def requeue(self, request: RequestT) -> Refusal | None:
         """A request whose worker died goes back to the head, whatever the limit; a closed door refuses it."""
         if self._reason:
-            return self._door.refusal(0)
+            return Refusal(self._reason, self._closes_only)
         self._waiting[request] = None
         self._waiting.move_to_end(request, last=False)
         return None
@@ -142,7 +140,7 @@ class RequestQueue(Generic[RequestT, WorkerT]):
         """Who takes what, now that there may be credit; one credit is spent for each."""
         assigned: list[tuple[RequestT, WorkerT]] = []
         while self._waiting:
-            worker = self._best_worker()
+            worker = best_worker(self.workers)
             if worker is None:
                 break
             worker.credit -= 1
@@ -156,14 +154,15 @@ class RequestQueue(Generic[RequestT, WorkerT]):
             del self._waiting[request]
         return late
 
-    def _best_worker(self) -> WorkerT | None:
-        workers = self.workers
-        if not workers:
-            return None
-        worker = workers[0]
-        if len(workers) > 1:
-            worker = max(workers, key=_credit_of)
-        return worker if worker.credit > 0 else None
+
+def best_worker(workers: list[WorkerT]) -> WorkerT | None:
+    """The worker with most credit, if there is one with any."""
+    if not workers:
+        return None
+    worker = workers[0]
+    if len(workers) > 1:
+        worker = max(workers, key=_credit_of)
+    return worker if worker.credit > 0 else None
 
 
 def _credit_of(worker: Taker) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from host.listener.error_log import Address, Log
+from host.listener.error_log import Address
 from host.listener.exchange import Exchange
 from host.logs.record import RequestRecord
 from host.wire.frames import LogFrame
@@ -12,21 +12,12 @@ from host.wire.frames import LogFrame
 _VERSIONS: Final = ("HTTP/1.0", "HTTP/1.1")
 
 
-def write_record(
-    log: Log,
-    exchange: Exchange,
-    address: Address,
-    codes: tuple[int, int, int],
-    *,
-    sent: int,
-    ended_at: float,
-    took: float,
-) -> None:
-    """One record, if the site's log is on. `codes` are status, substatus and win32 status; `sent` bytes went out;
-    `ended_at` is in seconds since the epoch, `took` in seconds."""
+def request_record(
+    exchange: Exchange, address: Address, codes: tuple[int, int, int], sent: int, ended_at: float, now: float
+) -> RequestRecord:
+    """One record. `codes` are status, substatus and win32 status; `sent` bytes went out; `ended_at` is in seconds since
+    the epoch, `now` the clock's at that moment."""
     head, site = exchange.head, exchange.route.site
-    if not site.log_file.enabled:
-        return
     body = exchange.body
     record = RequestRecord(
         ended_at,
@@ -45,11 +36,11 @@ def write_record(
         codes[2],
         sent,
         head.size if body is None else head.size + body.received_bytes,
-        int(took * 1000),
+        int((now - exchange.received_at) * 1000),
     )
     if exchange.log is not None:
         _change(record, exchange.log)
-    log.request(record, site.log_file)
+    return record
 
 
 def _change(record: RequestRecord, frame: LogFrame) -> None:

@@ -30,6 +30,9 @@ from host.wire.frames import (
 _pack_header = HEADER.pack
 _unpack_header = HEADER.unpack_from
 _OVERHEAD = HEADER.size - LENGTH.size
+RequestParts = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes]
+"""What a RequestFrame holds, in its order."""
+
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 
 
@@ -99,8 +102,8 @@ def decode_session_end(body: bytes) -> int:
         raise WireError(f"a session end with {len(body)} bytes") from error
 
 
-def encode_request(request_id: int, frame: RequestFrame) -> bytes:
-    """REQUEST. Raises WireError when a part is too long for its length field."""
+def encode_request(request_id: int, frame: RequestParts) -> bytes:
+    """REQUEST, from a `RequestFrame` or a plain tuple of its parts. Raises WireError for a part that is too long."""
     flags, connection, application, method, target, fields, content_length, body = frame
     try:
         packed = REQUEST_BODY.pack(

@@ -60,6 +60,45 @@ def test_a_pipelined_request_waits_until_the_first_is_answered() -> None:
     assert second.target == b"/b"
 
 
+def test_repeated_fields_are_judged_once_and_changed_ones_again() -> None:
+    """The same fields on one connection give the same answer; what follows another way is looked at."""
+    it = reader()
+    fields = b"Host: x\r\nA: b\r\n"
+    for line in (b"GET /1", b"DELETE /2?q", b"GET /3"):
+        it.receive(line + b" HTTP/1.1\r\n" + fields + b"\r\n")
+        event = it.next_event()
+        assert isinstance(event, RequestHead)
+        assert (event.host, event.fields, event.minor_version) == (b"x", fields, 1)
+        assert b" ".join((event.method, event.target)) == line
+        it.start_next()
+    for raw, fault in (
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", Fault.INVALID_HEADER),
+        (b"POST / HTTP/1.1\r\n" + fields + b"\r\n", Fault.LENGTH_REQUIRED),
+        (b"TRACE / HTTP/1.1\r\n" + fields + b"\r\n", Fault.METHOD_NOT_IMPLEMENTED),
+        (b"GET x HTTP/1.1\r\n" + fields + b"\r\n", Fault.INVALID_URL),
+        (b"GET / HTTP/1.2\r\n" + fields + b"\r\n", Fault.VERSION_NOT_SUPPORTED),
+    ):
+        other = reader()
+        other.receive(GET + b"GET / HTTP/1.1\r\n" + fields + b"\r\n" + raw)
+        for _ in range(2):
+            assert isinstance(other.next_event(), RequestHead)
+            other.start_next()
+        with pytest.raises(RemoteProtocolError) as caught:
+            other.next_event()
+        assert caught.value.fault is fault
+
+
+def test_an_absolute_target_does_not_colour_the_next_request() -> None:
+    """The host of the target is for that request alone."""
+    it = reader()
+    for target, host in ((b"/", b"x"), (b"http://other/", b"other"), (b"/", b"x")):
+        it.receive(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        event = it.next_event()
+        assert isinstance(event, RequestHead)
+        assert event.host == host
+        it.start_next()
+
+
 def test_the_end_of_a_body_is_said_once() -> None:
     """Data, end, pause."""
     it = reader()
