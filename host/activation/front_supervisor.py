@@ -120,15 +120,17 @@ class FrontSupervisor:
         finally:
             self._questions.pop(number, None)
 
-    def retire(self, seconds: float) -> None:
-        """Stop accepting, finish what is in hand, end; after `seconds` (and one more) it is killed."""
+    def retire(self, seconds: float, patience_seconds: float = 0.0) -> None:
+        """Stop accepting, finish what is in hand, end; after `seconds` (and one more) it is killed.
+
+        `patience_seconds`: how long idle connections may still begin a request (another front takes its place)."""
         if self._is_retiring:
             return
         self._is_retiring = True
         if self._child is None:
             self._has_gone()
             return
-        self._child.channel.send(Drain(seconds=seconds))
+        self._child.channel.send(Drain(seconds=seconds, patience_seconds=patience_seconds))
         self._kill_timer = self._around.loop.call_later(seconds + 1.0, self.kill)
 
     def kill(self) -> None:

@@ -21,6 +21,7 @@ from host.wire.control_messages import Configure
 
 _TICK_SECONDS: Final = 1.0
 _RETIRE_SECONDS: Final = 90.0  # shutdownTimeLimit's default: how long a replaced topology may take
+_PATIENCE_SECONDS: Final = 5.0  # how long idle connections of a replaced front may still begin a request
 
 
 class Supervisor:
@@ -105,11 +106,11 @@ class Supervisor:
             self._retire(new, 0.0)
             return
         self._topology = new
-        self._retire(old, _RETIRE_SECONDS)
+        self._retire(old, _RETIRE_SECONDS, _PATIENCE_SECONDS)
 
-    def _retire(self, topology: Topology, seconds: float) -> None:
+    def _retire(self, topology: Topology, seconds: float, patience_seconds: float = 0.0) -> None:
         self._old.append(topology)
-        task = self._around.loop.create_task(topology.retire(seconds))
+        task = self._around.loop.create_task(topology.retire(seconds, patience_seconds))
         self._retiring.add(task)
 
         def has_gone(done: asyncio.Task[None]) -> None:

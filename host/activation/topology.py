@@ -72,9 +72,9 @@ class Topology:
         for pool in self.pools.values():
             pool.tick()
 
-    async def retire(self, seconds: float) -> None:
+    async def retire(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """End everything in order: the front finishes what it has, then workers, dllhosts and parents."""
-        self.front.retire(seconds)
+        self.front.retire(seconds, patience_seconds)
         await self.front.gone
         pools = [*self.pools.values(), *self._retired_pools]
         for pool in pools:

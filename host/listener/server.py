@@ -101,14 +101,15 @@ class Listener:
         """Look at the clock: deadlines, demands, the Date field. Called once a second by the listener itself."""
         self._context.tick()
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish the requests in hand (for so many seconds at most), say DRAIN to the workers,
-        close everything."""
+        close everything. Idle connections may begin one more request for `patience_seconds`."""
         context = self._context
         self._endpoints.close()
         context.is_draining = True
-        for connection in list(context.connections):
-            connection.shut_down()
+        patience = self._loop.call_later(patience_seconds, self._shut_down_idle)
+        if not patience_seconds:
+            self._shut_down_idle()
         if context.connections:
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=seconds)
@@ -117,8 +118,13 @@ class Listener:
                 connection.break_off()
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
+        patience.cancel()
         self._ticking.cancel()
         context.relay.close()
+
+    def _shut_down_idle(self) -> None:
+        for connection in list(self._context.connections):
+            connection.shut_down()
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)

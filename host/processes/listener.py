@@ -100,7 +100,7 @@ class FrontProcess:
             case Ping():
                 self.channel.send(Pong(number=message.number))
             case Drain():
-                self.drain(message.seconds)
+                self.drain(message.seconds, message.patience_seconds)
             case _:
                 pass
 
@@ -108,14 +108,14 @@ class FrontProcess:
         """A worker (listener) or a dllhost (inetinfo) has been started."""
         self.listener.attach_worker(message.queue, message.worker, message.pid, link, side)
 
-    def drain(self, seconds: float) -> None:
+    def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish what is in hand, end."""
         if self._closing is None:
-            self._closing = self.loop.create_task(self._drain(seconds))
+            self._closing = self.loop.create_task(self._drain(seconds, patience_seconds))
 
-    async def _drain(self, seconds: float) -> None:
+    async def _drain(self, seconds: float, patience_seconds: float) -> None:
         if self._logs is not None:
-            await self.listener.drain(seconds)
+            await self.listener.drain(seconds, patience_seconds)
         self._end.set()
 
     def _configure(self, message: Configure) -> None:

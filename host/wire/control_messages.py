@@ -51,9 +51,14 @@ class Pong(Message, frozen=True, kw_only=True):
 
 
 class Drain(Message, frozen=True, kw_only=True):
-    """Service: take nothing new, finish what you have, then end; at the latest after so many seconds."""
+    """Service: take nothing new, finish what you have, then end; at the latest after so many seconds.
+
+    A front whose place another one takes is given patience: connections that are open and idle may begin one more
+    request for so long (its answer says Connection: close), so that nobody's request meets a closing connection.
+    """
 
     seconds: float
+    patience_seconds: float = 0.0
 
 
 class Event(Message, frozen=True, kw_only=True):
