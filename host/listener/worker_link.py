@@ -20,7 +20,7 @@ from host.wire.codec import FrameDecoder
 from host.wire.errors import WireError
 from host.wire.frames import SIDE_PACKET, Kind
 
-_READ_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 64 * 1024  # below the threshold from which malloc maps pages anew for every read
 _MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
 _MAX_WANTED: Final = 1024  # frames whose descriptor has not come
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
