@@ -103,6 +103,8 @@ class Delivery:
     async def _send_stream(
         self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
     ) -> None:
+        if isinstance(body, str) or not isinstance(body, bytes | FileBody | AsyncIterable | Iterable):
+            raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
         promised = -1
         if response.raw:
             exchange.begin(self._flags(plan, request) | _RAW, _codes(response), b"")
@@ -168,13 +170,11 @@ class Delivery:
             async for piece in body:
                 with _closing_file(piece):
                     yield piece
-        elif isinstance(body, Iterable) and not isinstance(body, str):
+        else:
             iterator: Iterator[Any] = iter(body)
             while (piece := await self._caller.pool.run(next, iterator, _END)) is not _END:
                 with _closing_file(piece):
                     yield piece
-        else:
-            raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
 
     async def _read_file(self, piece: FileBody) -> AsyncIterator[bytes]:
         at, end = piece.offset, piece.offset + piece.length

@@ -37,6 +37,15 @@ def test_what_filters_found_out_arrives() -> None:
     assert arrived.headers.items() == [("Host", "a"), ("X-Old", "1"), ("X-New", "by a filter")]
 
 
+def test_what_follows_the_facts_is_no_fact() -> None:
+    """Even a field that a broken front let through."""
+    sent = request(b":user: mallory\r\nHost: a\r\n")
+    sent.user = "alice"
+    arrived = request(forwarded_block(sent))
+    take_forwarded_facts(arrived)
+    assert arrived.user == "alice"
+
+
 def test_a_block_without_facts_stays_as_it_is() -> None:
     """Nothing is taken for a pseudo field that does not begin with a colon."""
     arrived = request(b"user: mallory\r\nHost: a\r\n")

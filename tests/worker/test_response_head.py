@@ -1,0 +1,44 @@
+"""A response's head as bytes."""
+
+from __future__ import annotations
+
+from host.api import Headers, Response
+from host.wire.frames import ResponseFlag
+from host.worker.response_head import build_head
+
+
+def test_the_head_is_status_and_fields_without_the_fronts_own() -> None:
+    """Date, Server, Connection and framing are left out; `Connection: close` becomes a flag."""
+    response = Response(
+        status=404,
+        headers=Headers(
+            [
+                ("Date", "x"),
+                ("X-A", "1"),
+                ("Server", "x"),
+                ("Transfer-Encoding", "chunked"),
+                ("connection", "Keep-Alive, Close"),
+                ("X-A", "é"),
+            ]
+        ),
+    )
+    head = build_head(response)
+    assert head.raw == "404 Not Found\r\nX-A: 1\r\nX-A: é\r\n".encode("latin-1")
+    assert head.flags == ResponseFlag.CLOSE
+
+
+def test_a_reason_cannot_split_the_head() -> None:
+    """Control characters of a handler's own reason become blanks, other letters question marks."""
+    raw = build_head(Response(status=299, reason="Fine\r\nSet-Cookie: x €")).raw
+    assert raw == b"299 Fine  Set-Cookie: x ?\r\n"
+    assert build_head(Response(status=299)).raw == b"299 \r\n"
+
+
+def test_the_length_is_kept_replaced_or_dropped() -> None:
+    """What the handler promised is told back."""
+    response = Response(headers=Headers([("content-length", "12")]))
+    assert build_head(response).promised_length == 12
+    assert build_head(response, content_length=5).raw == b"200 OK\r\nContent-Length: 5\r\n"
+    assert build_head(response, content_length=5).promised_length == 5
+    assert build_head(response, drops_length=True).raw == b"200 OK\r\n"
+    assert build_head(Response(headers=Headers([("Content-Length", "many")]))).promised_length == -1

@@ -1,0 +1,106 @@
+"""Routes: what a URL decides, remembered, and decided anew when the settings change."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.api import HttpError
+from host.worker.routes import Routes
+from host.worker.served_application import ServedApplication
+from tests.worker.front import run, until
+from tests.worker.site import Site
+
+WEB_CONFIG = '<configuration><system.webServer><directoryBrowse enabled="{}" /></system.webServer></configuration>'
+
+
+class Clock:
+    """Time that the test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def routes_of(site: Site, clock: Clock, *keys: str) -> Routes:
+    configuration = site.configuration()
+    snapshot = configuration.snapshot
+    served = {key: ServedApplication(snapshot.application(key)) for key in keys}
+    sites = {one.id: one.applications for one in snapshot.sites}
+    return Routes(configuration, served, sites, brought=list, find=lambda _name: None, clock=clock)
+
+
+def test_a_route_is_found_once_and_kept(site: Site) -> None:
+    """The same object for the same raw path, whatever the query; the query is handed back."""
+    routes = routes_of(site, Clock(), "1:/")
+    first, query = routes.find(1, "/a%20b/c.txt?x=1")
+    again, other = routes.find(1, "/a%20b/c.txt?x=2")
+    assert first is again
+    assert (query, other) == ("x=1", "x=2")
+    assert (first.path, first.physical_path) == ("/a b/c.txt", f"{site.root}/a b/c.txt")
+    absolute, query = routes.find(1, "http://host/a%20b/c.txt?q")
+    assert (absolute.path, query) == ("/a b/c.txt", "q")
+    with pytest.raises(HttpError):
+        routes.find(1, "/../x")
+
+
+def test_the_decoded_path_decides_which_application_owns_it(site: Site) -> None:
+    """A URL that only looks like the root's is the application's; another pool's application is 403.18."""
+    app = site.folder / "app"
+    app.mkdir()
+    site.applications += f'<application path="/app" applicationPool="Pool">{site.directory("/", app)}</application>'
+    clock = Clock()
+    both = routes_of(site, clock, "1:/", "1:/app")
+    for target in ("/app/x", "/%61pp/x", "/APP/x", "/other/../app/x"):
+        route, _ = both.find(1, target)
+        assert (route.application.model.path, route.physical_path) == ("/app", f"{app}/x")
+    with pytest.raises(HttpError) as refused:
+        routes_of(site, clock, "1:/").find(1, "/%61pp/x")
+    assert (refused.value.status, refused.value.substatus) == (403, 18)
+
+
+def test_changed_settings_reach_a_remembered_route(site: Site) -> None:
+    """A saved web.config is in force at the next look; a broken one keeps the last good settings."""
+    web_config = site.write("folder/web.config", WEB_CONFIG.format("false"))
+
+    async def main() -> None:
+        front = await site.serve()
+        assert (await front.ask("/folder/")).status == 403
+        web_config.write_text(WEB_CONFIG.format("true"))
+        statuses: list[int] = []
+
+        async def ask() -> None:
+            statuses.append((await front.ask("/folder/")).status)
+
+        while statuses[-1:] != [200]:
+            await ask()
+        web_config.write_text("<configuration>")
+        await ask()
+        assert statuses[-1] == 200
+
+    run(main())
+
+
+def test_a_broken_web_config_that_never_was_good_is_500_19(site: Site) -> None:
+    """The page names file and line; the rest of the site answers; corrected, so does the folder."""
+    web_config = site.write("broken/web.config", "<configuration>\n<nonsense/>\n</configuration>")
+    site.write("broken/page.txt", "now it works")
+    site.write("page.txt", "fine")
+
+    async def main() -> None:
+        front = await site.serve()
+        answer = await front.ask("/broken/page.txt")
+        assert (answer.status, answer.substatus) == (500, 19)
+        assert f"{web_config}:2" in answer.text
+        assert (await front.ask("/page.txt")).text == "fine"
+        web_config.write_text("<configuration />")
+        answers: list[str] = []
+
+        async def ask() -> None:
+            answers.append((await front.ask("/broken/page.txt")).text)
+
+        while answers[-1:] != ["now it works"]:
+            await ask()
+        await until(lambda: answers)
+
+    run(main())

@@ -1,0 +1,177 @@
+"""Starting programs through a real spawner process."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from host.api import Program, ProgramExit
+from host.worker.script_launcher import MissingLauncher, ScriptLauncher
+from tests.spawner.spawner_process import SpawnerProcess
+from tests.worker.front import CLOSERS, run, until
+
+SHELL = b"/bin/sh"
+
+
+@pytest.fixture
+def spawner() -> Iterator[SpawnerProcess]:
+    """A spawner in a process of its own; it ends with everything it started."""
+    process = SpawnerProcess()
+    yield process
+    process.close()
+
+
+async def launch(
+    launcher: ScriptLauncher, *argv: bytes, output: int = -1, environment: dict[bytes, bytes] | None = None
+) -> Program:
+    null = os.open("/dev/null", os.O_RDWR)
+    try:
+        return await launcher.launch(
+            argv,
+            {b"PATH": b"/usr/bin:/bin"} | (environment or {}),
+            directory=b"/tmp",
+            stdin=null,
+            stdout=output if output >= 0 else null,
+            stderr=null,
+            request_id="test-request",
+        )
+    finally:
+        os.close(null)
+
+
+def with_launcher(spawner: SpawnerProcess, main: Callable[[ScriptLauncher], Awaitable[None]]) -> None:
+    async def connected() -> None:
+        launcher = ScriptLauncher(asyncio.get_running_loop(), spawner.connect())
+        CLOSERS.append(launcher.close)
+        await main(launcher)
+
+    run(connected())
+
+
+def test_a_program_runs_and_its_end_is_told(spawner: SpawnerProcess) -> None:
+    """Exit code and signal; waiting again returns at once; its output went where it was told."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        reading, writing = os.pipe()
+        program = await launch(launcher, SHELL, b"-c", b"echo $PWD; exit 7", output=writing)
+        os.close(writing)
+        assert program.pid > 0
+        assert await program.wait() == ProgramExit(7)
+        assert await program.wait() == program.exit
+        with os.fdopen(reading, "rb") as output:
+            assert output.read() == b"/tmp\n"
+        killed = await launch(launcher, SHELL, b"-c", b"kill -SEGV $$")
+        assert await killed.wait() == ProgramExit(-signal.SIGSEGV, "SIGSEGV")
+
+    with_launcher(spawner, main)
+
+
+def test_a_program_that_cannot_start_raises_what_exec_said(spawner: SpawnerProcess, tmp_path: Path) -> None:
+    """ENOENT for a missing program, EACCES for one without permission; the next one starts."""
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+
+    async def main(launcher: ScriptLauncher) -> None:
+        with pytest.raises(FileNotFoundError):
+            await launch(launcher, b"/no/such/program")
+        with pytest.raises(PermissionError):
+            await launch(launcher, os.fsencode(plain))
+        assert await (await launch(launcher, b"/bin/true")).wait() == ProgramExit(0)
+
+    with_launcher(spawner, main)
+
+
+def test_many_programs_run_at_once(spawner: SpawnerProcess) -> None:
+    """Answers find their callers."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        programs = await asyncio.gather(*(launch(launcher, SHELL, b"-c", b"exit %d" % n) for n in range(20)))
+        assert [(await program.wait()).status for program in programs] == list(range(20))
+
+    with_launcher(spawner, main)
+
+
+def test_a_program_is_killed_with_its_tree(spawner: SpawnerProcess) -> None:
+    """kill ends what it started too."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        reading, writing = os.pipe()
+        program = await launch(launcher, SHELL, b"-c", b"sleep 1000 & echo $!; wait", output=writing)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as output:
+            child = int(await asyncio.to_thread(output.readline))
+        await program.kill("test")
+        assert (await program.wait()).by_signal in ("SIGKILL", "SIGTERM")
+        await until(lambda: not Path(f"/proc/{child}").exists())
+
+    with_launcher(spawner, main)
+
+
+def test_a_large_environment_travels_in_a_memory_file(spawner: SpawnerProcess) -> None:
+    """100 KB arrive whole; more than Linux takes is E2BIG before anything is sent."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        reading, writing = os.pipe()
+        program = await launch(
+            launcher, SHELL, b"-c", b"echo ${#LONG}", output=writing, environment={b"LONG": b"x" * 100000}
+        )
+        os.close(writing)
+        await program.wait()
+        with os.fdopen(reading, "rb") as output:
+            assert output.read() == b"100000\n"
+        with pytest.raises(OSError, match="4 MiB") as refused:
+            await launch(launcher, b"/bin/true", environment={b"LONG": b"x" * 5000000})
+        assert refused.value.errno == errno.E2BIG
+
+    with_launcher(spawner, main)
+
+
+def test_a_caller_that_leaves_while_its_program_starts_leaves_no_program(spawner: SpawnerProcess) -> None:
+    """The kill follows the launch; the spawner is idle afterwards."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        task = asyncio.ensure_future(launch(launcher, b"/bin/sleep", b"1000"))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await (await launch(launcher, b"/bin/true")).wait() == ProgramExit(0)
+        children = Path(f"/proc/{spawner.process.pid}/task/{spawner.process.pid}/children")
+        await until(lambda: not children.read_text().split())
+
+    with_launcher(spawner, main)
+
+
+def test_when_the_spawner_dies_callers_hear_of_it() -> None:
+    """A running program counts as killed, a launch is EPIPE, a kill is in vain."""
+    process = SpawnerProcess()
+
+    async def main(launcher: ScriptLauncher) -> None:
+        program = await launch(launcher, b"/bin/sleep", b"1000")
+        process.process.kill()
+        process.process.wait()
+        assert (await program.wait()).status == -signal.SIGKILL
+        await program.kill("in vain")
+        with pytest.raises(BrokenPipeError):
+            await launch(launcher, b"/bin/true")
+        os.kill(program.pid, signal.SIGKILL)  # a real pool parent dies by the kernel with its tree
+
+    with_launcher(process, main)
+    process._control.close()
+
+
+def test_a_process_without_spawner_starts_nothing() -> None:
+    """ENOSYS names the program."""
+
+    async def main() -> None:
+        launcher = MissingLauncher()
+        with pytest.raises(OSError, match="/bin/true"):
+            await launcher.launch([b"/bin/true"], {}, directory=b"/", stdin=0, stdout=1, stderr=2, request_id="")
+
+    run(main())
