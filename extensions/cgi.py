@@ -86,8 +86,6 @@ class CgiModule:
         self._watch = ProgramWatch(context.launcher, context.report_event)
         self._report_event = context.report_event
         self._inherited = inherited_variables(os.environb)
-        for name, value in context.pool_environment.items():
-            self._inherited[os.fsencode(name)] = os.fsencode(value)
         self._legacy_cgi = LegacyCgi(
             context.launcher, self._inherited, lambda text: context.report_event("plugin-warning", text)
         )
@@ -158,9 +156,10 @@ class CgiModule:
             content_length=content_length,
             pass_authorization=request.settings.cgi.pass_authorization,
         )
-        environment = self._inherited | variables
+        of_pool = {os.fsencode(name): os.fsencode(value) for name, value in request.application.environment.items()}
+        environment = self._inherited | of_pool | variables
         if command.python_path:
-            own = self._inherited.get(b"PYTHONPATH")
+            own = environment.get(b"PYTHONPATH")
             environment[b"PYTHONPATH"] = own + b":" + command.python_path if own else command.python_path
         return environment
 

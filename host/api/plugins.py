@@ -106,5 +106,4 @@ class PluginContext:
     report_event: Callable[[str, str], None]  # (stable id such as "plugin-warning", text): a line in the event log
     report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
     settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
-    pool_environment: Mapping[str, str] = field(default_factory=dict)  # the pool's environmentVariables, for programs
     state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

@@ -71,6 +71,7 @@ class ApplicationInfo:
     path: str  # virtual path of the application: "/" or "/shop"
     physical_path: str  # folder of its root virtual directory
     pool_name: str
+    environment: Mapping[str, str] = field(default_factory=dict, compare=False)  # the pool's environmentVariables
 
     @property
     def metabase_path(self) -> str:

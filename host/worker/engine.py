@@ -79,7 +79,6 @@ class Engine:
             report_event=report_event,
             report_unhealthy=report_unhealthy,
             allows_raw_data_filters=model.allows_raw_data_filters,
-            pool_environment=dict(_pool(snapshot, pool_name).environment_variables),
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts)
         self._channel = Channel(
@@ -255,9 +254,9 @@ def _serve(snapshot: Snapshot, keys: Iterable[str], model: ProcessModel, own_slo
     for key in keys:
         application = snapshot.application(key)
         slot = model.place(application).handler_slot if own_slot else ""
-        is_classic = _pool(snapshot, application.pool_name).managed_pipeline_mode == "Classic"
+        pool = _pool(snapshot, application.pool_name)
         forward_slot = slot if slot != own_slot else ""
-        served[key] = ServedApplication(application, forward_slot=forward_slot, is_classic=is_classic)
+        served[key] = ServedApplication(application, pool, forward_slot=forward_slot)
     return served
 
 

@@ -85,7 +85,6 @@ class WorkerFacts:
     report_event: ReportEvent
     report_unhealthy: Callable[[str], None]
     allows_raw_data_filters: bool
-    pool_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Plugins:
@@ -241,7 +240,6 @@ class Plugins:
             report_event=lambda event_id, text: facts.report_event(event_id, text, {"plugin": plugin.name}),
             report_unhealthy=facts.report_unhealthy,
             settings=dict(settings),
-            pool_environment=facts.pool_environment,
         )
 
     async def _unload(self, plugin: Plugin) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from host.api import ApplicationInfo
-from host.config.model import Application, PathSettings
+from host.config.model import Application, PathSettings, Pool
 from host.worker.plan import EMPTY_PLAN, Plan
 
 
@@ -21,7 +21,7 @@ class ServedApplication:
         "secure_plan",
     )
 
-    def __init__(self, model: Application, *, forward_slot: str = "", is_classic: bool = False) -> None:
+    def __init__(self, model: Application, pool: Pool, *, forward_slot: str = "") -> None:
         self.model = model
         self.info = ApplicationInfo(
             site_id=model.site_id,
@@ -29,9 +29,10 @@ class ServedApplication:
             path=model.path,
             physical_path=model.physical_path,
             pool_name=model.pool_name,
+            environment=dict(pool.environment_variables),
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
-        self.is_classic = is_classic
+        self.is_classic = pool.managed_pipeline_mode == "Classic"
         self.plan: Plan = EMPTY_PLAN
         self.secure_plan: Plan = EMPTY_PLAN
         self.plan_settings: PathSettings | None = None  # what the plans were compiled from

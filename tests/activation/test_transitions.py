@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 import pytest
 
@@ -37,7 +39,7 @@ def test_the_tables_have_no_other_cells() -> None:
     assert set(WORKER) == set(itertools.product(WorkerState, WorkerEvent))
 
 
-def reachable(table: dict[tuple[Enum, Enum], tuple[Enum, tuple[Enum, ...]]], start: Enum) -> set[Enum]:
+def reachable(table: Mapping[Any, Any], start: Enum) -> set[Enum]:
     found = {start}
     while True:
         following = found | {target for (state, _), (target, _) in table.items() if state in found}
@@ -48,10 +50,10 @@ def reachable(table: dict[tuple[Enum, Enum], tuple[Enum, tuple[Enum, ...]]], sta
 
 def test_every_state_can_be_reached_and_gone_is_the_end_of_a_worker() -> None:
     """A worker starts once and is gone once; a pool can always be started again."""
-    assert reachable(dict(WORKER), WorkerState.STARTING) == set(WorkerState)
-    assert reachable(dict(WORKER), WorkerState.GONE) == {WorkerState.GONE}
+    assert reachable(WORKER, WorkerState.STARTING) == set(WorkerState)
+    assert reachable(WORKER, WorkerState.GONE) == {WorkerState.GONE}
     for state in PoolState:
-        assert PoolState.STARTED in reachable(dict(POOL), state)
+        assert PoolState.STARTED in reachable(POOL, state)
 
 
 def test_a_worker_is_given_to_the_front_only_when_it_becomes_ready() -> None:

@@ -67,7 +67,6 @@ class CgiRig:
                 launcher=launcher,
                 report_event=lambda kind, text: self.events.append((kind, text)),
                 report_unhealthy=lambda reason: None,
-                pool_environment=self.pool_environment,
             )
             cgi.load(context)
             try:
@@ -101,7 +100,9 @@ class CgiRig:
             "script_name": name,
             "physical_path": str(path),
             "settings": settings,
-            "application": ApplicationInfo(1, "Default Web Site", "/", str(path.parent), "DefaultAppPool"),
+            "application": ApplicationInfo(
+                1, "Default Web Site", "/", str(path.parent), "DefaultAppPool", self.pool_environment
+            ),
             "connection": Connection("127.0.0.1", 40123, "127.0.0.1", 8080, 1),
             "mapping": HandlerMapping(name="CGI", path="*", modules="CgiModule", script_processor=processor),
         }

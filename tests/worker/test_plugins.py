@@ -124,7 +124,7 @@ def test_load_and_unload_are_called_once_each_in_reverse_order(site: Site) -> No
             async def load(context):
                 context.state["n"] = len(context.state)
                 facts = (context.plugin_name, context.pool_name, context.worker_number, context.isolation_mode)
-                context.report_event("life", f"load {facts} {dict(context.settings)} {dict(context.pool_environment)}")
+                context.report_event("life", f"load {facts} {dict(context.settings)}")
             @hookimpl
             def unload(context): context.report_event("life", f"unload {context.plugin_name} {context.state}")
             @hookimpl
@@ -143,8 +143,8 @@ def test_load_and_unload_are_called_once_each_in_reverse_order(site: Site) -> No
 
     run(main())
     assert site.told("life") == [
-        "load ('a', 'Pool', 1, 'WorkerProcess') {} {'A': '1'}",
-        "load ('b', 'Pool', 1, 'WorkerProcess') {} {'A': '1'}",
+        "load ('a', 'Pool', 1, 'WorkerProcess') {}",
+        "load ('b', 'Pool', 1, 'WorkerProcess') {}",
         "unload b {'n': 0}",
         "unload a {'n': 0}",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from host.api import HttpError
+from host.config.model import Pool
 from host.worker.routes import Routes
 from host.worker.served_application import ServedApplication
 from tests.worker.front import run, until
@@ -25,7 +26,7 @@ class Clock:
 def routes_of(site: Site, clock: Clock, *keys: str) -> Routes:
     configuration = site.configuration()
     snapshot = configuration.snapshot
-    served = {key: ServedApplication(snapshot.application(key)) for key in keys}
+    served = {key: ServedApplication(snapshot.application(key), Pool(name="Pool")) for key in keys}
     sites = {one.id: one.applications for one in snapshot.sites}
     return Routes(configuration, served, sites, brought=list, find=lambda _name: None, clock=clock)
 
@@ -59,6 +60,7 @@ def test_the_decoded_path_decides_which_application_owns_it(site: Site) -> None:
     assert (refused.value.status, refused.value.substatus) == (403, 18)
 
 
+@pytest.mark.slow
 def test_changed_settings_reach_a_remembered_route(site: Site) -> None:
     """A saved web.config is in force at the next look; a broken one keeps the last good settings."""
     web_config = site.write("folder/web.config", WEB_CONFIG.format("false"))
@@ -81,6 +83,7 @@ def test_changed_settings_reach_a_remembered_route(site: Site) -> None:
     run(main())
 
 
+@pytest.mark.slow
 def test_a_broken_web_config_that_never_was_good_is_500_19(site: Site) -> None:
     """The page names file and line; the rest of the site answers; corrected, so does the folder."""
     web_config = site.write("broken/web.config", "<configuration>\n<nonsense/>\n</configuration>")
