@@ -151,8 +151,8 @@ class WorkerLink:
             data = self._stream.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as error:
-            self.close(f"the link broke: {error}" if self.exchanges else "")
+        except OSError:  # reset: it died with bytes of ours unread; the service hears how it ended
+            self.close("")
             return
         if not data:
             self.close("the link ended inside a frame" if self._decoder.has_partial_frame else "")

@@ -146,6 +146,7 @@ class PoolParent:
 
         process = _fork_context.Process(target=live, name=seat.title)
         process.start()
+        self._note_ended_workers()
         control.close()
         workers_end.close()
         self._workers[process.pid] = (message.worker, process)
@@ -187,11 +188,17 @@ class PoolParent:
                 return
             self._has_ended(found.si_pid)
 
+    def _note_ended_workers(self) -> None:
+        """Tell of every worker that has ended. multiprocess reaps its own: asking for the exit code does it, and so
+        does the start of another process, behind which the signal finds nobody any more."""
+        for pid, (name, process) in list(self._workers.items()):
+            if process.exitcode is not None:
+                del self._workers[pid]
+                self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode))
+
     def _has_ended(self, pid: int) -> None:
         if pid in self._workers:
-            name, process = self._workers.pop(pid)
-            process.join()  # reaps it, and gives multiprocess its exit code
-            self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode or 0))
+            self._note_ended_workers()
             return
         _, raw_status = os.waitpid(pid, 0)
         if self._spawner.owns(pid):
