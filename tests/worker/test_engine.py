@@ -130,6 +130,7 @@ def test_disabled_filters_and_conditions_that_do_not_hold_are_left_out(site: Sit
     run(main())
 
 
+@pytest.mark.slow
 def test_a_module_that_a_web_config_adds_is_loaded_while_requests_run(site: Site) -> None:
     """The plan follows the settings of the application's root."""
     site.write("page.txt", "page")
