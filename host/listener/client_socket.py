@@ -40,6 +40,7 @@ class ClientSocket(asyncio.Protocol):
     __slots__ = (
         "_address",
         "_facts",
+        "_file_done",
         "_has_high_limit",
         "_has_low_limit",
         "_sender",
@@ -69,6 +70,7 @@ class ClientSocket(asyncio.Protocol):
         self.is_half_closed = False
         self._address: Address | None = None
         self._facts = b""
+        self._file_done: Callable[[bool], None] | None = None
         self._sender: FileSender | None = None
         self._has_low_limit = False
         self._has_high_limit = False
@@ -117,16 +119,23 @@ class ClientSocket(asyncio.Protocol):
         if self._sender is None:
             self._sender = FileSender(self.context.loop, transport, self.break_off)
         self.handed_bytes += len(prefix) + piece.length
-        self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, done)
+        self._file_done = done
+        self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, self._file_sent)
         if self.deadline is NEVER:
-            self._watch_rate()
+            self.watch_rate()
         return True
+
+    def _file_sent(self, ok: bool) -> None:
+        done, self._file_done = self._file_done, None
+        self.stop_watching_rate()
+        if done is not None:
+            done(ok)
 
     def pause_writing(self) -> None:
         """The transport holds enough."""
         self.is_write_paused = True
         if self.timer is not CLOSING and not self.is_half_closed:
-            self._watch_rate()
+            self.watch_rate()
 
     def resume_writing(self) -> None:
         """The client has taken it."""
@@ -135,7 +144,8 @@ class ClientSocket(asyncio.Protocol):
             self._has_low_limit = False
             self.transport.set_write_buffer_limits(_HIGH_WATER)
         self.stop_watching_rate()
-        self.writable()
+        # Not from inside: asyncio's transport does not survive a close() while it calls this.
+        self.context.loop.call_soon(self.writable)
 
     def writable(self) -> None:
         """Go on with what waited for the client."""
@@ -155,7 +165,8 @@ class ClientSocket(asyncio.Protocol):
 
     # --- the pace of the client
 
-    def _watch_rate(self) -> None:
+    def watch_rate(self) -> None:
+        """The client is waited for: it must take bytes from now on."""
         self.mark = self.taken_bytes()
         self.timer = SLOW
         self.deadline = self.context.now + self.timeout_seconds + 1
@@ -168,6 +179,8 @@ class ClientSocket(asyncio.Protocol):
     def keeps_pace(self) -> bool:
         """Whether the client took `minBytesPerSecond` since the last look; looks again later."""
         taken = self.taken_bytes()
+        if taken == self.handed_bytes:
+            return True  # it has taken everything: nobody waits for it
         needed = self.context.web_limits.min_bytes_per_second * (self.timeout_seconds)
         if taken - self.mark < needed:
             return False

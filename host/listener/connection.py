@@ -95,6 +95,7 @@ class ClientConnection(AnsweringSocket):
         context = self.context
         context.connections.discard(self)
         del exc
+        self._is_next_due = False
         self.release()
         self._drop_exchange("")
         if self._gauge is not None:
@@ -106,6 +107,8 @@ class ClientConnection(AnsweringSocket):
 
     def writable(self) -> None:
         """The client has taken what was written (client_socket)."""
+        if self.is_write_paused:
+            return
         exchange = self.exchange
         if exchange is not None and exchange.response is not None:
             exchange.response.pump()
@@ -164,6 +167,8 @@ class ClientConnection(AnsweringSocket):
         exchange = self.exchange = Exchange(self, head, route, self._began_at or now)
         self._began_at = 0.0
         self.deadline = NEVER
+        if self.is_half_closed:
+            self._wait_half_closed()
         if head.content_length == 0:
             context.relay.submit(exchange)
         else:
@@ -178,7 +183,7 @@ class ClientConnection(AnsweringSocket):
             return True
         assert exchange.body is not None
         exchange.body.is_complete = True
-        self.deadline = NEVER
+        self._stop_waiting_for_body()
         return False
 
     def _wait_for_more(self) -> None:
@@ -209,8 +214,7 @@ class ClientConnection(AnsweringSocket):
                 self.resume_reading()
         elif body.is_backlogged:
             self.pause_reading()
-            if self.timer is BODY:
-                self.deadline = NEVER
+            self._stop_waiting_for_body()
         else:
             self.resume_reading()
             if not self.http.awaits_continue:
@@ -223,8 +227,14 @@ class ClientConnection(AnsweringSocket):
             self.write(raw_continue)
 
     def _wait_for_body(self) -> None:
+        if self.is_write_paused:
+            return  # it is the client's turn to read
         self.timer = BODY
         self.deadline = self.context.now + self.timeout_seconds + 1
+
+    def _stop_waiting_for_body(self) -> None:
+        if self.timer is BODY:
+            self.deadline = NEVER
 
     def request_answered(self) -> None:
         """The answer is out and the connection is kept (answering)."""
@@ -261,9 +271,6 @@ class ClientConnection(AnsweringSocket):
                 return
             if self._is_submitted:
                 self.context.relay.client_gone(exchange)
-        elif self.http.phase is Phase.ANSWERED_EARLY:
-            self.end(linger=True)
-            return
         self.refuse(page_of_fault(error.fault), asked=asked or asked_in_vain(error.raw_head))
 
     def waited_too_long(self) -> None:

@@ -11,25 +11,37 @@ import asyncio
 import resource
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 BACKLOG: Final = 4096
+_MOST_DESCRIPTORS: Final = 65536
 _RESERVED_DESCRIPTORS: Final = 256  # links, logs, files on their way, second descriptors of connections that send files
 
 
 def descriptor_budget() -> int:
-    """How many client connections this process may have open at once."""
-    soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft_limit == resource.RLIM_INFINITY:
-        return 0
-    return max(16, (soft_limit - _RESERVED_DESCRIPTORS) * 3 // 4)
+    """How many client connections this process may have open at once; raises its limit of open files as far as it may.
+
+    The default of 1024 is for programs that use select(). Nothing is started from this process, so nobody inherits it.
+    """
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = _MOST_DESCRIPTORS if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard_limit))
+    return max(16, (limit - _RESERVED_DESCRIPTORS) * 3 // 4)
 
 
 class Endpoints:
     """The listening sockets in use, by endpoint (`address:port`)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, new_connection: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        new_connection: Callable[[], asyncio.Protocol],
+        failed: Callable[[str, BaseException], None],
+    ) -> None:
+        """`failed(endpoint, error)` is told of a socket that cannot be served."""
         self._loop = loop
+        self._failed = failed
         self._new_connection = new_connection
         self._serving: dict[str, asyncio.Task[asyncio.Server]] = {}
 
@@ -38,7 +50,14 @@ class Endpoints:
         self.unlisten(endpoint)
         listening.setblocking(False)
         serve = self._loop.create_server(self._new_connection, sock=listening, backlog=BACKLOG)
-        self._serving[endpoint] = self._loop.create_task(serve)
+        task = self._serving[endpoint] = self._loop.create_task(serve)
+        task.add_done_callback(partial(self._served, endpoint, listening))
+
+    def _served(self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            listening.close()
+            self._failed(endpoint, error)
 
     def unlisten(self, endpoint: str) -> None:
         """Accept no more there; open connections stay."""

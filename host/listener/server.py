@@ -16,7 +16,7 @@ from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClo
 from host.listener.endpoints import Endpoints, descriptor_budget
 from host.listener.error_log import Log
 from host.listener.exchange import Exchange
-from host.wire.control_messages import AnyMessage, RequestRow
+from host.wire.control_messages import AnyMessage, Event, RequestRow
 from host.wire.request_dialogue import RequestState
 
 TICK_SECONDS: Final = 1.0
@@ -51,7 +51,8 @@ class Listener:
             raw_data_hook=raw_data_hook,
         )
         self._context.max_connections = descriptor_budget()
-        self._endpoints = Endpoints(loop, partial(ClientConnection, self._context))
+        self._send = send
+        self._endpoints = Endpoints(loop, partial(ClientConnection, self._context), self._cannot_listen)
         self._ticking = loop.call_later(TICK_SECONDS, self._tick)
 
     @property
@@ -125,6 +126,9 @@ class Listener:
     def _shut_down_idle(self) -> None:
         for connection in list(self._context.connections):
             connection.shut_down()
+
+    def _cannot_listen(self, endpoint: str, error: BaseException) -> None:
+        self._send(Event(id="binding-failed", text=f"{endpoint} cannot be served: {error}", fields={}))
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from host.wire.codec import encode_response
 from host.wire.control_messages import Event, WorkerGone
 from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind, LogFrame, ResponseFlag, ResponseFrame
-from tests.listener.running_listener import RunningListener, TestWorker
-
-Start = Callable[..., RunningListener]
+from tests.listener.running_listener import RunningListener
+from tests.listener.test_client_socket import send_until_stalled
 
 
 def test_a_whole_answer_gets_server_date_and_length(front: RunningListener) -> None:
@@ -284,23 +281,6 @@ def test_a_worker_can_change_the_log_line(front: RunningListener) -> None:
     assert (record.target, record.status, record.win32_status) == ("/y", 418, 5)
 
 
-def send_until_stalled(worker: TestWorker, number: int) -> int:
-    """Send as much of a body as the window allows while nobody reads it; how much that was."""
-    left, sent = INITIAL_RESPONSE_WINDOW, 0
-    worker.stream.settimeout(0.3)
-    while sent < 100_000_000:
-        while left >= 65536:
-            worker.data(number, b"x" * 65536)
-            left -= 65536
-            sent += 65536
-        try:
-            left += int.from_bytes(worker.take(Kind.WINDOW)[1], "little")
-        except TimeoutError:
-            worker.stream.settimeout(10)
-            return sent
-    raise AssertionError("nothing stops this worker")
-
-
 def test_a_slow_client_costs_one_window_and_no_more(front: RunningListener) -> None:
     """The worker's window opens only as the client takes; everything arrives in the end."""
     worker, client = front.worker(), front.client()
@@ -327,24 +307,6 @@ def test_a_worker_that_exceeds_its_window_loses_its_link(front: RunningListener)
     except (BrokenPipeError, ConnectionResetError):
         pass
     assert "window" in front.message(WorkerGone).broken
-
-
-def test_a_client_that_takes_nothing_is_cut(start: Start) -> None:
-    """minBytesPerSecond, looked at every connectionTimeout."""
-    front = start(connection_timeout=10, min_bytes_per_second=240)
-    worker, client = front.worker(), front.client()
-    client.get()
-    number, _ = worker.request()
-    worker.begin(number)
-    client.read_until(b"\r\n\r\n")
-    send_until_stalled(worker, number)
-    front.pass_seconds(5)
-    assert front.log.refusals.empty()
-    for _ in range(2):
-        front.pass_seconds(12)
-    assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
-    assert worker.take(Kind.ABORT)[0] == number
-    assert client.is_reset()
 
 
 def test_a_refused_head_request_gets_no_body(front: RunningListener) -> None:

@@ -452,3 +452,53 @@ def test_descriptors_are_not_used_up_by_clients(front: RunningListener) -> None:
     assert front.log.refusals.empty()
     worker.answer(number)
     assert first.read_response()[0] == 200
+
+
+def test_a_malformed_body_during_the_answer_breaks_the_connection(front: RunningListener) -> None:
+    """Nothing can be refused any more; the worker is told."""
+    worker, client = front.worker(), front.client()
+    client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    number, _ = worker.request()
+    worker.begin(number, b"part")
+    client.read_until(b"part")
+    client.send(b"xyz\r\n")
+    assert worker.take(Kind.ABORT)[0] == number
+    assert client.is_reset()
+    assert front.log.next_refusal().reason == "BadRequest"
+
+
+def test_a_half_closed_client_that_takes_bytes_is_alive(front: RunningListener) -> None:
+    """A long answer goes on for as long as it is taken."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    client.socket.shutdown(socket.SHUT_WR)
+    worker.begin(number)
+    client.read_until(b"\r\n\r\n")
+    for piece in range(5):
+        worker.data(number, b"%d" % piece)
+        client.read_until(b"%d\r\n" % piece)
+        front.pass_seconds(3)
+    worker.end(number)
+    assert client.read_to_end().endswith(b"0\r\n\r\n")
+
+
+def test_pipelined_requests_of_a_half_closed_client_are_answered(front: RunningListener) -> None:
+    """All that came before its end."""
+    worker, client = front.worker(), front.client()
+    client.send((b"GET / HTTP/1.1\r\n" + HOST + b"\r\n") * 2)
+    number, _ = worker.request()
+    client.socket.shutdown(socket.SHUT_WR)
+    worker.answer(number)
+    worker.answer(worker.request()[0])
+    assert client.read_to_end().count(b"hello") == 2
+
+
+def test_half_closing_between_requests_closes(front: RunningListener) -> None:
+    """Nothing is in hand."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.answer(worker.request()[0])
+    client.read_response()
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.read_to_end() == b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from host.isolation.worker_isolation import WorkerProcessIsolation
 from host.listener.endpoints import descriptor_budget
-from host.wire.control_messages import Demand
+from host.wire.control_messages import Demand, Event
 from host.wire.frames import Kind
 from tests.listener.running_listener import RunningListener, Sizes, snapshot
 
@@ -136,5 +137,16 @@ def test_a_drain_does_not_wait_for_ever(front: RunningListener) -> None:
 
 
 def test_a_budget_of_descriptors_is_kept() -> None:
-    """Some are left for links, logs and files."""
-    assert descriptor_budget() == 0 or descriptor_budget() >= 16
+    """The limit is raised as far as it may; some are left for links, logs and files."""
+    budget = descriptor_budget()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == min(hard, 65536)
+    assert 16 <= budget < soft
+
+
+def test_a_socket_that_cannot_be_served_is_an_event(front: RunningListener) -> None:
+    """Not one that listens at all."""
+    front.run(lambda: front.listener.listen("odd", socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
+    event = front.message(Event)
+    assert event.id == "binding-failed"
+    assert "odd" in event.text
