@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from host.api.headers import Headers
 from host.api.plugins import HandlerMapping
+
+_TARGET: Final = re.compile(r"/[!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,13 @@ class Request:
     redirect_variables: Mapping[str, str] = field(default_factory=dict)  # REDIRECT_* of the request that led here
     context: dict[str, Any] = field(default_factory=dict)
     _headers: Headers | None = None
+
+    def set_url(self, target: str) -> None:
+        """Rewrite the URL: an absolute path with an optional query, percent-encoded. For filters and modules before
+        the handler is chosen; the log keeps the client's URL. Raises ValueError for anything else."""
+        if _TARGET.fullmatch(target) is None:
+            raise ValueError(f"not an absolute path of visible ASCII characters: {target!r}")
+        self.raw_target = target
 
     @property
     def headers(self) -> Headers:

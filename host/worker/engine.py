@@ -200,6 +200,7 @@ class Engine:
         if settings is served.plan_settings:
             return
         served.plan_settings = settings
+        served.request_limit = settings.app_concurrent_request_limit
         filters, modules = await self._members(settings, served.is_classic)
         served.plan = compile_plan(filters, modules, is_secure=False)
         served.secure_plan = compile_plan(filters, modules, is_secure=True)

@@ -50,7 +50,10 @@ def decode_path(raw_path: str) -> str:
     """
     if _PLAIN.fullmatch(raw_path) is not None:
         return raw_path
-    raw_bytes = raw_path.encode("latin-1")
+    try:
+        raw_bytes = raw_path.encode("latin-1")  # bytes above 0x7F came one to one
+    except UnicodeEncodeError:  # a filter wrote text where a URL is expected
+        raw_bytes = raw_path.encode("utf-8", "surrogateescape")
     if _BAD_ESCAPE.search(raw_bytes) is not None:
         raise HttpError(400, 0, f"the URL {raw_path!r} holds a % that begins no escape")
     try:

@@ -71,8 +71,11 @@ class Pipeline:
             await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
         response: Response | None = None
+        served.in_hand += 1
         try:
             try:
+                if served.in_hand > served.request_limit:
+                    raise _too_many(served)
                 response = await self._respond(exchange, plan)
             except HttpError as error:
                 response = await self._refuse(exchange, plan, error)
@@ -80,6 +83,7 @@ class Pipeline:
         except (asyncio.CancelledError, ClientGone) as error:
             response = await self._abandon(exchange, plan, error)
         finally:
+            served.in_hand -= 1
             if plan.end and response is not None:
                 await self._caller.tell(plan.end, request, response)
             if plan.on_end_of_request:
@@ -321,6 +325,15 @@ class Pipeline:
             await self._caller.tell(plan.log, exchange.request, response)
         exchange.reset(500, 0, "the client closed its connection")
         return response
+
+
+def _too_many(served: ServedApplication) -> HttpError:
+    return HttpError(
+        503,
+        2,
+        f"{served.request_limit} requests of this application are under way",
+        remedy='Raise <serverRuntime appConcurrentRequestLimit="..." /> or find out what holds them.',
+    )
 
 
 def read_credentials(request: Request) -> Credentials:

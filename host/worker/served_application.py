@@ -12,12 +12,14 @@ class ServedApplication:
 
     __slots__ = (
         "forward_slot",
+        "in_hand",
         "info",
         "is_classic",
         "model",
         "plan",
         "plan_checked_at",
         "plan_settings",
+        "request_limit",
         "secure_plan",
     )
 
@@ -33,6 +35,8 @@ class ServedApplication:
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
         self.is_classic = pool.managed_pipeline_mode == "Classic"
+        self.in_hand = 0
+        self.request_limit = 4294967295  # serverRuntime/@appConcurrentRequestLimit
         self.plan: Plan = EMPTY_PLAN
         self.secure_plan: Plan = EMPTY_PLAN
         self.plan_settings: PathSettings | None = None  # what the plans were compiled from

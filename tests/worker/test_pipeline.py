@@ -222,6 +222,43 @@ def test_filters_may_rewrite_method_url_and_fields(site: Site) -> None:
     run(main())
 
 
+def test_set_url_takes_paths_only(site: Site) -> None:
+    """A rewrite to anything that is no absolute path is an error that names the filter."""
+    site.extension("hello", HELLO)
+    site.filter(
+        "rewrite", "@hookimpl\ndef begin_request(request): request.set_url(request.query.get('to') or '/x.hello')"
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        assert (await front.ask("/a")).text == "GET /x.hello  "
+        assert (await front.ask("/a?to=/%25C3%25A4.hello")).text == "GET /ä.hello  "
+        for bad in ("http://x/", "/a%20b", "/a%0D%0AX:1", "b"):
+            answer = await front.ask(f"/a?to={bad}")
+            assert (answer.status, "rewrite.begin_request raised ValueError" in answer.text) == (500, True)
+
+    run(main())
+
+
+def test_an_application_takes_no_more_requests_than_its_limit(site: Site) -> None:
+    """appConcurrentRequestLimit: 503.2 for the next one, until one has ended."""
+    site.misbehaving("hangs")
+    site.extension("hello", HELLO)
+    site.further = '<serverRuntime appConcurrentRequestLimit="2" />'
+
+    async def main() -> None:
+        front = await site.serve()
+        hanging = [front.send("/a.hang"), front.send("/a.hang")]
+        await until(lambda: len(site.told("plugin-warning")) == 2)
+        refused = await front.ask("/a.hello")
+        assert (refused.status, refused.substatus) == (503, 2)
+        front.say(Kind.ABORT, hanging[0])
+        await front.answer(hanging[0])
+        assert (await front.ask("/a.hello")).status == 200
+
+    run(main())
+
+
 def test_on_url_map_may_choose_another_file(site: Site) -> None:
     """The static handler then serves the file that the filter named, PATH_INFO rules unchanged."""
     other = site.folder / "other.txt"
