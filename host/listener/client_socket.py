@@ -227,8 +227,10 @@ class ClientSocket(asyncio.Protocol):
         self.is_lingering = True
         self.deadline = self.context.now + LINGER_SECONDS
         self.resume_reading()
-        if self.transport.can_write_eof():
+        try:
             self.transport.write_eof()
+        except OSError:  # the client has reset the connection, and we have not heard of it yet
+            self.transport.abort()
 
     def break_off(self) -> None:
         """Reset the connection: the client must not take a part for the whole."""

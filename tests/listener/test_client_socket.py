@@ -19,7 +19,7 @@ SIZE = 64 * 1024 * 1024
 def send_until_stalled(worker: TestWorker, number: int, left: int = INITIAL_RESPONSE_WINDOW) -> int:
     """Send as much of a body as the window allows while nobody reads it; how much that was."""
     sent = 0
-    worker.stream.settimeout(0.3)
+    worker.stream.settimeout(0.15)
     while sent < 100_000_000:
         while left >= 65536:
             worker.data(number, b"x" * 65536)
@@ -76,7 +76,7 @@ def test_a_client_that_stalls_during_a_file_is_cut(start: Start, tmp_path: Path)
         file.truncate(SIZE)
     descriptor = os.open(path, os.O_RDONLY)
     worker, client, number = begin_answer(front, length_head(SIZE))
-    worker.stream.settimeout(0.3)
+    worker.stream.settimeout(0.15)
     with pytest.raises(TimeoutError):
         serve_file(worker, number, descriptor, 0, SIZE)
     worker.stream.settimeout(10)

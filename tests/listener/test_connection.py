@@ -133,7 +133,7 @@ def test_far_too_many_pipelined_bytes_are_not_read(front: RunningListener) -> No
     worker, client = front.worker(), front.client()
     client.get("/first")
     number, _ = worker.request()
-    client.socket.settimeout(0.2)
+    client.socket.settimeout(0.15)
     flood = (b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n") * 1000
     with pytest.raises(TimeoutError):
         client.send(flood * 2000)
@@ -147,7 +147,7 @@ def test_a_large_body_waits_for_the_workers_window(front: RunningListener) -> No
     """Beyond the first window nothing comes that was not granted."""
     worker, client = front.worker(), front.client()
     size = INITIAL_BODY_WINDOW + 300_000
-    client.socket.settimeout(0.2)
+    client.socket.settimeout(0.15)
     body = b"x" * size
     client.send(b"POST / HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (HOST, size))
     sent = 0

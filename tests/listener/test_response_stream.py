@@ -114,6 +114,7 @@ def serve_file(worker: TestWorker, number: int, descriptor: int, offset: int, en
     worker.end(number)
 
 
+@pytest.mark.slow
 def test_a_gigabyte_leaves_memory_flat(front: RunningListener, tmp_path: Path) -> None:
     """A sparse file with marks: everything arrives, neither memory nor descriptors grow."""
     worker, client = front.worker(), front.client()
@@ -295,7 +296,7 @@ def test_a_client_that_leaves_during_a_file_frees_it(front: RunningListener, tmp
     client.get()
     number, _ = worker.request()
     worker.begin(number, head=length_head(100 * PIECE))
-    worker.stream.settimeout(0.3)
+    worker.stream.settimeout(0.15)
     with pytest.raises(TimeoutError):
         serve_file(worker, number, descriptor, 0, 100 * PIECE)
     worker.stream.settimeout(10)
