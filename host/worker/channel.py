@@ -34,7 +34,7 @@ class Channel:
         *,
         capacity: int,
         applications: Mapping[bytes, ApplicationInfo],
-        report_error: Callable[[str], None],
+        report_event: Callable[[str, str], None],
         on_session_end: Callable[[Connection], None] | None = None,
         is_overloaded: Callable[[], bool] | None = None,
         accepts_forwarded: bool = False,
@@ -48,7 +48,7 @@ class Channel:
         self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
         self._serve = serve
         self._capacity = capacity
-        self._report_error = report_error
+        self._report_event = report_event
         self._on_session_end = on_session_end
         self._is_overloaded = is_overloaded
         self._links: list[FrontLink] = []
@@ -117,7 +117,7 @@ class Channel:
     def link_changed(self, link: FrontLink, why: str) -> None:
         """A link drains or has closed."""
         if why:
-            self._report_error(f"the link to the front was closed: {why}")
+            self._report_event("front-broken-link", f"the link to the front was closed: {why}")
         if link.is_draining:
             self._has_drained_link = True
         if link.is_closed:
@@ -135,7 +135,8 @@ class Channel:
         except (asyncio.CancelledError, ClientGone):
             exchange.reset(500, 0, "the client closed its connection")
         except Exception as error:  # the boundary: one request's failure must not reach another's
-            self._report_error(f"request {exchange.request.id} failed in the worker itself: {error!r}")
+            text = f"request {exchange.request.id} ({exchange.target}) failed in the worker itself: {error!r}"
+            self._report_event("plugin-error", text)
         finally:
             if not exchange.is_done:
                 exchange.reset(500, 0, "the worker did not answer")

@@ -86,7 +86,7 @@ class Engine:
             self._build_pipeline().serve,
             capacity=capacity,
             applications={key.encode(): served.info for key, served in self._served.items()},
-            report_error=self._report_link,
+            report_event=lambda event_id, text: report_event(event_id, text, None),
             on_session_end=self._session_ended,
             is_overloaded=lambda: self._threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,

@@ -308,7 +308,10 @@ class Pipeline:
             exchange.reset(500, error.substatus, error.detail)
             return Response(status=error.status, substatus=error.substatus)
         response = await self._refuse(exchange, plan, error)
-        await self._delivery.send(exchange, request, response, plan)
+        try:
+            await self._delivery.send(exchange, request, response, plan)
+        except HttpError as again:  # a filter of the response's bytes fails on every page
+            exchange.reset(500, again.substatus, again.detail)
         return response
 
     async def _abandon(self, exchange: Exchange, plan: Plan, error: BaseException) -> Response:

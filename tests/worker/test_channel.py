@@ -34,7 +34,7 @@ class Bench:
             serve,
             capacity=capacity,
             applications={b"1:/": ROOT},
-            report_error=self.errors.append,
+            report_event=lambda event, text: self.errors.append(f"{event}: {text}"),
             on_session_end=self.ended.append,
         )
         CLOSERS.append(self.channel.close)
@@ -435,6 +435,7 @@ def test_what_the_pipeline_leaves_open_is_reset_and_reported() -> None:
         raised = await bench.front.ask("/raise")
         assert [(answer.status, answer.credit) for answer in (silent, raised)] == [(500, 1), (500, 1)]
         assert len(bench.errors) == 1
+        assert bench.errors[0].startswith("plugin-error: ")
         assert "broken inside" in bench.errors[0]
 
     run(main())
@@ -541,7 +542,7 @@ def test_credits_are_kept_back_while_the_worker_is_overloaded() -> None:
             hello,
             capacity=2,
             applications={b"1:/": ROOT},
-            report_error=pytest.fail,
+            report_event=lambda event, text: pytest.fail(text),
             is_overloaded=lambda: overloaded,
         )
         CLOSERS.append(channel.close)

@@ -568,6 +568,21 @@ def test_an_exception_in_a_stage_is_a_500_that_names_the_plugin(site: Site, hook
     run(main())
 
 
+def test_a_filter_that_fails_on_every_byte_still_ends_the_request(site: Site) -> None:
+    """The page for its failure fails too: RESET, and the next request finds the worker well."""
+    site.extension("hello", HELLO)
+    site.filter("bytes", "@hookimpl\ndef on_send_raw_data(request, data): raise LookupError('no byte')")
+
+    async def main() -> None:
+        front = await site.serve()
+        for _ in range(2):
+            answer = await front.ask("/a.hello")
+            assert (answer.kinds, answer.status, answer.credit) == ([Kind.RESET], 500, 1)
+            assert "bytes.on_send_raw_data raised LookupError: no byte" in answer.reset
+
+    run(main())
+
+
 @pytest.mark.parametrize("hook", ["log_request", "on_log", "end_request", "on_end_of_request"])
 def test_an_exception_after_the_response_is_an_event_only(site: Site, hook: str) -> None:
     """The client has its answer; the plugin is named in the event log."""
