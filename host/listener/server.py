@@ -20,6 +20,7 @@ from host.wire.control_messages import AnyMessage, Event, RequestRow
 from host.wire.request_dialogue import RequestState
 
 TICK_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 0.05
 
 
 class Listener:
@@ -109,7 +110,9 @@ class Listener:
         self._endpoints.close()
         context.is_draining = True
         patience = self._loop.call_later(patience_seconds, self._shut_down_idle)
-        if not patience_seconds:
+        if patience_seconds:
+            await asyncio.sleep(_SETTLE_SECONDS)  # what the kernel has given us already becomes a connection
+        else:
             self._shut_down_idle()
         if context.connections:
             context.all_closed = self._loop.create_future()

@@ -36,7 +36,8 @@ def fork_script_spawner(*not_its: socket.socket) -> socket.socket:
         become_subreaper()
         _ScriptSpawner(its).run()
 
-    process = _fork_context.Process(target=live, name="CGI spawner", daemon=True)
+    # no daemon: multiprocess would end it with its parent, and the programs it has to end would go on
+    process = _fork_context.Process(target=live, name="CGI spawner")
     process.start()
     its.close()
     return ours

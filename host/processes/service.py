@@ -77,6 +77,7 @@ class Service:
         self._stop = asyncio.Event()
         self._stop_requests = 0
         self._changes = asyncio.Lock()
+        self._background_tasks: set[asyncio.Task[None]] = set()
         self._launcher: Launcher
         self._supervisor: Supervisor
 
@@ -106,15 +107,15 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._asked_to_stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._reload()))
+        self._background(self._watch())  # from here on no saved file goes unnoticed; it is followed after the start
         try:
-            await self._supervisor.start(self._snapshot, self._configure(), sockets)
+            async with self._changes:
+                await self._supervisor.start(self._snapshot, self._configure(), sockets)
         except ConnectionAbortedError as error:
             self._console.error(f"{error}; the event log {self._log_path('events.log')} has more")
             await self._supervisor.stop(0.0)
             await server.close()
             return EXIT_FAILED
-        self._background_tasks: set[asyncio.Task[None]] = set()
-        self._background(self._watch())
         self._sweep()
         self._has_started()
         await self._stop.wait()
@@ -152,9 +153,16 @@ class Service:
     # --- changes ----------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
+        self._background(self._look_again())
         folders = [*self._snapshot.extension_folders, *self._snapshot.filter_folders]
         async for change in watch_files(self._source.path, folders, self._stop):
             await self._follow(change)
+
+    async def _look_again(self) -> None:
+        """A file saved between its reading and the beginning of the watch."""
+        await asyncio.sleep(_SWEEP_SECONDS)
+        if Path(self._source.path).read_bytes() != self._source.text:
+            await self._reload()
 
     async def _follow(self, change: FileChange) -> None:
         if change.configuration_changed:
