@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--connections", type=_numbers, default=(), help="for example 1,32,256; default: the scenario's"
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=3.0,
+        help="seconds to wait for a quiet machine before a measurement (default 3)",
+    )
     parser.add_argument("--json", type=Path, help="write samples and tables to this file")
     return parser
 
@@ -72,6 +78,7 @@ def _options(words: argparse.Namespace) -> RunOptions:
         rounds=words.rounds,
         seconds=words.seconds,
         connections=words.connections,
+        patience=words.patience,
     )
 
 

@@ -44,11 +44,18 @@ def measure(server: Server, scenario: Scenario, *, connections: int, seconds: in
     )
 
 
-def measure_quietly(server: Server, scenario: Scenario, *, connections: int, seconds: int, round: int) -> Sample:
-    """As `measure`; when others were busy meanwhile, once more, and the quieter of the two counts."""
+def measure_quietly(
+    server: Server, scenario: Scenario, *, connections: int, seconds: int, round: int, patience: float
+) -> Sample:
+    """As `measure`, begun when the machine is quiet or `patience` seconds are over.
+
+    When others were busy meanwhile, it is done once more, and the quieter of the two counts.
+    """
+    processor_time.wait_until_quiet(QUIET_SHARE, patience)
     first = measure(server, scenario, connections=connections, seconds=seconds, round=round)
     if first.other_seconds <= QUIET_SHARE * first.seconds:
         return first
+    processor_time.wait_until_quiet(QUIET_SHARE, patience)
     second = measure(server, scenario, connections=connections, seconds=seconds, round=round)
     return min(first, second, key=lambda sample: sample.other_seconds / sample.seconds)
 

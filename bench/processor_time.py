@@ -10,6 +10,7 @@ generator and every other process. So a cell is charged with
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PROC: Final = Path("/proc")
+_LOOK_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,18 @@ def machine_busy() -> float:
     with (_PROC / "stat").open() as file:
         user, nice, system, _idle, _iowait, irq, softirq = (int(word) for word in file.readline().split()[1:8])
     return (user + nice + system + irq + softirq) / _TICKS_PER_SECOND
+
+
+def wait_until_quiet(share: float, patience: float) -> bool:
+    """Wait, `patience` seconds at most, until less than `share` of one processor is in use; whether it came to that."""
+    end = time.monotonic() + patience
+    while True:
+        busy, began = machine_busy(), time.monotonic()
+        time.sleep(_LOOK_SECONDS)
+        if machine_busy() - busy < share * (time.monotonic() - began):
+            return True
+        if time.monotonic() >= end:
+            return False
 
 
 def _processes() -> Iterable[tuple[int, _Process]]:

@@ -20,13 +20,18 @@ from bench.site import MeasuredSite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What to measure. `connections` replaces each scenario's own list where it is given."""
+    """What to measure.
+
+    `connections` replaces each scenario's own list where it is given; before each measurement the machine may become
+    quiet for `patience` seconds.
+    """
 
     scenarios: tuple[Scenario, ...]
     contestants: tuple[Contestant, ...]
     rounds: int
     seconds: int
     connections: tuple[int, ...] = ()
+    patience: float = 0.0
 
     def contestants_of(self, scenario: Scenario) -> list[Contestant]:
         """Those that take part in the scenario."""
@@ -97,7 +102,12 @@ def _rounds(
                     continue
                 try:
                     sample = measure_quietly(
-                        server, scenario, connections=connections, seconds=options.seconds, round=number
+                        server,
+                        scenario,
+                        connections=connections,
+                        seconds=options.seconds,
+                        round=number,
+                        patience=options.patience,
                     )
                 except (LoadFailed, OSError) as error:
                     failed.add(server.name)

@@ -37,7 +37,9 @@ def _role(process: psutil.Process) -> str:
     """From the title that the process gives itself: `isapy: worker DefaultAppPool#1` is a worker."""
     title = " ".join(process.cmdline())
     prefix, colon, rest = title.partition("isapy: ")
-    return rest.split()[0] if colon and not prefix else "other"
+    if not colon or prefix:
+        return "program"  # a CGI program
+    return "spawner" if "spawner" in rest else rest.split()[0]
 
 
 ISAPY: Final = Contestant(name="isapy", paths=_PATHS, plan=_plan, role_of=_role)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bench.memory import PeakMemory, memory_by_role
-from bench.processor_time import read, tree_of
+from bench.processor_time import read, tree_of, wait_until_quiet
 from bench.server import NotReady, Plan, Server
 from bench.site import MeasuredSite
 from tests.bench.tiny_contestant import role_of, tiny_contestant
@@ -105,3 +105,10 @@ def test_a_tree_is_the_roots_and_everything_below() -> None:
     """Neighbours and roots that have ended are not in it."""
     parents = {1: 0, 10: 1, 11: 10, 12: 11, 20: 1}
     assert tree_of([10, 99], parents) == {10, 11, 12}
+
+
+@pytest.mark.slow
+def test_waiting_for_a_quiet_machine_ends_either_way() -> None:
+    """No machine uses more than all of its processors, and none less than nothing."""
+    assert wait_until_quiet(1000.0, 5.0)
+    assert not wait_until_quiet(-1.0, 0.0)
