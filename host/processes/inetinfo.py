@@ -43,11 +43,13 @@ class _Inetinfo(FrontProcess):
         self._spawner = spawner
         self._applications = applications
         self._engine: Engine | None = None
+        self._launcher: ScriptLauncher | None = None
 
     async def configured(self, message: Configure) -> None:
         """Load the plugins, then join listener and engine."""
         source = Source(message.path, message.text, message.isolation, message.port)
         configuration = ServerConfiguration(source, message.version)
+        self._launcher = ScriptLauncher(self.loop, self._spawner)
         self._engine = Engine(
             self.loop,
             configuration,
@@ -55,7 +57,7 @@ class _Inetinfo(FrontProcess):
             model=model_for(configuration.snapshot.isolation_mode),
             pool_name=FRONT_QUEUE,
             worker_number=1,
-            launcher=ScriptLauncher(self.loop, self._spawner),
+            launcher=self._launcher,
             report_event=self._report,
             report_unhealthy=lambda reason: self._report("plugin-warning", reason),
             runs_filters=True,
@@ -82,6 +84,8 @@ class _Inetinfo(FrontProcess):
         """Unload the plugins and end the helper."""
         if self._engine is not None:
             await self._engine.close()
+        if self._launcher is not None:
+            self._launcher.close()
         self._spawner.close()
 
     def _see_raw_data(self, connection: bytes, data: bytes) -> bytes:

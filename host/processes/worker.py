@@ -85,6 +85,7 @@ class WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         seat = self._seat
+        launcher = ScriptLauncher(self._loop, self._spawner) if self._spawner is not None else None
         self._engine = Engine(
             self._loop,
             self._configuration,
@@ -92,7 +93,7 @@ class WorkerProcess:
             model=seat.model,
             pool_name=seat.pool_name,
             worker_number=seat.number,
-            launcher=ScriptLauncher(self._loop, self._spawner) if self._spawner is not None else None,
+            launcher=launcher,
             report_event=self._report,
             report_unhealthy=lambda reason: self._channel.send(Unhealthy(reason=reason)),
             runs_filters=seat.runs_filters,
@@ -107,6 +108,8 @@ class WorkerProcess:
         self._channel.send(Ready())
         await self._end.wait()
         await self._engine.close()
+        if launcher is not None:
+            launcher.close()
         self._channel.close()
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
