@@ -155,7 +155,10 @@ def _meet_demand(candidate: Candidate, path: str, physical_path: str) -> Match |
             return match
     error = HttpError(404, 0, f"{_prefix_path(physical_path, whole - lengths[0])} does not exist", win32_status=2)
     error.handler, error.module = entry.mapping.name, entry.module_names
-    error.remedy = f"The mapping {entry.mapping.name} ({entry.mapping.path}) demands that it exists."
+    error.remedy = (
+        f"Make the file, or correct the link: the mapping {entry.mapping.name} ({entry.mapping.path}) "
+        "answers for what exists."
+    )
     raise error
 
 
