@@ -33,7 +33,7 @@ class HandlerMapping:
 
     `path` is a pattern on the URL path: `*.ext`, `name.ext`, `*.` (no extension), `*`, `/dir/*`. `verbs` is a comma
     list, case-sensitive, or `*`. `modules` names the plugins that are tried in order; a plugin that brings a mapping
-    of its own leaves it empty (it means itself). `allow_path_info`: path_info is only the tail behind the script.
+    of its own leaves it empty (it means itself).
     """
 
     name: str
@@ -43,9 +43,7 @@ class HandlerMapping:
     script_processor: str = ""
     resource_type: ResourceType = ResourceType.UNSPECIFIED
     require_access: RequireAccess = RequireAccess.SCRIPT
-    allow_path_info: bool = False
     pre_condition: str = ""
-    response_buffer_limit: int = 4194304
 
 
 @dataclass(frozen=True, slots=True)

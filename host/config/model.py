@@ -60,7 +60,6 @@ class Application:
     path: str
     pool_name: str
     isolation: ApplicationIsolation = ApplicationIsolation.MEDIUM
-    preload_enabled: bool = False
     virtual_directories: tuple[VirtualDirectory, ...] = ()
 
     @property
@@ -85,8 +84,6 @@ class SiteLimits:
 
     connection_timeout_seconds: int = 120
     max_connections: int = 4294967295
-    max_bandwidth: int = 4294967295
-    max_url_segments: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +91,6 @@ class LogFile:
     """`site/logFile`, expanded. `fields` are W3C column names in their fixed order."""
 
     enabled: bool = True
-    log_format: str = "W3C"
     directory: str = ""
     period: str = "Daily"
     truncate_size: int = 20971520
@@ -127,7 +123,6 @@ class Pool:
     start_mode: str = "OnDemand"  # or AlwaysRunning
     managed_pipeline_mode: str = "Integrated"  # or Classic
     enable_configuration_override: bool = True
-    preload_applications: bool = False  # ours
     # processModel
     idle_timeout_seconds: int = 1200  # 0: never
     max_processes: int = 1
@@ -164,9 +159,7 @@ class Handler:
     script_processor: str = ""
     resource_type: str = "Unspecified"
     require_access: str = "Script"
-    allow_path_info: bool = False
     pre_condition: str = ""
-    response_buffer_limit: int = 4194304
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -225,11 +218,10 @@ class StaticContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cgi:
-    """`cgi`. `interpreters` (ours) maps the interpreter names of old shebang lines to programs on this machine."""
+    """`cgi`."""
 
     timeout_seconds: int = 900
     pass_authorization: bool = False  # ours
-    create_process_as_user: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +283,6 @@ class WebLimits:
     connection_timeout_seconds: int = 120
     header_wait_timeout_seconds: int = 0  # 0: 120
     min_bytes_per_second: int = 240
-    max_global_bandwidth: int = 4294967295
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,9 +137,7 @@ def _handler(entry: Effective) -> Handler:
         script_processor=entry.text("scriptProcessor"),
         resource_type=entry.text("resourceType"),
         require_access=entry.text("requireAccess"),
-        allow_path_info=entry.flag("allowPathInfo"),
         pre_condition=entry.text("preCondition"),
-        response_buffer_limit=entry.number("responseBufferLimit"),
         settings={
             setting.effective.text("name"): setting.effective.text("value")
             for setting in entry.child("settings").entries
@@ -181,7 +179,6 @@ def _cgi(cgi: Effective) -> Cgi:
     return Cgi(
         timeout_seconds=cgi.number("timeout"),
         pass_authorization=cgi.flag("passAuthorization"),
-        create_process_as_user=cgi.flag("createProcessAsUser"),
     )
 
 

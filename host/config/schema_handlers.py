@@ -55,9 +55,19 @@ HANDLER: Final = Element(
             "what accessPolicy must grant",
             {"None": 0, "Read": 1, "Write": 2, "Script": 3, "Execute": 4},
         ),
-        boolean("allowPathInfo", False, "PATH_INFO is only what follows the script"),
+        boolean(
+            "allowPathInfo",
+            False,
+            "PATH_INFO is only what follows the script (in isapy it always is: RFC 3875)",
+            support=_WITHOUT_MEANING,
+        ),
         string("preCondition", "comma list; an entry that does not meet it is treated as absent", case_sensitive=True),
-        uint("responseBufferLimit", 4194304, "bytes kept before they are sent; 0: none"),
+        uint(
+            "responseBufferLimit",
+            4194304,
+            "bytes kept before they are sent (isapy sends what a handler writes at once)",
+            support=_WITHOUT_MEANING,
+        ),
     ),
     elements=(
         Element(
@@ -217,7 +227,12 @@ CGI: Final = Section(
         meaning="how CGI programs run",
         attributes=(
             boolean("createCGIWithNewConsole", False, "give each a console", support=_WITHOUT_MEANING),
-            boolean("createProcessAsUser", True, "run as the user who logged in"),
+            boolean(
+                "createProcessAsUser",
+                True,
+                "run as the user who logged in (isapy's programs run as their pool)",
+                support=_WITHOUT_MEANING,
+            ),
             time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
             boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
         ),

@@ -83,7 +83,7 @@ PROCESS_MODEL: Final = Element(
             support=_UNSUPPORTED,
         ),
         uint("maxProcesses", 1, "workers of the pool; more than one is a web garden", within=(0, 2147483647)),
-        uint("maxConcurrentRequests", 256, "requests one worker takes at a time (ours)", within=(1, 65535)),
+        uint("maxConcurrentRequests", 256, "requests one worker takes at a time", within=(1, 65535), ours=True),
         time_span("shutdownTimeLimit", "00:01:30", "a worker that ends may take this long", within=_EVER),
         time_span("startupTimeLimit", "00:01:30", "a worker must be ready after this long", within=_EVER),
         boolean("pingingEnabled", True, "ask workers for a sign of life"),
@@ -263,7 +263,11 @@ POOL: Final = Element(
         boolean("enableConfigurationOverride", True, "false: no web.config is read for the pool's applications"),
         boolean("passAnonymousToken", True, "hand workers a token", support=_WITHOUT_MEANING),
         boolean(
-            "preloadApplications", False, "import the applications' code in the pool's parent, before forks", ours=True
+            "preloadApplications",
+            False,
+            "import the applications' code in the pool's parent, before forks",
+            support=_UNSUPPORTED,
+            ours=True,
         ),
     ),
     elements=(PROCESS_MODEL, RECYCLING, FAILURE, CPU, ENVIRONMENT_VARIABLES),

@@ -117,10 +117,16 @@ LIMITS: Final = Element(
     name="limits",
     meaning="limits of the site",
     attributes=(
-        uint("maxBandwidth", 4294967295, "bytes per second; the largest number: no limit", refused=(0, 1023)),
+        uint(
+            "maxBandwidth",
+            4294967295,
+            "bytes per second; the largest number: no limit",
+            refused=(0, 1023),
+            support=_UNSUPPORTED,
+        ),
         uint("maxConnections", 4294967295, "connections at once"),
         time_span("connectionTimeout", "00:02:00", "an idle connection is closed", within=(0, 65535)),
-        uint("maxUrlSegments", 32, "segments of a URL path", within=(0, 16383)),
+        uint("maxUrlSegments", 32, "segments of a URL path", within=(0, 16383), support=_UNSUPPORTED),
     ),
 )
 
@@ -175,7 +181,12 @@ APPLICATION: Final = Element(
         string("path", "URL path; / is the site's root application", required=True, key=True, rule=Rule.URL_PATH),
         string("applicationPool", "the pool it runs in", "DefaultAppPool"),
         string("enabledProtocols", "protocols of the application", "http", support=_WITHOUT_MEANING),
-        boolean("preloadEnabled", False, "start with the pool's worker, not with the first request"),
+        boolean(
+            "preloadEnabled",
+            False,
+            "load with the pool's worker, not with the first request (isapy always does)",
+            support=_WITHOUT_MEANING,
+        ),
         boolean("serviceAutoStartEnabled", False, "run an auto-start provider", support=_UNSUPPORTED),
         string("serviceAutoStartProvider", "its name", support=_UNSUPPORTED),
         choice(
@@ -320,7 +331,13 @@ WEB_LIMITS: Final = Section(
                 "headerWaitTimeout", "00:00:00", "a request head must be complete; 0: 120 seconds", within=(0, 65535)
             ),
             uint("minBytesPerSecond", 240, "a client that takes less is cut off; 0: no limit"),
-            uint("maxGlobalBandwidth", 4294967295, "bytes per second of all sites", refused=(0, 1023)),
+            uint(
+                "maxGlobalBandwidth",
+                4294967295,
+                "bytes per second of all sites",
+                refused=(0, 1023),
+                support=_UNSUPPORTED,
+            ),
             uint(
                 "demandStartThreshold",
                 2147483647,

@@ -200,6 +200,7 @@ def uint(
     within: tuple[int, int] = (0, 4294967295),
     refused: tuple[int, int] | None = None,
     support: Support = Support.HONOURED,
+    ours: bool = False,
 ) -> Attribute:
     """An attribute that is a number from 0 to 4294967295, or within a smaller range."""
     return Attribute(
@@ -211,6 +212,7 @@ def uint(
         maximum=within[1],
         refused=refused,
         support=support,
+        ours=ours,
     )
 
 

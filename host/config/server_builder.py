@@ -64,7 +64,6 @@ def _pool(pool: Effective) -> Pool:
         start_mode=pool.text("startMode"),
         managed_pipeline_mode=pool.text("managedPipelineMode"),
         enable_configuration_override=pool.flag("enableConfigurationOverride"),
-        preload_applications=pool.flag("preloadApplications"),
         idle_timeout_seconds=model.number("idleTimeout"),
         max_concurrent_requests=model.number("maxConcurrentRequests"),
         max_processes=max(1, model.number("maxProcesses")),  # 0 is one per NUMA node, which isapy does not count
@@ -103,7 +102,6 @@ def build_web_limits(limits: Effective) -> WebLimits:
         connection_timeout_seconds=limits.number("connectionTimeout"),
         header_wait_timeout_seconds=limits.number("headerWaitTimeout"),
         min_bytes_per_second=limits.number("minBytesPerSecond"),
-        max_global_bandwidth=limits.number("maxGlobalBandwidth"),
     )
 
 
@@ -143,7 +141,6 @@ class _SiteBuilder:
             path=application.text("path"),
             pool_name=self._pool_names.get(pool_name.lower(), pool_name),
             isolation=ApplicationIsolation(application.text("isolation")),
-            preload_enabled=application.flag("preloadEnabled"),
             virtual_directories=tuple(sorted(folders, key=lambda folder: -len(folder.path))),
         )
 
@@ -173,7 +170,6 @@ class _SiteBuilder:
             self._problems.warnings.append(node.error(message, attribute="logFormat"))
         return LogFile(
             enabled=log.flag("enabled"),
-            log_format="W3C",
             directory=directory if "directory" in log.values else self._expander.path(directory),
             period=log.text("period"),
             truncate_size=log.number("truncateSize"),
@@ -196,6 +192,4 @@ def _limits(limits: Effective) -> SiteLimits:
     return SiteLimits(
         connection_timeout_seconds=limits.number("connectionTimeout"),
         max_connections=limits.number("maxConnections"),
-        max_bandwidth=limits.number("maxBandwidth"),
-        max_url_segments=limits.number("maxUrlSegments"),
     )

@@ -207,9 +207,7 @@ def _configured_entry(handler: Handler, settings: PathSettings, find: FindPlugin
         script_processor=handler.script_processor,
         resource_type=ResourceType(handler.resource_type),
         require_access=RequireAccess(handler.require_access),
-        allow_path_info=handler.allow_path_info,
         pre_condition=handler.pre_condition,
-        response_buffer_limit=handler.response_buffer_limit,
     )
     names = mapping.modules or _module_of_processor(mapping.script_processor)
     return _entry(mapping, names, settings, find, _restriction(mapping, settings))

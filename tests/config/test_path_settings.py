@@ -127,7 +127,7 @@ def test_every_field_of_the_smaller_sections_arrives(server: Server) -> None:
     """One attribute each, so that no two are mixed up."""
     server.write(
         """<system.webServer>
-  <cgi timeout="00:00:01" passAuthorization="true" createProcessAsUser="false" />
+  <cgi timeout="00:00:01" passAuthorization="true" />
   <serverRuntime appConcurrentRequestLimit="2" />
   <staticContent followSymbolicLinksOutsideRoot="true">
     <clientCache cacheControlCustom="public" httpExpires="Thu, 01 Jan 2032 00:00:00 GMT" setEtag="false" />
@@ -148,7 +148,7 @@ def test_every_field_of_the_smaller_sections_arrives(server: Server) -> None:
     configuration = server.configuration()
     settings = configuration.settings_for(application(configuration.snapshot, "/"), "/")
     cgi, static, filtering = settings.cgi, settings.static_content, settings.request_filtering
-    assert (cgi.timeout_seconds, cgi.pass_authorization, cgi.create_process_as_user) == (1, True, False)
+    assert (cgi.timeout_seconds, cgi.pass_authorization) == (1, True)
     assert settings.app_concurrent_request_limit == 2
     assert (static.follow_symbolic_links_outside_root, static.cache_control_custom) == (True, "public")
     assert (static.http_expires, static.set_etag) == ("Thu, 01 Jan 2032 00:00:00 GMT", False)

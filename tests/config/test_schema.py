@@ -64,6 +64,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
     assert {name for name, attribute in attributes() if attribute.ours and "Defaults/" not in name} == {
         "isolation/@mode",
         "applicationPools/add/@preloadApplications",
+        "applicationPools/add/processModel/@maxConcurrentRequests",
         "applicationPools/add/failure/@replayIdempotentRequests",
         "sites/site/application/@isolation",
         "cgi/@passAuthorization",

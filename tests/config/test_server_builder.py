@@ -21,7 +21,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         "",
         pools="""
         <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
-             enableConfigurationOverride="false" preloadApplications="true">
+             enableConfigurationOverride="false">
           <processModel idleTimeout="00:01:00" maxProcesses="2" shutdownTimeLimit="00:00:03"
              startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
           <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true">
@@ -40,7 +40,6 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         start_mode="AlwaysRunning",
         managed_pipeline_mode="Classic",
         enable_configuration_override=False,
-        preload_applications=True,
         idle_timeout_seconds=60,
         max_processes=2,
         shutdown_time_limit_seconds=3,
@@ -119,25 +118,24 @@ def test_defaults_of_sites_applications_and_virtual_directories(server: Server) 
             <logFile period="Hourly" logExtFileFlags="Host, Time" />
           </site>
           <siteDefaults serverAutoStart="false">
-            <limits maxConnections="5" connectionTimeout="00:00:09" maxUrlSegments="4" />
+            <limits maxConnections="5" connectionTimeout="00:00:09" />
             <logFile directory="../logs" enabled="false" truncateSize="1048576" maxLogLineLength="100" />
             <bindings><binding protocol="http" bindingInformation="*:81:" /></bindings>
           </siteDefaults>
-          <applicationDefaults isolation="Low" preloadEnabled="true" applicationPool="Two" />
+          <applicationDefaults isolation="Low" applicationPool="Two" />
         </sites></system.applicationHost>""",
         sites=False,
     )
     site = server.snapshot().sites[0]
     two, root = site.applications
     assert (two.path, two.pool_name, two.isolation) == ("/two", "Two", ApplicationIsolation.LOW)
-    assert (root.pool_name, root.isolation, root.preload_enabled) == ("One", ApplicationIsolation.HIGH, True)
+    assert (root.pool_name, root.isolation) == ("One", ApplicationIsolation.HIGH)
     assert [(f.path, f.physical_path, f.allow_sub_dir_config) for f in root.virtual_directories] == [
         ("/own", f"{server.root}/media", True),
         ("/", f"{server.root}/www", False),
     ]
     assert two.physical_path == f"{server.root}/other"
     assert (site.auto_start, site.limits.max_connections, site.limits.connection_timeout_seconds) == (False, 5, 9)
-    assert site.limits.max_url_segments == 4
     log = site.log_file
     assert (log.period, log.directory, log.enabled) == ("Hourly", f"{server.root}/logs", False)
     assert (log.fields, log.truncate_size, log.max_line_length) == (("time", "cs-host"), 1048576, 100)
@@ -156,12 +154,12 @@ def test_limits_of_the_listener(server: Server) -> None:
     """webLimits, times in seconds."""
     server.write(
         """<system.applicationHost><webLimits connectionTimeout="00:00:01" headerWaitTimeout="00:00:02"
-        minBytesPerSecond="0" maxGlobalBandwidth="1024" /></system.applicationHost>""",
+        minBytesPerSecond="0" /></system.applicationHost>""",
         sites=False,
     )
     limits = server.snapshot().web_limits
     assert (limits.connection_timeout_seconds, limits.header_wait_timeout_seconds) == (1, 2)
-    assert (limits.min_bytes_per_second, limits.max_global_bandwidth) == (0, 1024)
+    assert limits.min_bytes_per_second == 0
 
 
 def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
@@ -176,7 +174,7 @@ def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
         sites=False,
     )
     snapshot = server.snapshot()
-    assert (snapshot.sites[0].bindings, snapshot.sites[0].log_file.log_format) == ((), "W3C")
+    assert snapshot.sites[0].bindings == ()
     assert [line.partition("applicationHost.config:")[2] for line in snapshot.warnings] == [
         "4: binding/@protocol: isapy does not serve https yet; the binding is ignored",
         "5: binding/@protocol: isapy does not serve net.tcp yet; the binding is ignored",
