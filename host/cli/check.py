@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from host.bundled_files import bundled_folder
+from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_FAILED, CommandLineError
 from host.cli.patience import patience
 from host.config.errors import ConfigError, ConfigErrors
@@ -20,7 +20,11 @@ from host.config.store import check_tree, read_source
 def check(
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="The applicationHost.config; without it, the samples' own."),
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The applicationHost.config; without it conf/applicationHost.config, or else the samples' own.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output, for programs.")] = False,
 ) -> None:
@@ -33,7 +37,7 @@ def check(
 
     \b
     Example:
-        isapy check --config conf/applicationHost.config
+        isapy check --config mysite/conf/applicationHost.config
     """
     path = config or default_configuration()
     if not path.is_file():
@@ -46,11 +50,6 @@ def check(
         _show_text(path, errors, warnings)
     if errors:
         raise typer.Exit(EXIT_FAILED)
-
-
-def default_configuration() -> Path:
-    """The sample configuration that comes with isapy."""
-    return bundled_folder("conf") / "applicationHost.config"
 
 
 def _judge(path: Path) -> tuple[Sequence[ConfigError], Sequence[ConfigError]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
+from host.cli.default_configuration import SITE_CONFIGURATION
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.new_files import write_atomically
 from host.config.expansion import state_folder
@@ -137,6 +138,9 @@ def what_is_served(folder: Path) -> Iterator[str]:
     yield f"serving {folder.resolve()}"
     yield "    files           as they are; a folder without an index page is listed"
     yield f"    programs        {' '.join(PROGRAM_PATTERNS)} and everything in cgi-bin/ run as CGI ({programs} found)"
+    own = folder / SITE_CONFIGURATION
+    if own.is_file():
+        yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
     for path in not_executable[:5]:
         yield f"    not executable  {path.name}: it cannot run until you type  chmod +x {shlex.quote(str(path))}"
     if len(not_executable) > 5:

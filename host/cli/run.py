@@ -14,7 +14,7 @@ import typer
 import host
 from host.admin.location import control_socket
 from host.admin.unix_socket import living_pid
-from host.bundled_files import bundled_folder
+from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.folder_site import folder_configuration_path, what_is_served, write_folder_configuration
 from host.config.errors import ConfigErrors
@@ -58,11 +58,12 @@ def run(
 
     \b
     Ctrl-C ends it with all its processes; requests in hand are finished first.
-    Without FOLDER and --config it runs the sample configuration that comes with isapy.
+    Without FOLDER and --config it runs conf/applicationHost.config of the current folder,
+    and where there is none the samples that come with isapy.
 
     \b
     Examples:
-        isapy run                                   the samples, http://localhost:8080/
+        isapy run                                   this folder's site, else the samples
         isapy run ~/site                            that folder: files, and programs as CGI
         isapy run ~/site --bind 0.0.0.0 --port 80   the same for everybody
         isapy run --config conf/applicationHost.config --isolation iis5
@@ -79,7 +80,7 @@ def run(
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)
         port = None
     elif config is None:
-        config = bundled_folder("conf") / "applicationHost.config"
+        config = default_configuration()
     validate(config, mode, port or 0)
     if folder is not None and not quiet:
         for line in what_is_served(folder):

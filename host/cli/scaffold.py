@@ -13,13 +13,13 @@ import typer
 from host.bundled_files import bundled_folder
 from host.cli import templates
 from host.cli.configuration_text import NoPlaceFound, add_filter
+from host.cli.default_configuration import SITE_CONFIGURATION
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.new_files import write_atomically, write_new
 from host.config.errors import ConfigErrors
 from host.config.store import Source, build_snapshot, read_source
 
 PORT: Final = 8080
-CONFIGURATION: Final = Path("conf", "applicationHost.config")
 
 _PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -50,7 +50,7 @@ def init(
     """
     program = folder / "wwwroot" / "cgi-bin" / "hello.py"
     files = {
-        folder / CONFIGURATION: templates.fill(templates.APPLICATION_HOST, port=str(port)),
+        folder / SITE_CONFIGURATION: templates.fill(templates.APPLICATION_HOST, port=str(port)),
         folder / "wwwroot" / "index.html": templates.INDEX,
         program: templates.CGI_HELLO,
         folder / "README.md": templates.fill(templates.README, port=str(port)),
@@ -68,7 +68,7 @@ def init(
     typer.echo(f"    {folder / 'extensions'}{os.sep}   drop-in extensions")
     typer.echo(f"    {folder / 'filters'}{os.sep}   filters")
     typer.echo("Run it:")
-    typer.echo(f"    isapy run --config {folder / CONFIGURATION}")
+    typer.echo(f"    isapy run --config {folder / SITE_CONFIGURATION}")
 
 
 @new_app.command("extension")
@@ -80,8 +80,8 @@ def new_extension(name: PluginName, root: Root = Path()) -> None:
     path = _plugin_path(root, "extensions", name)
     write_new({path: templates.fill(templates.EXTENSION, name=name)})
     typer.echo(f"{path} answers *.{name}; try it:")
-    typer.echo(f"    isapy run --config {root / CONFIGURATION}")
-    typer.echo(f"    curl 'http://localhost:{_port(root / CONFIGURATION)}/x.{name}?name=you'")
+    typer.echo(f"    isapy run --config {root / SITE_CONFIGURATION}")
+    typer.echo(f"    curl 'http://localhost:{_port(root / SITE_CONFIGURATION)}/x.{name}?name=you'")
 
 
 @new_app.command("filter")
@@ -92,7 +92,7 @@ def new_filter(name: PluginName, root: Root = Path()) -> None:
     as it is. Filters run in the order in which they are listed.
     """
     path = _plugin_path(root, "filters", name)
-    config = root / CONFIGURATION
+    config = root / SITE_CONFIGURATION
     old = _read(config)
     new = _with_filter(config, old, name)
     header = "-".join(word.capitalize() for word in name.split("_") if word)
@@ -119,9 +119,9 @@ def _plugin_path(root: Path, folder: str, name: str) -> Path:
             "use small letters, digits and underscores, beginning with a letter, up to 40",
             EXIT_USAGE,
         )
-    if not (root / CONFIGURATION).is_file():
+    if not (root / SITE_CONFIGURATION).is_file():
         raise CommandLineError(
-            f"{root.absolute()} has no {CONFIGURATION}",
+            f"{root.absolute()} has no {SITE_CONFIGURATION}",
             ["isapy init FOLDER makes a site", "--root FOLDER says where yours is"],
         )
     if (bundled_folder(folder) / f"{name}.py").exists():

@@ -154,3 +154,11 @@ def test_files_that_are_no_configuration(site: Path, content: bytes) -> None:
     assert result.returncode == 1
     assert "error: " in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_in_a_sites_folder_its_own_configuration_is_judged(site: Path) -> None:
+    """Without --config, by the relative path that the folder offers."""
+    line = replace_in_config(site, 'applicationPool="DefaultAppPool"', 'applicationPool="Nobody"')
+    result = isapy("check", folder=site)
+    assert result.returncode == 1
+    assert f"{config_of(site)}:{line}: application/@applicationPool" in result.stdout

@@ -118,3 +118,10 @@ def test_programs_that_cannot_run_are_named(tmp_path: Path) -> None:
     assert f"chmod +x {tmp_path}/a.py" in text
     assert "b.cgi:" not in text
     assert "page.html" not in text
+
+
+def test_a_site_that_is_served_as_a_mere_folder_is_named(tmp_path: Path) -> None:
+    """Whoever made it with `isapy init` wanted its configuration to count."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "applicationHost.config").write_text("<configuration/>")
+    assert f"isapy run --config {tmp_path}/conf/applicationHost.config" in "\n".join(what_is_served(tmp_path))
