@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import uvloop
+
+_YOUNG_OBJECTS: Final = 20_000
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -16,3 +19,11 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         asyncio.run(main)
     else:
         uvloop.run(main)
+
+
+def settle_memory() -> None:
+    """Called when a process is ready: what it has now stays, so the collector need not look at it again; and it looks
+    at young objects less often than every 700 allocations, of which a busy process makes that many in 20 requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

@@ -14,7 +14,7 @@ from host.isolation.selection import model_for
 from host.listener.server import Listener
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
-from host.processes.event_loop import run_loop
+from host.processes.event_loop import run_loop, settle_memory
 from host.wire.control_messages import (
     AnyMessage,
     AskRequests,
@@ -137,6 +137,7 @@ class FrontProcess:
 
     async def _start(self, message: Configure) -> None:
         await self.configured(message)
+        settle_memory()
         self.channel.send(Ready())
 
     def _flush_logs(self) -> None:

@@ -13,7 +13,7 @@ from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
-from host.processes.event_loop import run_loop
+from host.processes.event_loop import run_loop, settle_memory
 from host.processes.spawn import become
 from host.wire.control_messages import (
     AnyMessage,
@@ -105,6 +105,7 @@ class WorkerProcess:
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         self._channel.send(Plugins(rows=self._engine.plugin_rows()))
+        settle_memory()
         self._channel.send(Ready())
         await self._end.wait()
         await self._engine.close()
