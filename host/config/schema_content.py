@@ -205,7 +205,7 @@ HTTP_PROTOCOL: Final = Section(
         elements=(
             Element(
                 name="customHeaders",
-                meaning="fields added to every response",
+                meaning="fields added to every response; the filter custom_headers obeys it",
                 collection=Collection(
                     remove="remove",
                     clear="clear",

@@ -173,7 +173,7 @@ REQUEST_FILTERING: Final = Section(
     path="system.webServer/security/requestFiltering",
     element=Element(
         name="requestFiltering",
-        meaning="requests that are refused before any handler sees them",
+        meaning="requests that are refused before any handler sees them; the filter request_filtering obeys it",
         attributes=(
             boolean("allowDoubleEscaping", False, "let URLs through that change when decoded twice (else 404.11)"),
             boolean("allowHighBitCharacters", True, "let characters above 127 through (else 404.12)"),

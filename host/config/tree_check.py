@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from host.config.carried_out import check_carried_out
 from host.config.directory_settings import folders_on_the_way, read_web_config
 from host.config.document import Document, Location
 from host.config.errors import ConfigError, ConfigErrors
@@ -89,7 +90,7 @@ class _TreeCheck:
         for location in sorted({(), *below}):
             placed = applicable(levels, (*target, *location), place.path)
             check_permissions(placed, self._server.document, place, self._problems)
-            sections_in_force(placed, self._problems)
+            check_carried_out(sections_in_force(placed, self._problems), self._problems)
 
     def _document(self, folder: str) -> Document | None:
         if folder not in self._documents:

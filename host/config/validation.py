@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 
 from host.config.bindings import parse_binding
+from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
 from host.config.errors import ValueProblem
 from host.config.expansion import root_folder
@@ -168,7 +169,7 @@ def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -
             path = application_path(application)
             below = {fragment.location for fragment in document.fragments if fragment.location[: len(path)] == path}
             for target in sorted({path, *below}):
-                sections_in_force(applicable(levels, target, path), problems)
+                check_carried_out(sections_in_force(applicable(levels, target, path), problems), problems)
 
 
 def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) -> None:
