@@ -87,8 +87,15 @@ def _html(request: Request, error: HttpError, is_detailed: bool) -> str:
     failure = getattr(error, "failure", "")
     if failure:
         parts.append(f"<h2>Traceback</h2><pre>{html.escape(failure)}</pre>")
-    parts.append("</section><footer>Only clients on this machine see these details (httpErrors/@errorMode).</footer>")
+    parts.append(f"</section><footer>{_audience(request)}</footer>")
     return _document(title, "".join(parts))
+
+
+def _audience(request: Request) -> str:
+    """Who gets to see such a page, for the operator who wonders what the world sees."""
+    if request.settings is not None and request.settings.http_errors.error_mode == "Detailed":
+        return "Every client sees these details (httpErrors errorMode=&quot;Detailed&quot;)."
+    return "Only clients on this machine see these details (httpErrors/@errorMode)."
 
 
 def _document(title: str, content: str) -> str:

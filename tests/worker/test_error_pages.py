@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from host.api import ApplicationInfo, Connection, HttpError, Request
+from host.config.model import HttpErrors, PathSettings
 from host.worker.error_pages import error_page
 from host.worker.plugin_error import PluginError
 from host.worker.request_body import ArrivedBody
@@ -47,6 +48,14 @@ def test_a_local_client_sees_the_cause_and_what_to_do() -> None:
     ):
         assert text in page
     assert "<script>" not in page
+
+
+def test_a_detailed_page_says_who_sees_it() -> None:
+    """With errorMode="Detailed" that is everybody, and the operator should know."""
+    asked = request()
+    assert b"Only clients on this machine" in bytes(error_page(asked, HttpError(404), is_detailed=True).body)  # type: ignore[arg-type]
+    asked.settings = PathSettings(http_errors=HttpErrors(error_mode="Detailed"))
+    assert b"Every client sees" in bytes(error_page(asked, HttpError(404), is_detailed=True).body)  # type: ignore[arg-type]
 
 
 def test_others_see_the_status_and_a_number() -> None:
