@@ -189,6 +189,10 @@ class ClientConnection(AnsweringSocket):
     def _wait_for_more(self) -> None:
         """What had come is worked up: pass the body on, and set the clock for what is to come."""
         exchange, context = self.exchange, self.context
+        if self.is_half_closed and self._is_input_missing():  # the rest never comes
+            self._drop_exchange("")
+            self.end(linger=False)
+            return
         if exchange is None:
             if self.http.phase is Phase.IDLE and self.http.reader.buffered_bytes and self.timer is not HEADER:
                 self.timer = HEADER
@@ -204,6 +208,11 @@ class ClientConnection(AnsweringSocket):
             send_body(exchange)
         if self.exchange is exchange:
             self.body_moved()
+
+    def _is_input_missing(self) -> bool:
+        """Whether the head or the body that is being read is not whole."""
+        exchange = self.exchange
+        return exchange is None or (exchange.body is not None and not exchange.body.is_complete)
 
     def body_moved(self) -> None:
         """The backlog of the body has changed (exchange.Client)."""

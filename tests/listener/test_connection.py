@@ -494,6 +494,20 @@ def test_pipelined_requests_of_a_half_closed_client_are_answered(front: RunningL
     assert client.read_to_end().count(b"hello") == 2
 
 
+@pytest.mark.parametrize("rest", [b"GET / HT", b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\nhalf"])
+def test_half_a_pipelined_request_of_a_half_closed_client_ends_the_connection(
+    front: RunningListener, rest: bytes
+) -> None:
+    """The rest cannot come: after the answer in hand the connection is closed at once, by no clock."""
+    worker, client = front.worker(), front.client()
+    client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n" + rest)
+    number, _ = worker.request()
+    client.socket.shutdown(socket.SHUT_WR)
+    worker.answer(number)
+    assert client.read_to_end().count(b"HTTP/1.1 ") == 1
+    worker.take(Kind.SESSION_END)  # and no request, nor the abort of one, before it
+
+
 def test_half_closing_between_requests_closes(front: RunningListener) -> None:
     """Nothing is in hand."""
     worker, client = front.worker(), front.client()
