@@ -226,6 +226,7 @@ def start_service(
     port: int | None = None,
     environment: dict[str, str] | None = None,
     expect_start: bool = True,
+    current_folder: Path = ROOT,
 ) -> RunningService:
     """Start isapy on that configuration and wait for its banner (or, if that is expected, for its end)."""
     port = port or free_port()
@@ -241,8 +242,10 @@ def start_service(
     elif arguments[:1] == ("run-folder",):  # isapy run FOLDER
         command = [sys.executable, "-m", "host", "run", str(config), "--port", str(port)]
         arguments = arguments[1:]
+    elif arguments[:1] == ("run-samples",):  # isapy run, where no configuration lies
+        command, arguments = [sys.executable, "-m", "host", "run", "--port", str(port)], arguments[1:]
     process = subprocess.Popen(
-        [*command, *arguments], cwd=ROOT, env=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        [*command, *arguments], cwd=current_folder, env=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
     service = RunningService(folder, config, port, process, full)
     started = threading.Event()
