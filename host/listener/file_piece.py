@@ -6,16 +6,14 @@ import os
 
 
 class FilePiece:
-    """`length` bytes from `offset`; its descriptor may still be on its way (-1). `is_granted`: its bytes have already
-    been given back to the worker's window."""
+    """`length` bytes from `offset`; its descriptor may still be on its way (-1)."""
 
-    __slots__ = ("descriptor", "is_granted", "length", "offset")
+    __slots__ = ("descriptor", "length", "offset")
 
-    def __init__(self, offset: int, length: int, *, is_granted: bool) -> None:
+    def __init__(self, offset: int, length: int) -> None:
         self.offset = offset
         self.length = length
         self.descriptor = -1
-        self.is_granted = is_granted
 
     def take_descriptor(self) -> int:
         """The descriptor, which is the caller's from now on."""

@@ -17,12 +17,11 @@ from host.http1.errors import ShortBodyError
 from host.http1.writer import BodyFraming
 from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
-from host.wire.frames import INITIAL_RESPONSE_WINDOW
+from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW
 from host.wire.request_dialogue import FlowWindow
 
 GRANT_STEP: Final = INITIAL_RESPONSE_WINDOW // 4
 SMALL_PIECE: Final = 64 * 1024  # a piece of a file up to this size is read and written with what stands before it
-FILES_AHEAD: Final = 4 * 1024 * 1024  # bytes of file pieces that may wait before their window is held back
 
 
 class Sink(Protocol):
@@ -44,7 +43,6 @@ class ResponseStream:
     """One response under way. `grant(bytes)` opens the worker's window."""
 
     __slots__ = (
-        "_ahead",
         "_consumed",
         "_exchange",
         "_framing",
@@ -69,7 +67,6 @@ class ResponseStream:
         self._line: deque[tuple[bytes, int] | FilePiece] = deque()  # bytes, and what they count in the window
         self._window = FlowWindow(INITIAL_RESPONSE_WINDOW)
         self._consumed = 0  # bytes to give back to the worker
-        self._ahead = 0  # bytes of file pieces in the line
         self._is_ended = False
         self._is_finished = False
         self._is_sending_file = False
@@ -92,16 +89,13 @@ class ResponseStream:
 
     def file(self, offset: int, length: int) -> FilePiece | None:
         """A piece of a file, to be given its descriptor; None when it is not sent. Raises WireError."""
-        self._window.spend(length)
+        self._window.spend(FILE_WINDOW_BYTES)
         prefix, allowed, suffix = self._framing.enclose(length)
-        self._consumed += length - allowed
         if not allowed:
+            self._consumed += FILE_WINDOW_BYTES
             return None
         self._append(prefix, 0)
-        piece = FilePiece(offset, allowed, is_granted=self._ahead <= FILES_AHEAD)
-        if piece.is_granted:
-            self._consumed += allowed
-        self._ahead += allowed
+        piece = FilePiece(offset, allowed)
         self.sent_bytes += allowed
         self._line.append(piece)
         self._append(suffix, 0)
@@ -146,12 +140,12 @@ class ResponseStream:
                     self._is_sending_file = sink.send_file(b"".join(ready), item, self._file_sent)
                     if self._is_sending_file:
                         ready = []
-                        self._leave(item)
+                        self._leave()
                     break
                 data = self._read_small(item)
                 if data is None:
                     return
-                self._leave(item)
+                self._leave()
             else:
                 data, charge = item
                 self._consumed += charge
@@ -163,11 +157,9 @@ class ResponseStream:
         if ready:
             sink.write(b"".join(ready))
 
-    def _leave(self, piece: FilePiece) -> None:
+    def _leave(self) -> None:
         self._line.popleft()
-        self._ahead -= piece.length
-        if not piece.is_granted:
-            self._consumed += piece.length
+        self._consumed += FILE_WINDOW_BYTES
 
     def _read_small(self, piece: FilePiece) -> bytes | None:
         try:

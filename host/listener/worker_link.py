@@ -18,7 +18,7 @@ from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
 from host.wire.codec import FrameDecoder
 from host.wire.errors import WireError
-from host.wire.frames import SIDE_PACKET, Kind
+from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
 
 _READ_BYTES: Final = 64 * 1024  # below the threshold from which malloc maps pages anew for every read
 _MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
@@ -98,11 +98,14 @@ class WorkerLink:
         loop.add_reader(side.fileno(), self._side_readable)
 
     def send(self, frame: bytes) -> None:
-        """Send this with everything else of the turn."""
+        """Send this with everything else of the turn, or with the frames before it when they are enough for a write."""
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
         self._queued.append(frame)
+        if len(self._queued) >= FRAMES_AT_ONCE and not self._unsent:
+            self._flush()
+            self._is_flush_due = True  # the one that was scheduled still comes
 
     def claim(self, exchange: Exchange, sequence: int, piece: FilePiece | None) -> None:
         """Give `piece` the descriptor that is sent with these numbers, now or when it comes; None drops it.

@@ -17,7 +17,8 @@ worker to front
     STARTED      a handler may begin to act on this request: it cannot be requeued any more
     RESPONSE     head, and the body's beginning or all of it; see `ResponseFrame`
     DATA         more of the response's body
-    FILE         a piece of an open file, see `FILE_BODY`; its descriptor comes over the side socket
+    FILE         a piece of an open file, see `FILE_BODY`; its descriptor comes over the side socket. It counts as
+                 FILE_WINDOW_BYTES in the window whatever its length: a waiting file costs a descriptor, not memory
     END          the response is complete; see `END_BODY`
     RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
     BODY_WINDOW  u32: the front may send that many more bytes of the request's body
@@ -37,8 +38,10 @@ PROTOCOL_VERSION: Final = 1
 HEADER: Final = Struct("<IIB")
 LENGTH: Final = Struct("<I")
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024  # a head is at most 16 MiB by IIS's range, ours are far smaller
+FRAMES_AT_ONCE: Final = 8  # a busy loop turn writes as soon as so many frames wait: the other side need not idle
 MAX_DATA_BYTES: Final = 64 * 1024  # bodies are cut into pieces of at most this size
 INITIAL_RESPONSE_WINDOW: Final = 1024 * 1024
+FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE counts in the response window
 INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
 
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from host.api import ClientGone, Request
 from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response_parts
-from host.wire.frames import INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag
+from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag
 from host.worker.request_body import ArrivedBody, StreamedBody
 
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
@@ -102,19 +102,14 @@ class Exchange:
             self._link.queue(encode(Kind.DATA, self.number, piece))
 
     async def send_file(self, descriptor: int, offset: int, length: int) -> None:
-        """A piece of an open file; the descriptor stays the caller's. Raises ClientGone.
-
-        Its bytes count against the window like any others, so a large file goes in several frames, each with a
-        duplicate of the descriptor.
-        """
-        end = offset + length
-        while offset < end:
-            count = min(await self._room(), end - offset)
-            self._window -= count
-            self._link.queue(encode_file(self.number, self._sequence, offset, count))
-            self._link.send_descriptor(self.number, self._sequence, os.dup(descriptor))
-            self._sequence += 1
-            offset += count
+        """A piece of an open file, however long; the descriptor stays the caller's. Raises ClientGone."""
+        if not length:
+            return
+        await self._room(FILE_WINDOW_BYTES)
+        self._window -= FILE_WINDOW_BYTES
+        self._link.queue(encode_file(self.number, self._sequence, offset, length))
+        self._link.send_descriptor(self.number, self._sequence, os.dup(descriptor))
+        self._sequence += 1
 
     def log(self, frame: LogFrame) -> None:
         """Change the log line; before `end` or `send_complete`, once."""
@@ -162,8 +157,8 @@ class Exchange:
         self._link.forget(self.number)
         return True
 
-    async def _room(self) -> int:
-        while self._window <= 0 and not self.is_gone and not self.is_done:
+    async def _room(self, wanted: int = 1) -> int:
+        while self._window < wanted and not self.is_gone and not self.is_done:
             self._window_waiter = asyncio.get_running_loop().create_future()
             await self._window_waiter
         if self.is_gone or self.is_done:

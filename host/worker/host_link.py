@@ -28,6 +28,7 @@ from host.wire.codec import (
 )
 from host.wire.errors import WireError
 from host.wire.frames import (
+    FILE_WINDOW_BYTES,
     INITIAL_BODY_WINDOW,
     INITIAL_RESPONSE_WINDOW,
     MAX_DATA_BYTES,
@@ -91,7 +92,7 @@ class Call:
     def add_piece(self, piece: bytes | FilePiece) -> None:
         """More of the answer's body. Raises WireError beyond the window."""
         if isinstance(piece, FilePiece):
-            self.window.spend(piece.length)
+            self.window.spend(FILE_WINDOW_BYTES)
             self.descriptors_to_come += 1
         else:
             self.window.spend(len(piece))
@@ -195,7 +196,7 @@ class HostLink:
                     if isinstance(piece, FilePiece):
                         descriptor = await self._descriptor(call, piece.sequence)
                         yield FileBody(descriptor, piece.offset, piece.length)
-                        taken += piece.length
+                        taken += FILE_WINDOW_BYTES
                     else:
                         yield piece
                         taken += len(piece)

@@ -16,7 +16,7 @@ from typing import Final
 
 from host.wire.codec import FrameDecoder
 from host.wire.errors import WireError
-from host.wire.frames import SIDE_PACKET, Kind
+from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
 
 _READ_BYTES: Final = 64 * 1024  # below malloc's mmap threshold: no page faults per read
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4 * array.array("i").itemsize)
@@ -61,8 +61,13 @@ class Link:
             self._loop.add_reader(self._side.fileno(), self._side_readable)
 
     def queue(self, frame: bytes) -> None:
-        """Send this with everything else of the turn."""
+        """Send this with everything else of the turn, or with the frames before it when they are enough for a write."""
         self._queued.append(frame)
+        if len(self._queued) >= FRAMES_AT_ONCE and not self._unsent:
+            is_due = self._flush_is_due
+            self._flush()
+            self._flush_is_due = is_due
+            return
         if not self._flush_is_due:
             self._flush_is_due = True
             self._loop.call_soon(self._flush)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from host.wire.control_messages import WorkerGone
-from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind
+from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW, Kind
 from tests.listener.running_listener import Client, RunningListener, TestWorker, open_descriptors
 
 Start = Callable[..., RunningListener]
@@ -101,16 +101,16 @@ def read_chunks(client: Client) -> bytes:
 
 
 def serve_file(worker: TestWorker, number: int, descriptor: int, offset: int, end: int) -> None:
-    """As a worker does: a piece per window, a duplicate of the descriptor with each."""
+    """In pieces, a duplicate of the descriptor with each, as many at a time as the window allows."""
     window, sequence = INITIAL_RESPONSE_WINDOW, 0
     while offset < end:
-        if not window:
+        if window < FILE_WINDOW_BYTES:
             _, body = worker.take(Kind.WINDOW)
             window += int.from_bytes(body, "little")
-        count = min(window, end - offset)
+        count = min(PIECE // 4, end - offset)
         worker.send_file(number, sequence, descriptor)
         worker.file(number, sequence, offset, count)
-        offset, sequence, window = offset + count, sequence + 1, window - count
+        offset, sequence, window = offset + count, sequence + 1, window - FILE_WINDOW_BYTES
     worker.end(number)
 
 
@@ -276,9 +276,9 @@ def test_frames_without_descriptors_have_a_limit(front: RunningListener) -> None
     client.get()
     number, _ = worker.request()
     worker.begin(number)
-    for sequence in range(1025):
+    for sequence in range(INITIAL_RESPONSE_WINDOW // FILE_WINDOW_BYTES + 1):
         worker.file(number, sequence, 0, 1)
-    assert "without their descriptors" in front.message(WorkerGone).broken
+    assert "more than its window" in front.message(WorkerGone).broken
 
 
 def test_a_client_that_leaves_during_a_file_frees_it(front: RunningListener, tmp_path: Path) -> None:

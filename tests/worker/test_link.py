@@ -40,8 +40,8 @@ def two_ends() -> tuple[End, End]:
 
 
 @pytest.mark.parametrize("plain", [False, True])
-def test_frames_of_one_turn_leave_in_one_write(plain: bool) -> None:
-    """Ten frames queued together are read together."""
+def test_frames_of_one_turn_leave_in_few_writes(plain: bool) -> None:
+    """Ten frames queued together: one write when there are enough, one at the end of the turn."""
 
     async def main() -> None:
         one, other = two_ends()
@@ -49,7 +49,7 @@ def test_frames_of_one_turn_leave_in_one_write(plain: bool) -> None:
         for number in range(1, 11):
             one.link.queue(encode(Kind.DATA, number, b"x"))
         await until(lambda: len(other.frames) == 10)
-        assert other.reads == 1
+        assert other.reads <= 2
 
     run(main(), plain=plain)
 
