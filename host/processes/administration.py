@@ -132,7 +132,8 @@ class Administration:
         old = set(pool.workers)
         pool.recycle(RecycleReason("recycle-on-demand", "asked for by the administrator"))
         await self._without(pool, old)
-        return commands.Done(text=f"pool {command.name} is recycled ({len(old)} workers replaced)")
+        replaced = f"{len(old)} worker{'' if len(old) == 1 else 's'} replaced" if old else "it has no workers now"
+        return commands.Done(text=f"pool {command.name} is recycled ({replaced})")
 
     async def _stop_service(self, _command: commands.StopService) -> Reply:
         asyncio.get_running_loop().call_later(0.05, self._stop)  # the answer goes out first

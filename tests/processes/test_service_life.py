@@ -178,7 +178,9 @@ def test_recycling_on_demand_replaces_the_worker_and_loses_no_request(tmp_path: 
         thread = threading.Thread(target=load)
         thread.start()
         for _ in range(3):
-            assert isinstance(service.ask(RecyclePool(name="DefaultAppPool")), Done)
+            assert service.ask(RecyclePool(name="DefaultAppPool")) == Done(
+                text="pool DefaultAppPool is recycled (1 worker replaced)"
+            )
         stop.set()
         thread.join()
         assert set(statuses) == {200}
