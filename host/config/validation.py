@@ -6,22 +6,25 @@ import errno
 import os
 import shlex
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
+from typing import TypeVar
 
 from host.config.bindings import parse_binding
 from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
 from host.config.errors import ValueProblem
 from host.config.expansion import root_folder
-from host.config.inheritance import Effective, overlay
+from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
-from host.config.model import Binding, Site, Snapshot
+from host.config.model import Application, Binding, Site, Snapshot, VirtualDirectory
 from host.config.path_settings import is_loadable_module
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
 from host.config.values import nearest_name
 from host.config.xml_reader import Node
+
+Part = TypeVar("Part", Application, VirtualDirectory)
 
 PLUGIN_GROUP = "isapy.plugins"
 """Entry point group in which installed distributions offer plugins."""
@@ -81,11 +84,9 @@ class _SiteCheck:
         if node is not None and not any(application.path == "/" for application in site.applications):
             remedy = 'add <application path="/"> with a virtualDirectory'
             self._problems.errors.append(node.error(f"site {site.name} has no root application", remedy))
-        for entry in effective.entries:
-            application = entry.effective
-            name = next(a.pool_name for a in site.applications if a.path == application.text("path"))
-            self._pool(application, name)
-            self._folders(application, site)
+        for own, application in _paired(effective.entries, site.applications):
+            self._pool(own, application.pool_name)
+            self._folders(own, application)
 
     def _pool(self, application: Effective, name: str) -> None:
         if name.lower() in self._pools or application.node is None:
@@ -96,16 +97,14 @@ class _SiteCheck:
         message = f'there is no application pool "{name}"'
         self._problems.errors.append(application.node.error(message, remedy, attribute="applicationPool"))
 
-    def _folders(self, application: Effective, site: Site) -> None:
-        node = application.node
-        if node is not None and not any(entry.effective.text("path") == "/" for entry in application.entries):
+    def _folders(self, effective: Effective, application: Application) -> None:
+        node = effective.node
+        if node is not None and not any(entry.effective.text("path") == "/" for entry in effective.entries):
             remedy = 'add <virtualDirectory path="/" physicalPath="..." />'
-            message = f"application {application.text('path')} of site {site.name} has no root virtual directory"
+            message = f"application {application.path} of site {application.site_name} has no root virtual directory"
             self._problems.errors.append(node.error(message, remedy))
-        shown = next(a for a in site.applications if a.path == application.text("path"))
-        physical_paths = {folder.path: folder.physical_path for folder in shown.virtual_directories}
-        for entry in application.entries:
-            self._folder(entry.effective, physical_paths[entry.effective.text("path")])
+        for own, folder in _paired(effective.entries, application.virtual_directories):
+            self._folder(own, folder.physical_path)
 
     def _folder(self, folder: Effective, path: str) -> None:
         node = folder.node_of("physicalPath")
@@ -119,6 +118,16 @@ class _SiteCheck:
             remedy = f"make it with: mkdir -p {shlex.quote(path)}, or correct the path"
             message = f"the folder {path} does not exist"
             self._problems.errors.append(node.error(message, remedy, attribute="physicalPath"))
+
+
+def _paired(entries: Iterable[Entry], built: Iterable[Part]) -> Iterator[tuple[Effective, Part]]:
+    """What each entry says, and what was built of it: in the order of the file, also when a path stands there twice
+    (which is an error of its own)."""
+    by_path: dict[str, list[Part]] = {}
+    for part in built:
+        by_path.setdefault(part.path, []).append(part)
+    for entry in entries:
+        yield entry.effective, by_path[entry.effective.text("path")].pop(0)
 
 
 def is_missing(path: str, *, folder: bool = False) -> bool:
