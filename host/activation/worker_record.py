@@ -35,6 +35,7 @@ class WorkerRecord:
     virtual_kilobytes: int = 0
     private_kilobytes: int = 0
     plugins: list[PluginRow] = field(default_factory=list)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)  # set while no ping waits for its Pong
 
     def step(self, event: WorkerEvent) -> tuple[WorkerCommand, ...]:
         """Ask the table; the caller carries the commands out."""
@@ -49,6 +50,7 @@ class WorkerRecord:
     def ping(self, now: float) -> None:
         """Ask it whether it is well."""
         self.last_ping_at = now
+        self.answered.clear()
         self.channel.send(Ping(number=int(now * 1000)))
 
     def has_answered(self, pong: Pong, now: float) -> None:
@@ -57,6 +59,7 @@ class WorkerRecord:
         self.requests_served = pong.requests_served
         self.requests_in_hand = pong.requests_in_hand
         self.idle_since = now - pong.idle_seconds
+        self.answered.set()
 
     def facts(self, now: float) -> WorkerFacts:
         """What the policies look at."""

@@ -137,16 +137,19 @@ class PoolRow(Row, frozen=True, kw_only=True):
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
-    """`state`: Starting, Running, Stopping. `name` is `<pool>#<number>`; times in seconds, memory in kilobytes."""
+    """`state`: Starting, Running, Stopping. `name` is `<pool>#<number>`; times in seconds, memory in kilobytes.
+
+    None: not known (the processes of IIS 5 isolation mode tell no counters).
+    """
 
     process_id: int
     name: str
     pool: str
     state: str
-    requests_served: int = 0
-    requests_in_hand: int = 0
+    requests_served: int | None = 0
+    requests_in_hand: int | None = 0
     age_seconds: float = 0.0
-    idle_seconds: float = 0.0
+    idle_seconds: float | None = 0.0
     memory_kilobytes: int = 0
 
 

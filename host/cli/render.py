@@ -48,10 +48,10 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("PID", lambda row: row.process_id, True),
         Column("NAME", lambda row: row.name),
         Column("STATE", lambda row: row.state),
-        Column("SERVED", lambda row: row.requests_served, True),
-        Column("IN HAND", lambda row: row.requests_in_hand, True),
+        Column("SERVED", lambda row: _known(row.requests_served), True),
+        Column("IN HAND", lambda row: _known(row.requests_in_hand), True),
         Column("AGE", lambda row: span(row.age_seconds), True),
-        Column("IDLE", lambda row: span(row.idle_seconds), True),
+        Column("IDLE", lambda row: "-" if row.idle_seconds is None else span(row.idle_seconds), True),
         Column("MEMORY", lambda row: f"{row.memory_kilobytes / 1024:.1f} MB", True),
     ),
     Requests: (
@@ -104,6 +104,10 @@ def span(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
+
+
+def _known(number: int | None) -> object:
+    return "-" if number is None else number
 
 
 def safe(value: object) -> Text:

@@ -16,6 +16,7 @@ from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
+from host.activation.worker_transitions import WorkerState
 from host.admin import commands
 from host.admin.commands import Command, Failed, Reply
 from host.config.model import Site, Snapshot
@@ -25,6 +26,7 @@ from host.wire.control_messages import PluginRow, RequestRow
 _NO_POOLS: Final = "isapy runs in IIS 5 isolation mode, which has no application pools"
 _SWITCH_REMEDY: Final = 'switch with <isolation mode="WorkerProcess" /> or --isolation workerprocess'
 _END_WAIT_SECONDS: Final = 100.0
+_COUNTERS_SECONDS: Final = 0.5
 
 
 class Administration:
@@ -89,6 +91,7 @@ class Administration:
         return commands.Pools(rows=[_pool_row(pool, queued) for pool in self._topology.pools.values()])
 
     async def _workers(self, _command: commands.ListWorkers) -> Reply:
+        await _ask_workers(self._topology)
         return commands.Workers(rows=[*_worker_rows(self._topology), *_iis5_rows(self._topology)])
 
     async def _requests(self, command: commands.ListRequests) -> Reply:
@@ -191,6 +194,21 @@ def _pool_row(pool: PoolSupervisor, queued: dict[str, int]) -> commands.PoolRow:
     )
 
 
+async def _ask_workers(topology: Topology) -> None:
+    """Have every worker tell its counters now; one that does not answer at once is shown as it was."""
+    waiting = []
+    for pool in topology.pools.values():
+        for worker in pool.workers.values():
+            if worker.state is WorkerState.RUNNING and not worker.is_lost:
+                if worker.last_pong_at >= worker.last_ping_at:  # or a ping is on its way, and its time limit runs
+                    worker.ping(pool.now)
+                waiting.append(asyncio.ensure_future(worker.answered.wait()))
+    if waiting:
+        _, late = await asyncio.wait(waiting, timeout=_COUNTERS_SECONDS)
+        for wait in late:
+            wait.cancel()
+
+
 def _worker_rows(topology: Topology) -> Iterator[commands.WorkerRow]:
     for pool in topology.pools.values():
         for worker in pool.workers.values():
@@ -209,7 +227,7 @@ def _worker_rows(topology: Topology) -> Iterator[commands.WorkerRow]:
 
 
 def _iis5_rows(topology: Topology) -> Iterator[commands.WorkerRow]:
-    """inetinfo and the dllhosts are the workers of IIS 5 isolation mode."""
+    """inetinfo and the dllhosts, the workers of IIS 5 isolation mode. Nobody pings them: they tell no counters."""
     hosts = [(dllhost.slot.title, dllhost.pid) for dllhost in topology.dllhosts.values() if dllhost.pid]
     if topology.model.front_runs_plugins:
         hosts.insert(0, (topology.front.slot.title, topology.front.pid))
@@ -219,6 +237,9 @@ def _iis5_rows(topology: Topology) -> Iterator[commands.WorkerRow]:
             name=title,
             pool="",
             state="Running",
+            requests_served=None,
+            requests_in_hand=None,
+            idle_seconds=None,
             age_seconds=_age_of(pid),
             memory_kilobytes=_memory_of(pid),
         )

@@ -126,6 +126,32 @@ def test_nothing_to_list_is_said_on_standard_error(capsys: pytest.CaptureFixture
     assert json.loads(shown(capsys, Workers(rows=[]), as_json=True)) == []
 
 
+def test_what_is_not_known_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not a zero, which would be a number."""
+    row = WorkerRow(
+        process_id=1,
+        name="inetinfo",
+        pool="",
+        state="Running",
+        requests_served=None,
+        requests_in_hand=None,
+        idle_seconds=None,
+    )
+    show(Workers(rows=[row]))
+    assert capsys.readouterr().out.split("\n")[1].split() == [
+        "1",
+        "inetinfo",
+        "Running",
+        "-",
+        "-",
+        "0",
+        "s",
+        "-",
+        "0.0",
+        "MB",
+    ]
+
+
 def test_a_url_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences that a client sent are made visible."""
     text = shown(capsys, Requests(rows=[request_row("/\x1b[2J\x07\u202eabc")]))

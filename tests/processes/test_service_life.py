@@ -14,7 +14,17 @@ import psutil
 import pytest
 
 from host.admin.client import CommandFailed
-from host.admin.commands import Done, ListPools, Pools, RecyclePool, StartPool, StopPool, StopService
+from host.admin.commands import (
+    Done,
+    ListPools,
+    ListWorkers,
+    Pools,
+    RecyclePool,
+    StartPool,
+    StopPool,
+    StopService,
+    Workers,
+)
 from tests.running_service import WAIT_SECONDS, RunningService, running, start_service
 from tests.sample_site import write_program, write_site
 
@@ -232,6 +242,44 @@ def test_the_pools_list_says_state_and_reason(tmp_path: Path) -> None:
         states = {row.name: (row.state, row.reason) for row in reply.rows}
         assert states["Shop"] == ("Stopped", "Disabled")
         assert states["DefaultAppPool"] == ("Started", "")
+
+
+def test_the_workers_list_counts_the_request_of_a_moment_ago(tmp_path: Path) -> None:
+    """The workers are asked, so that nobody looks at numbers of the last ping."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        for served in (1, 2, 3):
+            service.get("/a.where")
+            reply = service.ask(ListWorkers())
+            assert isinstance(reply, Workers)
+            assert [(row.state, row.requests_served, row.requests_in_hand) for row in reply.rows] == [
+                ("Running", served, 0)
+            ]
+
+
+def test_a_stuck_worker_does_not_hold_up_the_workers_list(tmp_path: Path) -> None:
+    """It is shown with what was last known of it, every time it is asked for."""
+    with running(tmp_path, write_site(tmp_path)) as service:
+        stuck = json.loads(service.get("/a.where").body)["pid"]
+        os.kill(stuck, signal.SIGSTOP)
+        try:
+            replies = [service.ask(ListWorkers()) for _ in range(2)]
+        finally:
+            os.kill(stuck, signal.SIGCONT)
+        assert [[row.process_id for row in reply.rows] for reply in replies if isinstance(reply, Workers)] == [
+            [stuck],
+            [stuck],
+        ]
+
+
+def test_processes_without_pings_show_no_counters(tmp_path: Path) -> None:
+    """In IIS 5 isolation mode nothing is better than a zero that is wrong."""
+    with running(tmp_path, write_site(tmp_path), "--isolation", "iis5") as service:
+        service.get("/a.where")
+        reply = service.ask(ListWorkers())
+        assert isinstance(reply, Workers)
+        assert {(row.requests_served, row.requests_in_hand, row.idle_seconds) for row in reply.rows} == {
+            (None, None, None)
+        }
 
 
 def test_stop_over_the_control_socket_ends_the_service(tmp_path: Path) -> None:
