@@ -23,7 +23,7 @@ from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pipeline import Pipeline
 from host.worker.plan import ListedFilter, compile_plan
-from host.worker.plugins import FILTER, MODULE, Plugin, Plugins, ReportEvent, WorkerFacts
+from host.worker.plugins import FILTER, MODULE, NOT_LISTED, Plugin, Plugins, ReportEvent, WorkerFacts
 from host.worker.preconditions import holds
 from host.worker.raw_data import see_raw_data
 from host.worker.routes import Routes
@@ -169,8 +169,9 @@ class Engine:
         return 0.0 if self._channel.requests_in_hand else self._loop.time() - self._channel.idle_since
 
     def plugin_rows(self) -> list[PluginRow]:
-        """What became of every plugin."""
-        return self._plugins.rows()
+        """What became of every plugin. Where filters do not run, files that could be filters are not worth a row."""
+        rows = self._plugins.rows()
+        return rows if self._runs_filters else [row for row in rows if row.state != NOT_LISTED]
 
     async def probe(self) -> None:
         """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""

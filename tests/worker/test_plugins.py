@@ -180,6 +180,18 @@ def test_a_raw_data_filter_is_refused_in_worker_process_mode(site: Site) -> None
     assert len(site.told("filter-refused")) == 1
 
 
+def test_where_no_filter_runs_none_is_called_not_listed(site: Site) -> None:
+    """A dllhost runs no filters, listed or not: a row that says "add it" would send the operator the wrong way."""
+    site.filter("spare", "def on_log(request, entry): pass")
+
+    async def main(*, runs_filters: bool) -> dict[str, str]:
+        engine = await site.start(runs_filters=runs_filters)
+        return {row.name: row.state for row in engine.plugin_rows()}
+
+    assert run(main(runs_filters=True))["spare"] == "loaded"
+    assert "spare" not in run(main(runs_filters=False))
+
+
 def test_a_listed_filter_without_a_file_is_reported(site: Site) -> None:
     """The name is said; requests go on."""
     site.filters.append('<filter name="ghost" />')
