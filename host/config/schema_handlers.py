@@ -149,7 +149,9 @@ ISAPI_FILTERS: Final = Section(
                     ),
                     string("path", "its file", expansion=Expansion.PATH),
                     boolean("enabled", True, "false: it is not loaded"),
-                    boolean("enableCache", False, "the filter lets responses enter the listener's cache (there is none yet)"),
+                    boolean(
+                        "enableCache", False, "the filter lets responses enter the listener's cache (there is none yet)"
+                    ),
                     string("preCondition", "comma list that must hold", case_sensitive=True),
                 ),
             ),
