@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -230,6 +231,11 @@ WEB_CONFIGS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
+def web_config_of(section: str) -> str:
+    """The section stands in line 3."""
+    return f"<configuration>\n<system.webServer>\n{section}\n</system.webServer>\n</configuration>\n"
+
+
 @pytest.mark.parametrize("name", WEB_CONFIGS)
 def test_check_tells_what_is_wrong_in_a_web_config(tmp_path: Path, name: str) -> None:
     """Its own file and line; the server's file is in order."""
@@ -237,7 +243,7 @@ def test_check_tells_what_is_wrong_in_a_web_config(tmp_path: Path, name: str) ->
     config.write_text(config.read_text().replace("</configuration>", LOCKED))
     section, place, message, remedy = WEB_CONFIGS[name]
     web_config = tmp_path / "wwwroot" / "folder" / "web.config"
-    web_config.write_text(f"<configuration>\n<system.webServer>\n{section}\n</system.webServer>\n</configuration>\n")
+    web_config.write_text(web_config_of(section))
     mistake = Mistake("", "", place, message, remedy)
     assert_told(check(config), web_config, {name: (3, mistake)})
 
@@ -245,7 +251,9 @@ def test_check_tells_what_is_wrong_in_a_web_config(tmp_path: Path, name: str) ->
 @pytest.fixture(scope="module", params=MODES)
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp(request.param)
-    with running(folder, write_site(folder), "--isolation", request.param) as started:
+    config = write_site(folder)
+    config.write_text(config.read_text().replace("</configuration>", LOCKED))
+    with running(folder, config, "--isolation", request.param) as started:
         started.get("/shop/a.where")
         yield started
 
@@ -281,8 +289,36 @@ def test_a_broken_file_that_is_saved_changes_nothing(service: RunningService, go
     assert service.get("/media/note.txt").text == "a note\n"
 
 
+@pytest.mark.parametrize("name", WEB_CONFIGS)
+def test_a_broken_web_config_that_is_saved_is_told_and_breaks_its_folder_at_most(
+    service: RunningService, name: str
+) -> None:
+    """A folder whose file was good keeps its settings; one whose file never was answers 500.19. Both say the line."""
+    section, place, message, remedy = WEB_CONFIGS[name]
+    text = web_config_of(section)
+    root = service.folder / "wwwroot"
+    known, fresh = root / f"known-{name.replace(' ', '-')}", root / f"fresh-{name.replace(' ', '-')}"
+    for folder in (known, fresh):
+        folder.mkdir()
+        (folder / "page.html").write_text("a page\n")
+    (known / "web.config").write_text(web_config_of('<directoryBrowse enabled="false" />'))
+    assert service.get(f"/{known.name}/page.html").text == "a page\n"
+    (known / "web.config").write_text(text)
+    (fresh / "web.config").write_text(text)
+    service.wait_until_answered(
+        f"/{known.name}/page.html", lambda: service.has_event(f"{known}/web.config:3: {place}: ", remedy)
+    )
+    assert service.get(f"/{known.name}/page.html").text == "a page\n"
+    answer = service.get(f"/{fresh.name}/page.html")
+    assert (answer.status, "500.19" in answer.text) == (500, True)
+    assert [
+        word for word in (f"{fresh}/web.config:3: {place}: ", message, remedy) if word not in unescape(answer.text)
+    ] == []
+    assert service.get("/").status == 200
+
+
 def test_a_file_that_is_removed_changes_nothing_until_it_is_back(service: RunningService, good: str) -> None:
-    """An editor that moves the file away for a moment is no outage."""
+    """An editor that moves the file away for a moment is no outage. Last here, because the workers are replaced."""
     service.config.unlink()
     service.wait_for_event("configuration-refused", f"{service.config}:1: it cannot be read")
     assert service.get("/").status == 200
