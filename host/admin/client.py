@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,8 @@ def call(path: str | Path, command: Command, timeout: float = TIMEOUT_SECONDS) -
     try:
         with connect(path, timeout) as connection:
             _check_owner(connection, path)
-            connection.sendall(encode(command))
+            with suppress(BrokenPipeError, ConnectionResetError):  # it refuses us unheard: its answer says why
+                connection.sendall(encode(command))
             reply = _read_reply(connection)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         raise ServiceNotRunning(

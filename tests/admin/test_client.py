@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from host.admin.client import CommandFailed, ControlError, ServiceNotRunning, call
-from host.admin.commands import LENGTH, Done, Failed, GetStatus
+from host.admin.commands import LENGTH, Done, Failed, GetStatus, RecyclePool, encode
 from host.admin.unix_socket import listen
 from tests.admin.running_server import running_server
 
@@ -87,3 +87,14 @@ def test_an_answer_that_is_none(tmp_path: Path, raw_answer: bytes, message: str)
 
     with odd_service(tmp_path / "a.sock", behave), pytest.raises(ControlError, match=message):
         call(tmp_path / "a.sock", GetStatus(), timeout=10)
+
+
+def test_a_refusal_that_came_before_the_command_was_sent_is_heard(tmp_path: Path) -> None:
+    """The service closes without reading; the caller is told why, not that its pipe broke."""
+    refusal = encode(Failed(message="only root may command it", remedy="use sudo"))
+    too_long_for_a_buffer = RecyclePool(name="x" * 8_000_000)
+    with (
+        odd_service(tmp_path / "a.sock", lambda connection: connection.sendall(refusal)),
+        pytest.raises(CommandFailed, match="only root may command it"),
+    ):
+        call(tmp_path / "a.sock", too_long_for_a_buffer)
