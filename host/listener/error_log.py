@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 
 from host.config.model import LogFile
 from host.http1.request_head import RequestHead
-from host.logs.record import REASONS, RefusalRecord, RequestRecord
+from host.logs.record import REASONS, RecordParts, RefusalRecord
 
 _MAX_VERB: Final = 255
 _MAX_TARGET: Final = 4096
@@ -15,7 +15,7 @@ _MAX_TARGET: Final = 4096
 class Log(Protocol):
     """Where the listener's records go (host.logs.writer.LogWriter)."""
 
-    def request(self, record: RequestRecord, log_file: LogFile) -> None:
+    def request(self, record: RecordParts, log_file: LogFile) -> None:
         """One answered request, for its site's log."""
 
     def refusal(self, record: RefusalRecord) -> None:

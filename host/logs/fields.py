@@ -1,10 +1,10 @@
 """The columns of a W3C extended log: names, IIS's flag names, order, and where each value comes from.
 
 A value is an expression, so that `w3c.py` can compile one formatter for the columns of a site and no request pays for
-a column that nobody selected. An expression may use: `record` (a RequestRecord), `day` and `clock` (its date and time
-in UTC), `stem` and `query` (the halves of its target, made safe), `text` (makes a value safe for one column), `word`
-(the same, cached, for values of which there are few), `site` (what s-sitename shows for a record), `computer`
-(s-computername), and `header` (request header fields by lower-case name, made safe).
+a column that nobody selected. An expression may use: the fields of a RequestRecord by their names, `day` and `clock`
+(its date and time in UTC), `stem` and `query` (the halves of its target, made safe), `text` (makes a value safe for one
+column), `word` (the same, cached, for values of which there are few), `site` (what s-sitename shows for an id and a
+name), `computer` (s-computername), and `header` (request header fields by lower-case name, made safe).
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ class Column(NamedTuple):
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("date", "Date", True, "day"),
     Column("time", "Time", True, "clock"),
-    Column("s-sitename", "SiteName", False, "site(record)"),
+    Column("s-sitename", "SiteName", False, "site(site_id, site_name)"),
     Column("s-computername", "ComputerName", False, "computer"),
-    Column("s-ip", "ServerIP", True, "record.server_ip or '-'"),
-    Column("cs-method", "Method", True, "word(record.method)"),
+    Column("s-ip", "ServerIP", True, "server_ip or '-'"),
+    Column("cs-method", "Method", True, "word(method)"),
     Column("cs-uri-stem", "UriStem", True, "stem or '-'"),
     Column("cs-uri-query", "UriQuery", True, "query or '-'"),
-    Column("s-port", "ServerPort", True, "record.server_port"),
-    Column("cs-username", "UserName", True, "text(record.user_name) if record.user_name else '-'"),
-    Column("c-ip", "ClientIP", True, "record.client_ip or '-'"),
-    Column("cs-version", "ProtocolVersion", False, "word(record.http_version)"),
+    Column("s-port", "ServerPort", True, "server_port"),
+    Column("cs-username", "UserName", True, "text(user_name) if user_name else '-'"),
+    Column("c-ip", "ClientIP", True, "client_ip or '-'"),
+    Column("cs-version", "ProtocolVersion", False, "word(http_version)"),
     Column("cs(User-Agent)", "UserAgent", True, "header.get(b'user-agent', '-')", "user-agent"),
     Column("cs(Cookie)", "Cookie", False, "header.get(b'cookie', '-')", "cookie"),
     Column("cs(Referer)", "Referer", True, "header.get(b'referer', '-')", "referer"),
     Column("cs-host", "Host", False, "header.get(b'host', '-')", "host"),
-    Column("sc-status", "HttpStatus", True, "record.status"),
-    Column("sc-substatus", "HttpSubStatus", True, "record.substatus"),
-    Column("sc-win32-status", "Win32Status", True, "record.win32_status"),
-    Column("sc-bytes", "BytesSent", False, "record.bytes_sent"),
-    Column("cs-bytes", "BytesRecv", False, "record.bytes_received"),
-    Column("time-taken", "TimeTaken", True, "record.time_taken_ms"),
+    Column("sc-status", "HttpStatus", True, "status"),
+    Column("sc-substatus", "HttpSubStatus", True, "substatus"),
+    Column("sc-win32-status", "Win32Status", True, "win32_status"),
+    Column("sc-bytes", "BytesSent", False, "bytes_sent"),
+    Column("cs-bytes", "BytesRecv", False, "bytes_received"),
+    Column("time-taken", "TimeTaken", True, "time_taken_ms"),
 )
 """Every column in the order in which a line shows them (selected ones only)."""
 

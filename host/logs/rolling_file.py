@@ -77,6 +77,14 @@ class RollingFile:
             self._turn(quarter)
         self.lines.append(line)
 
+    def extend(self, lines: list[str], times: list[float]) -> None:
+        """Take lines, each of the time at its place; not one by one when all are of one quarter of an hour."""
+        if {int(at) // QUARTER_HOUR_SECONDS for at in (min(times), max(times))} == {self._quarter}:
+            self.lines += lines
+            return
+        for line, at in zip(lines, times, strict=True):
+            self.append(line, at)
+
     def flush(self, now: float) -> None:
         """Write what has been collected."""
         batch, self.lines = "".join(self.lines), []

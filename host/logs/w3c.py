@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 from host.logs.fields import COLUMNS_BY_NAME, Column
-from host.logs.record import RequestRecord
+from host.logs.record import RecordParts, RequestRecord
 
 SOFTWARE: Final = "isapy"
 
-FormatLine = Callable[[RequestRecord], str]
-"""Turns a record into its line, line end included."""
+FormatLine = Callable[[RecordParts], str]
+"""Turns a record (or its parts in their order) into its line, line end included."""
 
 _FORMATTER: Final = """\
 def make(text, word, header_text, find_headers, stamp, site, computer):
@@ -26,7 +26,8 @@ def make(text, word, header_text, find_headers, stamp, site, computer):
 
     def format_line(record):
         nonlocal last_second, day, clock, last_fields, header
-        second = int(record.ended_at)
+        {fields} = record
+        second = int(ended_at)
         if second != last_second:
             last_second = second
             day, clock = stamp(second)
@@ -35,14 +36,13 @@ def make(text, word, header_text, find_headers, stamp, site, computer):
     return format_line
 """
 _SPLIT_TARGET: Final = """\
-        target = record.target
         if not target.isprintable() or " " in target:
             target = text(target)
         stem, _, query = target.partition("?")
 """
 _SPLIT_HEADERS: Final = """\
-        if record.raw_fields != last_fields:
-            last_fields = record.raw_fields
+        if raw_fields != last_fields:
+            last_fields = raw_fields
             header = {}
             for name, value in find_headers(b"\\n" + last_fields):
                 header[name.lower()] = header_text(value)
@@ -109,7 +109,7 @@ def _source(columns: Sequence[Column]) -> str:
     if any(column.header for column in columns):
         steps.append(_SPLIT_HEADERS)
     line = " ".join(f"{{{column.expression}}}" for column in columns)
-    return _FORMATTER.format(prepare="".join(steps), line=line)
+    return _FORMATTER.format(fields=", ".join(RequestRecord._fields), prepare="".join(steps), line=line)
 
 
 def _header_finder(columns: Sequence[Column]) -> Callable[[bytes], list[tuple[bytes, bytes]]]:
@@ -118,9 +118,9 @@ def _header_finder(columns: Sequence[Column]) -> Callable[[bytes], list[tuple[by
     return re.compile(rf"\n({names}):[ \t]*([^\r\n]*)".encode(), re.IGNORECASE).findall
 
 
-def _site_id(record: RequestRecord) -> str:
-    return f"W3SVC{record.site_id}"
+def _site_id(site_id: int, _site_name: str) -> str:
+    return f"W3SVC{site_id}"
 
 
-def _site_name(record: RequestRecord) -> str:
-    return column_text(record.site_name)
+def _site_name(_site_id: int, site_name: str) -> str:
+    return column_text(site_name)

@@ -34,7 +34,7 @@ from host.isolation.worker_isolation import WorkerProcessIsolation
 from host.listener.bindings import EndpointRoutes, RoutingTable
 from host.listener.context import RawDataHook
 from host.listener.server import Listener
-from host.logs.record import RefusalRecord, RequestRecord
+from host.logs.record import RecordParts, RefusalRecord, RequestRecord
 from host.wire.codec import (
     FrameDecoder,
     decode_request,
@@ -81,8 +81,8 @@ class RecordingLog:
         self.requests: queue.Queue[RequestRecord] = queue.Queue()
         self.refusals: queue.Queue[RefusalRecord] = queue.Queue()
 
-    def request(self, record: RequestRecord, log_file: LogFile) -> None:
-        self.requests.put(record)
+    def request(self, record: RecordParts, log_file: LogFile) -> None:
+        self.requests.put(RequestRecord._make(record))
 
     def refusal(self, record: RefusalRecord) -> None:
         self.refusals.put(record)

@@ -7,6 +7,7 @@ from host.listener.error_log import Address
 from host.listener.exchange import Exchange
 from host.listener.request_body import RequestBody
 from host.listener.request_record import request_record
+from host.logs.record import RequestRecord
 from host.wire.frames import LogFrame
 from tests.listener.running_listener import Sizes, routing
 
@@ -20,7 +21,7 @@ def exchange() -> Exchange:
 
 def test_a_record_holds_what_the_log_can_ask_for() -> None:
     """Text as it came; times in the log's units."""
-    record = request_record(exchange(), ADDRESS, (404, 3, 2), 500, 1e9, 2.5)
+    record = RequestRecord._make(request_record(exchange(), ADDRESS, (404, 3, 2), 500, 1e9, 2.5))
     assert (record.ended_at, record.time_taken_ms) == (1e9, 500)
     assert (record.site_id, record.site_name) == (1, "Default Web Site")
     assert (record.client_ip, record.server_ip, record.server_port) == ("10.0.0.2", "10.0.0.1", 80)
@@ -35,13 +36,13 @@ def test_bytes_of_the_body_count_as_received() -> None:
     it = exchange()
     it.body = RequestBody()
     it.body.receive(b"12345")
-    assert request_record(it, ADDRESS, (200, 0, 0), 0, 0.0, 2.0).bytes_received == 35
+    assert RequestRecord._make(request_record(it, ADDRESS, (200, 0, 0), 0, 0.0, 2.0)).bytes_received == 35
 
 
 def test_a_workers_changes_are_applied() -> None:
     """An empty text leaves a field, `-` empties it."""
     it = exchange()
     it.log = LogFrame("anna", "-", "", "PUT", "", "201", "")
-    record = request_record(it, ADDRESS, (200, 0, 5), 0, 0.0, 2.0)
+    record = RequestRecord._make(request_record(it, ADDRESS, (200, 0, 5), 0, 0.0, 2.0))
     assert (record.user_name, record.client_ip, record.server_ip) == ("anna", "", "10.0.0.1")
     assert (record.method, record.target, record.status, record.win32_status) == ("PUT", "/a?b", 201, 5)

@@ -167,3 +167,14 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path, reports: Reports) -> No
     assert target.read_text() == "precious"
     assert len(reports) == 1
     file.close(NOON)
+
+
+def test_a_batch_across_midnight_goes_to_two_files(tmp_path: Path, reports: Reports) -> None:
+    """Lines that come together are told apart by their times."""
+    file = daily(tmp_path, reports)
+    file.extend(["one\n", "two\n"], [MIDNIGHT - 2, MIDNIGHT - 1])
+    file.extend(["three\n", "four\n"], [MIDNIGHT - 0.01, MIDNIGHT])
+    file.flush(MIDNIGHT)
+    file.close(MIDNIGHT)
+    assert (tmp_path / "u_ex240502.log").read_text().splitlines()[1:] == ["one", "two", "three"]
+    assert (tmp_path / "u_ex240503.log").read_text().splitlines()[1:] == ["four"]

@@ -143,3 +143,16 @@ def test_default_log_file_of_the_model_has_no_columns_to_show(tmp_path: Path, cl
     writer.request(request_record(), LogFile(directory=str(tmp_path)))
     writer.close()
     assert (tmp_path / "W3SVC1" / "u_ex240502.log").read_text().endswith("#Fields: \n\n")
+
+
+def test_many_records_between_two_flushes_keep_their_order(tmp_path: Path, clock: Clock) -> None:
+    """Records are formatted in batches, more than one here; a long line among them is cut alone."""
+    writer = LogWriter(str(tmp_path), clock, report=failing_report)
+    settings = log_file(tmp_path, fields=("cs-uri-stem",), max_line_length=100)
+    targets = [f"/{number}" if number != 200 else "/" + "x" * 500 for number in range(300)]
+    for target in targets:
+        writer.request(request_record(target=target), settings)
+    writer.flush()
+    text = (tmp_path / "W3SVC1" / "u_ex240502.log").read_text()
+    assert [line for line in text.splitlines() if not line.startswith("#")] == [target[:99] for target in targets]
+    writer.close()
