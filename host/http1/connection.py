@@ -93,7 +93,9 @@ _ON_RESPONSE_BEGIN: Final = TABLE[Step.RESPONSE_BEGIN]
 _ON_RESPONSE_END: Final = TABLE[Step.RESPONSE_END]
 _ON_NEXT: Final = TABLE[Step.NEXT]
 _ON_CLOSE: Final = TABLE[Step.CLOSE]
+_IDLE: Final = Phase.IDLE
 _RECEIVING: Final = Phase.RECEIVING
+_RECEIVED: Final = Phase.RECEIVED
 _BODY_END: Final = Signal.BODY_END
 
 
@@ -123,6 +125,19 @@ class ServerConnection:
             self._awaits_continue = False  # the client went on without being asked
         return event
 
+    def read_usual(self, data: bytes) -> RequestHead | None:
+        """The same for a request that `data` holds whole and that is like the one before it: see the reader's method.
+        None: nothing was taken."""
+        if self.phase is not _IDLE:
+            return None
+        head = self.reader.read_usual(data)
+        if head is not None:  # without a body, and to be kept open: what `next_event` would note
+            self.request = head
+            self.keep_alive = True
+            self._awaits_continue = False
+            self.phase = _RECEIVED
+        return head
+
     @property
     def awaits_continue(self) -> bool:
         """Whether the client waits for the 100 response before it sends the body."""
@@ -150,11 +165,11 @@ class ServerConnection:
         self.phase = _ON_RESPONSE_END[self.phase]
         return self.phase
 
-    def start_next(self) -> None:
-        """Ready for the next request."""
+    def start_next(self) -> bool:
+        """Ready for the next request; whether bytes of it are here."""
         self.phase = _ON_NEXT[self.phase]
-        self.reader.start_next()
         self.request = None
+        return self.reader.start_next()
 
     def close(self) -> None:
         """The connection is at its end."""

@@ -26,6 +26,7 @@ from host.http1.target import resolve_absolute_target
 Fields = dict[bytes, list[bytes]]
 
 REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
+_USUAL_LINE: Final = re.compile(rb"(GET|HEAD|OPTIONS|DELETE) (/[\x21\x22\x24-\x7e]*) HTTP/1\.1\r\n")
 _PLAIN_LINE: Final = b"GET / HTTP/1.1\r\n"
 _VERB: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Z]+ ")
 _VERSION: Final = re.compile(rb" HTTP/[0-9]\.[0-9]\r\n")
@@ -91,10 +92,11 @@ RULES: Final[tuple[tuple[Callable[[int, Fields], bool], Fault, str], ...]] = (
 class HeadPolicy:
     """Judges whole request heads; one per listener, shared by its connections."""
 
-    __slots__ = ("_is_complete", "_parser", "limits")
+    __slots__ = ("_is_complete", "_parser", "_usual_bytes", "limits")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._usual_bytes = min(limits.max_request_bytes, limits.max_field_bytes)  # no part can be too long
         self._is_complete = False
         self._parser = httptools.HttpRequestParser(self)
 
@@ -130,6 +132,23 @@ class HeadPolicy:
             raise RemoteProtocolError(Fault.LENGTH_REQUIRED)
         if target[0] != 47 or b"#" in target:
             resolve_absolute_target(request)
+        return request
+
+    def check_again(self, data: bytes, last: RequestHead) -> RequestHead | None:
+        """The head in `data` if that is one whole head, with the fields of `last` (as in `check`), and nothing about
+        it is unusual: `check` would say the same. None: it is for `check` to say.
+
+        Nothing is searched for: what stands before the known fields must be one request line.
+        """
+        size, fields = len(data), last.fields
+        if size > self._usual_bytes or not data.endswith(b"\r\n") or not data.endswith(fields, 0, size - 2):
+            return None
+        line = _USUAL_LINE.fullmatch(data, 0, size - 2 - len(fields))
+        if line is None:
+            return None
+        request = RequestHead(line[1], line[2], 1, fields, size)
+        request.host = last.host
+        request.is_plain = True
         return request
 
     def _judge_fields(self, request: RequestHead, head: bytes, fields_at: int) -> None:

@@ -70,6 +70,21 @@ class RequestReader:
         """Take bytes from the client."""
         self._buffer = self._buffer + data if self._buffer else data
 
+    def read_usual(self, data: bytes) -> RequestHead | None:
+        """Instead of `receive` and `next_event`: the head if `data` is a whole one of a request without a body, whose
+        fields are the last one's, and nothing is buffered. None: nothing was taken.
+
+        Programs repeat themselves on a kept connection, browsers do so for the parts of a page.
+        """
+        last = self._last
+        if last is None or self._at is not _HEAD or self._buffer or len(data) > _MAX_REMEMBERED:
+            return None
+        request = self._policy.check_again(data, last)
+        if request is not None:
+            self._last = request
+            self._at = _PAUSED
+        return request
+
     def next_event(self) -> Event:
         """A request head, body bytes or a Signal. Raises RemoteProtocolError; the connection is then at its end."""
         at = self._at
@@ -91,12 +106,14 @@ class RequestReader:
             return self._read_length_body()
         return self._read_chunked_body()
 
-    def start_next(self) -> None:
-        """The request has been answered: read the next one. Raises LocalProtocolError in the middle of a request."""
+    def start_next(self) -> bool:
+        """The request has been answered: read the next one; whether bytes of it are here. Raises LocalProtocolError in
+        the middle of a request."""
         if self._at is not _PAUSED:
             raise LocalProtocolError(f"no next request while at: {self._at.value}")
         self._at = _HEAD
         self._scanned = 0
+        return bool(self._buffer)
 
     def _read_head(self) -> Event:
         buffer = self._buffer

@@ -70,9 +70,14 @@ class ClientConnection(AnsweringSocket):
             data = hook(self.facts, data)
             if not data:
                 return
+        exchange = self.exchange
+        if exchange is None and not self._is_next_due:
+            head = self.http.read_usual(data)
+            if head is not None:
+                self._begin(head)
+                return
         reader = self.http.reader
         reader.receive(data)
-        exchange = self.exchange
         if self._is_next_due or (exchange is not None and (exchange.body is None or exchange.body.is_complete)):
             if reader.buffered_bytes > MAX_PIPELINED:
                 self.pause_reading()
@@ -259,8 +264,7 @@ class ClientConnection(AnsweringSocket):
             self._is_next_due = True
             return
         http, context = self.http, self.context
-        http.start_next()
-        has_bytes = http.reader.buffered_bytes > 0
+        has_bytes = http.start_next()
         if self.is_half_closed and not has_bytes:
             self.end(linger=False)
             return

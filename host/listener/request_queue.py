@@ -54,8 +54,9 @@ class OpenDoor(Generic[RequestT, WorkerT]):
         """QueueFull at the limit; nobody overtakes those that wait."""
         waiting = self._waiting
         if not waiting:
-            worker = best_worker(self._workers)
-            if worker is not None:
+            workers = self._workers
+            worker = workers[0] if len(workers) == 1 else best_worker(workers)
+            if worker is not None and worker.credit > 0:
                 worker.credit -= 1
                 return worker
         if len(waiting) >= self._limit:

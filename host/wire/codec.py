@@ -30,6 +30,9 @@ from host.wire.frames import (
 _pack_header = HEADER.pack
 _unpack_header = HEADER.unpack_from
 _OVERHEAD = HEADER.size - LENGTH.size
+_REQUEST = int(Kind.REQUEST)
+_REQUEST_OVERHEAD = _OVERHEAD + REQUEST_BODY.size
+_pack_request = struct.Struct(HEADER.format + REQUEST_BODY.format.removeprefix("<")).pack  # both at once
 RequestParts = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes]
 """What a RequestFrame holds, in its order."""
 
@@ -105,14 +108,23 @@ def decode_session_end(body: bytes) -> int:
 def encode_request(request_id: int, frame: RequestParts) -> bytes:
     """REQUEST, from a `RequestFrame` or a plain tuple of its parts. Raises WireError for a part that is too long."""
     flags, connection, application, method, target, fields, content_length, body = frame
+    parts = b"".join((connection, application, method, target, fields, body))
     try:
-        packed = REQUEST_BODY.pack(
-            flags, len(connection), len(application), len(method), len(target), len(fields), content_length
+        opening = _pack_request(
+            _REQUEST_OVERHEAD + len(parts),
+            request_id,
+            _REQUEST,
+            flags,
+            len(connection),
+            len(application),
+            len(method),
+            len(target),
+            len(fields),
+            content_length,
         )
     except struct.error as error:
         raise WireError(f"a request head too long for its frame: {error}") from error
-    payload = b"".join((packed, connection, application, method, target, fields, body))
-    return _pack_header(_OVERHEAD + len(payload), request_id, Kind.REQUEST) + payload
+    return opening + parts
 
 
 def decode_request(body: bytes) -> RequestFrame:

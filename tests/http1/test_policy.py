@@ -223,3 +223,48 @@ def test_explanations_name_line_ends_first() -> None:
     assert explain_fields(b"GET / HTTP/1.1\r\nA: b\nC\r\n\r\n") is Fault.INVALID_LINE_END
     assert explain_fields(b"GET / HTTP/1.1\r\nA\r\n\r\n") is Fault.INVALID_HEADER
     assert explain_request_line(b"GET") is Fault.INVALID_VERB
+
+
+_AGAIN = b"Host: x\r\nAccept: */*\r\n"
+
+
+@pytest.mark.parametrize("line", [b"GET / HTTP/1.1\r\n", b"HEAD /a?b=c&d HTTP/1.1\r\n", b"DELETE /%23 HTTP/1.1\r\n"])
+def test_the_same_fields_again_are_judged_the_same(line: bytes) -> None:
+    """The short way and the long way build equal heads."""
+    policy = HeadPolicy(Limits())
+    last = policy.check(b"GET /first HTTP/1.1\r\n" + _AGAIN + b"\r\n")
+    raw_head = line + _AGAIN + b"\r\n"
+    short, long = policy.check_again(raw_head, last), policy.check(raw_head)
+    assert short is not None
+    assert [getattr(short, name) for name in RequestHead.__slots__] == [
+        getattr(long, name) for name in RequestHead.__slots__
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.0\r\n" + _AGAIN + b"\r\n",
+        b"POST / HTTP/1.1\r\n" + _AGAIN + b"\r\n",  # 411
+        b"TRACE / HTTP/1.1\r\n" + _AGAIN + b"\r\n",  # 501
+        b"GET http://y/ HTTP/1.1\r\n" + _AGAIN + b"\r\n",
+        b"GET /#a HTTP/1.1\r\n" + _AGAIN + b"\r\n",
+        b"GET  / HTTP/1.1\r\n" + _AGAIN + b"\r\n",
+        b"GET / HTTP/1.1\n" + _AGAIN + b"\r\n",
+        b"\r\nGET / HTTP/1.1\r\n" + _AGAIN + b"\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 3\r\n" + _AGAIN + b"\r\n",
+        b"GET / HTTP/1.1\r\nX: " + _AGAIN + b"\r\n",  # the known fields behind a name of its own
+        b"GET / HTTP/1.1\r\n" + _AGAIN + b"Accept: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + _AGAIN,
+        b"GET / HTTP/1.1\r\n" + _AGAIN + b"\r\n" + b"GET / HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nHost: z\r\n\r\nGET / HTTP/1.1\r\n" + _AGAIN + b"\r\n",  # two, the second as expected
+        b"GET /" + b"a" * 200 + b" HTTP/1.1\r\n" + _AGAIN + b"\r\n",  # above the limit
+        _AGAIN + b"\r\n",
+        b"\r\n",
+    ],
+)
+def test_what_is_unusual_is_left_to_the_long_way(data: bytes) -> None:
+    """Everything but one whole head in the usual form, below every limit."""
+    policy = HeadPolicy(Limits(max_field_bytes=150))
+    last = policy.check(b"GET /first HTTP/1.1\r\n" + _AGAIN + b"\r\n")
+    assert policy.check_again(data, last) is None

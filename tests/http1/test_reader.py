@@ -178,3 +178,41 @@ def test_a_head_of_exactly_the_limit_passes() -> None:
     it.receive(GET)
     with pytest.raises(RemoteProtocolError):
         it.next_event()
+
+
+def test_a_usual_request_is_read_at_once_after_the_first_of_its_kind() -> None:
+    """The same fields again, whole, with nothing before it."""
+    it = reader()
+    assert it.read_usual(GET) is None  # nothing to compare with
+    it.receive(GET)
+    assert isinstance(it.next_event(), RequestHead)
+    assert it.read_usual(GET) is None  # one request at a time
+    it.start_next()
+    head = it.read_usual(GET.replace(b"/a", b"/other"))
+    assert head is not None
+    assert (head.target, head.host) == (b"/other", b"x")
+    assert it.next_event() is Signal.PAUSED
+    assert not it.start_next()
+    it.receive(GET[:5])
+    assert it.read_usual(GET) is None  # bytes are waiting: it may be their rest
+    it.receive(GET[5:])
+    assert isinstance(it.next_event(), RequestHead)
+
+
+def test_a_usual_request_is_short_enough_to_be_remembered() -> None:
+    """An idle connection holds on to little."""
+    it = reader()
+    it.receive(GET)
+    it.next_event()
+    it.start_next()
+    assert it.read_usual(GET.replace(b"/a", b"/" + b"a" * 3000)) is None
+
+
+def test_start_next_says_whether_bytes_wait() -> None:
+    """A pipelined request can be read at once."""
+    it = reader()
+    it.receive(GET + GET)
+    it.next_event()
+    assert it.start_next()
+    it.next_event()
+    assert not it.start_next()
