@@ -96,6 +96,7 @@ _ON_CLOSE: Final = TABLE[Step.CLOSE]
 _IDLE: Final = Phase.IDLE
 _RECEIVING: Final = Phase.RECEIVING
 _RECEIVED: Final = Phase.RECEIVED
+_DONE: Final = Phase.DONE
 _BODY_END: Final = Signal.BODY_END
 
 
@@ -158,6 +159,17 @@ class ServerConnection:
         if self.phase is _RECEIVING and (self._awaits_continue or not self._can_discard_body()):
             self.keep_alive = False
         self.phase = _ON_RESPONSE_BEGIN[self.phase]
+        return self.keep_alive
+
+    def answer(self, wants_close: bool = False) -> bool:
+        """`begin_response` and `end_response` of a response that goes out whole; whether the connection may be kept."""
+        if self.phase is not _RECEIVED:
+            self.begin_response(wants_close)
+            self.end_response()
+            return self.keep_alive
+        if wants_close:
+            self.keep_alive = False
+        self.phase = _DONE
         return self.keep_alive
 
     def end_response(self) -> Phase:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import enum
 import re
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from host.http1.errors import ResponseHeadError, ShortBodyError
 from host.http1.request_head import RequestHead
@@ -30,7 +31,8 @@ _BODYLESS: Final = frozenset((204, 304))
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class WorkerHead(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WorkerHead:
     """A worker's response head, checked. `raw_head` is as it came; `bare_head` is the same without Content-Length."""
 
     status: int
@@ -148,7 +150,7 @@ def can_keep_open(request: RequestHead, head: WorkerHead, *, is_complete: bool) 
 
 def complete_response(request: RequestHead, head: WorkerHead, body: bytes, end_of_head: bytes) -> bytes:
     """A whole response; `end_of_head` comes from Stamp. Raises ShortBodyError when the head promises more."""
-    if has_no_body(request, head.status):
+    if head.status in _BODYLESS or request.method == b"HEAD":
         return _bodyless(request, head, len(body) or None, end_of_head)
     promised = head.content_length
     if promised is None:

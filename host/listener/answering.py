@@ -49,28 +49,30 @@ class AnsweringSocket(ClientSocket):
 
     def answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The whole response in one frame."""
-        if frame.flags & _RAW:
-            self.http.begin_response(True)
-            raw = frame.body
+        flags, _, status, substatus, win32_status, raw_head, body = frame
+        codes = (status, substatus, win32_status)
+        if flags & _RAW:
+            self.http.answer(True)
+            raw = body
         else:
-            head = read_worker_head(frame.head)
-            if head.status != frame.status:
+            head = read_worker_head(raw_head)
+            if head.status != status:
                 raise _two_statuses(frame, head)
-            keep = self.http.begin_response(bool(frame.flags & _CLOSE) or self.context.is_draining)
-            request, stamp = exchange.head, self.context.stamp
+            context, request = self.context, exchange.head
+            keep = self.http.answer(context.is_draining or flags & _CLOSE != 0)
             if keep and request.minor_version:
-                end_of_head = stamp.keep
+                end_of_head = context.stamp.keep
             else:
-                end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+                end_of_head = context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
             try:
-                raw = complete_response(request, head, frame.body, end_of_head)
+                raw = complete_response(request, head, body, end_of_head)
             except ShortBodyError:
-                self._cut(exchange, (frame.status, frame.substatus, frame.win32_status), 0)
+                self._cut(exchange, codes, 0)
                 return
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
-        self._answered(exchange, (frame.status, frame.substatus, frame.win32_status), sent)
+        self._answered(exchange, codes, sent)
 
     def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The response begins; `exchange.response` takes its pieces."""
@@ -97,6 +99,7 @@ class AnsweringSocket(ClientSocket):
         assert exchange.response is not None
         self.output_complete()
         if is_whole:
+            self.http.end_response()
             self._answered(exchange, exchange.response.codes, exchange.response.sent_bytes)
         else:
             self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
@@ -108,9 +111,8 @@ class AnsweringSocket(ClientSocket):
         self.record(exchange, codes, sent)
         self.exchange = None
         http = self.http
-        phase = http.end_response()
         if not http.keep_alive:
-            self.end(linger=phase is not _DONE)
+            self.end(linger=http.phase is not _DONE)
         else:
             self.request_answered()
 
@@ -169,7 +171,9 @@ class AnsweringSocket(ClientSocket):
         context, log_file = self.context, exchange.route.site.log_file
         if log_file.enabled:
             now = context.monotonic()
-            record = request_record(exchange, self.address, codes, sent, context.wall_offset + now, now)
+            record = request_record(
+                exchange, self._address or self.address, codes, sent, context.wall_offset + now, now
+            )
             context.log.request(record, log_file)
 
     def note(self, status: int, reason: str, asked: Asked) -> None:

@@ -90,23 +90,18 @@ class ListenerContext:
         self.is_draining = False
         self.all_closed: asyncio.Future[None] | None = None  # awaited by a drain
         self.now = clock.monotonic()
-        self._wall_offset = clock.wall() - self.now
+        self.wall_offset = clock.wall() - self.now  # add it to the monotonic clock: seconds since the epoch
         self.stamp: Final = Stamp(clock.wall())
-
-    @property
-    def wall_offset(self) -> float:
-        """What to add to the monotonic clock to get seconds since the epoch."""
-        return self._wall_offset
 
     def wall(self, monotonic: float) -> float:
         """Seconds since the epoch at that moment of the monotonic clock (right to the last tick's adjustment)."""
-        return monotonic + self._wall_offset
+        return monotonic + self.wall_offset
 
     def tick(self) -> None:
         """Once a second: the clocks, the Date field, and every deadline."""
         self.now = now = self.clock.monotonic()
         wall = self.clock.wall()
-        self._wall_offset = wall - now
+        self.wall_offset = wall - now
         self.stamp.update(wall)
         late = [connection for connection in self.connections if connection.deadline <= now]
         for connection in late:

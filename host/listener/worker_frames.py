@@ -44,14 +44,10 @@ class WorkerFrames:
 
     def take(self, link: WorkerLink, kind: Kind, number: int, body: bytes) -> None:
         """One frame. Raises WireError."""
-        if number == 0:
-            if kind is not Kind.CREDIT:
-                raise WireError(f"{kind.name} is not legal for the link itself")
-            link.credit += decode_number(body)
-            return
         exchange = link.exchanges.get(number)
         if exchange is None:
-            raise WireError(f"{kind.name} for request {number}, which it does not have")
+            _take_of_link(link, kind, number, body)
+            return
         if kind is _RESPONSE:
             self._respond(link, exchange, body)
             return
@@ -73,7 +69,8 @@ class WorkerFrames:
         if state is not _SENT and state is not _STARTED:
             raise WireError(f"RESPONSE is not legal for a request that is {state.value}")
         frame = decode_response(body)
-        is_complete = frame.flags & _COMPLETE
+        flags = frame.flags
+        is_complete = flags & _COMPLETE
         if is_complete:
             exchange.state = _DONE
             del link.exchanges[exchange.number]
@@ -115,6 +112,15 @@ class WorkerFrames:
         if exchange.response is not None and exchange.client is not None:
             exchange.response.end()
             self._dirty.append(exchange)
+
+
+def _take_of_link(link: WorkerLink, kind: Kind, number: int, body: bytes) -> None:
+    """A frame about no request: CREDIT, or it is not legal."""
+    if number:
+        raise WireError(f"{kind.name} for request {number}, which it does not have")
+    if kind is not Kind.CREDIT:
+        raise WireError(f"{kind.name} is not legal for the link itself")
+    link.credit += decode_number(body)
 
 
 def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

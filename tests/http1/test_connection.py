@@ -133,3 +133,34 @@ def test_a_closed_connection_keeps_nothing() -> None:
     assert it.phase is Phase.CLOSED
     assert not it.keep_alive
     it.close()
+
+
+def test_a_usual_request_is_noted_like_any_other() -> None:
+    """The second request of its kind: the phase and what may be kept follow it."""
+    it = ServerConnection(HeadPolicy(Limits()))
+    raw_head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    it.reader.receive(raw_head)
+    it.next_event()
+    assert it.read_usual(raw_head) is None
+    assert it.answer()
+    assert it.phase is Phase.DONE
+    assert not it.start_next()
+    head = it.read_usual(raw_head)
+    assert (it.phase, it.request, it.keep_alive) == (Phase.RECEIVED, head, True)
+    assert head is not None
+
+
+def test_a_whole_answer_is_both_steps_at_once() -> None:
+    """The worker can ask for the close; before the body's end it is an early answer."""
+    it = ServerConnection(HeadPolicy(Limits()))
+    it.reader.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    it.next_event()
+    assert not it.answer(True)
+    assert it.phase is Phase.DONE
+    it = ServerConnection(HeadPolicy(Limits()))
+    it.reader.receive(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+    it.next_event()
+    assert it.answer()
+    assert it.phase is Phase.ANSWERED_EARLY
+    with pytest.raises(LocalProtocolError):
+        it.answer()
