@@ -15,6 +15,7 @@ from host.api.notifications import (
     UrlMap,
 )
 from host.api.plugins import (
+    HandlerInfo,
     HandlerMapping,
     PluginContext,
     Program,
@@ -41,6 +42,7 @@ __all__ = [
     "FilterInfo",
     "FilterPriority",
     "FilterStatus",
+    "HandlerInfo",
     "HandlerMapping",
     "Headers",
     "HttpError",

@@ -7,8 +7,9 @@ pipeline. A misspelt hook is reported when the plugin loads.
 
 Unless a hook says otherwise: it runs in the worker process; `def` and `async def` both work; None means "nothing to
 say, go on"; raising `HttpError` refuses the request; any other exception is a 500.0 that names the plugin and is
-written to the event log with its traceback. A plain `def` handler runs on the worker's thread pool; a plain `def`
-filter or module event runs on the event loop and must be quick, unless its plugin says `blocking=True`.
+written to the event log with its traceback. A plain `def` handler runs on the worker's thread pool,
+unless its plugin says that it is quick; a plain `def` filter or module event runs on the event loop and must be quick,
+unless its plugin says `blocking=True`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 import pluggy
 
 from host.api.notifications import Credentials, Denial, FilterInfo, FilterStatus, LogEntry, RawData, UrlMap
-from host.api.plugins import HandlerMapping, PluginContext
+from host.api.plugins import HandlerInfo, HandlerMapping, PluginContext
 from host.api.request import Connection, Request
 from host.api.response import Response
 
@@ -67,6 +68,13 @@ def handler_mappings() -> Sequence[HandlerMapping]:
     (path `*`); `<remove name="...">` takes one out. The configuration may map the plugin elsewhere as well.
     """
     return ()
+
+
+@hookspec
+def handler_info() -> HandlerInfo:
+    """What the extension says of its `handle`: `HandlerInfo(quick=True)` for a plain `def` that never blocks, which
+    then runs on the event loop. Called at load."""
+    return HandlerInfo()
 
 
 @hookspec

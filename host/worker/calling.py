@@ -16,6 +16,7 @@ from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
 from host.worker.plugin_loader import traceback_text, where
 from host.worker.plugins import ReportEvent
+from host.worker.request_task import become_task
 from host.worker.thread_pool import ThreadPool
 
 _ENDS = (HttpError, ClientGone, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
@@ -40,16 +41,14 @@ class HookCaller:
         hook = calls[0]
         try:
             for hook in calls:
-                kind = hook[1]
-                if kind == INLINE:
+                if hook[1] == INLINE:
                     answer = hook[0](*arguments)
-                elif kind == ASYNC:
-                    answer = await hook[0](*arguments)
                 else:
-                    answer = await self.pool.run(hook[0], *arguments)
+                    answer = await self._wait_for(hook, arguments)
                 if answer is None:
                     continue
                 if inspect.isawaitable(answer):  # a plain def that returned a coroutine
+                    await become_task()
                     answer = await answer
                 if isinstance(answer, Response) and hook.name not in _AFTER_THE_HANDLER:
                     return answer
@@ -76,14 +75,14 @@ class HookCaller:
                 continue
 
     async def handle(self, hook: Hook, request: Request) -> Response | None:
-        """Ask a handler; a plain `def` runs on a thread."""
+        """Ask a handler."""
         try:
-            if hook[1] == ASYNC:
-                answer = await hook[0](request)
-            else:
-                answer = await self.pool.run(hook[0], request)
-                if inspect.isawaitable(answer):
-                    answer = await answer
+            answer = hook[0](request) if hook[1] == INLINE else await self._wait_for(hook, (request,))
+            if answer is None or answer.__class__ is Response:
+                return answer
+            if inspect.isawaitable(answer):
+                await become_task()
+                answer = await answer
             if answer is None or isinstance(answer, Response):
                 return answer
             raise TypeError(f"handle must return a Response or None, not {type(answer).__name__}")
@@ -94,6 +93,13 @@ class HookCaller:
             raise
         except BaseException as error:
             raise self.blame(hook, error, request) from error
+
+    async def _wait_for(self, hook: Hook, arguments: tuple[Any, ...]) -> Any:
+        """The answer of a coroutine, or of a function on a thread."""
+        await become_task()
+        if hook.kind == ASYNC:
+            return await hook.function(*arguments)
+        return await self.pool.run(hook.function, *arguments)
 
     def blame(self, hook: Hook, error: BaseException, subject: object) -> PluginError:
         """Report what a plugin raised; returns the 500.0 for its request."""

@@ -1,4 +1,4 @@
-"""Step 7: frames become requests, one task each, and their answers frames again.
+"""Step 7: frames become requests, and their answers frames again.
 
 A worker may hold links to two fronts at once: the new one is attached while the old one drains. Credits say how many
 requests it takes; they are kept back while jobs wait for a thread, so an overloaded worker pulls less.
@@ -14,8 +14,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from host.api import ApplicationInfo, ClientGone, Connection
+from host.worker import request_task
 from host.worker.exchange import Exchange
 from host.worker.front_link import FrontLink
+from host.worker.request_task import become_task
 
 Serve = Callable[[Exchange], Awaitable[None]]
 
@@ -23,7 +25,8 @@ Serve = Callable[[Exchange], Awaitable[None]]
 class Channel:
     """Every link of one worker, and the requests in hand.
 
-    `serve(exchange)` answers one request: it must end the exchange; what it leaves open is reset with 500.0.
+    `serve(exchange)` answers one request: it must end the exchange; what it leaves open is reset with 500.0. It awaits
+    `become_task` before anything that may wait.
     `drained` is done when every link has drained or closed and nothing is in hand (a worker may end then).
     """
 
@@ -98,9 +101,9 @@ class Channel:
         return self._id_prefix + str(next(self._id_numbers))
 
     def begin(self, exchange: Exchange) -> None:
-        """Start the request's task."""
+        """Run the request; what has to wait goes on as its task."""
         self.requests_in_hand += 1
-        exchange.task = asyncio.Task(self._run(exchange), loop=self.loop)
+        request_task.run(self.loop, exchange, self._run(exchange))
 
     def withholds_credit(self) -> bool:
         """Whether a finished request's credit is kept back for now."""
@@ -125,9 +128,9 @@ class Channel:
         self._check_drained()
 
     async def _run(self, exchange: Exchange) -> None:
-        exchange.is_running = True
         try:
             if exchange.must_flush:
+                await become_task()
                 await exchange.started()
             if exchange.is_gone:
                 raise ClientGone("the client closed its connection")

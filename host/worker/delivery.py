@@ -15,6 +15,7 @@ from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
 from host.worker.calling import HookCaller
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan
+from host.worker.request_task import become_task
 from host.worker.response_head import build_head
 
 _NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
@@ -54,6 +55,7 @@ class Delivery:
 
     async def send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         """Send it whole, log included. Raises BodyFault and whatever the body's iterator raises; ClientGone."""
+        await become_task()
         body = response.body
         if body.__class__ is not bytes:
             body = _plain(body)
@@ -75,6 +77,7 @@ class Delivery:
     async def discard(self, response: Response) -> None:
         """Close what a response holds that will not be sent."""
         if response.body.__class__ is not bytes:
+            await become_task()
             await self._close_body(response.body)
 
     # --- three ways

@@ -47,7 +47,7 @@ class ChannelSide(Protocol):
         """A unique text."""
 
     def begin(self, exchange: Exchange) -> None:
-        """Start the request's task."""
+        """Run the request, as far as it goes without waiting."""
 
     def withholds_credit(self) -> bool:
         """Whether a finished request's credit is kept back for now."""

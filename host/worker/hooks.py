@@ -22,7 +22,7 @@ THREAD: Final = 2  # run on the thread pool
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
-DECLARATIONS: Final = ("module_names", "handler_mappings", "in_process_only", "filter_info")
+DECLARATIONS: Final = ("module_names", "handler_mappings", "handler_info", "in_process_only", "filter_info")
 MODULE_HOOKS: Final = tuple(
     name for name in HOOK_NAMES if name not in (*FILTER_HOOKS, *DECLARATIONS, "load", "unload", "handle")
 )

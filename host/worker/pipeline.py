@@ -22,6 +22,7 @@ from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
 from host.worker.physical_path import is_really_below
 from host.worker.plan import Plan
+from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
 
@@ -68,6 +69,7 @@ class Pipeline:
         request = exchange.request
         served = self._served[request.application.site_id, request.application.path]
         if self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
+            await become_task()  # plugins may be loaded
             await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
         response: Response | None = None
@@ -228,6 +230,7 @@ class Pipeline:
 
     async def _execute(self, request: Request, entry: Entry, served: ServedApplication) -> Response:
         if served.forward_slot and not entry.runs_in_process:
+            await become_task()
             return await self._forward.handle(served.forward_slot, request)
         for hook in entry.hooks:
             response = await self._caller.handle(hook, request)

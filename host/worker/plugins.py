@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from host.api import FilterInfo, HandlerMapping, PluginContext, ProgramLauncher
+from host.api import FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
 from host.wire.control_messages import PluginRow
-from host.worker.hooks import ASYNC, Hook, PluginFault, as_declared, new_plugin_manager, register
+from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, new_plugin_manager, register
 from host.worker.hooks import unregister as take_out
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
@@ -206,6 +206,9 @@ class Plugins:
         plugin.info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
         plugin.is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
         plugin.further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
+        handler = _checked(as_declared(hooks, "handler_info", HandlerInfo()), HandlerInfo, "handler_info")
+        if "handle" in hooks and hooks["handle"].kind == INLINE and not handler.quick:
+            hooks["handle"] = hooks["handle"]._replace(kind=THREAD)
         mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
         plugin.mappings = mappings
 

@@ -15,6 +15,7 @@ from host.wire.frames import FRAMES_AT_ONCE, INITIAL_BODY_WINDOW, INITIAL_RESPON
 from host.wire.request_dialogue import RequestState
 from host.worker.channel import Channel
 from host.worker.exchange import Exchange
+from host.worker.request_task import become_task
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, Front, run, until
 
@@ -29,9 +30,14 @@ class Bench:
     def __init__(self, serve: Callable[[Exchange], Awaitable[None]], *, capacity: int = 8, grants: bool = True) -> None:
         self.errors: list[str] = []
         self.ended: list[Connection] = []
+
+        async def serve_in_task(exchange: Exchange) -> None:
+            await become_task()  # these answers may wait
+            await serve(exchange)
+
         self.channel = Channel(
             asyncio.get_running_loop(),
-            serve,
+            serve_in_task,
             capacity=capacity,
             applications={b"1:/": ROOT},
             report_event=lambda event, text: self.errors.append(f"{event}: {text}"),

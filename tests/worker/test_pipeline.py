@@ -177,6 +177,63 @@ def test_plain_and_asynchronous_hooks_work_alike(site: Site, kind: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_quick_handler_runs_on_the_loop(site: Site, kind: str) -> None:
+    """handler_info with quick keeps a plain `def handle` from the thread pool; an `async def` runs in a task anyway."""
+    site.extension(
+        "hello",
+        f"""
+        import asyncio, threading
+        @hookimpl
+        def handler_mappings(): return [HandlerMapping(name="Hello", path="*.hello")]
+        @hookimpl
+        def handler_info(): return HandlerInfo(quick=True)
+        @hookimpl
+        {kind} handle(request):
+            return Response.text(f"{{threading.current_thread().name}} {{asyncio.current_task() is not None}}")
+        """,
+    )
+
+    async def main() -> None:
+        answer = await (await site.serve()).ask("/a.hello")
+        assert answer.text == f"MainThread {kind == 'async def'}"
+
+    run(main())
+
+
+def test_what_a_plain_filter_puts_into_a_context_variable_is_its_requests_own(site: Site) -> None:
+    """Each request has its own context, also before it has a task; handlers see what filters have set."""
+    site.filter(
+        "mark",
+        """
+        from contextvars import ContextVar
+        target = ContextVar("target", default="nothing")
+        @hookimpl
+        def on_preproc_headers(request): request.context["before"], request.context["mark"] = target.get(), target
+        @hookimpl
+        def begin_request(request): target.set(request.path)
+        """,
+    )
+    site.extension(
+        "hello",
+        """
+        @hookimpl
+        def handler_mappings(): return [HandlerMapping(name="Hello", path="*.hello")]
+        @hookimpl
+        async def handle(request):
+            return Response.text(request.context["before"] + " " + request.context["mark"].get())
+        """,
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        numbers = [front.send(f"/{name}.hello") for name in "abc"]
+        texts = [(await front.answer(number)).text for number in numbers]
+        assert texts == ["nothing /a.hello", "nothing /b.hello", "nothing /c.hello"]
+
+    run(main())
+
+
 def test_a_blocking_filter_runs_on_a_thread(site: Site) -> None:
     """FilterInfo(blocking=True) keeps a slow filter off the loop."""
     site.extension("hello", HELLO)

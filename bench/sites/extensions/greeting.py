@@ -1,8 +1,8 @@
-"""The answer of the hello scenario, for isapy: an asynchronous extension."""
+"""The answer of the hello scenario, for isapy: an extension that never blocks."""
 
 # ruff: noqa: ARG001 - the arguments are the contract's
 
-from host.api import HandlerMapping, Request, Response, hookimpl
+from host.api import HandlerInfo, HandlerMapping, Request, Response, hookimpl
 
 
 @hookimpl
@@ -11,5 +11,10 @@ def handler_mappings() -> list[HandlerMapping]:
 
 
 @hookimpl
-async def handle(request: Request) -> Response:
+def handler_info() -> HandlerInfo:
+    return HandlerInfo(quick=True)
+
+
+@hookimpl
+def handle(request: Request) -> Response:
     return Response.text("Hello, World!\n")
