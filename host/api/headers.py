@@ -20,10 +20,10 @@ class Headers:
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
         self._fields: list[tuple[str, str]] = []
-        for name, value in pairs:
-            self.add(name, value)
+        if fields:
+            for name, value in fields.items() if isinstance(fields, Mapping) else fields:
+                self.add(name, value)
 
     @classmethod
     def from_raw(cls, raw_block: bytes) -> Headers:

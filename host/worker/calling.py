@@ -117,6 +117,46 @@ class HookCaller:
         return refusal
 
 
+def call_plain(calls: Calls, *arguments: Any) -> Calls:
+    """Call hooks that are plain functions, as long as they have nothing to say; returns those to `ask` or `tell`.
+
+    The everyday stage without a coroutine. A hook that had something to say, or raised, says it once more when asked.
+    """
+    for hook in calls:
+        if hook[1] != INLINE:
+            return calls[calls.index(hook) :]
+        try:
+            answer = hook[0](*arguments)
+        except BaseException as error:
+            return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
+        if answer is not None:
+            return (_saying(hook, answer), *calls[calls.index(hook) + 1 :])
+    return ()
+
+
+def call_quick(hooks: Calls, request: Request) -> Response | Calls:
+    """The answer of the first handler when it is a quick one; otherwise those that `handle` is to ask."""
+    if not hooks or hooks[0][1] != INLINE:
+        return hooks
+    hook = hooks[0]
+    try:
+        answer = hook[0](request)
+    except BaseException as error:
+        return (_saying(hook, error=error), *hooks[1:])
+    return answer if isinstance(answer, Response) else (_saying(hook, answer), *hooks[1:])
+
+
+def _saying(hook: Hook, answer: object = None, error: BaseException | None = None) -> Hook:
+    """A hook that was called, as one that answers at once what it said."""
+
+    def say(*_arguments: Any) -> object:
+        if error is not None:
+            raise error
+        return answer
+
+    return hook._replace(function=say)
+
+
 def _stops(hook: Hook, answer: object) -> bool:
     """Whether no further plugin is asked. Raises TypeError for an answer that the hook cannot give."""
     if isinstance(answer, FilterStatus) and hook.name.startswith("on_"):

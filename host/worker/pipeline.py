@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from host.api import ClientGone, Credentials, Denial, DenialReason, HttpError, Request, Response, UrlMap
-from host.worker.calling import HookCaller
+from host.worker.calling import HookCaller, call_plain, call_quick
 from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
 from host.worker.exchange import Exchange
@@ -21,7 +21,7 @@ from host.worker.handler_map import Entry, chosen_entry, select
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
 from host.worker.physical_path import is_really_below
-from host.worker.plan import Plan
+from host.worker.plan import Calls, Plan
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
@@ -88,16 +88,16 @@ class Pipeline:
             served.in_hand -= 1
             if plan.end and response is not None:
                 await self._caller.tell(plan.end, request, response)
-            if plan.on_end_of_request:
-                await self._caller.tell(plan.on_end_of_request, request)
+            if plan.on_end_of_request and (left := call_plain(plan.on_end_of_request, request)):
+                await self._caller.tell(left, request)
 
     # --- from the head to a response
 
     async def _respond(self, exchange: Exchange, plan: Plan) -> Response:
         request = exchange.request
         response = None
-        if plan.on_preproc_headers:
-            response = await self._caller.ask(plan.on_preproc_headers, request)
+        if plan.on_preproc_headers and (left := call_plain(plan.on_preproc_headers, request)):
+            response = await self._caller.ask(left, request)
         if response is None:
             response = await self._run(request, plan)
         while response.internal_target:
@@ -135,7 +135,12 @@ class Pipeline:
             response = await ask(plan.prepare, request)
             if response is not None:
                 return response
-        response = await self._execute(request, entry, route.application)
+        if route.application.forward_slot and not entry.runs_in_process:
+            await become_task()
+            response = await self._forward.handle(route.application.forward_slot, request)
+        else:
+            answer = call_quick(entry.hooks, request)
+            response = answer if isinstance(answer, Response) else await self._execute(request, entry, answer)
         if plan.finish:
             try:
                 await ask(plan.finish, request, response)
@@ -228,11 +233,8 @@ class Pipeline:
             detail = f"{request.physical_path} is a symbolic link that leads out of {request.physical_root}"
             raise HttpError(404, 0, detail, remedy=remedy)
 
-    async def _execute(self, request: Request, entry: Entry, served: ServedApplication) -> Response:
-        if served.forward_slot and not entry.runs_in_process:
-            await become_task()
-            return await self._forward.handle(served.forward_slot, request)
-        for hook in entry.hooks:
+    async def _execute(self, request: Request, entry: Entry, hooks: Calls) -> Response:
+        for hook in hooks:
             response = await self._caller.handle(hook, request)
             if response is not None:
                 return response
@@ -271,8 +273,13 @@ class Pipeline:
     async def _send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> Response:
         """Send the response, or a page for what went wrong with it; returns what was sent."""
         try:
-            if plan.on_send_response or response.status < 200 or (request.settings and request.settings.custom_headers):
-                response = await self._prepare(request, response, plan)
+            settings = request.settings
+            left = plan.on_send_response
+            is_special = response.status < 200 or response.raw or (settings and settings.custom_headers)
+            if left and not is_special:
+                left = call_plain(left, request, response)
+            if left or is_special:
+                response = await self._prepare(request, response, left)
             if not self._delivery.send_at_once(exchange, request, response, plan):
                 await self._delivery.send(exchange, request, response, plan)
         except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
@@ -285,7 +292,7 @@ class Pipeline:
             response = await self._send_instead(exchange, request, blamed, plan)
         return response
 
-    async def _prepare(self, request: Request, response: Response, plan: Plan) -> Response:
+    async def _prepare(self, request: Request, response: Response, calls: Calls) -> Response:
         """Configured fields and on_send_response; nph- output is not touched."""
         if response.raw:
             return response
@@ -293,8 +300,8 @@ class Pipeline:
         try:
             for name, value in request.settings.custom_headers if request.settings is not None else ():
                 response.headers.add(name, value)
-            if plan.on_send_response:
-                other = await self._caller.ask(plan.on_send_response, request, response)
+            if calls:
+                other = await self._caller.ask(calls, request, response)
             if response.status < 200 and other is None:
                 raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
         except BaseException:

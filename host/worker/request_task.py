@@ -57,4 +57,4 @@ async def _rest(exchange: Exchange, coroutine: Coroutine[Any, Any, None]) -> Non
 
 @types.coroutine
 def _continuation(coroutine: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-    yield from coroutine  # type: ignore[misc]  # `await` would refuse a coroutine that has begun
+    yield from coroutine  # `await` would refuse a coroutine that has begun
