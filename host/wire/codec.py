@@ -129,7 +129,12 @@ def encode_request(request_id: int, frame: RequestParts) -> bytes:
 
 
 def decode_request(body: bytes) -> RequestFrame:
-    """The body of REQUEST."""
+    """The body of REQUEST. Raises WireError."""
+    return RequestFrame(*decode_request_parts(body))
+
+
+def decode_request_parts(body: bytes) -> RequestParts:
+    """What `decode_request` finds, as a plain tuple."""
     try:
         flags, connection_size, application_size, method_size, target_size, fields_size, content_length = (
             REQUEST_BODY.unpack_from(body)
@@ -144,7 +149,7 @@ def decode_request(body: bytes) -> RequestFrame:
     body_at = fields_at + fields_size
     if body_at > len(body):
         raise WireError("a request frame whose parts are longer than itself")
-    return RequestFrame(
+    return (
         flags,
         body[connection_at:application_at],
         body[application_at:method_at],

@@ -15,9 +15,17 @@ from functools import partial
 from typing import Final, Protocol
 
 from host.api import ApplicationInfo, Connection, Request
-from host.wire.codec import decode_number, decode_request, decode_session_end, encode, encode_number, encode_reset
+from host.wire.codec import (
+    RequestParts,
+    decode_number,
+    decode_request_parts,
+    decode_session_end,
+    encode,
+    encode_number,
+    encode_reset,
+)
 from host.wire.errors import WireError
-from host.wire.frames import Kind, RequestFlag, RequestFrame
+from host.wire.frames import Kind, RequestFlag
 from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.forwarding import take_forwarded_facts
@@ -33,7 +41,7 @@ _HTTP_1_1: Final = int(RequestFlag.HTTP_1_1)
 _BODY_COMPLETE: Final = int(RequestFlag.BODY_COMPLETE)
 _HAS_BODY: Final = int(RequestFlag.HAS_BODY)
 _EXPECT_CONTINUE: Final = int(RequestFlag.EXPECT_CONTINUE)
-_MAX_HOST_NAMES: Final = 1000
+_NO_LINE: Final = b"\r\n"  # no header block begins with it
 
 
 class ChannelSide(Protocol):
@@ -76,7 +84,8 @@ class FrontLink:
         self._exchanges: dict[int, Exchange] = {}
         self._connections: dict[bytes, Connection] = {}
         self._sessions: dict[int, _Session] = {}
-        self._host_names: dict[bytes, str] = {}
+        self._last_host_line = _NO_LINE  # most requests of a link are for the host of the one before
+        self._last_server_name = ""
         self._withheld = 0
         self.is_draining = False
         # an exchange's way out, without a detour
@@ -133,7 +142,7 @@ class FrontLink:
         started: list[Exchange] = []
         for kind, number, body in frames:
             if kind is Kind.REQUEST:
-                self._take_request(number, decode_request(body), arrived, started)
+                self._take_request(number, decode_request_parts(body), arrived, started)
             else:
                 self._take_other(kind, number, body)
         if started:
@@ -147,28 +156,33 @@ class FrontLink:
         if self.is_draining:
             self._channel.link_changed(self, "")
 
-    def _take_request(self, number: int, frame: RequestFrame, arrived: list[Exchange], started: list[Exchange]) -> None:
-        application = self._channel.applications.get(frame.application)
+    def _take_request(self, number: int, parts: RequestParts, arrived: list[Exchange], started: list[Exchange]) -> None:
+        flags, raw_connection, application_key, method, target, fields, content_length, first = parts
+        application = self._channel.applications.get(application_key)
         if application is None:
-            reason = f"this worker does not serve the application {frame.application!r}"
+            reason = f"this worker does not serve the application {application_key!r}"
             self._link.queue(encode_reset(number, 503, 0, self.give_back(), reason))
             return
         if number in self._exchanges:
             raise WireError(f"request number {number} is in use")
-        flags = frame.flags
-        connection = self._connections.get(frame.connection) or self._new_connection(frame.connection, flags)
-        body = self._body(number, frame)
-        method, fields = frame.method, frame.fields
+        connection = self._connections.get(raw_connection) or self._new_connection(raw_connection, flags)
+        body: ArrivedBody | StreamedBody
+        if flags & _BODY_COMPLETE or not flags & _HAS_BODY:
+            body = ArrivedBody(first)
+        else:
+            body = self._streamed_body(number, flags, content_length, first)
+        if not fields.startswith(self._last_host_line):
+            self._find_server_name(fields)
         request = Request(
             id=self._channel.new_request_id(),
             method=method.decode("latin-1"),
-            raw_target=frame.target.decode("latin-1"),
+            raw_target=target.decode("latin-1"),
             http_version="1.1" if flags & _HTTP_1_1 else "1.0",
             raw_headers=fields,
             connection=connection,
             application=application,
             body=body,
-            server_name=self._server_name(fields) or connection.local_address,
+            server_name=self._last_server_name or connection.local_address,
         )
         if self._channel.accepts_forwarded:
             take_forwarded_facts(request)
@@ -200,14 +214,11 @@ class FrontLink:
         else:
             raise WireError(f"{kind.name} is not legal for request {number}")
 
-    def _body(self, number: int, frame: RequestFrame) -> ArrivedBody | StreamedBody:
-        flags = frame.flags
-        if flags & _BODY_COMPLETE or not flags & _HAS_BODY:
-            return ArrivedBody(frame.body)
+    def _streamed_body(self, number: int, flags: int, content_length: int, first: bytes) -> StreamedBody:
         return StreamedBody(
             self._channel.loop,
-            frame.body,
-            frame.content_length if frame.content_length >= 0 else None,
+            first,
+            content_length if content_length >= 0 else None,
             partial(self._grant, number),
             expects_continue=bool(flags & _EXPECT_CONTINUE),
         )
@@ -225,18 +236,17 @@ class FrontLink:
         self._sessions[connection.number] = _Session(raw, connection)
         return connection
 
-    def _server_name(self, fields: bytes) -> str:
-        if fields.startswith((b"Host: ", b"host: ")):  # where clients put it
-            raw_host = fields[6 : fields.find(b"\r\n")]
+    def _find_server_name(self, fields: bytes) -> None:
+        """Remember the name that Host gives, and the line when it is the first, where clients put it."""
+        if fields.startswith((b"Host: ", b"host: ")):
+            end = fields.find(b"\r\n")
+            raw_host = fields[6:end]
+            self._last_host_line = fields[: end + 2]
         else:
             found = _HOST_FIELD.search(fields)
             raw_host = found[1] if found is not None else b""
-        name = self._host_names.get(raw_host)
-        if name is None:
-            if len(self._host_names) >= _MAX_HOST_NAMES:  # any client may send any name
-                self._host_names.clear()
-            name = self._host_names[raw_host] = _without_port(raw_host.strip().decode("latin-1"))
-        return name
+            self._last_host_line = _NO_LINE
+        self._last_server_name = _without_port(raw_host.strip().decode("latin-1"))
 
     # --- the end
 
