@@ -25,12 +25,31 @@ class Head(NamedTuple):
     promised_length: int
 
 
+_HEADS: Final[dict[tuple[int, tuple[str, str]], Head]] = {}
+"""Heads of a status and a Content-Type alone, as most handlers' answers have."""
+
+_MOST_HEADS: Final = 256
+
+
 def build_head(response: Response, *, content_length: int = _KEEP, drops_length: bool = False) -> Head:
     """The head of `response`.
 
     Fields that are the front's are left out; `Connection: close` becomes a flag. `content_length` replaces the
     handler's own, `drops_length` takes it out (the front knows better, or nobody does).
     """
+    fields = response.headers.items()
+    is_everyday = len(fields) == 1 and content_length < 0 and not (response.reason or response.close_connection)
+    if is_everyday and (known := _HEADS.get((response.status, fields[0]))) is not None:
+        return known
+    head = _new_head(response, fields, content_length, drops_length=drops_length)
+    if is_everyday and fields[0][0] == "Content-Type":  # any other field may have a new value each time
+        if len(_HEADS) >= _MOST_HEADS:
+            _HEADS.clear()
+        _HEADS[response.status, fields[0]] = head
+    return head
+
+
+def _new_head(response: Response, fields: list[tuple[str, str]], content_length: int, *, drops_length: bool) -> Head:
     status = response.status
     if response.reason:
         line = f"{status} {_NOT_IN_REASON.sub(' ', response.reason)}\r\n"
@@ -39,7 +58,7 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     lines = [line]
     flags = _CLOSE if response.close_connection else 0
     promised = -1
-    for name, value in response.headers:
+    for name, value in fields:
         lower = name.lower()
         if lower in _OURS:
             if lower == "connection" and "close" in value.lower():
