@@ -88,7 +88,7 @@ class Engine:
             applications={key.encode(): served.info for key, served in self._served.items()},
             report_event=lambda event_id, text: report_event(event_id, text, None),
             on_session_end=self._session_ended,
-            is_overloaded=lambda: self._threads.is_overloaded,
+            is_overloaded=self._threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,
         )
         self._threads.relieved = self._channel.release_credit

@@ -54,23 +54,12 @@ class Entry:
 
     mapping: HandlerMapping
     matcher: Matcher
-    verbs: frozenset[str] | None  # None: every verb
+    verbs: frozenset[str] | None  # compared with case; None: every verb
     hooks: tuple[Hook, ...]  # `handle` of its modules, in order
     module_names: str
     runs_in_process: bool  # some module must stay in inetinfo
     local_refusal: Refusal | None
     remote_refusal: Refusal | None
-
-    def takes(self, method: str) -> bool:
-        """Whether the verb is one of its (compared with case)."""
-        return self.verbs is None or method in self.verbs
-
-
-class Candidate(NamedTuple):
-    """An entry whose pattern matches a path, and how long the script's part of the path may be, shortest first."""
-
-    entry: Entry
-    lengths: list[int]
 
 
 class Match(NamedTuple):
@@ -79,6 +68,14 @@ class Match(NamedTuple):
     entry: Entry
     script_length: int  # of the URL path; the rest is PATH_INFO
     resource: ResourceKind | None  # None: nobody looked
+
+
+class Candidate(NamedTuple):
+    """An entry whose pattern matches a path, and how long the script's part of the path may be, shortest first."""
+
+    entry: Entry
+    lengths: list[int]
+    sure_match: Match | None  # of an entry that demands nothing of the disk
 
 
 class HandlerMap:
@@ -107,7 +104,14 @@ class HandlerMap:
     def candidates(self, path: str, application_path: str) -> tuple[Candidate, ...]:
         """The entries whose pattern matches, whatever the verb; the same for every request of that path."""
         found = ((entry, entry.matcher(path, application_path)) for entry in self.entries)
-        return tuple(Candidate(entry, lengths) for entry, lengths in found if lengths)
+        return tuple(_candidate(entry, lengths, path) for entry, lengths in found if lengths)
+
+
+def _candidate(entry: Entry, lengths: list[int], path: str) -> Candidate:
+    sure_match = None
+    if entry.mapping.resource_type is ResourceType.UNSPECIFIED:
+        sure_match = Match(entry, len(path) if lengths[0] == WHOLE else lengths[0], None)
+    return Candidate(entry, lengths, sure_match)
 
 
 def select(candidates: Sequence[Candidate], method: str, path: str, physical_path: str) -> Match:
@@ -117,8 +121,8 @@ def select(candidates: Sequence[Candidate], method: str, path: str, physical_pat
     """
     for candidate in candidates:
         entry = candidate.entry
-        if entry.takes(method):
-            match = _meet_demand(candidate, path, physical_path)
+        if entry.verbs is None or method in entry.verbs:
+            match = candidate.sure_match or _meet_demand(candidate, path, physical_path)
             if match is not None:
                 return match
     verbs = sorted({verb for candidate in candidates for verb in candidate.entry.verbs or ()})
@@ -136,9 +140,6 @@ def _meet_demand(candidate: Candidate, path: str, physical_path: str) -> Match |
     entry = candidate.entry
     demand = entry.mapping.resource_type
     whole = len(path)
-    if demand is ResourceType.UNSPECIFIED:
-        length = candidate.lengths[0]
-        return Match(entry, whole if length == WHOLE else length, None)
     lengths = [whole] if candidate.lengths[0] == WHOLE else candidate.lengths
     is_wrong_kind = False
     for length in lengths:

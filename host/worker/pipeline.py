@@ -169,7 +169,7 @@ class Pipeline:
         request.path = route.path
         request.settings = route.settings
         request.physical_root = route.physical_root
-        request.physical_path = route.physical_path.rstrip("/") or "/"
+        request.physical_path = route.unslashed_path
         return route
 
     async def _authenticate(self, request: Request, plan: Plan) -> Response | None:

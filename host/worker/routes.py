@@ -41,6 +41,7 @@ class Route:
         "physical_root",
         "settings",
         "settings_path",
+        "unslashed_path",
         "verified",
     )
 
@@ -50,6 +51,7 @@ class Route:
         place = map_path(application.model, path)
         self.physical_root = place.root
         self.physical_path = place.physical_path  # of the whole path, final slash included
+        self.unslashed_path = place.physical_path.rstrip("/") or "/"
         own = application.model.path
         self.settings_path = path if own == "/" else own + path[len(own) :]  # as the configuration spells it
         self.settings: PathSettings | None = None

@@ -64,7 +64,6 @@ class ThreadPool:
         """Threads that exist."""
         return len(self._threads)
 
-    @property
     def is_overloaded(self) -> bool:
         """Whether jobs wait although every thread that may exist does."""
         return len(self._threads) >= self._limit and self._jobs.qsize() > 0

@@ -69,14 +69,14 @@ def test_jobs_that_block_get_a_thread_each_up_to_the_limit() -> None:
         blocked = [asyncio.ensure_future(pool.run(together.wait)) for _ in range(4)]
         await until(lambda: together.n_waiting == 4)
         assert pool.thread_count == 4
-        assert not pool.is_overloaded
+        assert not pool.is_overloaded()
         waiting = asyncio.ensure_future(pool.run(abs, -1))
         await asyncio.sleep(0)
-        assert (pool.backlog, pool.is_overloaded) == (1, True)
+        assert (pool.backlog, pool.is_overloaded()) == (1, True)
         together.wait()
         await asyncio.gather(*blocked)
         assert await waiting == 1
-        assert not pool.is_overloaded
+        assert not pool.is_overloaded()
 
     run(main())
 
