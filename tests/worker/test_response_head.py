@@ -42,3 +42,15 @@ def test_the_length_is_kept_replaced_or_dropped() -> None:
     assert build_head(response, content_length=5).promised_length == 5
     assert build_head(response, drops_length=True).raw == b"200 OK\r\n"
     assert build_head(Response(headers=Headers([("Content-Length", "many")]))).promised_length == -1
+
+
+def test_a_remembered_head_is_given_for_the_same_answer_only() -> None:
+    """Status, reason, closing and a length are looked at each time, also when the Content-Type was seen before."""
+    fields = Headers([("Content-Type", "text/x-remembered")])
+    first = build_head(Response(headers=fields), drops_length=True)
+    assert build_head(Response(headers=fields), drops_length=True) == first
+    assert build_head(Response(headers=fields, status=404)).raw.startswith(b"404 Not Found\r\n")
+    assert build_head(Response(headers=fields, reason="Fine")).raw.startswith(b"200 Fine\r\n")
+    assert build_head(Response(headers=fields, close_connection=True)).flags == ResponseFlag.CLOSE
+    assert build_head(Response(headers=fields), content_length=5).promised_length == 5
+    assert build_head(Response(headers=fields)).raw == b"200 OK\r\nContent-Type: text/x-remembered\r\n"
