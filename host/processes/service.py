@@ -156,12 +156,17 @@ class Service:
         self._background(self._look_again())
         folders = [*self._snapshot.extension_folders, *self._snapshot.filter_folders]
         async for change in watch_files(self._source.path, folders, self._stop):
-            await self._follow(change)
+            try:
+                await self._follow(change)
+            except Exception as error:  # the boundary: whatever one change brings about, the next one is followed too
+                text = f"a saved file could not be followed: {error!r}; what was in force stays in force"
+                self._report("configuration-refused", text, {"path": self._source.path})
 
     async def _look_again(self) -> None:
         """A file saved between its reading and the beginning of the watch."""
         await asyncio.sleep(_SWEEP_SECONDS)
-        if Path(self._source.path).read_bytes() != self._source.text:
+        file = Path(self._source.path)
+        if file.exists() and file.read_bytes() != self._source.text:
             await self._reload()
 
     async def _follow(self, change: FileChange) -> None:
