@@ -23,6 +23,9 @@ from host.http1.limits import Limits
 from host.http1.request_head import CHUNKED, RequestHead
 from host.http1.target import resolve_absolute_target
 
+MAX_REMEMBERED: Final = 2048  # bytes of a head that is kept to recognize its fields
+_MAX_JUDGED: Final = 512  # field blocks: beyond that all are forgotten (at most 1 MB)
+
 Fields = dict[bytes, list[bytes]]
 
 REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Z]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
@@ -92,23 +95,24 @@ RULES: Final[tuple[tuple[Callable[[int, Fields], bool], Fault, str], ...]] = (
 class HeadPolicy:
     """Judges whole request heads; one per listener, shared by its connections."""
 
-    __slots__ = ("_is_complete", "_parser", "_usual_bytes", "limits")
+    __slots__ = ("_is_complete", "_judged", "_parser", "_usual_bytes", "limits")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._usual_bytes = min(limits.max_request_bytes, limits.max_field_bytes)  # no part can be too long
         self._is_complete = False
+        self._judged: dict[bytes, bytes] = {}  # plain field blocks of HTTP/1.1, and the host each names
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
         """Called by the parser: the head it was given announces no body."""
         self._is_complete = True
 
-    def check(self, head: bytes, last: RequestHead | None = None) -> RequestHead:
+    def check(self, head: bytes) -> RequestHead:
         """The request head in `head` (request line to empty line). Raises RemoteProtocolError.
 
-        `last` is a head of the same client whose fields were plain (`RequestHead.is_plain`): the same fields again
-        need no second judgement. Programs repeat themselves, browsers do so for the parts of a page.
+        Plain fields (`RequestHead.is_plain`) that were judged a short while ago need no second judgement: programs
+        repeat themselves, and browsers take turns between a few sets of fields for the parts of a page.
         """
         line = REQUEST_LINE.match(head)
         if line is None:
@@ -121,11 +125,16 @@ class HeadPolicy:
             self._check_lengths(head, target)
         fields = head[fields_at:-2]
         request = RequestHead(method, target, 1 if minor == b"1" else 0, fields, size)
-        if last is not None and last.fields == fields and minor == b"1":
-            request.host = last.host
+        host = self._judged.get(fields)
+        if host is not None and minor == b"1":
+            request.host = host
             request.is_plain = True
         else:
             self._judge_fields(request, head, fields_at)
+            if request.is_plain and size <= MAX_REMEMBERED:
+                if len(self._judged) >= _MAX_JUDGED:
+                    self._judged.clear()
+                self._judged[fields] = request.host
         if method in _NOT_SERVED:
             raise RemoteProtocolError(Fault.METHOD_NOT_IMPLEMENTED)
         if request.is_plain and method in _MUST_HAVE_LENGTH:
@@ -135,7 +144,7 @@ class HeadPolicy:
         return request
 
     def check_again(self, data: bytes, last: RequestHead) -> RequestHead | None:
-        """The head in `data` if that is one whole head, with the fields of `last` (as in `check`), and nothing about
+        """The head in `data` if that is one whole head, with the fields of `last` (a plain one), and nothing about
         it is unusual: `check` would say the same. None: it is for `check` to say.
 
         Nothing is searched for: what stands before the known fields must be one request line.

@@ -12,11 +12,10 @@ from typing import Final
 
 from host.http1.chunked import ChunkedDecoder
 from host.http1.errors import Fault, LocalProtocolError, RemoteProtocolError
-from host.http1.policy import REQUEST_LINE, HeadPolicy, explain_request_line, find_bare_line_end
+from host.http1.policy import MAX_REMEMBERED, REQUEST_LINE, HeadPolicy, explain_request_line, find_bare_line_end
 from host.http1.request_head import CHUNKED, RequestHead
 
 _END: Final = b"\r\n\r\n"
-_MAX_REMEMBERED: Final = 2048  # bytes of a head that an idle connection may hold on to
 _VERB_START: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -77,7 +76,7 @@ class RequestReader:
         Programs repeat themselves on a kept connection, browsers do so for the parts of a page.
         """
         last = self._last
-        if last is None or self._at is not _HEAD or self._buffer or len(data) > _MAX_REMEMBERED:
+        if last is None or self._at is not _HEAD or self._buffer or len(data) > MAX_REMEMBERED:
             return None
         request = self._policy.check_again(data, last)
         if request is not None:
@@ -135,8 +134,8 @@ class RequestReader:
             head, self._buffer = buffer, b""
         else:
             head, self._buffer = buffer[:end], buffer[end:]
-        request = self._policy.check(head, self._last)
-        self._last = request if request.is_plain and request.size <= _MAX_REMEMBERED else None
+        request = self._policy.check(head)
+        self._last = request if request.is_plain and request.size <= MAX_REMEMBERED else None
         if request.content_length == 0:
             self._at = _PAUSED
         else:

@@ -268,3 +268,24 @@ def test_what_is_unusual_is_left_to_the_long_way(data: bytes) -> None:
     policy = HeadPolicy(Limits(max_field_bytes=150))
     last = policy.check(b"GET /first HTTP/1.1\r\n" + _AGAIN + b"\r\n")
     assert policy.check_again(data, last) is None
+
+
+def test_fields_that_were_judged_before_are_judged_the_same() -> None:
+    """Whose they were does not matter; HTTP/1.0 has rules of its own; so have the line and its method."""
+    policy = HeadPolicy(Limits())
+    first, second = (policy.check(head(b"X: y\r\n", line=line)) for line in (b"GET /a HTTP/1.1", b"HEAD /b HTTP/1.1"))
+    assert (first.host, first.is_plain, first.fields) == (second.host, second.is_plain, second.fields)
+    assert (second.method, second.target) == (b"HEAD", b"/b")
+    old = policy.check(head(b"X: y\r\n", line=b"GET /a HTTP/1.0"))
+    assert (old.is_plain, old.keep_alive) == (False, False)
+    with pytest.raises(RemoteProtocolError) as caught:
+        policy.check(head(b"X: y\r\n", line=b"POST /a HTTP/1.1"))
+    assert caught.value.fault is Fault.LENGTH_REQUIRED
+
+
+def test_fields_are_forgotten_before_they_fill_the_memory() -> None:
+    """A client that never repeats itself: the judgement stays right, and what is kept stays small."""
+    policy = HeadPolicy(Limits())
+    for number in range(2000):
+        assert policy.check(head(b"X: %d\r\n" % number)).host == b"example.org"
+    assert len(policy._judged) <= 512
