@@ -58,7 +58,7 @@ def test_the_event_log_gets_the_whole_walk_when_asked_to(tmp_path: Path) -> None
 
 
 SPECIFIED = [name for name, value in vars(hookspecs).items() if inspect.isfunction(value)]
-LEFT_OUT = {"module_names", "handler_mappings", "in_process_only", "handle", "unload"} | {
+LEFT_OUT = {"module_names", "handler_mappings", "in_process_only", "handler_info", "handle", "unload"} | {
     "on_read_raw_data",
     "on_send_raw_data",
     "on_end_of_net_session",  # belongs to a connection, not to a request
