@@ -25,6 +25,7 @@ class WorkerRecord:
     replaces: WorkerRecord | None = None
     is_lost: bool = False  # its link or channel has ended; the exit status is still to come
     end_text: str = ""  # why it ends
+    exit_status: int | None = None  # exit code, or minus the signal, once it has ended
     timer: asyncio.TimerHandle | None = None
     requests_served: int = 0
     requests_in_hand: int = 0

@@ -1,0 +1,253 @@
+"""The workers of one pool: starts them, carries out what their table commands, hears what they say, and misses none.
+
+It decides nothing: `worker_transitions.py` says what becomes of a worker, `worker_watch.py` what is due, and whether
+the pool may have another worker is its supervisor's affair (`pool_supervisor.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from host.activation.children import Surroundings, describe_exit
+from host.activation.front_supervisor import FrontSupervisor
+from host.activation.parent_supervisor import ParentSupervisor
+from host.activation.recycling import RecycleReason
+from host.activation.worker_record import WorkerRecord
+from host.activation.worker_reports import SENTENCES, report_command, report_worker
+from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
+from host.activation.worker_watch import Due, Finding, look_at
+from host.config.model import Pool
+from host.isolation.placement import Slot
+from host.wire.control_messages import AnyMessage, Drain, Event, Plugins, Pong, Ready, Unhealthy
+
+
+class PoolWorkers:
+    """The records of one pool's workers by name, and everything that is done with them.
+
+    `on_failure(worker)`: it failed in a way that rapid-fail protection counts. `on_exited()`: one has gone.
+    """
+
+    def __init__(
+        self,
+        slot: Slot,
+        pool: Pool,
+        around: Surroundings,
+        front: FrontSupervisor,
+        parent: ParentSupervisor,
+        *,
+        on_failure: Callable[[WorkerRecord], None],
+        on_exited: Callable[[], None],
+    ) -> None:
+        self.slot = slot
+        self.pool = pool
+        self.records: dict[str, WorkerRecord] = {}
+        self.last_recycle = ""
+        self._around = around
+        self._front = front
+        self._parent = parent
+        self._on_exited = on_exited
+        self._number = 0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._commands: Mapping[WorkerCommand, Callable[[WorkerRecord], None]] = {
+            WorkerCommand.ATTACH: self._attach,
+            WorkerCommand.DETACH: self._detach,
+            WorkerCommand.KILL: self.kill,
+            WorkerCommand.COUNT_FAILURE: on_failure,
+            **{command: partial(self._report_command, command) for command in SENTENCES},
+        }
+        self._findings: Mapping[Due, Callable[[WorkerRecord, Finding], None]] = {
+            Due.FAIL: self._fail,
+            Due.RECYCLE: lambda worker, finding: self.recycle(worker, finding.recycle_reason),
+            Due.END_IDLE: self._end_idle,
+            Due.PING: lambda worker, _finding: worker.ping(self._around.clock()),
+        }
+
+    # --- what the supervisor asks for ---------------------------------------------------------------------------
+
+    def working(self) -> list[WorkerRecord]:
+        """The workers that take requests or soon will: what maxProcesses counts."""
+        return [worker for worker in self.records.values() if worker.takes_requests]
+
+    def start(self, why: str, replaces: WorkerRecord | None = None) -> None:
+        """Have the pool's parent fork one; `why` ends in the event log. The parent must be ready."""
+        self._number += 1
+        now = self._around.clock()
+        channel, workers_end = self._around.launcher.channel_pair()
+        name = f"{self.pool.name}#{self._number}"
+        worker = WorkerRecord(
+            name=name, number=self._number, channel=channel, started_at=now, why_started=why, idle_since=now
+        )
+        worker.replaces = replaces
+        self.records[name] = worker
+        channel.attach(
+            self._around.loop,
+            lambda message, _descriptors: self._heard(worker, message),
+            lambda _why: self._channel_lost(worker),
+        )
+        self._parent.start_worker(name, self._number, workers_end.fileno())
+        workers_end.close()
+        self._limit(worker, self.pool.startup_time_limit_seconds)
+
+    def recycle(self, worker: WorkerRecord, reason: RecycleReason) -> None:
+        """Replace this worker: overlapped, unless disallowOverlappingRotation."""
+        if any(each.replaces is worker for each in self.records.values()):
+            return
+        self._report(reason.event_id, worker, f"{worker.name} is recycled: {reason.text}")
+        self.last_recycle = reason.text
+        worker.end_text = f"recycled ({reason.text})"
+        if (
+            worker.state is WorkerState.RUNNING
+            and not self.pool.disallow_overlapping_rotation
+            and self._parent.is_ready
+        ):
+            self.start(f"replaces {worker.name}", worker)
+        else:
+            self.step(worker, WorkerEvent.DRAIN)
+
+    def drain_all(self, text: str) -> None:
+        """End every worker in order; `text` says why."""
+        for worker in list(self.records.values()):
+            worker.end_text = worker.end_text or text
+            self.step(worker, WorkerEvent.DRAIN)
+
+    def kill(self, worker: WorkerRecord) -> None:
+        """End it at once."""
+        if self._parent.is_alive:
+            self._parent.kill_worker(worker.name)
+        elif worker.pid and not worker.is_lost:  # an orphan: it is the service's own child by now
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
+
+    def reattach(self) -> None:
+        """A new front knows no worker: join them again."""
+        for worker in self.records.values():
+            if worker.state is WorkerState.RUNNING and not worker.is_lost:
+                self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+
+    def link_lost(self, name: str, broken: str) -> bool:
+        """The front has lost that worker's link; true when it is one of this pool's."""
+        worker = self.records.get(name)
+        if worker is None:
+            return False
+        worker.is_lost = True
+        if broken:
+            self._report("front-broken-link", worker, f"{name} broke the dialogue: {broken}")
+            self.kill(worker)
+        return True
+
+    async def until_gone(self, names: set[str]) -> None:
+        """Wait until none of these workers is left."""
+        while names & self.records.keys():
+            waiter = self._around.loop.create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def tick(self) -> None:
+        """Look at every running worker: pings, idle time-out, recycling limits."""
+        now = self._around.clock()
+        for worker in list(self.records.values()):
+            if worker.state is WorkerState.RUNNING and not worker.is_lost:
+                finding = look_at(worker, self.pool, now)
+                if finding is not None:
+                    self._findings[finding.due](worker, finding)
+
+    # --- what the parent tells ----------------------------------------------------------------------------------
+
+    def has_started(self, name: str, pid: int) -> None:
+        """The parent has forked it."""
+        worker = self.records.get(name)
+        if worker is not None:
+            worker.pid = pid
+            self._report("process-started", worker, f"worker {name}: {worker.why_started}")
+
+    def has_exited(self, name: str, status: int) -> None:
+        """It has ended: exit code, or minus the signal."""
+        worker = self.records.get(name)
+        if worker is None:
+            return
+        worker.limit(None)
+        worker.channel.close()
+        worker.exit_status = status
+        how = describe_exit(status)
+        worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
+        del self.records[name]
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+        self.step(worker, WorkerEvent.EXITED)
+        self._on_exited()
+
+    def parent_has_gone(self) -> None:
+        """The parent is dead: nobody else will tell of the workers whose channels have ended, or that never ran."""
+        for worker in [each for each in self.records.values() if each.is_lost or not each.pid]:
+            self.has_exited(worker.name, 1)
+
+    # --- what the worker says -----------------------------------------------------------------------------------
+
+    def _heard(self, worker: WorkerRecord, message: AnyMessage) -> None:
+        match message:
+            case Ready():
+                self.step(worker, WorkerEvent.READY)
+            case Pong():
+                worker.has_answered(message, self._around.clock())
+            case Plugins():
+                worker.plugins = list(message.rows)
+            case Unhealthy():
+                self.recycle(worker, RecycleReason("recycle-unhealthy", message.reason))
+            case Event():
+                fields = {"pool": self.pool.name, "worker": worker.name, "pid": str(worker.pid), **message.fields}
+                self._around.report(message.id, message.text, fields)
+            case _:
+                pass
+
+    def _channel_lost(self, worker: WorkerRecord) -> None:
+        worker.is_lost = True
+        if not self._parent.is_alive:  # nobody else will tell how it ended
+            self.has_exited(worker.name, 0)
+
+    # --- the worker's automaton ---------------------------------------------------------------------------------
+
+    def step(self, worker: WorkerRecord, event: WorkerEvent) -> None:
+        """Ask the table and do what it says."""
+        for command in worker.step(event):
+            self._commands[command](worker)
+
+    def _attach(self, worker: WorkerRecord) -> None:
+        worker.limit(None)
+        now = self._around.clock()
+        worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
+        self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+        replaced, worker.replaces = worker.replaces, None
+        if replaced is not None:
+            self.step(replaced, WorkerEvent.DRAIN)
+
+    def _detach(self, worker: WorkerRecord) -> None:
+        self._front.detach(worker.name)
+        worker.channel.send(Drain(seconds=float(self.pool.shutdown_time_limit_seconds)))
+        self._limit(worker, self.pool.shutdown_time_limit_seconds)
+
+    def _report_command(self, command: WorkerCommand, worker: WorkerRecord) -> None:
+        report_command(self._around.report, command, worker, self.pool)
+
+    def _limit(self, worker: WorkerRecord, seconds: float) -> None:
+        worker.limit(self._around.loop.call_later(seconds, self.step, worker, WorkerEvent.LATE))
+
+    # --- what a policy found ------------------------------------------------------------------------------------
+
+    def _fail(self, worker: WorkerRecord, finding: Finding) -> None:
+        worker.end_text = finding.text
+        self.step(worker, WorkerEvent.UNRESPONSIVE)
+
+    def _end_idle(self, worker: WorkerRecord, finding: Finding) -> None:
+        self._report(finding.event_id, worker, f"{worker.name} is ended: {finding.text}")
+        worker.end_text = finding.text
+        self.step(worker, WorkerEvent.DRAIN)
+
+    def _report(self, event_id: str, worker: WorkerRecord, text: str) -> None:
+        report_worker(self._around.report, event_id, worker, self.pool, text)

@@ -1,0 +1,42 @@
+"""What the event log says of a worker: the event's id and its sentence, for each command of the worker's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from host.activation.children import EventReporter
+from host.activation.worker_record import WorkerRecord
+from host.activation.worker_transitions import WorkerCommand
+from host.config.model import Pool
+
+SENTENCES: Final[Mapping[WorkerCommand, tuple[str, Callable[[WorkerRecord, Pool], str]]]] = {
+    WorkerCommand.REPORT_STARTUP_LIMIT: (
+        "worker-startup-limit",
+        lambda worker, pool: f"{worker.name} was not ready within {pool.startup_time_limit_seconds} s",
+    ),
+    WorkerCommand.REPORT_SHUTDOWN_LIMIT: (
+        "worker-shutdown-limit",
+        lambda worker, pool: f"{worker.name} did not end within {pool.shutdown_time_limit_seconds} s",
+    ),
+    WorkerCommand.REPORT_PING: (
+        "worker-ping-failed",
+        lambda worker, pool: f"{worker.name} did not answer within {pool.ping_response_time_seconds} s",
+    ),
+    WorkerCommand.REPORT_DEATH: ("worker-died", lambda worker, _pool: f"{worker.name} ended by {worker.end_text}"),
+    WorkerCommand.REPORT_END: ("process-ended", lambda worker, _pool: f"{worker.name} has ended: {worker.end_text}"),
+}
+
+
+def report_command(report: EventReporter, command: WorkerCommand, worker: WorkerRecord, pool: Pool) -> None:
+    """Write the event of a REPORT_ command."""
+    event_id, sentence = SENTENCES[command]
+    report_worker(report, event_id, worker, pool, sentence(worker, pool))
+
+
+def report_worker(report: EventReporter, event_id: str, worker: WorkerRecord, pool: Pool, text: str) -> None:
+    """Write an event about a worker, with the fields that every such event has."""
+    fields = {"pool": pool.name, "worker": worker.name, "pid": str(worker.pid)}
+    if worker.exit_status is not None:
+        fields["status"] = str(worker.exit_status)
+    report(event_id, text, fields)

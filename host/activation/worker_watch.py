@@ -1,0 +1,76 @@
+"""The look at a running worker, about once a second: measures what the policies need, asks them, names what is due.
+
+The policies themselves are the predicate files (`health.py`, `recycling.py`, `idle.py`): pure, over facts and a clock.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from host.activation.health import is_ping_due, is_unresponsive
+from host.activation.idle import is_idle
+from host.activation.memory import memory_kilobytes
+from host.activation.recycling import RecycleReason, recycle_reason
+from host.activation.worker_record import WorkerRecord
+from host.config.model import Pool
+
+_COUNTER_SECONDS: Final = 1.0  # how often counters are asked for where a limit depends on them
+_MEMORY_SECONDS: Final = 10.0
+
+
+class Due(enum.Enum):
+    """What a policy wants done with a worker."""
+
+    FAIL = "it did not answer a ping"
+    RECYCLE = "recycle"
+    END_IDLE = "end it: it is idle"
+    PING = "ask whether it is well, and for its counters"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is due for one worker, and why. `event_id` is the event that tells it; empty for none."""
+
+    due: Due
+    text: str = ""
+    event_id: str = ""
+
+    @property
+    def recycle_reason(self) -> RecycleReason:
+        """The same as a reason to recycle."""
+        return RecycleReason(self.event_id, self.text)
+
+
+def look_at(worker: WorkerRecord, pool: Pool, now: float) -> Finding | None:
+    """What is due for this running worker at `now` (monotonic seconds); the first policy that wants something wins."""
+    _measure(worker, pool, now)
+    facts = worker.facts(now)
+    if is_unresponsive(facts, pool):
+        return Finding(Due.FAIL, "it did not answer a ping")
+    reason = recycle_reason(facts, pool)
+    if reason is not None:
+        return Finding(Due.RECYCLE, reason.text, reason.event_id)
+    if is_idle(facts, pool):
+        text = f"idle for {facts.idle_seconds:.0f} s, idleTimeout is {pool.idle_timeout_seconds} s"
+        return Finding(Due.END_IDLE, text, "worker-idle")
+    if is_ping_due(facts, pool) or _needs_counters(worker, pool, now):
+        return Finding(Due.PING)
+    return None
+
+
+def _measure(worker: WorkerRecord, pool: Pool, now: float) -> None:
+    limited = pool.periodic_restart_memory_kilobytes or pool.periodic_restart_private_memory_kilobytes
+    if limited and now - worker.measured_at >= _MEMORY_SECONDS:
+        worker.measured_at = now
+        worker.virtual_kilobytes, worker.private_kilobytes = memory_kilobytes(worker.pid)
+
+
+def _needs_counters(worker: WorkerRecord, pool: Pool, now: float) -> bool:
+    if not (pool.periodic_restart_requests or pool.idle_timeout_seconds):
+        return False
+    if worker.last_pong_at < worker.last_ping_at:
+        return False
+    quick = pool.periodic_restart_requests or pool.idle_timeout_seconds <= 60
+    return now - worker.last_ping_at >= (_COUNTER_SECONDS if quick else _MEMORY_SECONDS)
