@@ -24,7 +24,16 @@ from host.processes.event_loop import run_loop
 from host.processes.listener import FrontProcess
 from host.processes.script_spawner import fork_script_spawner
 from host.processes.worker import report_web_config
-from host.wire.control_messages import AttachWorker, Configure, Demand, Event, Plugins
+from host.wire.control_messages import (
+    AnyMessage,
+    AskExecuting,
+    AttachWorker,
+    Configure,
+    Demand,
+    Event,
+    Executing,
+    Plugins,
+)
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
 
@@ -70,6 +79,14 @@ class _Inetinfo(FrontProcess):
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
         self.listener.attach_worker(FRONT_QUEUE, FRONT_QUEUE, os.getpid(), front_stream, front_side)
         self._engine.attach(worker_stream, worker_side)
+
+    def heard(self, message: AnyMessage, descriptors: list[int]) -> None:
+        """One message of the service; what the engine knows is answered here."""
+        if isinstance(message, AskExecuting):
+            rows = self._engine.executing() if self._engine is not None else []
+            self.channel.send(Executing(number=message.number, rows=rows))
+        else:
+            super().heard(message, descriptors)
 
     def attach_worker(self, message: AttachWorker, link: socket.socket, side: socket.socket) -> None:
         """A dllhost has been started: its link belongs to the engine's forwarding handlers."""

@@ -17,9 +17,11 @@ from host.processes.event_loop import run_loop, settle_memory
 from host.processes.spawn import become
 from host.wire.control_messages import (
     AnyMessage,
+    AskExecuting,
     AttachLink,
     Drain,
     Event,
+    Executing,
     Hello,
     Ping,
     Plugins,
@@ -122,6 +124,8 @@ class WorkerProcess:
                 ping = self._loop.create_task(self._answer(message.number))
                 self._pings.add(ping)
                 ping.add_done_callback(self._pings.discard)
+            case AskExecuting():
+                self._channel.send(Executing(number=message.number, rows=self._engine.executing()))
             case Drain():
                 self._drain(message.seconds)
             case _:

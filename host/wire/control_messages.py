@@ -225,6 +225,34 @@ class Plugins(Message, frozen=True, kw_only=True):
     rows: list[PluginRow]
 
 
+class AskExecuting(Message, frozen=True, kw_only=True):
+    """Service: what are you executing? Answered by Executing with the same number."""
+
+    number: int
+
+
+class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is doing for one request, in IIS's words. Times in milliseconds.
+
+    `link_number` is the request's number on the worker's link: what stands behind the dash in RequestRow.request_id;
+    `request_id` is what log, error page and UNIQUE_ID call it. `current_module` is empty while no plugin is at work.
+    """
+
+    link_number: int
+    request_id: str
+    pipeline_state: str
+    current_module: str = ""
+    time_in_module: int = 0
+    time_in_state: int = 0
+
+
+class Executing(Message, frozen=True, kw_only=True):
+    """Worker: the answer to AskExecuting."""
+
+    number: int
+    rows: list[ExecutingRow]
+
+
 AnyMessage = (
     Hello
     | Ready
@@ -249,6 +277,8 @@ AnyMessage = (
     | AttachLink
     | Unhealthy
     | Plugins
+    | AskExecuting
+    | Executing
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response
@@ -20,6 +23,9 @@ from host.worker.request_task import become_task
 from host.worker.thread_pool import ThreadPool
 
 _ENDS = (HttpError, ClientGone, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
+BODY = "body"
+"""The name of the call while a handler's body is sent, piece by piece: `CallUnderWay.name` is a hook's, or this."""
+
 _AFTER_THE_HANDLER = frozenset(
     name
     for name in MODULE_HOOKS
@@ -29,11 +35,27 @@ _AFTER_THE_HANDLER = frozenset(
 """Events that may change a response but have none to give."""
 
 
+class CallUnderWay:
+    """A call of plugin code that may take its time: a coroutine, or a function on a thread.
+
+    `subject` is what it is about, nearly always the Request; `began_at` is monotonic seconds.
+    """
+
+    __slots__ = ("began_at", "name", "plugin", "subject")
+
+    def __init__(self, plugin: str, name: str, subject: object) -> None:
+        self.plugin = plugin
+        self.name = name
+        self.subject = subject
+        self.began_at = monotonic()
+
+
 class HookCaller:
     """Calls hooks on the loop, on threads or as coroutines, whichever they are."""
 
     def __init__(self, pool: ThreadPool, report_event: ReportEvent) -> None:
         self.pool = pool
+        self.under_way: set[CallUnderWay] = set()
         self._report_event = report_event
 
     async def ask(self, calls: Calls, *arguments: Any) -> Response | None:
@@ -97,9 +119,24 @@ class HookCaller:
     async def _wait_for(self, hook: Hook, arguments: tuple[Any, ...]) -> Any:
         """The answer of a coroutine, or of a function on a thread."""
         await become_task()
-        if hook.kind == ASYNC:
-            return await hook.function(*arguments)
-        return await self.pool.run(hook.function, *arguments)
+        call = CallUnderWay(hook.plugin, hook.name, arguments[0])
+        self.under_way.add(call)
+        try:
+            if hook.kind == ASYNC:
+                return await hook.function(*arguments)
+            return await self.pool.run(hook.function, *arguments)
+        finally:
+            self.under_way.discard(call)
+
+    @contextmanager
+    def noting(self, plugin: str, name: str, subject: object) -> Iterator[None]:
+        """Something that a plugin does outside its hooks (`name` says what), as a call under way."""
+        call = CallUnderWay(plugin, name, subject)
+        self.under_way.add(call)
+        try:
+            yield
+        finally:
+            self.under_way.discard(call)
 
     def blame(self, hook: Hook, error: BaseException, subject: object) -> PluginError:
         """Report what a plugin raised; returns the 500.0 for its request."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from host.api import ClientGone, FileBody, LogEntry, RawData, Request, Response
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
-from host.worker.calling import HookCaller
+from host.worker.calling import BODY, HookCaller
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan
 from host.worker.request_task import become_task
@@ -117,7 +117,9 @@ class Delivery:
             head = build_head(response, content_length=known, drops_length=is_filtered)
             exchange.begin(head.flags | self._flags(plan, request), _codes(response), head.raw)
             promised = head.promised_length
-        sent = await self._send_pieces(exchange, self._pieces(plan, request, body), promised)
+        modules = request.mapping.modules if request.mapping is not None else ""
+        with self._caller.noting(modules, BODY, request):
+            sent = await self._send_pieces(exchange, self._pieces(plan, request, body), promised)
         if sent < promised:
             raise BodyFault(f"the body ended after {sent} of the {promised} bytes that Content-Length promised")
         await self._settle_log(exchange, request, response, plan)

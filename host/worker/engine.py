@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
 from typing import Final
 
 from host.api import Connection, ProgramLauncher
@@ -16,9 +17,10 @@ from host.config.errors import ConfigErrors
 from host.config.model import PathSettings, Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
-from host.wire.control_messages import PluginRow
+from host.wire.control_messages import ExecutingRow, PluginRow
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
+from host.worker.executing import executing_rows
 from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pipeline import Pipeline
@@ -172,6 +174,10 @@ class Engine:
         """What became of every plugin. Where filters do not run, files that could be filters are not worth a row."""
         rows = self._plugins.rows()
         return rows if self._runs_filters else [row for row in rows if row.state != NOT_LISTED]
+
+    def executing(self) -> list[ExecutingRow]:
+        """What is being done for each request in hand."""
+        return executing_rows(self._channel.exchanges(), self._caller.under_way, monotonic())
 
     async def probe(self) -> None:
         """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""
