@@ -23,7 +23,7 @@ from host.activation.worker_transitions import WorkerCommand, WorkerEvent, Worke
 from host.activation.worker_watch import Due, Finding, look_at
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import AnyMessage, Drain, Event, Plugins, Pong, Ready, Unhealthy
+from host.wire.control_messages import AnyMessage, Drain, Event, Executing, Plugins, Pong, Ready, Unhealthy
 
 
 class PoolWorkers:
@@ -198,6 +198,8 @@ class PoolWorkers:
                 worker.has_answered(message, self._around.clock())
             case Plugins():
                 worker.plugins = list(message.rows)
+            case Executing():
+                worker.has_told(message)
             case Unhealthy():
                 self.recycle(worker, RecycleReason("recycle-unhealthy", message.reason))
             case Event():

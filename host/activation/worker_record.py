@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from host.activation.children import Channel
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
-from host.wire.control_messages import Ping, PluginRow, Pong
+from host.wire.control_messages import AskExecuting, Executing, ExecutingRow, Ping, PluginRow, Pong
+
+_ANSWER_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +41,9 @@ class WorkerRecord:
     plugins: list[PluginRow] = field(default_factory=list)
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # set while no ping waits for its Pong
 
+    question_number: int = 0
+    questions: dict[int, asyncio.Future[list[ExecutingRow]]] = field(default_factory=dict)
+
     def step(self, event: WorkerEvent) -> tuple[WorkerCommand, ...]:
         """Ask the table; the caller carries the commands out."""
         self.state, commands = TRANSITIONS[self.state, event]
@@ -61,6 +67,24 @@ class WorkerRecord:
         self.requests_in_hand = pong.requests_in_hand
         self.idle_since = now - pong.idle_seconds
         self.answered.set()
+
+    async def executing(self, limit_seconds: float = _ANSWER_SECONDS) -> list[ExecutingRow]:
+        """What it is doing for each request it has. Raises TimeoutError when it does not answer in time."""
+        self.question_number = number = self.question_number + 1
+        answer: asyncio.Future[list[ExecutingRow]] = asyncio.get_running_loop().create_future()
+        self.questions[number] = answer
+        self.channel.send(AskExecuting(number=number))
+        try:
+            async with asyncio.timeout(limit_seconds):
+                return await answer
+        finally:
+            del self.questions[number]
+
+    def has_told(self, message: Executing) -> None:
+        """Take in the answer to a question; one that nobody waits for any more is dropped."""
+        answer = self.questions.get(message.number)
+        if answer is not None and not answer.done():
+            answer.set_result(message.rows)
 
     def facts(self, now: float) -> WorkerFacts:
         """What the policies look at."""
