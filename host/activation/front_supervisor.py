@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -25,12 +26,15 @@ from host.wire.control_messages import (
     QueueState,
     Ready,
     Requests,
+    SetSites,
+    SitesSet,
     Unlisten,
     WorkerGone,
 )
 
 _QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
 _PAUSE_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 2.0
 
 
 def _ignore(*_facts: str) -> None:
@@ -54,7 +58,9 @@ class FrontSupervisor:
         self._started_at = 0.0
         self._has_spoken = False
         self._is_retiring = False
+        self._numbers = itertools.count(1)  # of questions
         self._questions: dict[int, asyncio.Future[Requests]] = {}
+        self._changes: dict[int, asyncio.Future[None]] = {}
         self._kill_timer: asyncio.TimerHandle | None = None
         self.is_ready = False
         self.last_connection_count = 0
@@ -89,6 +95,29 @@ class FrontSupervisor:
             self._say(Unlisten(endpoint=endpoint))
         self._sockets = dict(sockets)
 
+    async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> None:
+        """The bindings of these sites count from now on, and no others; returns when the front has done so.
+
+        Raises TimeoutError when it does not say so within two seconds; it will have done so when it answers again."""
+        self._configure = self._configure.with_sites(started)
+        if self._is_retiring:  # it accepts nothing more, but its open connections may still ask
+            sockets = {}
+        for endpoint in self._sockets.keys() - sockets.keys():
+            self._say(Unlisten(endpoint=endpoint))
+        number = next(self._numbers)
+        answer: asyncio.Future[None] = self._around.loop.create_future()
+        self._changes[number] = answer
+        is_heard = self._say(SetSites(number=number, started=started))
+        for endpoint, listening in sockets.items():
+            if endpoint not in self._sockets:
+                self._say(Listen(endpoint=endpoint), listening.fileno())
+        self._sockets = dict(sockets)
+        try:
+            if is_heard:  # otherwise the next front hears it in its configuration
+                await asyncio.wait_for(answer, _ANSWER_SECONDS)
+        finally:
+            self._changes.pop(number, None)
+
     def queue_state(self, queue: str, reason: str) -> None:
         """Take (`reason` empty) or refuse requests of a queue, also after a restart of the front."""
         self._queues[queue] = reason
@@ -111,12 +140,12 @@ class FrontSupervisor:
 
     async def requests(self) -> Requests:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""
-        number = id(object()) & 0x7FFFFFFF
+        number = next(self._numbers)
         answer: asyncio.Future[Requests] = self._around.loop.create_future()
         self._questions[number] = answer
         self._say(AskRequests(number=number))
         try:
-            return await asyncio.wait_for(answer, 2.0)
+            return await asyncio.wait_for(answer, _ANSWER_SECONDS)
         finally:
             self._questions.pop(number, None)
 
@@ -169,12 +198,16 @@ class FrontSupervisor:
                 answer = self._questions.pop(message.number, None)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
+            case SitesSet():
+                self._has_changed(message.number)
             case _:
                 pass  # a Pong, or something that a front has no reason to say
 
     def _exited(self, status: int) -> None:
         child, self._child = self._child, None
         self.is_ready = self._has_spoken = False
+        for number in list(self._changes):  # the next one hears it in its configuration
+            self._has_changed(number)
         assert child is not None
         child.channel.close()
         fields = {"pid": str(child.pid), "status": str(status)}
@@ -192,6 +225,11 @@ class FrontSupervisor:
         quick = self._around.clock() - self._started_at < _QUICK_DEATH_SECONDS
         self._around.loop.call_later(_PAUSE_SECONDS if quick else 0.0, self._restart)
 
+    def _has_changed(self, number: int) -> None:
+        answer = self._changes.pop(number, None)
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
     def _restart(self) -> None:
         if self._is_retiring:
             self._has_gone()
@@ -204,6 +242,9 @@ class FrontSupervisor:
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def _say(self, message: AnyMessage, *descriptors: int) -> None:
-        if self._child is not None and self._has_spoken:  # everything is said again after its Hello
-            self._child.channel.send(message, descriptors)
+    def _say(self, message: AnyMessage, *descriptors: int) -> bool:
+        """Whether there was a front to hear it; everything is said again after the next one's Hello."""
+        if self._child is None or not self._has_spoken:
+            return False
+        self._child.channel.send(message, descriptors)
+        return True

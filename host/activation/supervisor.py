@@ -60,6 +60,19 @@ class Supervisor:
         touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
         self.topology.apply(snapshot, configure, sockets, touched)
 
+    async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> bool:
+        """The bindings of these sites count from now on, and no others; false when the front did not confirm it yet.
+
+        Fronts that are being replaced are told, too: their open connections may still ask."""
+        fronts = [topology.front for topology in (self.topology, *self._old)]
+        outcomes = await asyncio.gather(
+            *(front.set_sites(started, sockets) for front in fronts), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, TimeoutError):
+                raise outcome
+        return not isinstance(outcomes[0], TimeoutError)
+
     async def plugins_changed(self, files: str, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
         """Plugin files were saved: every process that runs plugins is replaced, without losing a request."""
         topology = self.topology

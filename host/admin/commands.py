@@ -80,13 +80,25 @@ class RecyclePool(Message, frozen=True, kw_only=True):
     name: str
 
 
+class StartSite(Message, frozen=True, kw_only=True):
+    """The site has its bindings again. `name` may be its id. Answer: Done."""
+
+    name: str
+
+
+class StopSite(Message, frozen=True, kw_only=True):
+    """Withdraws the site's bindings; requests in hand are finished, workers are left alone. Answer: Done."""
+
+    name: str
+
+
 class StopService(Message, frozen=True, kw_only=True):
     """Drain everything and end. Answer: Done, when the shutdown has begun."""
 
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | StopService
+) | (StartSite | StopSite | StopService)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -110,7 +122,8 @@ class ApplicationRow(Row, frozen=True, kw_only=True):
 
 
 class SiteRow(Row, frozen=True, kw_only=True):
-    """`state`: Starting, Started, Stopping, Stopped. `bindings` as configured (`http/*:8080:`), `urls` to click."""
+    """`state`: Starting, Started, Stopping, Stopped; `reason` says why it is stopped. `bindings` as configured
+    (`http/*:8080:`), `urls` to click."""
 
     id: int
     name: str
@@ -119,6 +132,7 @@ class SiteRow(Row, frozen=True, kw_only=True):
     urls: list[str] = []
     applications: list[ApplicationRow] = []
     physical_path: str = ""
+    reason: str = ""
 
 
 class PoolRow(Row, frozen=True, kw_only=True):

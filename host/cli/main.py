@@ -59,7 +59,7 @@ app.command()(init)
 app.add_typer(new_app, name="new", help="Write a plugin: an extension or a filter.")
 app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
-app.add_typer(start_app, name="start", help="Start a pool that was stopped.")
+app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")
 app.command("stop")(stop)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 

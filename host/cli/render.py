@@ -31,7 +31,7 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
     Sites: (
         Column("ID", lambda row: row.id, True),
         Column("NAME", lambda row: row.name),
-        Column("STATE", lambda row: row.state),
+        Column("STATE", lambda row: f"{row.state} ({row.reason})" if row.reason else row.state),
         Column("BINDINGS", lambda row: ", ".join(row.bindings)),
         Column("APPLICATIONS", lambda row: ", ".join(f"{each.path} ({each.pool})" for each in row.applications)),
     ),

@@ -21,8 +21,10 @@ from host.admin.commands import (
     RecyclePool,
     Reply,
     StartPool,
+    StartSite,
     StopPool,
     StopService,
+    StopSite,
 )
 from host.admin.location import control_socket, find_running
 from host.admin.unix_socket import living_pid
@@ -46,6 +48,7 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for programs; its keys are stable.")]
 PoolName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the pool, as in: isapy list pools")]
+SiteName = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the site, as in: isapy list sites")]
 
 list_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 start_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -80,7 +83,11 @@ def ask(config: Path | None, command: Command, *, waiting: str, timeout: float =
 
 @list_app.command("sites")
 def list_sites(config: Config = None, as_json: AsJson = False) -> None:
-    """Sites: their state, bindings and applications."""
+    """Sites: their state, bindings and applications.
+
+    A site that is Stopped was stopped by hand, has serverAutoStart="false", or has a binding that another started site
+    has already; the state says which. isapy start site NAME starts it.
+    """
     show(ask(config, ListSites(), waiting="asking the service for its sites"), as_json=as_json)
 
 
@@ -136,6 +143,16 @@ def start_pool(name: PoolName, config: Config = None) -> None:
     show(ask(config, StartPool(name=name), waiting=f"starting pool {name}", timeout=POOL_SECONDS))
 
 
+@start_app.command("site")
+def start_site(name: SiteName, config: Config = None) -> None:
+    """Let a stopped site have its bindings again.
+
+    It is refused while another started site has one of the same bindings. After a restart of the service
+    serverAutoStart in the configuration decides again.
+    """
+    show(ask(config, StartSite(name=name), waiting=f"starting site {name}"))
+
+
 @recycle_app.command("pool")
 def recycle_pool(name: PoolName, config: Config = None) -> None:
     """Replace a pool's workers by new ones; no request is lost: the new ones start before the old ones end."""
@@ -143,24 +160,28 @@ def recycle_pool(name: PoolName, config: Config = None) -> None:
 
 
 def stop(
-    what: Annotated[str | None, typer.Argument(metavar="pool", help="The word pool, to stop one pool.")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the pool.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="pool|site", help="What to stop; left out: the whole service.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the pool or site.")] = None,
     config: Config = None,
     wait: Annotated[bool, typer.Option(help="Wait until every process of the service has ended.")] = True,
 ) -> None:
-    """Stop the service, or one of its pools.
+    """Stop the service, one of its pools, or one of its sites.
 
     \b
     Examples:
         isapy stop              requests in hand are finished, then every process ends
         isapy stop pool Shop    the pool's workers end, its URLs answer 503 until: isapy start pool Shop
+        isapy stop site Shop    the site's bindings are gone until: isapy start site Shop; workers are left alone
     """
     if what is None:
         _stop_service(config, wait)
         return
-    if what != "pool" or name is None:
-        raise CommandLineError("stop what?", ["isapy stop", "isapy stop pool NAME"], EXIT_USAGE)
-    show(ask(config, StopPool(name=name), waiting=f"stopping pool {name}", timeout=POOL_SECONDS))
+    if what not in ("pool", "site") or name is None:
+        raise CommandLineError("stop what?", ["isapy stop", "isapy stop pool NAME", "isapy stop site NAME"], EXIT_USAGE)
+    command = StopPool(name=name) if what == "pool" else StopSite(name=name)
+    show(ask(config, command, waiting=f"stopping {what} {name}", timeout=POOL_SECONDS))
 
 
 def _stop_service(config: Path | None, wait: bool) -> None:

@@ -41,6 +41,11 @@ class Binding:
         """The listening socket it needs: `127.0.0.1:8080`, `*:8080`, `[::1]:8080`."""
         return f"{self.ip or '*'}:{self.port}"
 
+    @property
+    def claim(self) -> tuple[str, int, str]:
+        """What a started site has for itself: address (empty: all of them), port and host name."""
+        return "" if self.ip in ("*", "0.0.0.0", "[::]") else self.ip, self.port, self.host.rstrip(".")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualDirectory:

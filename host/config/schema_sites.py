@@ -132,7 +132,7 @@ LIMITS: Final = Element(
 
 BINDINGS: Final = Element(
     name="bindings",
-    meaning="the addresses, ports and host names that the site answers",
+    meaning="the addresses, ports and host names that the site answers; two started sites never have the same",
     collection=Collection(
         clear="clear",
         entry=Element(
@@ -242,7 +242,11 @@ SITE: Final = Element(
             minimum=1,
             maximum=4294967295,
         ),
-        boolean("serverAutoStart", True, "false: the site answers nothing"),
+        boolean(
+            "serverAutoStart",
+            True,
+            "whether the site starts with the service; later only `isapy start` and `stop` count",
+        ),
     ),
     elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, _HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
     collection=Collection(entry=APPLICATION, clear="clear"),

@@ -53,7 +53,7 @@ class _SiteCheck:
         self._problems = problems
         self._check_files = check_files
         self._pools = {pool.name.lower() for pool in snapshot.pools}
-        self._bound: dict[tuple[str, int, str], str] = {}
+        self._bound: dict[tuple[str, int, str], Site] = {}
 
     def run(self) -> None:
         ids: dict[int, str] = {}
@@ -70,14 +70,21 @@ class _SiteCheck:
     def _bindings(self, effective: Effective, site: Site) -> None:
         site_with_defaults = overlay(self._sites.child("siteDefaults"), effective)
         nodes = _binding_nodes(site_with_defaults)
+        seen: set[tuple[str, int, str]] = set()
         for index, binding in enumerate(site.bindings):
             node = nodes[index] if index < len(nodes) else effective.node
-            key = (binding.ip, binding.port, binding.host)
-            if key in self._bound and node is not None:
-                message = f"site {self._bound[key]} has this binding ({_shown(binding)}) already"
-                remedy = "choose another address, port or host name"
+            other = self._bound.setdefault(binding.claim, site)
+            is_own = binding.claim in seen
+            seen.add(binding.claim)
+            if node is None or (other is site and not is_own):
+                continue
+            message = f"site {(site if is_own else other).name} has this binding ({_shown(binding)}) already"
+            remedy = "choose another address, port or host name"
+            if is_own:
                 self._problems.errors.append(node.error(message, remedy, attribute="bindingInformation"))
-            self._bound.setdefault(key, site.name)
+            elif site.auto_start and other.auto_start:  # as in IIS: only one of them can be started at a time
+                message += f"; {site.name} stays stopped while {other.name} is started"
+                self._problems.warnings.append(node.error(message, remedy, attribute="bindingInformation"))
 
     def _applications(self, effective: Effective, site: Site) -> None:
         node = effective.node

@@ -11,7 +11,7 @@ Answers are remembered per endpoint, keyed by host and path as they came, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from host.config.model import Application, Binding, Pool, Site, Snapshot
@@ -162,26 +162,36 @@ def plain_address(address: str) -> str:
 class RoutingTable:
     """Every endpoint's routing; built anew from each snapshot, handed to the endpoints that are in use."""
 
-    __slots__ = ("_categories", "_endpoints", "_gauges", "_limits", "queues")
+    __slots__ = ("_categories", "_endpoints", "_gauges", "_limits", "_model", "_snapshot", "queues")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._endpoints: dict[tuple[str, int], EndpointRoutes] = {}
         self._gauges: dict[int, SiteGauge] = {}
         self._categories: dict[tuple[str, int], _Category] = {}
+        self._snapshot: Snapshot | None = None
+        self._model: ProcessModel | None = None
         self.queues: dict[str, Pool] = {}  # name of each queue in use, and the pool whose limits it has
 
-    def configure(self, snapshot: Snapshot, model: ProcessModel) -> None:
-        """Route by this configuration from now on. Sites that do not start by themselves have no bindings."""
+    def set_sites(self, started: Collection[int]) -> None:
+        """The bindings of these sites count from now on, and no others."""
+        assert self._snapshot is not None, "the listener was configured"
+        assert self._model is not None, "the listener was configured"
+        self.configure(self._snapshot, self._model, started)
+
+    def configure(self, snapshot: Snapshot, model: ProcessModel, started: Collection[int] | None = None) -> None:
+        """Route by this configuration from now on. Only sites that are `started` (ids; None: those that start by
+        themselves) have bindings."""
+        self._snapshot, self._model = snapshot, model
         pools = {pool.name: pool for pool in snapshot.pools}
         categories: dict[tuple[str, int], _Category] = {}
         self.queues = {}
         for site in snapshot.sites:
-            if not site.auto_start:
-                continue
             gauge = self._gauges.setdefault(site.id, SiteGauge())
             gauge.limit = site.limits.max_connections
             site_routes = _SiteRoutes(self._routes(site, pools, model, gauge))
+            if not (site.auto_start if started is None else site.id in started):
+                continue
             for binding in site.bindings:
                 if binding.protocol == "http":
                     category = categories.setdefault(_category_key(binding), _Category())

@@ -62,7 +62,11 @@ class Endpoints:
     def unlisten(self, endpoint: str) -> None:
         """Accept no more there; open connections stay."""
         task = self._serving.pop(endpoint, None)
-        if task is not None:
+        if task is None:
+            return
+        if task.done():
+            _close_server(task)
+        else:
             task.add_done_callback(_close_server)
 
     def close(self) -> None:

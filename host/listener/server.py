@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -61,14 +61,20 @@ class Listener:
         """Client connections that are open."""
         return len(self._context.connections)
 
-    def configure(self, snapshot: Snapshot, model: ProcessModel) -> None:
-        """Route and limit by this configuration from now on; requests in hand keep the one they came under."""
+    def configure(self, snapshot: Snapshot, model: ProcessModel, started: Collection[int] | None = None) -> None:
+        """Route and limit by this configuration from now on; requests in hand keep the one they came under.
+
+        `started`: ids of the sites whose bindings count; None: those with serverAutoStart."""
         context = self._context
         context.web_limits = snapshot.web_limits
-        context.routing.configure(snapshot, model)
+        context.routing.configure(snapshot, model, started)
         for name, pool in context.routing.queues.items():
             closes_only = pool.load_balancer_capabilities == "TcpLevel"
             context.relay.set_queue(name, limit=pool.queue_length, closes_only=closes_only)
+
+    def set_sites(self, started: Collection[int]) -> None:
+        """The bindings of these sites count from now on, and no others; requests in hand are finished."""
+        self._context.routing.set_sites(started)
 
     def listen(self, endpoint: str, sock: socket.socket) -> None:
         """Accept on this listening socket, which is the listener's from now on. `endpoint` is `address:port`."""

@@ -43,6 +43,10 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "pool-started": EventKind(6010, "information", "the pool takes requests"),
     "pool-stopped": EventKind(6011, "information", "the pool refuses requests"),
     "recycle-plugin-change": EventKind(6012, "information", "recycled: a plugin file changed"),
+    # sites
+    "site-started": EventKind(6015, "information", "the site takes requests"),
+    "site-stopped": EventKind(6016, "information", "the site was stopped: its bindings are withdrawn"),
+    "site-not-started": EventKind(6017, "error", "the site cannot start: another one has its binding"),
     # configuration
     "configuration-applied": EventKind(6020, "information", "a changed configuration is in force"),
     "configuration-refused": EventKind(6021, "error", "a changed configuration is broken; the old one serves on"),

@@ -14,13 +14,15 @@ from host import __version__
 from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
+from host.activation.site_states import SiteStatus, shown
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
 from host.activation.worker_transitions import WorkerState
 from host.admin import commands
 from host.admin.commands import Command, Failed, Reply
-from host.config.model import Site, Snapshot
+from host.config.model import Snapshot
 from host.processes.console import processes, site_urls
+from host.processes.site_control import SiteControl, SiteRefused
 from host.wire.control_messages import PluginRow, RequestRow
 
 _NO_POOLS: Final = "isapy runs in IIS 5 isolation mode, which has no application pools"
@@ -32,8 +34,11 @@ _COUNTERS_SECONDS: Final = 0.5
 class Administration:
     """One method a command. `stop` ends the service; `snapshot` gives the configuration in force."""
 
-    def __init__(self, supervisor: Supervisor, snapshot: Callable[[], Snapshot], stop: Callable[[], None]) -> None:
+    def __init__(
+        self, supervisor: Supervisor, sites: SiteControl, snapshot: Callable[[], Snapshot], stop: Callable[[], None]
+    ) -> None:
         self._supervisor = supervisor
+        self._site_control = sites
         self._snapshot = snapshot
         self._stop = stop
         self._started_at = time.time()
@@ -47,6 +52,8 @@ class Administration:
             commands.StartPool: self._start_pool,
             commands.StopPool: self._stop_pool,
             commands.RecyclePool: self._recycle_pool,
+            commands.StartSite: self._start_site,
+            commands.StopSite: self._stop_site,
             commands.StopService: self._stop_service,
         }
 
@@ -71,7 +78,7 @@ class Administration:
             config_path=snapshot.path,
             isolation_mode=snapshot.isolation_mode.value,
             started_at=self._started_at,
-            urls=[url for site in snapshot.sites if site.auto_start for url in site_urls(site)],
+            urls=[url for site in self._site_control.states.bound_sites for url in site_urls(site)],
             processes=rows,
             log_directory=snapshot.log_directory,
             configuration_version=snapshot.version,
@@ -79,7 +86,7 @@ class Administration:
         )
 
     async def _sites(self, _command: commands.ListSites) -> Reply:
-        return commands.Sites(rows=[_site_row(site) for site in self._snapshot().sites])
+        return commands.Sites(rows=[_site_row(status) for status in self._site_control.states.statuses])
 
     async def _pools(self, _command: commands.ListPools) -> Reply:
         if not self._topology.model.has_pool_policies:
@@ -138,6 +145,24 @@ class Administration:
         replaced = f"{len(old)} worker{'' if len(old) == 1 else 's'} replaced" if old else "it has no workers now"
         return commands.Done(text=f"pool {command.name} is recycled ({replaced})")
 
+    async def _start_site(self, command: commands.StartSite) -> Reply:
+        try:
+            return commands.Done(text=await self._site_control.start(command.name))
+        except SiteRefused as error:
+            return Failed(message=str(error), remedy=error.remedy)
+        except KeyError:
+            return self._no_such_site(command.name)
+
+    async def _stop_site(self, command: commands.StopSite) -> Reply:
+        try:
+            return commands.Done(text=await self._site_control.stop(command.name))
+        except KeyError:
+            return self._no_such_site(command.name)
+
+    def _no_such_site(self, name: str) -> Failed:
+        known = ", ".join(status.site.name for status in self._site_control.states.statuses)
+        return Failed(message=f"there is no site {name}", remedy=f"sites: {known}")
+
     async def _stop_service(self, _command: commands.StopService) -> Reply:
         asyncio.get_running_loop().call_later(0.05, self._stop)  # the answer goes out first
         return commands.Done(text="isapy finishes the requests in hand and ends")
@@ -160,7 +185,8 @@ class Administration:
         return Failed(message=f"there is no pool {name} in use", remedy=f"pools in use: {known}")
 
 
-def _site_row(site: Site) -> commands.SiteRow:
+def _site_row(status: SiteStatus) -> commands.SiteRow:
+    site = status.site
     applications = [
         commands.ApplicationRow(
             path=each.path, pool=each.pool_name, isolation=each.isolation.value, physical_path=each.physical_path
@@ -171,11 +197,12 @@ def _site_row(site: Site) -> commands.SiteRow:
     return commands.SiteRow(
         id=site.id,
         name=site.name,
-        state="Started" if site.auto_start else "Stopped",
-        bindings=[f"{each.protocol}/{each.ip or '*'}:{each.port}:{each.host}" for each in site.bindings],
-        urls=site_urls(site) if site.auto_start else [],
+        state=status.state.value,
+        bindings=[shown(each) for each in site.bindings],
+        urls=site_urls(site) if status.is_bound else [],
         applications=applications,
         physical_path=root.physical_path if root is not None else "",
+        reason=status.reason,
     )
 
 

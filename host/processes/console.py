@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final, TextIO
 
 from host.activation.topology import Topology
@@ -28,14 +29,13 @@ class Console:
         if any(level in line[:40] for level in _SHOWN_LEVELS):
             self._say(line)
 
-    def banner(self, snapshot: Snapshot, topology: Topology, path: str) -> None:
-        """A few lines: addresses, processes, files, how to end it."""
+    def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str) -> None:
+        """A few lines: addresses (`urls`, of the sites that are started), processes, files, how to end it."""
         if self._quiet:
             return
         self._say("isapy is running. Open:")
-        for site in snapshot.sites:
-            for url in site_urls(site) if site.auto_start else ():
-                self._say(f"    {url}")
+        for url in urls:
+            self._say(f"    {url}")
         self._say(f"Isolation: {_MODES[snapshot.isolation_mode]} (switch it in the configuration, or with --isolation)")
         self._say("Processes:")
         for title, pid in processes(topology):

@@ -30,6 +30,8 @@ from host.wire.control_messages import (
     QueueState,
     Ready,
     Requests,
+    SetSites,
+    SitesSet,
     Unlisten,
 )
 from host.wire.frames import PROTOCOL_VERSION
@@ -86,6 +88,9 @@ class FrontProcess:
                 self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]))
             case Unlisten():
                 self.listener.unlisten(message.endpoint)
+            case SetSites():
+                self.listener.set_sites(message.started)
+                self.channel.send(SitesSet(number=message.number))
             case QueueState():
                 self.listener.set_queue_state(message.queue, message.reason)
             case AttachWorker():
@@ -131,7 +136,7 @@ class FrontProcess:
             self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)
             self.listener = self.build_listener(self._logs)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
-        self.listener.configure(snapshot, model_for(snapshot.isolation_mode))
+        self.listener.configure(snapshot, model_for(snapshot.isolation_mode), message.started_sites)
         if is_first:
             self._starting = self.loop.create_task(self._start(message))
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from host.config.model import Binding, Snapshot
+from host.config.model import Binding, Site
 
 _BACKLOG: Final = 4096
 
@@ -27,15 +27,15 @@ class ListeningSockets:
         """What is open now."""
         return dict(self._open)
 
-    def open_for(self, snapshot: Snapshot) -> Mapping[str, socket.socket]:
-        """Open what the bindings of the started sites need, keep what is open. Raises BindingError and changes nothing.
+    def open_for(self, sites: Iterable[Site]) -> Mapping[str, socket.socket]:
+        """Open what the bindings of these sites need, keep what is open. Raises BindingError and changes nothing.
 
         Call `close_others` with the result once the old sockets are not accepted on any more.
         """
         wanted: dict[str, socket.socket] = {}
         opened: list[socket.socket] = []
         try:
-            for binding in _bindings(snapshot):
+            for binding in [binding for site in sites for binding in site.bindings]:
                 for endpoint, family, address in _addresses(binding):
                     if endpoint in wanted:
                         continue
@@ -59,10 +59,6 @@ class ListeningSockets:
     def close(self) -> None:
         """Close all."""
         self.close_others(())
-
-
-def _bindings(snapshot: Snapshot) -> list[Binding]:
-    return [binding for site in snapshot.sites if site.auto_start for binding in site.bindings]
 
 
 def _addresses(binding: Binding) -> list[tuple[str, socket.AddressFamily, tuple[str, int]]]:

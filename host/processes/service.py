@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +30,11 @@ from host.config.store import Source, build_snapshot, read_source
 from host.config.watch import FileChange, watch_files
 from host.logs.event_log import EventLog
 from host.processes.administration import Administration
-from host.processes.console import Console
+from host.processes.console import Console, site_urls
 from host.processes.launcher import Launcher
 from host.processes.listening_sockets import BindingError, ListeningSockets
 from host.processes.orphans import end_everything, end_orphans, reap_orphans
+from host.processes.site_control import SiteControl
 from host.processes.spawn import become_subreaper
 from host.wire.control_messages import Configure
 
@@ -77,6 +79,7 @@ class Service:
         self._stop = asyncio.Event()
         self._stop_requests = 0
         self._changes = asyncio.Lock()
+        self._sites = SiteControl(self._sockets, self._changes, self._tell_fronts, self._report)
         self._background_tasks: set[asyncio.Task[None]] = set()
         self._launcher: Launcher
         self._supervisor: Supervisor
@@ -87,11 +90,11 @@ class Service:
         self._launcher = Launcher(loop)
         around = Surroundings(loop, self._launcher, self._report)
         self._supervisor = Supervisor(around)
-        administration = Administration(self._supervisor, lambda: self._snapshot, self._stop.set)
+        administration = Administration(self._supervisor, self._sites, lambda: self._snapshot, self._stop.set)
         try:
             server = ControlServer(control_socket(self._source.path), administration.handle)
             await server.start()
-            sockets = self._sockets.open_for(self._snapshot)
+            plan = self._sites.plan(self._snapshot.sites)
         except SocketInUse as error:
             self._console.error(f"process {error.pid} runs {self._source.path} already; end it with: isapy stop")
             return EXIT_FAILED
@@ -110,7 +113,9 @@ class Service:
         self._background(self._watch())  # from here on no saved file goes unnoticed; it is followed after the start
         try:
             async with self._changes:
-                await self._supervisor.start(self._snapshot, self._configure(), sockets)
+                self._sites.put_in_force(plan)
+                await self._supervisor.start(self._snapshot, self._configure(), plan.sockets)
+                self._sites.confirm(plan)
         except ConnectionAbortedError as error:
             self._console.error(f"{error}; the event log {self._log_path('events.log')} has more")
             await self._supervisor.stop(0.0)
@@ -131,7 +136,8 @@ class Service:
         )
         for warning in self._snapshot.warnings:
             self._report("configuration-warning", warning, {})
-        self._console.banner(self._snapshot, self._supervisor.topology, self._source.path)
+        urls = [url for site in self._sites.states.bound_sites for url in site_urls(site)]
+        self._console.banner(self._snapshot, urls, self._supervisor.topology, self._source.path)
 
     async def _end(self, server: ControlServer) -> None:
         self._report("service-stopping", "requests in hand are finished first", {})
@@ -183,7 +189,7 @@ class Service:
             try:
                 source = read_source(self._source.path, self._source.isolation, self._source.port)
                 snapshot = build_snapshot(source, self._snapshot.version + 1)
-                sockets = self._sockets.open_for(snapshot)
+                plan = self._sites.plan(snapshot.sites)
             except ConfigErrors as problems:
                 for problem in problems.errors:
                     self._report("configuration-refused", f"{problem}; the configuration before it stays in force", {})
@@ -195,8 +201,9 @@ class Service:
             if not changed:
                 return
             self._source, self._snapshot = source, snapshot
-            await self._supervisor.change(snapshot, self._configure(), sockets, changed)
-            self._sockets.close_others(sockets)
+            self._sites.put_in_force(plan)
+            await self._supervisor.change(snapshot, self._configure(), plan.sockets, changed)
+            self._sites.confirm(plan)
             self._report("configuration-applied", f"version {snapshot.version} of {source.path}", {})
             for warning in snapshot.warnings:
                 self._report("configuration-warning", warning, {})
@@ -211,7 +218,11 @@ class Service:
             text=source.text,
             isolation=source.isolation,
             port=source.port,
+            started_sites=self._sites.started_ids,
         )
+
+    async def _tell_fronts(self, started: list[int], sockets: Mapping[str, socket.socket]) -> bool:
+        return await self._supervisor.set_sites(started, sockets)
 
     def _sweep(self) -> None:
         """Orphans come back to the service when a pool's parent dies: reap them, end the CGI programs among them."""

@@ -72,6 +72,7 @@ class Event(Message, frozen=True, kw_only=True):
 class Configure(Message, frozen=True, kw_only=True):
     """Service: the configuration in force. `text` is the server-level file as it was validated, `path` where it is
     from (messages, relative paths). `isolation` and `port` are the command line's overrides; empty and 0 for none.
+    `started_sites`: ids of the sites whose bindings count (None: those with serverAutoStart).
     """
 
     version: int
@@ -79,6 +80,11 @@ class Configure(Message, frozen=True, kw_only=True):
     text: bytes
     isolation: str = ""
     port: int = 0
+    started_sites: list[int] | None = None
+
+    def with_sites(self, started_sites: list[int]) -> Configure:
+        """The same with other sites started."""
+        return msgspec.structs.replace(self, started_sites=started_sites)
 
 
 # --- service and front -------------------------------------------------------------------------------------------
@@ -94,6 +100,19 @@ class Unlisten(Message, frozen=True, kw_only=True):
     """Service: stop accepting there; connections that are open stay."""
 
     endpoint: str
+
+
+class SetSites(Message, frozen=True, kw_only=True):
+    """Service: the bindings of these sites count from now on, and no others. Requests in hand are finished."""
+
+    number: int
+    started: list[int]
+
+
+class SitesSet(Message, frozen=True, kw_only=True):
+    """Front: SetSites of that number is in force, and so is every Unlisten before it."""
+
+    number: int
 
 
 class QueueState(Message, frozen=True, kw_only=True):
@@ -263,6 +282,8 @@ AnyMessage = (
     | Configure
     | Listen
     | Unlisten
+    | SetSites
+    | SitesSet
     | QueueState
     | AttachWorker
     | DetachWorker

@@ -70,7 +70,17 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 NO_IO = {"socket", "asyncio", "os", "time", "threading", "subprocess", "logging", "select", "selectors", "signal"}
 SANS_IO = ("host.http1", "host.wire", "host.gateway")
-PURE_FILES = ("recycling", "health", "idle", "rapid_fail", "pool_transitions", "worker_transitions", "reconcile")
+PURE_FILES = (
+    "recycling",
+    "health",
+    "idle",
+    "rapid_fail",
+    "pool_transitions",
+    "worker_transitions",
+    "reconcile",
+    "site_transitions",
+    "site_states",
+)
 
 
 def module_name(path: Path) -> str:

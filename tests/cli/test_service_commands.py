@@ -29,9 +29,11 @@ from host.admin.commands import (
     Requests,
     Sites,
     StartPool,
+    StartSite,
     Status,
     StopPool,
     StopService,
+    StopSite,
     WorkerRow,
     Workers,
 )
@@ -67,7 +69,13 @@ def answer(command: Command) -> Reply:
             return Requests(rows=[])
         case ListPlugins():
             return Plugins(rows=[])
-        case StartPool(name="Shop") | StopPool(name="Shop") | RecyclePool(name="Shop"):
+        case (
+            StartPool(name="Shop")
+            | StopPool(name="Shop")
+            | RecyclePool(name="Shop")
+            | StartSite(name="Shop")
+            | StopSite(name="Shop")
+        ):
             return Done(text=f"{type(command).__name__} Shop")
         case StopService():
             return Done(text="ending")
@@ -107,6 +115,8 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["start", "pool", "Shop"], StartPool(name="Shop")),
         (["recycle", "pool", "Shop"], RecyclePool(name="Shop")),
         (["stop", "pool", "Shop"], StopPool(name="Shop")),
+        (["start", "site", "Shop"], StartSite(name="Shop")),
+        (["stop", "site", "Shop"], StopSite(name="Shop")),
         (["stop", "--no-wait"], StopService()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -155,7 +165,7 @@ def test_several_services_need_a_name(service: Running, folder: Path) -> None:
         assert commands[-1] == ListPools()
 
 
-@pytest.mark.parametrize("arguments", [["stop", "pool"], ["stop", "site", "x"]])
+@pytest.mark.parametrize("arguments", [["stop", "pool"], ["stop", "app", "x"], ["stop", "site"]])
 def test_stop_what(service: Running, arguments: list[str]) -> None:
     """A half-typed `stop pool` never stops the service."""
     result = run(*arguments)

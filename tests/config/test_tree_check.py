@@ -76,3 +76,31 @@ def test_a_pool_that_ignores_web_config_files_is_not_checked_for_them(server: Se
     server.file.write_text(text)
     server.raw_web_config("shop", "<broken")
     assert check(server) == ([], [])
+
+
+def test_two_sites_with_an_identical_binding_are_worth_a_warning(server: Server) -> None:
+    """Only one of them can be started at a time; where one does not start by itself, that is what is meant."""
+    server.write("")
+    text = server.file.read_text()
+    second = '<bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>'
+    other = '<site name="Other" id="2">'
+    server.file.write_text(text.replace(other, other + second))
+    errors, warnings = check(server)
+    assert errors == []
+    line = text[: text.index(other)].count("\n") + 1
+    assert warnings == [
+        f"ROOT/conf/applicationHost.config:{line}: binding/@bindingInformation: site Default Web Site has this binding "
+        "(127.0.0.1:8080:) already; Other stays stopped while Default Web Site is started; "
+        "choose another address, port or host name"
+    ]
+    server.file.write_text(text.replace(other, f'<site name="Other" id="2" serverAutoStart="false">{second}'))
+    assert check(server) == ([], [])
+
+
+def test_server_auto_start_is_no_matter_of_workers(server: Server) -> None:
+    """Changing it recycles nothing."""
+    server.write("")
+    before = server.snapshot().pool_fingerprints
+    other = '<site name="Other" id="2"'
+    server.file.write_text(server.file.read_text().replace(other, f'{other} serverAutoStart="false"'))
+    assert server.snapshot().pool_fingerprints == before

@@ -193,3 +193,19 @@ def test_addresses_are_compared_in_one_spelling() -> None:
     assert plain_address("fe80::1%eth0") == "fe80::1"
     assert plain_address("::ffff:10.0.0.1") == "10.0.0.1"
     assert plain_address("::FFFF") == "::ffff"
+
+
+def test_the_sites_that_are_started_count_whatever_server_auto_start_says() -> None:
+    """They change while the service runs; what was remembered of a stopped site is forgotten, its queue stays."""
+    routing = table(site(1, "*:80:a"), site(2, "*:80:b", paths=("/", "/shop"), auto_start=False))
+    assert found(routing, b"a") == 1
+    routing.set_sites({1, 2})
+    assert (found(routing, b"a"), found(routing, b"b")) == (1, 2)
+    routing.set_sites([2])
+    assert found(routing, b"b") == 2
+    with pytest.raises(RemoteProtocolError):
+        found(routing, b"a")
+    routing.set_sites([])
+    with pytest.raises(RemoteProtocolError):
+        found(routing, b"b")
+    assert routing.queues.keys() == {"P/", "P/shop"}
