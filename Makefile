@@ -4,10 +4,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+MINUTES ?= 60
+SEED ?=
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
 DEBIAN := git gitweb perl libcgi-pm-perl gcc libc6-dev procps wrk chromium
 
-.PHONY: run test check-format lint types unit install install-test debian bench clean
+.PHONY: run test check-format lint types unit install install-test debian chaos bench clean
 
 run: $(VENV)/.installed
 	@$(BIN)/isapy run --config conf/applicationHost.config
@@ -44,6 +46,10 @@ types:
 
 unit:
 	$(BIN)/python -m pytest
+
+# An hour of kills, recycling, changes and switches under load; SEED repeats a run, MINUTES makes it shorter.
+chaos: install-test debian
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: install
 	$(BIN)/python -m bench
