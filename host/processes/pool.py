@@ -146,7 +146,7 @@ class PoolParent:
 
         process = _fork_context.Process(target=live, name=seat.title)
         process.start()
-        process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, and the next fork must not inherit them
+        process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, the next fork must not inherit them
         self._note_ended_workers()
         control.close()
         workers_end.close()

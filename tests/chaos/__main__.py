@@ -6,6 +6,7 @@ Ends with the tables, and with status 1 when a request was lost that should not 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -32,11 +33,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     words = parser.parse_args()
     print(f"seed {words.seed}, {words.minutes:g} minutes", flush=True)
-    with tempfile.TemporaryDirectory(prefix="isapy-chaos-") as name:
-        folder = Path(name)
-        config = write_chaos_site(folder, _SETTINGS)
-        with running(folder, config, environment=start_folder(folder)) as service:
-            return run(Scene(service, _SETTINGS, seed=words.seed), words.minutes * 60.0)
+    folder = Path(tempfile.mkdtemp(prefix="isapy-chaos-"))
+    config = write_chaos_site(folder, _SETTINGS)
+    print(f"its logs: {folder}/state/logs (kept unless all is well)", flush=True)
+    with running(folder, config, environment=start_folder(folder)) as service:
+        status = run(Scene(service, _SETTINGS, seed=words.seed), words.minutes * 60.0)
+    if status == 0:
+        shutil.rmtree(folder)
+    return status
 
 
 def run(scene: Scene, seconds: float) -> int:
