@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,7 @@ class RunningService:
     environment: dict[str, str]
     output: list[str] = field(default_factory=list)
     pids_seen: set[int] = field(default_factory=set)
+    reader: threading.Thread = field(default_factory=threading.Thread)
 
     # --- asking it ----------------------------------------------------------------------------------------------
 
@@ -177,6 +178,12 @@ class RunningService:
 
     # --- the end ------------------------------------------------------------------------------------------------
 
+    def wait_until_all_gone(self) -> None:
+        """Wait until no process of isapy is left that this service, or a successor of it, has started: until the last
+        one has closed the standard error that they all share."""
+        self.reader.join(WAIT_SECONDS)
+        assert not self.reader.is_alive(), f"isapy still runs after {WAIT_SECONDS:.0f} s: {self.output[-5:]}"
+
     def stop(self) -> int:
         """Ctrl-C, and everything must be gone; gives the exit status."""
         self.tree()
@@ -227,8 +234,12 @@ def start_service(
     environment: dict[str, str] | None = None,
     expect_start: bool = True,
     current_folder: Path = ROOT,
+    wrapper: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
 ) -> RunningService:
-    """Start isapy on that configuration and wait for its banner (or, if that is expected, for its end)."""
+    """Start isapy on that configuration and wait for its banner (or, if that is expected, for its end).
+
+    `wrapper` is put before the command, `descriptors` are inherited."""
     port = port or free_port()
     full = {
         **os.environ,
@@ -245,7 +256,12 @@ def start_service(
     elif arguments[:1] == ("run-samples",):  # isapy run, where no configuration lies
         command, arguments = [sys.executable, "-m", "host", "run", "--port", str(port)], arguments[1:]
     process = subprocess.Popen(
-        [*command, *arguments], cwd=current_folder, env=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        [*wrapper, *command, *arguments],
+        cwd=current_folder,
+        env=full,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        pass_fds=descriptors,
     )
     service = RunningService(folder, config, port, process, full)
     started = threading.Event()
@@ -259,7 +275,8 @@ def start_service(
                     started.set()
         started.set()
 
-    threading.Thread(target=read, daemon=True).start()
+    service.reader = threading.Thread(target=read, daemon=True)
+    service.reader.start()
     assert started.wait(START_SECONDS), f"isapy did not start: {service.output}"
     if expect_start:
         assert any("Ctrl-C" in line for line in service.output), f"isapy ended: {service.output}"

@@ -9,6 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
+from host.activation.debugger import is_traced
+from host.activation.front_health import (
+    HUNG_SECONDS,
+    START_SECONDS,
+    is_front_hung,
+    is_front_ping_due,
+    is_front_well,
+)
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
@@ -22,7 +30,9 @@ from host.wire.control_messages import (
     Event,
     Hello,
     Listen,
+    Ping,
     Plugins,
+    Pong,
     QueueState,
     Ready,
     Requests,
@@ -62,6 +72,9 @@ class FrontSupervisor:
         self._questions: dict[int, asyncio.Future[Requests]] = {}
         self._changes: dict[int, asyncio.Future[None]] = {}
         self._kill_timer: asyncio.TimerHandle | None = None
+        self._start_timer: asyncio.TimerHandle | None = None
+        self._pings = 0
+        self._asked_at = self._answered_at = around.clock()
         self.is_ready = False
         self.last_connection_count = 0
         self.plugins: Plugins = Plugins(rows=[])
@@ -82,7 +95,28 @@ class FrontSupervisor:
         child = self._around.launcher.start(self.slot, self._exited)
         self._child = child
         child.channel.attach(self._around.loop, self._heard, lambda _why: None)
+        self._start_timer = self._around.loop.call_later(START_SECONDS, self._is_late)
         self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+
+    def tick(self) -> None:
+        """Once a second: ask whether its loop is well; one that is silent for too long is replaced."""
+        now = self._around.clock()
+        if self._child is None or not self.is_ready or self._is_retiring:
+            return
+        if is_front_hung(now, self._asked_at, self._answered_at):
+            if is_traced(self._child.pid):
+                self._asked_at = now
+            else:
+                self._replace_hung(f"has not answered for {now - self._asked_at:.0f} s (the limit is {HUNG_SECONDS:g})")
+        elif is_front_ping_due(now, self._asked_at, self._answered_at):
+            self._pings += 1
+            self._asked_at = now
+            self._say(Ping(number=self._pings))
+
+    @property
+    def is_well(self) -> bool:
+        """Whether its loop has answered lately."""
+        return is_front_well(self._around.clock(), self._answered_at)
 
     def configure(self, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
         """Another configuration and its listening sockets: new ones before old ones go."""
@@ -182,9 +216,13 @@ class FrontSupervisor:
                     self._say(QueueState(queue=queue, reason=reason))
             case Ready():
                 self.is_ready = True
+                self._answered_at = self._around.clock()
+                self._cancel_start_timer()
                 if not self.first_ready.done():
                     self.first_ready.set_result(None)
                 self.on_started()
+            case Pong() if message.number == self._pings:
+                self._answered_at = self._around.clock()
             case Demand():
                 self.on_demand(message.queue)
             case WorkerGone():
@@ -201,13 +239,14 @@ class FrontSupervisor:
             case SitesSet():
                 self._has_changed(message.number)
             case _:
-                pass  # a Pong, or something that a front has no reason to say
+                pass  # something that a front has no reason to say
 
     def _exited(self, status: int) -> None:
         child, self._child = self._child, None
         self.is_ready = self._has_spoken = False
         for number in list(self._changes):  # the next one hears it in its configuration
             self._has_changed(number)
+        self._cancel_start_timer()
         assert child is not None
         child.channel.close()
         fields = {"pid": str(child.pid), "status": str(status)}
@@ -229,6 +268,20 @@ class FrontSupervisor:
         answer = self._changes.pop(number, None)
         if answer is not None and not answer.done():
             answer.set_result(None)
+
+    def _is_late(self) -> None:
+        if self._child is not None and not self.is_ready and not self._is_retiring:
+            self._replace_hung(f"was not ready within {START_SECONDS:g} s")
+
+    def _replace_hung(self, why: str) -> None:
+        assert self._child is not None
+        text = f"{self.slot.title} {why}: it is killed and started again"
+        self._around.report("front-hung", text, {"pid": str(self._child.pid)})
+        self._child.kill(9)
+
+    def _cancel_start_timer(self) -> None:
+        if self._start_timer is not None:
+            self._start_timer.cancel()
 
     def _restart(self) -> None:
         if self._is_retiring:

@@ -40,6 +40,11 @@ class Supervisor:
         assert self._topology is not None, "the supervisor has been started"
         return self._topology
 
+    @property
+    def is_well(self) -> bool:
+        """Whether what serves has given a sign of life lately."""
+        return self._topology is not None and self._topology.front.is_well
+
     async def start(self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
         """Start everything. Raises ConnectionAbortedError when the front cannot start."""
         self._topology = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)

@@ -69,6 +69,7 @@ class Topology:
 
     def tick(self) -> None:
         """Once a second."""
+        self.front.tick()
         for pool in self.pools.values():
             pool.tick()
 

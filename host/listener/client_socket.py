@@ -86,7 +86,7 @@ class ClientSocket(asyncio.Protocol):
         if self._address is None:
             peer = self.transport.get_extra_info("peername") or ("", 0)
             own = self.transport.get_extra_info("sockname") or ("", 0)
-            self._address = Address(peer[0], peer[1], own[0], own[1])
+            self._address = Address(_unmapped(peer[0]), peer[1], _unmapped(own[0]), own[1])
         return self._address
 
     @property
@@ -248,3 +248,9 @@ class ClientSocket(asyncio.Protocol):
         if self._sender is not None:
             self._sender.close()
             self._sender = None
+
+
+def _unmapped(address: str) -> str:
+    """An IPv4 address as itself, also when it came in by a socket of both families (one that systemd has opened):
+    logs, access rules and programs must not meet two names of one client."""
+    return address.removeprefix("::ffff:") if "." in address else address

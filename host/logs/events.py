@@ -25,6 +25,8 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "process-ended": EventKind(6003, "information", "a process ended as it was told to"),
     "process-died": EventKind(6004, "error", "a process ended unexpectedly; exit code or signal"),
     "process-killed": EventKind(6005, "warning", "a process did not end in time and was killed"),
+    "front-hung": EventKind(6006, "error", "listener or inetinfo did not answer a ping in time and was replaced"),
+    "socket-not-wanted": EventKind(6007, "warning", "an inherited listening socket has no binding and was closed"),
     "front-broken-link": EventKind(5011, "error", "a worker broke the dialogue or its link"),
     # workers and pools, with IIS's numbers
     "pool-rapid-fail": EventKind(5002, "error", "the pool was disabled after a series of failures"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -21,11 +22,42 @@ class ListeningSockets:
 
     def __init__(self) -> None:
         self._open: dict[str, socket.socket] = {}
+        # A service manager's sockets stay open there whatever we do: nobody else can open them, so we keep ours, too.
+        self._managers: set[str] = set()
+        self._kept: dict[str, socket.socket] = {}  # inherited, and not served at the moment
 
     @property
     def by_endpoint(self) -> Mapping[str, socket.socket]:
-        """What is open now."""
+        """What is served now."""
         return dict(self._open)
+
+    def adopt(self, listening: Iterable[socket.socket], *, is_managers: bool = True) -> list[str]:
+        """Sockets that listen already: a binding with the same address takes them. `is_managers`: a service manager
+        has opened them and holds them, too. Gives the endpoints that came twice; the second socket is closed."""
+        doubles = []
+        for inherited in listening:
+            endpoint = _endpoint_of(inherited)
+            if endpoint in self._kept:
+                doubles.append(endpoint)
+                inherited.close()
+                continue
+            inherited.setblocking(False)
+            inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._kept[endpoint] = inherited
+            if is_managers:
+                self._managers.add(endpoint)
+        return doubles
+
+    def close_unwanted(self, sites: Iterable[Site]) -> list[str]:
+        """Close the inherited sockets that no binding of these sites (started or not) names; gives their endpoints."""
+        named = {
+            self._served_by(each[0]) for site in sites for binding in site.bindings for each in _addresses(binding)
+        }
+        unwanted = sorted(self._kept.keys() - named)
+        for endpoint in unwanted:
+            self._kept.pop(endpoint).close()
+            self._managers.discard(endpoint)
+        return unwanted
 
     def open_for(self, sites: Iterable[Site]) -> Mapping[str, socket.socket]:
         """Open what the bindings of these sites need, keep what is open. Raises BindingError and changes nothing.
@@ -36,10 +68,11 @@ class ListeningSockets:
         opened: list[socket.socket] = []
         try:
             for binding in [binding for site in sites for binding in site.bindings]:
-                for endpoint, family, address in _addresses(binding):
+                for own_endpoint, family, address in _addresses(binding):
+                    endpoint = self._served_by(own_endpoint)
                     if endpoint in wanted:
                         continue
-                    listening = self._open.get(endpoint)
+                    listening = self._open.get(endpoint) or self._kept.get(endpoint)
                     if listening is None:
                         listening = _listen(endpoint, family, address, binding)
                         opened.append(listening)
@@ -49,16 +82,42 @@ class ListeningSockets:
                 listening.close()
             raise
         self._open.update(wanted)
+        for endpoint in wanted:
+            self._kept.pop(endpoint, None)
         return wanted
 
     def close_others(self, kept: Iterable[str]) -> None:
-        """Close every socket that is not among `kept`."""
+        """Close every socket that is not among `kept`; those of a service manager are only served no more."""
         for endpoint in self._open.keys() - set(kept):
-            self._open.pop(endpoint).close()
+            listening = self._open.pop(endpoint)
+            if endpoint in self._managers:
+                self._kept[endpoint] = listening
+            else:
+                listening.close()
 
     def close(self) -> None:
         """Close all."""
-        self.close_others(())
+        for listening in [*self._open.values(), *self._kept.values()]:
+            listening.close()
+        self._open.clear()
+        self._kept.clear()
+
+    def _served_by(self, endpoint: str) -> str:
+        """The endpoint whose socket takes these connections: an inherited one for every IPv6 address may take IPv4,
+        too (systemd's `ListenStream=80` does)."""
+        host, _, port = endpoint.rpartition(":")
+        if host != "0.0.0.0":
+            return endpoint
+        every_address = f"[::]:{port}"
+        inherited = self._open.get(every_address) or self._kept.get(every_address)
+        if inherited is None or inherited.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            return endpoint
+        return every_address
+
+
+def _endpoint_of(listening: socket.socket) -> str:
+    address, port = listening.getsockname()[:2]
+    return f"[{address}]:{port}" if listening.family == socket.AF_INET6 else f"{address}:{port}"
 
 
 def _addresses(binding: Binding) -> list[tuple[str, socket.AddressFamily, tuple[str, int]]]:
@@ -70,7 +129,7 @@ def _addresses(binding: Binding) -> list[tuple[str, socket.AddressFamily, tuple[
             found.append((f"[::]:{port}", socket.AF_INET6, ("::", port)))
         return found
     if ":" in binding.ip:
-        address = binding.ip.strip("[]")
+        address = str(ipaddress.ip_address(binding.ip.strip("[]")))  # one spelling for one address
         return [(f"[{address}]:{port}", socket.AF_INET6, (address, port))]
     return [(f"{binding.ip}:{port}", socket.AF_INET, (binding.ip, port))]
 

@@ -73,6 +73,7 @@ SANS_IO = ("host.http1", "host.wire", "host.gateway")
 PURE_FILES = (
     "recycling",
     "health",
+    "front_health",
     "idle",
     "rapid_fail",
     "pool_transitions",

@@ -1,0 +1,170 @@
+"""The service and its manager: sd_notify, watchdog, SIGHUP, SIGTERM; a test plays systemd with real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+from host.processes.service_manager import ServiceManager, Watchdog
+from tests.processes.notification_socket import NotificationSocket, notification_socket
+from tests.running_service import ROOT, WAIT_SECONDS, start_service, wait_until
+from tests.sample_site import write_program, write_site
+
+VARIABLES_CGI = """\
+#!/bin/sh
+echo "Content-Type: text/plain"
+echo
+env
+"""
+
+VARIABLES_EXTENSION = """\
+import os
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Variables", path="*.variables")]
+
+@hookimpl
+async def handle(request):
+    return Response.json(dict(os.environ))
+"""
+
+
+def test_the_variables_are_taken_out_and_say_where_and_how_often() -> None:
+    """What a child inherits does not tempt it to speak for the service; the successor gets them again."""
+    environment = {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid()), "A": "b"}
+    manager = ServiceManager.from_environment(environment)
+    assert environment == {"A": "b"}
+    assert (manager.address, manager.watchdog_seconds, manager.is_there) == ("/run/x", 3.0, True)
+    assert manager.variables() == {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": "3000000"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"),
+    [
+        ({}, 0.0),
+        ({"WATCHDOG_USEC": "1000"}, 0.0),
+        ({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}, 0.0),
+        ({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "soon"}, 0.0),
+        ({"NOTIFY_SOCKET": "relative", "WATCHDOG_USEC": "1000"}, 0.0),
+        ({"NOTIFY_SOCKET": "/x", "WATCHDOG_USEC": "1000"}, 0.001),
+    ],
+)
+def test_a_watchdog_counts_only_for_the_process_that_is_meant(environment: dict[str, str], seconds: float) -> None:
+    """No address, another process, nonsense: no watchdog."""
+    assert ServiceManager.from_environment(environment).watchdog_seconds == seconds
+
+
+def test_an_abstract_address_is_reached_and_a_sentence_stays_on_its_line() -> None:
+    """`@name` is a name without a file; a line end in a sentence would be another variable."""
+    manager = NotificationSocket(f"@isapy-test-{os.getpid()}")
+    ServiceManager(manager.address).ready("well\nMAINPID=1")
+    assert manager.receive() == ["READY=1", "STATUS=well MAINPID=1"]
+    manager.close()
+    ServiceManager(manager.address).ready("nobody is there any more, and nobody minds")
+
+
+def test_the_watchdog_is_fed_only_while_all_is_well(tmp_path: Path) -> None:
+    """Four looks, two of them good: two datagrams."""
+    with notification_socket(tmp_path) as manager:
+        looks = iter([True, False, False, True])
+        ended = asyncio.Event()
+
+        def is_well() -> bool:
+            look = next(looks, None)
+            if look is None:
+                ended.set()
+            return bool(look)
+
+        async def watch() -> None:
+            watchdog = Watchdog(asyncio.get_running_loop(), ServiceManager(manager.address, 0.02), is_well)
+            watchdog.start()
+            await asyncio.wait_for(ended.wait(), WAIT_SECONDS)
+            watchdog.stop()
+
+        asyncio.run(watch())
+        ServiceManager(manager.address).alive()
+        ServiceManager(manager.address).status("that was all")
+        manager.wait_for("STATUS=that was all")
+        assert manager.messages == [["WATCHDOG=1"]] * 3 + [["STATUS=that was all"]]
+
+
+@pytest.mark.slow
+def test_the_manager_hears_of_start_reload_and_end(tmp_path: Path) -> None:
+    """READY with a sentence, the watchdog's food, good and broken reloads by SIGHUP, STOPPING; children hear none."""
+    config = write_site(tmp_path)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "variables.cgi", VARIABLES_CGI)
+    (tmp_path / "extensions" / "variables.py").write_text(VARIABLES_EXTENSION)
+    with notification_socket(tmp_path) as manager:
+        variables = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "1000000"}
+        service = start_service(tmp_path, config, environment=variables)
+        ready = manager.wait_for("READY=1")
+        assert any(line.startswith("STATUS=serves 1 site in WorkerProcess isolation, version 1 of ") for line in ready)
+        manager.wait_for("WATCHDOG=1")
+        assert set(manager.senders) == {service.process.pid}
+        assert "NOTIFY_SOCKET" not in service.get("/cgi-bin/variables.cgi").text
+        inside = json.loads(service.get("/a.variables").body)
+        assert not [name for name in inside if name.startswith(("NOTIFY_", "WATCHDOG_", "LISTEN_"))]
+
+        good = config.read_text()
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        service.process.send_signal(signal.SIGHUP)
+        reloading = manager.wait_for("RELOADING=1", "MONOTONIC_USEC=")
+        assert before <= int(reloading[1].partition("=")[2]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        assert "version 1 of" in manager.wait_for("READY=1")[1]  # nothing had changed
+
+        config.write_text(good.replace("requireAccess", "requireAcess", 1))
+        service.process.send_signal(signal.SIGHUP)
+        manager.wait_for("RELOADING=1")
+        assert "requireAcess" in manager.wait_for("READY=1", "STATUS=serves")[1]
+        service.wait_for_event("configuration-refused", "requireAcess")
+
+        config.write_text(good.replace("../media", "../deep"))
+        service.process.send_signal(signal.SIGHUP)
+        manager.wait_for("READY=1", "STATUS=serves 1 site in WorkerProcess isolation, version 2 of ")
+        assert wait_until(lambda: service.get("/media/index.html").text == "the deep\n", tmp_path, "the new folder")
+
+        service.tree()
+        service.process.send_signal(signal.SIGTERM)
+        assert manager.wait_for("STOPPING=1") == [
+            "STOPPING=1",
+            "STATUS=finishes the requests in hand",
+            "EXTEND_TIMEOUT_USEC=100000000",
+        ]
+        assert service.stop() == 0
+
+
+def test_the_units_say_what_the_service_does(tmp_path: Path) -> None:
+    """The unit files speak the protocol that the service speaks, and systemd, where it is installed, accepts them."""
+    units = {}
+    for name in ("isapy.service", "isapy.socket"):
+        units[name] = RawConfigParser(strict=False)
+        units[name].optionxform = str  # type: ignore[assignment,method-assign]
+        units[name].read(ROOT / "conf" / name)
+    service = units["isapy.service"]["Service"]
+    assert (service["Type"], service["NotifyAccess"], service["KillMode"]) == ("notify", "main", "mixed")
+    assert "/isapy run --quiet --config " in service["ExecStart"]
+    assert units["isapy.socket"]["Socket"]["ListenStream"]
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return
+    for name in units:
+        text = (ROOT / "conf" / name).read_text()
+        (tmp_path / name).write_text(text.replace(service["ExecStart"].split()[0], "/bin/true"))
+    found = subprocess.run(
+        [analyze, "verify", "--man=no", str(tmp_path / "isapy.service"), str(tmp_path / "isapy.socket")],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+    )
+    assert "isapy" not in found.stderr, found.stderr
