@@ -10,6 +10,7 @@ import typer
 from host import __version__
 from host.admin.client import ControlError
 from host.cli.check import check
+from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
 from host.cli.run import run
 from host.cli.scaffold import init, new_app
@@ -49,6 +50,7 @@ def isapy(
     While it runs, from another terminal:
         isapy list workers           who serves what
         isapy recycle pool NAME      new workers, no request lost
+        isapy events --follow        why processes start, end and are recycled
         isapy stop                   finish the requests in hand and end
     """
 
@@ -61,6 +63,7 @@ app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")
 app.command("stop")(stop)
+app.command("events")(events)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 
 

@@ -57,6 +57,15 @@ def read_source(path: str, isolation: str = "", port: int = 0) -> Source:
         raise ConfigErrors([problem]) from error
 
 
+def log_folder(path: str) -> str:
+    """Where a service of this configuration file writes HTTPERR and the event log; the file need not be readable."""
+    return _log_folder(server_expander(os.path.abspath(path), os.environ))
+
+
+def _log_folder(expander: Expander) -> str:
+    return expander.path("%ISAPY_STATE%/logs")
+
+
 def load_server(source: Source, version: int, *, check_files: bool) -> LoadedServer:
     """Reads, builds and validates. `check_files`: folders and programs must exist. Raises ConfigErrors with all."""
     problems = Problems()
@@ -100,7 +109,7 @@ def _build(
         sites=sites,
         pools=pools,
         web_limits=build_web_limits(sections["webLimits"]),
-        log_directory=expander.path("%ISAPY_STATE%/logs"),
+        log_directory=_log_folder(expander),
         extension_folders=plugin_folders(root, "extensions"),
         filter_folders=plugin_folders(root, "filters"),
     )

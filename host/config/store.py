@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from host.config.directory_settings import DirectorySettings, OnProblem
 from host.config.errors import VersionConflict
 from host.config.model import Application, PathSettings, Snapshot
-from host.config.server_file import Source, load_server, read_source
+from host.config.server_file import Source, load_server, log_folder, read_source
 from host.config.tree_check import check_tree
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "build_snapshot",
     "check_tree",
+    "log_folder",
     "read_source",
 ]
 

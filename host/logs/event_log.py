@@ -26,6 +26,11 @@ KEPT_EVENTS: Final = 1000
 _UNKNOWN: Final = EventKind(0, "warning", "an event of an unknown kind")
 
 
+def numbered(path: Path, number: int) -> Path:
+    """An older file of the log at `path`: `events.1.log` is the youngest of them."""
+    return path.with_suffix(f".{number}{path.suffix}")
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
     """One event as it was written. `at` is in seconds since the epoch."""
@@ -96,13 +101,10 @@ class EventLog:
 
     def _rotate(self) -> None:
         for number in range(KEPT_FILES - 1, 0, -1):
-            older = self._numbered(number)
+            older = numbered(self._path, number)
             if older.exists():
-                older.replace(self._numbered(number + 1))
-        self._path.replace(self._numbered(1))
-
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_suffix(f".{number}{self._path.suffix}")
+                older.replace(numbered(self._path, number + 1))
+        self._path.replace(numbered(self._path, 1))
 
     def _note_failure(self, error: OSError) -> None:
         if self._is_failing:

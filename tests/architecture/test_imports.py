@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.programs": {"host.api", "host.gateway"},
     "host.activation": {"host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
-    "host.cli": {"host.admin", "host.config", "host.bundled_files", "host", "typer", "rich"},
+    "host.cli": {"host.admin", "host.config", "host.logs", "host.bundled_files", "host", "typer", "rich"},
     "host.processes": {
         "host",
         "host.activation",
