@@ -6,7 +6,6 @@ import http.client
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ import psutil
 
 from bench.memory import RoleOf, processes_of
 from bench.packages import SEARCH_PATH
+from bench.ports import free_port
 from bench.site import MeasuredSite
 
 READY_SECONDS: Final = 20.0
@@ -69,14 +69,6 @@ def peer_user() -> str:
         return pwd.getpwnam(_PEER_USER).pw_name
     except KeyError:
         return "nobody"
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Server:
