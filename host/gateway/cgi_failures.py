@@ -84,15 +84,23 @@ def timed_out(script: str, seconds: int) -> HttpError:
     return HttpError(502, 1, f"{script} ran for {seconds} seconds and was ended", remedy=remedy)
 
 
-def failed(script: str, why: str, ended: ProgramExit | None, output: bytes, errors: ErrorOutput) -> HttpError:
-    """502.2: IIS's "did not return a complete set of HTTP headers", with what the program did print."""
-    parts = [f"{script} did not return a complete set of HTTP headers: {why}. It {describe_exit(ended)}."]
+def failed(
+    script: str, why: str, ended: ProgramExit | None, output: bytes, errors: ErrorOutput, *, in_body: bool = False
+) -> HttpError:
+    """502.2: IIS's "did not return a complete set of HTTP headers", with what the program did print.
+
+    `in_body`: the headers were complete, and what they promise is not.
+    """
+    missing = "its whole answer" if in_body else "a complete set of HTTP headers"
+    parts = [f"{script} did not return {missing}: {why}. It {describe_exit(ended)}."]
     if output:
         parts.append(f"What it printed:\n{output[:_SHOWN_OUTPUT].decode('utf-8', 'replace')}")
     lines = errors.last_lines(_SHOWN_ERROR_LINES)
     if lines:
         parts.append("Its standard error:\n" + "\n".join(lines))
     remedy = "Run it by hand: it must print its headers, Content-Type at least, then an empty line, then the page."
+    if in_body:
+        remedy = "Run it by hand: it must print as many bytes as its Content-Length says, or no Content-Length."
     return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
 
 

@@ -15,7 +15,8 @@ GATHER_SECONDS: Final = 0.01
 async def output_body(run: ProgramRun, first: bytes, promised: int | None) -> bytes | OutputBody:
     """The whole output if it is short and comes at once, else what streams it.
 
-    `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `ProgramRun.read` does.
+    `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `ProgramRun.read` does,
+    and 502.2 when less than promised is all: nothing has left yet, so the client can be told.
     """
     gathered = bytearray(first)
     loop = asyncio.get_running_loop()
@@ -29,7 +30,7 @@ async def output_body(run: ProgramRun, first: bytes, promised: int | None) -> by
             break
         if not data:
             if promised is not None:
-                break  # less than promised: the response must be seen to be broken
+                raise await run.failure(_too_little(len(gathered), promised), bytes(gathered), in_body=True)
             run.finish()
             return bytes(gathered)
         gathered += data
@@ -42,7 +43,7 @@ class OutputBody:
     def __init__(self, run: ProgramRun, first: bytes, promised: int | None) -> None:
         self._run = run
         self._first = first
-        self._left = promised
+        self._promised = self._left = promised
         self._is_over = False
         self._loop = asyncio.get_running_loop()
 
@@ -79,6 +80,8 @@ class OutputBody:
         piece = piece or await self._run.read() or b""
         if not piece:
             await self._run.check_end()
+            if self._promised is not None and self._left:
+                raise await self._run.failure(_too_little(self._promised - self._left, self._promised), in_body=True)
         elif self._left is not None:
             piece = piece[: self._left]
             self._left -= len(piece)
@@ -86,6 +89,11 @@ class OutputBody:
                 self._is_over = True
                 self._run.finish()
         return piece
+
+
+def _too_little(printed: int, promised: int) -> str:
+    """Why such an answer must not look complete."""
+    return f"it printed {printed} of the {promised} bytes that its Content-Length promises"
 
 
 class NoBody:

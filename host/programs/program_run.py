@@ -149,11 +149,14 @@ class ProgramRun:
         """The output has ended: raises HttpError 502.2 when the program was killed in the middle of it."""
         ended = await self._exit()
         if ended is not None and ended.by_signal:
-            raise await self.failure("its output is cut")
+            raise await self.failure("its output is cut", in_body=True)
         self.finish()
 
-    async def failure(self, why: str, output: bytes = b"") -> HttpError:
-        """502.2 with everything that the program has said, which is also told to the event log."""
+    async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
+        """502.2 with everything that the program has said, which is also told to the event log.
+
+        `in_body`: the program's headers were complete.
+        """
         while len(output) < PIECE_BYTES and (more := await self.read(_PATIENCE_SECONDS)):
             output += more
         ended = await self._exit() if self._output.is_closed else None
@@ -161,7 +164,7 @@ class ProgramRun:
         text, order = self._errors.text, self._order
         event = cgi_failures.failure_event(order.script, order.request_id, why, ended, text)
         self._watch.report_event("cgi-failed", event)
-        return cgi_failures.failed(order.script, why, ended, output, text)
+        return cgi_failures.failed(order.script, why, ended, output, text, in_body=in_body)
 
     def finish(self) -> None:
         """The answer is complete. What the program still prints is dropped; what it still does is its own business

@@ -23,7 +23,7 @@ from tests.gateway.sample_request import PieceBody, sample_request
 from tests.spawner.spawner_process import SpawnerProcess
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "cgi_programs"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 SETTINGS = PathSettings(not_listed_cgis_allowed=True, cgi=Cgi(timeout_seconds=60))
 Result = TypeVar("Result")
 
@@ -42,6 +42,22 @@ class Answer:
     @property
     def fields(self) -> list[tuple[str, str]]:
         return self.response.headers.items()
+
+
+class StandingLoop(asyncio.SelectorEventLoop):
+    """An event loop for which time passes only when a test says so: how long a program takes decides nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = 1000.0
+
+    def time(self) -> float:
+        """The loop's clock."""
+        return self._seconds
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Timers that are due by then run in the next turn."""
+        self._seconds += seconds
 
 
 class CgiRig:
