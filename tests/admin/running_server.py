@@ -55,11 +55,11 @@ def running_server(
 
     thread = threading.Thread(target=run)
     thread.start()
-    ready.wait(10)
+    assert ready.wait(60)
     try:
         assert not problems, problems
         yield answers.commands
     finally:
         if thread.is_alive():
             loop.call_soon_threadsafe(stopping.set)
-        thread.join(10)
+        thread.join(60)

@@ -29,7 +29,7 @@ def odd_service(path: Path, behave: Callable[[socket.socket], object]) -> Iterat
         thread = threading.Thread(target=serve)
         thread.start()
         yield
-        thread.join(10)
+        thread.join(60)
 
 
 def test_no_service(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_refusal_carries_message_and_remedy(tmp_path: Path) -> None:
 def test_a_service_that_says_nothing(tmp_path: Path) -> None:
     """The time-out names its length."""
     asked = threading.Event()
-    with odd_service(tmp_path / "a.sock", lambda connection: asked.wait(10)):
+    with odd_service(tmp_path / "a.sock", lambda connection: asked.wait(60)):
         with pytest.raises(ControlError, match=r"did not answer within 0\.1 seconds"):
             call(tmp_path / "a.sock", GetStatus(), timeout=0.1)
         asked.set()
@@ -86,7 +86,7 @@ def test_an_answer_that_is_none(tmp_path: Path, raw_answer: bytes, message: str)
         connection.sendall(raw_answer)
 
     with odd_service(tmp_path / "a.sock", behave), pytest.raises(ControlError, match=message):
-        call(tmp_path / "a.sock", GetStatus(), timeout=10)
+        call(tmp_path / "a.sock", GetStatus(), timeout=60)
 
 
 def test_a_refusal_that_came_before_the_command_was_sent_is_heard(tmp_path: Path) -> None:

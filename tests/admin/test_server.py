@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from host.admin.client import CommandFailed, ControlError, call
+from host.admin.client import CommandFailed, call
 from host.admin.commands import LENGTH, Command, Done, Failed, GetStatus, RecyclePool, Reply, decode_reply, encode
 from host.admin.server import ControlServer
 from host.admin.unix_socket import SocketInUse, connect
 from tests.admin.running_server import running_server
+from tests.cli.command_line import CHECKOUT
 
 NOBODY = 65534
 
@@ -36,33 +39,30 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+CALLER = """
+import os, sys
+from pathlib import Path
+from host.admin.client import ControlError, call
+from host.admin.commands import GetStatus
+print("ready", flush=True)
+sys.stdin.readline()
+os.setresuid(int(sys.argv[2]), int(sys.argv[2]), int(sys.argv[2]))
+try:
+    print(call(Path(sys.argv[1]), GetStatus(), 60))
+except ControlError as error:
+    print(error.message)
+"""
+
+
 @contextmanager
 def waiting_caller(path: Path, uid: int) -> Iterator[Callable[[], str]]:
-    """A process of another user, forked before any thread exists; it calls when it is told to and says what it got."""
-    go_read, go_write = os.pipe()
-    said_read, said_write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(go_write)
-        os.read(go_read, 1)
-        os.setresuid(uid, uid, uid)
-        try:
-            text = str(call(path, GetStatus(), 10))
-        except ControlError as error:
-            text = error.message
-        os.write(said_write, text.encode())
-        os._exit(0)
-
-    def ask_as_stranger() -> str:
-        os.write(go_write, b"x")
-        return os.read(said_read, 4096).decode()
-
-    try:
-        yield ask_as_stranger
-    finally:
-        for descriptor in (go_read, go_write, said_read, said_write):
-            os.close(descriptor)
-        os.waitpid(pid, 0)
+    """A process that becomes another user once it has loaded what it needs; calls when it is told to."""
+    command = [sys.executable, "-c", CALLER, str(path), str(uid)]
+    caller = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
+    with caller:
+        assert caller.stdout is not None
+        assert caller.stdout.readline() == "ready\n"
+        yield lambda: caller.communicate("go\n", timeout=90)[0]
 
 
 def ask(connection: socket.socket, raw_message: bytes) -> Reply:
@@ -77,7 +77,7 @@ def test_commands_are_answered_in_turn(tmp_path: Path) -> None:
     """Several commands on one connection, several connections."""
     path = tmp_path / "a.sock"
     with running_server(path, greet) as commands:
-        with connect(path, 10) as first, connect(path, 10) as second:
+        with connect(path, 60) as first, connect(path, 60) as second:
             assert ask(first, encode(GetStatus())) == Done(text="GetStatus")
             assert ask(second, encode(RecyclePool(name="x"))) == Done(text="RecyclePool")
             assert ask(first, encode(RecyclePool(name="y"))) == Done(text="RecyclePool")
@@ -99,7 +99,7 @@ def test_garbage_is_refused_and_costs_the_caller_its_connection(tmp_path: Path, 
     """The server goes on."""
     path = tmp_path / "a.sock"
     with running_server(path, greet) as commands:
-        with connect(path, 10) as connection:
+        with connect(path, 60) as connection:
             assert isinstance(ask(connection, raw_message), Failed)
             assert connection.recv(1) == b""
         assert call(path, GetStatus()) == Done(text="GetStatus")
@@ -111,7 +111,7 @@ def test_a_caller_that_hangs_up_in_the_middle_disturbs_nobody(tmp_path: Path) ->
     path = tmp_path / "a.sock"
     with running_server(path, greet) as commands:
         for raw_piece in (b"\x00", LENGTH.pack(100) + b"half", b""):
-            with connect(path, 10) as connection:
+            with connect(path, 60) as connection:
                 connection.sendall(raw_piece)
         assert call(path, GetStatus()) == Done(text="GetStatus")
         assert commands == [GetStatus()]

@@ -97,7 +97,7 @@ def _system_v_memory(service: RunningService) -> Counter[str]:
     table = Path("/proc/sysvipc/shm")
     found: Counter[str] = Counter()
     if table.exists():
-        pids = {str(pid) for pid in service.pids_seen}
+        pids = {str(pid) for pid in service.seen}
         for line in table.read_text().splitlines()[1:]:
             fields = line.split()
             found["System V segment"] += bool(pids & {fields[4], fields[5]})

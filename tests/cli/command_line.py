@@ -21,7 +21,7 @@ def isapy(
         [sys.executable, "-P", "-m", "host", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         cwd=folder or CHECKOUT,
         env={**variables, "PYTHONPATH": path, "COLUMNS": "110", **(environment or {})},

@@ -14,46 +14,60 @@ from tests.cli.command_line import CHECKOUT
 
 pytestmark = pytest.mark.slow
 
-SLOW = (
-    "import threading; from host.cli.patience import patience\n"
-    "with patience('thinking hard'): threading.Event().wait({seconds})"
-)
+SLOW = """
+import sys
+from host.cli.patience import patience
+with patience("thinking hard"):
+    sys.stdin.readline()
+"""
+QUICK = """
+from host.cli.patience import patience
+with patience("thinking hard"):
+    pass
+"""
 
 
-def seen_on_a_terminal(seconds: float) -> str:
-    """What a command of that length shows on a pseudo-terminal."""
+def seen_on_a_terminal(code: str, ends_at: bytes = b"") -> str:
+    """What a command shows on a pseudo-terminal; its input is a line as soon as it has shown `ends_at`."""
     near, far = pty.openpty()
-    program = [sys.executable, "-c", SLOW.format(seconds=seconds)]
+    program = [sys.executable, "-c", code]
     shown: list[bytes] = []
+    is_seen = threading.Event()
 
     def read() -> None:
         while True:
             try:
                 shown.append(os.read(near, 4096))
+                if ends_at in b"".join(shown):
+                    is_seen.set()
             except OSError:  # the last process that had the terminal has ended
                 return
 
-    with subprocess.Popen(program, stderr=far, cwd=CHECKOUT, env={**os.environ, "TERM": "xterm"}) as process:
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stderr=far, cwd=CHECKOUT, env=environment) as process:
         os.close(far)
         reader = threading.Thread(target=read)
         reader.start()
-        process.wait(30)
-        reader.join(30)
+        if ends_at:
+            is_seen.wait(60)
+        process.communicate(b"\n" if ends_at else None, timeout=60)
+        reader.join(60)
     os.close(near)
     return b"".join(shown).decode()
 
 
 def test_shown_after_a_second_on_a_terminal() -> None:
     """A slow command says what it waits for."""
-    assert "thinking hard" in seen_on_a_terminal(1.4)
+    assert "thinking hard" in seen_on_a_terminal(SLOW, b"thinking hard")
 
 
 def test_a_quick_command_shows_nothing() -> None:
     """No flicker."""
-    assert seen_on_a_terminal(0.05) == ""
+    assert seen_on_a_terminal(QUICK) == ""
 
 
 def test_never_into_a_pipe() -> None:
     """Programs read standard error, too."""
-    program = [sys.executable, "-c", SLOW.format(seconds=1.2)]
+    code = "import threading; from host.cli.patience import patience\nwith patience('x'): threading.Event().wait(1.2)"
+    program = [sys.executable, "-c", code]
     assert subprocess.run(program, capture_output=True, text=True, cwd=CHECKOUT, check=True).stderr == ""

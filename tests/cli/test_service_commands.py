@@ -203,4 +203,4 @@ def test_stop_waits_until_the_service_has_ended(folder: Path) -> None:
         result = run("stop", "--config", config)
         assert (result.returncode, result.stdout) == (0, "ending\n"), result
         assert service.stdout.read() == "closed\n"
-        assert service.wait(10) == 0
+        assert service.wait(60) == 0

@@ -153,7 +153,7 @@ def pattern_of(path: Path, line: int, mistake: Mistake) -> re.Pattern[str]:
 def check(config: Path) -> subprocess.CompletedProcess[str]:
     """`python -m host check --config FILE`, as typed."""
     command = [sys.executable, "-m", "host", "check", "--config", str(config)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
 
 
 def assert_told(

@@ -15,19 +15,19 @@ from typing import NamedTuple
 import h11
 import pytest
 
-from tests.running_service import RunningService, free_port, running, wait_until
+from tests.running_service import WAIT_SECONDS, RunningService, free_port, running, wait_until
 from tests.sample_site import write_program, write_site
 
 MODES = ("workerprocess", "iis5")
 
 IMPATIENT = """\
   <site name="Impatient" id="2">
-        <limits connectionTimeout="00:00:02" />
+        <limits connectionTimeout="00:00:05" />
         <application path="/"><virtualDirectory path="/" physicalPath="../wwwroot" /></application>
         <bindings><binding protocol="http" bindingInformation="127.0.0.1:{port}:slow.test" /></bindings>
       </site>
     </sites>
-    <webLimits headerWaitTimeout="00:00:02" />"""
+    <webLimits headerWaitTimeout="00:00:05" />"""
 
 WAITING_CGI = """\
 #!/bin/sh
@@ -361,7 +361,7 @@ def test_a_program_whose_client_leaves_with_half_a_body_is_ended(service: Runnin
         connection.sendall(b"POST /cgi-bin/waiting.cgi HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf")
         sleeper = service.wait_for_process("sleep")
         port = connection.getsockname()[1]
-    assert sleeper.wait(10) is None
+    assert sleeper.wait(WAIT_SECONDS) is None
     assert (program.parent / "waiting.cgi.pid").read_text().strip() == str(sleeper.pid)
     words = wait_for_httperr(service, port)
     assert (words[8:9], words[11]) == (["/cgi-bin/waiting.cgi"], "Connection_Dropped")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -134,8 +133,7 @@ def test_head_conditional_and_keep_alive(service: RunningService) -> None:
     assert (again.status, again.body) == (304, b"")
     with service.connect() as connection:
         for _ in range(3):
-            connection.sendall(b"GET /any.hello HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert b"Hello world" in connection.recv(65536)
+            assert service.get_on(connection, "/any.hello").text == "Hello world\n"
 
 
 def test_every_answer_is_in_the_site_log(service: RunningService) -> None:
@@ -166,11 +164,8 @@ def test_the_administrator_sees_sites_workers_plugins_and_requests(service: Runn
 
 def test_more_requests_than_a_worker_has_credit_for(service: RunningService) -> None:
     """Credit comes back with every answer, wherever the handler runs: 600 requests one after another."""
-    request = b"GET /shop/a.where HTTP/1.1\r\nHost: x\r\n\r\n"
     with service.connect() as connection:
-        for _ in range(600):
-            connection.sendall(request)
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert {service.get_on(connection, "/shop/a.where").status for _ in range(600)} == {200}
 
 
 def test_a_crash_takes_what_the_model_says_and_the_next_request_works(service: RunningService) -> None:
@@ -188,6 +183,6 @@ def test_a_crash_takes_what_the_model_says_and_the_next_request_works(service: R
 def test_killing_a_process_that_runs_plugins_is_survived(service: RunningService) -> None:
     """SIGKILL on the Medium application's process: the next request is answered by another one."""
     before = json.loads(service.get("/shop/deep/a.where").body)["pid"]
-    os.kill(before, signal.SIGKILL)
+    service.kill(before)
     after = json.loads(service.get("/shop/deep/a.where").body)
     assert after["pid"] != before

@@ -194,7 +194,7 @@ def run_program(name: str, body: bytes = b"", **variables: str) -> str:
     if body:
         environment |= {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(body))}
     folder = WWWROOT / "cgi-bin"
-    done = subprocess.run([folder / name], input=body, env=environment, cwd=folder, capture_output=True, timeout=20)
+    done = subprocess.run([folder / name], input=body, env=environment, cwd=folder, capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode().replace("\r\n", "\n")
 

@@ -128,7 +128,7 @@ def test_each_run_starts_with_fresh_names(tmp_path: Path) -> None:
 def test_scripts_on_two_threads_do_not_mix_their_output(tmp_path: Path) -> None:
     """Both are inside the script at the same time, held there by a barrier."""
     write(
-        tmp_path / "page.pys", "print(request.context['n'])\nrequest.context['b'].wait(10)\nprint(request.context['n'])"
+        tmp_path / "page.pys", "print(request.context['n'])\nrequest.context['b'].wait(60)\nprint(request.context['n'])"
     )
     barrier = threading.Barrier(2)
     bodies: dict[str, object] = {}
@@ -142,7 +142,7 @@ def test_scripts_on_two_threads_do_not_mix_their_output(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(90)
     assert bodies == {"one": b"one\none\n", "two": b"two\ntwo\n"}
 
 

@@ -7,9 +7,13 @@ The clock stands until the test moves it.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import queue
+import select
 import socket
+import struct
+import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,7 +60,7 @@ from host.wire.frames import (
     ResponseFrame,
 )
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 90.0
 ResultT = TypeVar("ResultT")
 MessageT = TypeVar("MessageT")
 
@@ -194,13 +198,18 @@ class RunningListener:
     def drain(self, seconds: float) -> None:
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop).result(WAIT_SECONDS)
 
+    def settle(self) -> None:
+        """Let the loop go round until it has done with whatever its sockets had for it when this was called."""
+        for _ in range(3):
+            self.run(lambda: None)
+
     def pass_seconds(self, seconds: float) -> None:
         """Move the clock and let the listener look at it."""
         self.clock.seconds += seconds
         self.run(self.listener.tick)
 
     def worker(self, name: str = "A1", *, pool: str = "A", credit: int = 100) -> TestWorker:
-        worker = TestWorker(name)
+        worker = TestWorker(name, self)
         self._workers.append(worker)
         self.run(lambda: self.listener.attach_worker(pool, name, 4711, *worker.front_ends))
         if credit:
@@ -208,7 +217,7 @@ class RunningListener:
         return worker
 
     def client(self) -> Client:
-        client = Client(self.port)
+        client = Client(self)
         self._clients.append(client)
         return client
 
@@ -254,12 +263,27 @@ def running_listener(sizes: Sizes | None = None, *, on_uvloop: bool = True) -> I
 class Client:
     """A blocking client that sees bytes as they are."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
+    def __init__(self, front: RunningListener) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS)
+        self._front = front
         self._received = b""
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    def send_until_stalled(self, data: bytes) -> int:
+        """Send as much of `data` as somebody takes; how much that was. The listener has read all that it wants."""
+        sent = quiet = 0
+        self.socket.setblocking(False)
+        while sent < len(data) and quiet < 3:
+            try:
+                sent += self.socket.send(data[sent : sent + 65536])
+                quiet = 0
+            except BlockingIOError:
+                self._front.settle()
+                quiet = 0 if select.select([], [self.socket], [], 0.05)[1] else quiet + 1
+        self.socket.settimeout(WAIT_SECONDS)
+        return sent
 
     def get(self, target: str = "/", extra: str = "", method: str = "GET", version: str = "1.1") -> None:
         self.send(f"{method} {target} HTTP/{version}\r\nHost: 127.0.0.1\r\n{extra}\r\n".encode())
@@ -305,6 +329,13 @@ class Client:
         taken, self._received = self._received, b""
         return taken
 
+    def ends_in_silence(self) -> bool:
+        """Whether the connection ends without another byte, however it ends."""
+        try:
+            return not self._received and not self.socket.recv(65536)
+        except ConnectionResetError:
+            return True
+
     def is_reset(self) -> bool:
         """Whether the connection ends by a reset (after whatever was sent before)."""
         try:
@@ -323,8 +354,9 @@ class TestWorker:
 
     __test__ = False
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, listener: RunningListener) -> None:
         self.name = name
+        self._listener = listener
         front, self.stream = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         front_side, self.side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.front_ends = (front, front_side)
@@ -360,6 +392,17 @@ class TestWorker:
         finally:
             self.stream.settimeout(WAIT_SECONDS)
         return not data
+
+    def is_left_alone(self) -> bool:
+        """Whether the listener has read all that this worker has sent, and says nothing more: it waits for somebody
+        else. That is no matter of time: what it has to do it does first."""
+        for _ in range(3):
+            while unread_by_peer(self.stream):
+                self._listener.settle()
+            self._listener.settle()
+            if self._frames or select.select([self.stream], [], [], 0.05)[0]:
+                return False
+        return True
 
     def send(self, *frames: bytes) -> None:
         self.stream.sendall(b"".join(frames))
@@ -411,6 +454,12 @@ class TestWorker:
         """As by SIGKILL: both sockets close at once."""
         self.stream.close()
         self.side.close()
+
+
+def unread_by_peer(stream: socket.socket) -> int:
+    """Bytes that were sent on a unix socket and that the other end has not read yet."""
+    answer = fcntl.ioctl(stream.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+    return int(struct.unpack("i", answer)[0])
 
 
 def open_descriptors() -> int:

@@ -133,11 +133,8 @@ def test_far_too_many_pipelined_bytes_are_not_read(front: RunningListener) -> No
     worker, client = front.worker(), front.client()
     client.get("/first")
     number, _ = worker.request()
-    client.socket.settimeout(0.15)
-    flood = (b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n") * 1000
-    with pytest.raises(TimeoutError):
-        client.send(flood * 2000)
-    client.socket.settimeout(10)
+    flood = (b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n") * 1_000_000
+    assert client.send_until_stalled(flood) < len(flood)
     worker.answer(number)
     assert client.read_response()[0] == 200
     assert worker.request()[1].target == b"/x"
@@ -147,22 +144,16 @@ def test_a_large_body_waits_for_the_workers_window(front: RunningListener) -> No
     """Beyond the first window nothing comes that was not granted."""
     worker, client = front.worker(), front.client()
     size = INITIAL_BODY_WINDOW + 300_000
-    client.socket.settimeout(0.15)
     body = b"x" * size
     client.send(b"POST / HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (HOST, size))
-    sent = 0
-    try:
-        while sent < size:
-            sent += client.socket.send(body[sent : sent + 65536])
-    except TimeoutError:
-        pass
-    client.socket.settimeout(10)
+    sent = client.send_until_stalled(body)
     number, frame = worker.request()
     got = len(frame.body)
     while got < INITIAL_BODY_WINDOW:
         _, data = worker.take(Kind.BODY)
         got += len(data)
     assert got == INITIAL_BODY_WINDOW
+    front.settle()
     assert worker.has_nothing_to_do()
     worker.grant_body(number, size)
     client.send(body[sent:])
@@ -281,7 +272,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(start: Start) -> None:
     assert records == 1
     assert front.log.next_refusal().reason == "Timer_HeaderWait"
     assert waited >= 5
-    assert client.read_to_end() == b"" or client.is_reset()
+    assert client.ends_in_silence()
 
 
 def test_the_drivers_header_wait_counts_when_none_is_configured(start: Start) -> None:
@@ -447,7 +438,7 @@ def test_descriptors_are_not_used_up_by_clients(front: RunningListener) -> None:
     number, _ = worker.request()
     for _ in range(3):
         extra = front.client()
-        assert extra.is_reset() or extra.read_to_end() == b""
+        assert extra.ends_in_silence()
     assert front.log.next_refusal().reason == "Connections_Refused"
     assert front.log.refusals.empty()
     worker.answer(number)

@@ -13,7 +13,7 @@ from host.isolation.worker_isolation import WorkerProcessIsolation
 from host.listener.endpoints import descriptor_budget
 from host.wire.control_messages import Demand, Event
 from host.wire.frames import Kind
-from tests.listener.running_listener import RunningListener, Sizes, snapshot
+from tests.listener.running_listener import WAIT_SECONDS, RunningListener, Sizes, snapshot
 
 Start = Callable[..., RunningListener]
 
@@ -109,7 +109,7 @@ def test_a_drain_finishes_what_is_in_hand(front: RunningListener) -> None:
     idle.read_response()
     busy.get()
     number, _ = worker.request()
-    draining = threading.Thread(target=front.drain, args=(5.0,))
+    draining = threading.Thread(target=front.drain, args=(WAIT_SECONDS,))
     draining.start()
     assert idle.read_to_end() == b""
     worker.take(Kind.SESSION_END)
@@ -117,7 +117,7 @@ def test_a_drain_finishes_what_is_in_hand(front: RunningListener) -> None:
     answer = busy.read_to_end()
     assert answer.endswith(b"hello")
     assert b"\r\nConnection: close\r\n" in answer
-    draining.join(10)
+    draining.join(WAIT_SECONDS)
     worker.take(Kind.SESSION_END)
     worker.take(Kind.DRAIN)
     assert worker.sees_end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import timeit
 
 import pytest
@@ -143,5 +144,6 @@ def test_formatting_is_cheap() -> None:
     blocks = [b"User-Agent: Mozilla/5.0 (X11; Linux) %d\r\nReferer: http://x/\r\n" % n + raw_fields for n in range(2)]
     records = [request_record(raw_fields=block) for block in blocks]
     format_line = compile_formatter(DEFAULT_COLUMNS)
-    best = min(timeit.repeat(lambda: (format_line(records[0]), format_line(records[1])), number=2000, repeat=7))
+    both = lambda: (format_line(records[0]), format_line(records[1]))  # noqa: E731
+    best = min(timeit.repeat(both, timer=time.process_time, number=2000, repeat=7))
     assert best / 4000 < 12e-6

@@ -85,7 +85,7 @@ def test_a_full_socket_delays_and_never_blocks() -> None:
                 complete.set_result(None)
 
         right.attach(loop, heard, lambda _why: None)
-        await asyncio.wait_for(complete, 10)
+        await asyncio.wait_for(complete, 60)
         assert received == list(range(200))
         left.close()
         right.close()
@@ -108,7 +108,7 @@ def test_the_loop_hears_of_the_end_once() -> None:
 
         right.attach(loop, lambda _message, _descriptors: None, closed)
         left.close()
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 60)
         assert right.is_closed
         return reasons
 

@@ -25,13 +25,13 @@ from host.admin.commands import (
     StopService,
     Workers,
 )
-from tests.running_service import WAIT_SECONDS, RunningService, running, start_service
+from tests.running_service import WAIT_SECONDS, RunningService, running, start_service, wait_until
 from tests.sample_site import write_program, write_site
 
 MODES = ("workerprocess", "iis5")
 
 SLOW = """\
-import threading
+import pathlib, threading
 from host.api import HandlerMapping, Response, hookimpl
 
 @hookimpl
@@ -40,15 +40,31 @@ def handler_mappings():
 
 @hookimpl
 def handle(request):
-    threading.Event().wait(float(request.query.get("seconds", "1")))
+    while not pathlib.Path(request.physical_path + ".go").exists():
+        threading.Event().wait(0.02)
     return Response.text("slow but done")
 """
+"""Answers when the test has let it go: no test here guesses how long something takes."""
 
 
 def send(service: RunningService, request: bytes) -> socket.socket:
     connection = service.connect()
     connection.sendall(request)
     return connection
+
+
+def let_go(service: RunningService, name: str = "x.slow") -> None:
+    """The slow handler of that URL answers."""
+    (service.folder / "wwwroot" / f"{name}.go").touch()
+
+
+def takes_connections(service: RunningService) -> bool:
+    """Whether somebody listens on its port."""
+    try:
+        service.connect().close()
+    except OSError:
+        return False
+    return True
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -77,10 +93,12 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
     service = start_service(tmp_path, config, "--isolation", mode)
     service.get("/warm.where")
-    with send(service, b"GET /x.slow?seconds=1.5 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+    with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
         service.wait_for_requests(1)
         service.tree()
         service.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not takes_connections(service), service.folder, "the end of the listening socket")
+        let_go(service)
         assert b"slow but done" in read_all(connection)
     assert service.stop() == 0
 
@@ -110,7 +128,7 @@ def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> 
     with running(tmp_path, write_site(tmp_path)) as service:
         before = json.loads(service.get("/a.where").body)["pid"]
         listener = service.pid_of("listener")
-        os.kill(listener, signal.SIGKILL)
+        service.kill(listener)
         assert json.loads(service.get("/a.where").body)["pid"] == before
         assert service.pid_of("listener") != listener
         service.wait_for_event("process-died", "listener", "SIGKILL")
@@ -121,7 +139,7 @@ def test_a_killed_inetinfo_is_restarted_and_the_dllhosts_stay(tmp_path: Path) ->
     with running(tmp_path, write_site(tmp_path), "--isolation", "iis5") as service:
         shop = json.loads(service.get("/shop/a.where").body)["pid"]
         inetinfo = json.loads(service.get("/a.where").body)["pid"]
-        os.kill(inetinfo, signal.SIGKILL)
+        service.kill(inetinfo)
         assert json.loads(service.get("/a.where").body)["pid"] != inetinfo
         assert json.loads(service.get("/shop/a.where").body)["pid"] == shop
 
@@ -134,7 +152,7 @@ def test_a_killed_pool_parent_is_restarted_and_its_cgi_programs_end(tmp_path: Pa
         service.get("/a.where")
         connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
         program = service.wait_for_process("sleep")
-        os.kill(service.pid_of("pool DefaultAppPool"), signal.SIGKILL)
+        service.kill(service.pid_of("pool DefaultAppPool"))
         psutil.wait_procs([program], timeout=WAIT_SECONDS)
         assert not program.is_running()
         assert service.get("/cgi-bin/hello.cgi").status == 200
@@ -148,9 +166,9 @@ def test_workers_start_on_demand_and_a_web_garden_grows_to_max_processes(tmp_pat
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
     with running(tmp_path, config) as service:
         assert not [title for title in service.titles() if title.startswith("worker")]
-        connections = [
-            send(service, b"GET /x.slow?seconds=2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(3)
-        ]
+        connections = [send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") for _ in range(3)]
+        service.wait_for_requests(2)
+        let_go(service)
         for connection in connections:
             assert b"slow but done" in read_all(connection)
             connection.close()

@@ -79,7 +79,7 @@ def git(folder: Path, *arguments: str) -> str:
         "GIT_COMMITTER_NAME": "A",
         "GIT_COMMITTER_EMAIL": "a@example.org",
     }
-    done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, f"git {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 def pip(*arguments: str | Path) -> None:
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd="/")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd="/")
     assert done.returncode == 0, done.stderr
 
 

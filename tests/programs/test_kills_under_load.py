@@ -55,7 +55,17 @@ def test_no_get_fails_while_workers_are_killed(tmp_path: Path, url: str) -> None
     script.write_text(REPORT_LUA)
     with running(tmp_path, write_site(tmp_path, default_pool=pool)) as service:
         assert service.get(url).status == 200
-        command = ["wrk", "-t1", "-c8", f"-d{SECONDS}s", "-s", str(script), f"http://127.0.0.1:{service.port}{url}"]
+        command = [
+            "wrk",
+            "-t1",
+            "-c8",
+            f"-d{SECONDS}s",
+            "--timeout",
+            "90s",
+            "-s",
+            str(script),
+            f"http://127.0.0.1:{service.port}{url}",
+        ]
         load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         pause, kills = threading.Event(), 0
         for _ in range(SECONDS - 1):
@@ -63,10 +73,15 @@ def test_no_get_fails_while_workers_are_killed(tmp_path: Path, url: str) -> None
             for pid in worker_pids(service):
                 os.kill(pid, signal.SIGKILL)
                 kills += 1
-        output, _ = load.communicate(timeout=SECONDS + 30)
+            # A request is replayed once. What was replayed after this kill stands before this one in the queue: when
+            # it is answered, none of them meets a second death, however slow this machine is.
+            assert service.get(url).status == 200
+            if load.poll() is not None:
+                break
+        output, _ = load.communicate(timeout=SECONDS + 90)
         counts = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", output)}
-        assert kills >= SECONDS // 2
-        assert counts["requests"] > 100
+        assert kills >= 3
+        assert counts["requests"] > 10 * kills
         failed = {name: number for name, number in counts.items() if name != "requests" and number}
         begun = failed.pop("read", 0) if url.endswith(".cgi") else 0
         assert not failed, f"{failed} of {counts['requests']} requests failed over {kills} kills"

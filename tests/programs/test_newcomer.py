@@ -28,7 +28,7 @@ CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--timeout=20000",
+    "--timeout=90000",
 ]
 
 
@@ -57,7 +57,7 @@ def browse(url: str) -> str:
     """The page as a browser has it after loading."""
     with tempfile.TemporaryDirectory() as profile:
         command = [*CHROMIUM, f"--user-data-dir={profile}", "--dump-dom", url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     return done.stdout
 
 
@@ -98,7 +98,7 @@ def test_the_banner_says_where_to_look_and_which_processes_run(sample: RunningSe
 def isapy(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The command, as typed."""
     command = [sys.executable, "-m", "host", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
 
 
 def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:

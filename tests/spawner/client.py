@@ -22,7 +22,7 @@ from host.wire.spawn_messages import (
 )
 from tests.spawner.spawner_process import SpawnerProcess
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 class SpawnerClient:

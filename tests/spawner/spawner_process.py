@@ -42,7 +42,7 @@ class SpawnerProcess:
     def close(self) -> None:
         """Take no more workers, wait for the end."""
         self._control.close()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(90) == 0
 
 
 class Parent:

@@ -38,7 +38,7 @@ def run(main: Coroutine[Any, Any, T], *, plain: bool = False) -> T:
 
     async def bounded() -> T:
         try:
-            return await asyncio.wait_for(main, 20)
+            return await asyncio.wait_for(main, 90)
         finally:
             while CLOSERS:
                 CLOSERS.pop()()

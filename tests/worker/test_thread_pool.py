@@ -53,8 +53,12 @@ def test_short_jobs_share_one_thread() -> None:
 
     async def main() -> None:
         pool = new_pool(8)
-        results = await asyncio.gather(*(pool.run(abs, -n) for n in range(100)))
-        assert results == list(range(100))
+        all_done = threading.Event()
+        jobs = [pool.submit(abs, (-n,)) for n in range(100)]
+        pool.submit(all_done.set)
+        assert all_done.wait(60)  # the loop stands meanwhile: when it looks again, nothing waits for a thread
+        assert [job.result for job in jobs] == list(range(100))
+        await until(lambda: not pool._growth_is_due)
         assert pool.thread_count == 1
 
     run(main())
