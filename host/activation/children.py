@@ -53,6 +53,10 @@ class ChildLauncher(Protocol):
     def start(self, slot: Slot, on_exit: Callable[[int], None]) -> Child:
         """Start the slot's process; `on_exit(status)` comes once: exit code, or minus the signal."""
 
+    def run_program(self, argv: Sequence[str], on_end: Callable[[int, str], None]) -> None:
+        """Run a program that is no part of isapy; `on_end(status, output)` comes once: exit code or minus the signal,
+        and the end of what it wrote. Raises OSError when it cannot be started, ValueError for arguments with NUL."""
+
     def channel_pair(self) -> tuple[Channel, socket.socket]:
         """A control channel: our end, and the end to pass on (the caller closes it)."""
 

@@ -27,6 +27,7 @@ from host.wire.control_messages import (
     Demand,
     DetachWorker,
     Drain,
+    DropWorker,
     Event,
     Hello,
     Listen,
@@ -171,6 +172,10 @@ class FrontSupervisor:
     def detach(self, worker: str) -> None:
         """Hand nothing more to that worker."""
         self._say(DetachWorker(worker=worker))
+
+    def drop(self, worker: str, culprits: list[int]) -> None:
+        """Close that worker's link; the requests with the numbers `culprits` go to no other worker."""
+        self._say(DropWorker(worker=worker, culprits=culprits))
 
     async def requests(self) -> Requests:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""

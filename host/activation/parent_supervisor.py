@@ -13,10 +13,13 @@ from host.wire.control_messages import (
     Configure,
     Drain,
     Event,
+    Examination,
+    ExamineWorker,
     Hello,
     KillWorker,
     Ready,
     StartWorker,
+    WorkerExamined,
     WorkerExited,
     WorkerStarted,
 )
@@ -27,7 +30,8 @@ _PAUSE_SECONDS: Final = 1.0
 class ParentSupervisor:
     """One parent process after another.
 
-    `on_ready()`: it can fork. `on_started(worker, pid)` and `on_exited(worker, status)` tell of its workers.
+    `on_ready()`: it can fork. `on_started(worker, pid)` and `on_exited(worker, status)` tell of its workers,
+    `on_examined(worker, examination)` of one that was examined.
     `on_gone(expected)`: the process has ended; an unexpected end is followed by a new one after a pause.
     """
 
@@ -40,6 +44,7 @@ class ParentSupervisor:
         on_ready: Callable[[], None],
         on_started: Callable[[str, int], None],
         on_exited: Callable[[str, int], None],
+        on_examined: Callable[[str, Examination], None],
         on_gone: Callable[[bool], None],
     ) -> None:
         self.slot = slot
@@ -49,6 +54,7 @@ class ParentSupervisor:
         self._on_ready = on_ready
         self._on_started = on_started
         self._on_exited = on_exited
+        self._on_examined = on_examined
         self._on_gone = on_gone
         self._child: Child | None = None
         self._is_retiring = False
@@ -86,6 +92,10 @@ class ParentSupervisor:
         """End that worker now."""
         self._tell(KillWorker(worker=name, signal=int(signal.SIGKILL)))
 
+    def examine_worker(self, name: str) -> None:
+        """Find out what that worker is doing; `on_examined` is told, unless it ends before."""
+        self._tell(ExamineWorker(worker=name))
+
     def retire(self) -> None:
         """End it; its workers have ended already."""
         self._is_retiring = True
@@ -114,6 +124,8 @@ class ParentSupervisor:
                 self._on_ready()
             case WorkerStarted():
                 self._on_started(message.worker, message.pid)
+            case WorkerExamined():
+                self._on_examined(message.worker, message.examination)
             case WorkerExited():
                 self._on_exited(message.worker, message.status)
             case Event():

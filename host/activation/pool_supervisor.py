@@ -19,7 +19,7 @@ from host.activation.worker_record import WorkerRecord
 from host.activation.worker_transitions import WorkerState
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import Configure
+from host.wire.control_messages import Configure, Examination
 
 
 class PoolSupervisor:
@@ -42,6 +42,7 @@ class PoolSupervisor:
             on_ready=self._parent_is_ready,
             on_started=self._worker_has_started,
             on_exited=self._worker_has_exited,
+            on_examined=self._worker_was_examined,
             on_gone=self._parent_gone,
         )
         self._workers = PoolWorkers(
@@ -63,6 +64,11 @@ class PoolSupervisor:
     def workers(self) -> dict[str, WorkerRecord]:
         """The pool's workers by name, in the order of their start; to be read only."""
         return self._workers.records
+
+    @property
+    def orphans(self) -> dict[str, WorkerRecord]:
+        """Workers that were let go and still live, by name; to be read only."""
+        return self._workers.orphans.records
 
     @property
     def last_recycle(self) -> str:
@@ -131,12 +137,13 @@ class PoolSupervisor:
         """End for good: drain the workers, then the parent; `gone` is set when nothing is left."""
         self._is_retiring = True
         self._workers.drain_all("the service lets it go")
+        self._workers.orphans.end()
         self._end_when_empty()
 
     def kill(self) -> None:
         """End everything at once."""
         self._is_retiring = True
-        for worker in self.workers.values():
+        for worker in (*self.workers.values(), *self.orphans.values()):
             self._workers.kill(worker)
         self._parent.kill()
 
@@ -180,8 +187,11 @@ class PoolSupervisor:
     def _worker_has_exited(self, name: str, status: int) -> None:
         self._workers.has_exited(name, status)
 
+    def _worker_was_examined(self, name: str, examination: Examination) -> None:
+        self._workers.was_examined(name, examination)
+
     def _end_when_empty(self) -> None:
-        if not self._is_retiring or self.workers:
+        if not self._is_retiring or self.workers or self.orphans:
             return
         if not self._parent.is_alive:
             if not self.gone.done():

@@ -15,15 +15,17 @@ from functools import partial
 
 from host.activation.children import Surroundings, describe_exit
 from host.activation.front_supervisor import FrontSupervisor
+from host.activation.orphans import Orphans
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.recycling import RecycleReason
+from host.activation.unresponsive import UnresponsiveWorkers
 from host.activation.worker_record import WorkerRecord
 from host.activation.worker_reports import SENTENCES, report_command, report_worker
 from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
 from host.activation.worker_watch import Due, Finding, look_at
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import AnyMessage, Drain, Event, Executing, Plugins, Pong, Ready, Unhealthy
+from host.wire.control_messages import AnyMessage, Drain, Event, Examination, Executing, Plugins, Pong, Ready, Unhealthy
 
 
 class PoolWorkers:
@@ -53,10 +55,16 @@ class PoolWorkers:
         self._on_exited = on_exited
         self._number = 0
         self._waiters: list[asyncio.Future[None]] = []
+        self.orphans = Orphans(around, self.kill)
+        unresponsive = UnresponsiveWorkers(around, front, parent, self._was_examined)
         self._commands: Mapping[WorkerCommand, Callable[[WorkerRecord], None]] = {
             WorkerCommand.ATTACH: self._attach,
             WorkerCommand.DETACH: self._detach,
             WorkerCommand.KILL: self.kill,
+            WorkerCommand.EXAMINE: unresponsive.examine,
+            WorkerCommand.DROP: unresponsive.drop,
+            WorkerCommand.ORPHAN: self._orphan,
+            WorkerCommand.REPORT_PING: lambda worker: unresponsive.report(worker, self.pool),
             WorkerCommand.COUNT_FAILURE: on_failure,
             **{command: partial(self._report_command, command) for command in SENTENCES},
         }
@@ -167,7 +175,7 @@ class PoolWorkers:
 
     def has_exited(self, name: str, status: int) -> None:
         """It has ended: exit code, or minus the signal."""
-        worker = self.records.get(name)
+        worker = self.records.pop(name, None) or self.orphans.records.pop(name, None)
         if worker is None:
             return
         worker.limit(None)
@@ -175,13 +183,21 @@ class PoolWorkers:
         worker.exit_status = status
         how = describe_exit(status)
         worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
-        del self.records[name]
+        self._wake_waiters()
+        self.step(worker, WorkerEvent.EXITED)
+        self._on_exited()
+
+    def _wake_waiters(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
-        self.step(worker, WorkerEvent.EXITED)
-        self._on_exited()
+
+    def was_examined(self, name: str, examination: Examination) -> None:
+        """The parent has found out what it is doing."""
+        worker = self.records.get(name)
+        if worker is not None and worker.examined is not None and not worker.examined.done():
+            worker.examined.set_result(examination)
 
     def parent_has_gone(self) -> None:
         """The parent is dead: nobody else will tell of the workers whose channels have ended, or that never ran."""
@@ -245,6 +261,16 @@ class PoolWorkers:
     def _fail(self, worker: WorkerRecord, finding: Finding) -> None:
         worker.end_text = finding.text
         self.step(worker, WorkerEvent.UNRESPONSIVE)
+
+    def _was_examined(self, worker: WorkerRecord) -> None:
+        orphans = self.pool.orphan_worker_process
+        self.step(worker, WorkerEvent.EXAMINED_TO_ORPHAN if orphans else WorkerEvent.EXAMINED)
+
+    def _orphan(self, worker: WorkerRecord) -> None:
+        del self.records[worker.name]
+        self.orphans.take(worker, self.pool)
+        self._wake_waiters()
+        self._on_exited()
 
     def _end_idle(self, worker: WorkerRecord, finding: Finding) -> None:
         self._report(finding.event_id, worker, f"{worker.name} is ended: {finding.text}")

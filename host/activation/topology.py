@@ -104,7 +104,7 @@ class Topology:
         yield self.front.pid
         for pool in self.pools.values():
             yield pool.parent_pid
-            for worker in pool.workers.values():
+            for worker in (*pool.workers.values(), *pool.orphans.values()):
                 yield worker.pid
         for dllhost in self.dllhosts.values():
             yield dllhost.pid

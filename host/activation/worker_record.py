@@ -9,7 +9,16 @@ from typing import Final
 from host.activation.children import Channel
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
-from host.wire.control_messages import AskExecuting, Executing, ExecutingRow, Ping, PluginRow, Pong
+from host.wire.control_messages import (
+    AskExecuting,
+    Examination,
+    Executing,
+    ExecutingRow,
+    Ping,
+    PluginRow,
+    Pong,
+    RequestRow,
+)
 
 _ANSWER_SECONDS: Final = 0.5
 
@@ -40,7 +49,9 @@ class WorkerRecord:
     private_kilobytes: int = 0
     plugins: list[PluginRow] = field(default_factory=list)
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # set while no ping waits for its Pong
-
+    examined: asyncio.Future[Examination] | None = None  # while its parent reads its stacks
+    examination: Examination | None = None  # what was found
+    requests_at_failure: list[RequestRow] = field(default_factory=list)  # what it had when it did not answer
     question_number: int = 0
     questions: dict[int, asyncio.Future[list[ExecutingRow]]] = field(default_factory=dict)
 

@@ -19,10 +19,6 @@ SENTENCES: Final[Mapping[WorkerCommand, tuple[str, Callable[[WorkerRecord, Pool]
         "worker-shutdown-limit",
         lambda worker, pool: f"{worker.name} did not end within {pool.shutdown_time_limit_seconds} s",
     ),
-    WorkerCommand.REPORT_PING: (
-        "worker-ping-failed",
-        lambda worker, pool: f"{worker.name} did not answer within {pool.ping_response_time_seconds} s",
-    ),
     WorkerCommand.REPORT_DEATH: ("worker-died", lambda worker, _pool: f"{worker.name} ended by {worker.end_text}"),
     WorkerCommand.REPORT_END: ("process-ended", lambda worker, _pool: f"{worker.name} has ended: {worker.end_text}"),
 }

@@ -1,8 +1,9 @@
 """What becomes of a worker: (state, event) to (state, commands). The table is the automaton.
 
 A worker is *starting* from the fork to its Ready, *running* while the front may hand it requests, *draining* while it
-finishes what it has in hand, *gone* when its process has ended. Every cell is filled: an event that means nothing in a
-state says so by giving the state back.
+finishes what it has in hand, *gone* when its process has ended. One that does not answer its ping is *unresponsive*
+while its stacks are read; then it is killed, or *orphaned*: left to a debugger, of no use to the pool any more. Every
+cell is filled: an event that means nothing in a state says so by giving the state back.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ class WorkerState(enum.Enum):
     STARTING = "Starting"
     RUNNING = "Running"
     DRAINING = "Stopping"
+    UNRESPONSIVE = "Unresponsive"
+    ORPHANED = "Orphaned"
     GONE = "Gone"
 
 
@@ -27,6 +30,8 @@ class WorkerEvent(enum.Enum):
     DRAIN = "drain"  # it shall end: recycled, idle, pool stopped
     LATE = "late"  # startupTimeLimit or shutdownTimeLimit has passed
     UNRESPONSIVE = "unresponsive"  # no answer to a ping within pingResponseTime
+    EXAMINED = "examined"  # what it is doing is known, as far as it can be
+    EXAMINED_TO_ORPHAN = "examined, to be orphaned"  # the same, and orphanWorkerProcess is set
     EXITED = "exited"  # the process has ended
 
 
@@ -35,7 +40,10 @@ class WorkerCommand(enum.Enum):
 
     ATTACH = "attach"  # give it to the front
     DETACH = "detach"  # tell the front to hand it nothing more; start shutdownTimeLimit
+    EXAMINE = "examine"  # hand it nothing more; find out what it is doing
+    DROP = "drop"  # the front closes its link: what it had in hand is saved as far as can be
     KILL = "kill"
+    ORPHAN = "orphan"  # let it go: it no longer counts, orphanActionExe is run
     COUNT_FAILURE = "count failure"  # rapid-fail protection
     REPORT_STARTUP_LIMIT = "report start-up limit"
     REPORT_SHUTDOWN_LIMIT = "report shutdown limit"
@@ -51,20 +59,42 @@ TRANSITIONS: Final[dict[tuple[WorkerState, WorkerEvent], tuple[WorkerState, tupl
     (_S.STARTING, _E.DRAIN): (_S.DRAINING, (_C.KILL,)),  # it has never had a request
     (_S.STARTING, _E.LATE): (_S.DRAINING, (_C.REPORT_STARTUP_LIMIT, _C.COUNT_FAILURE, _C.KILL)),
     (_S.STARTING, _E.UNRESPONSIVE): (_S.STARTING, ()),  # pings begin after Ready
+    (_S.STARTING, _E.EXAMINED): (_S.STARTING, ()),
+    (_S.STARTING, _E.EXAMINED_TO_ORPHAN): (_S.STARTING, ()),
     (_S.STARTING, _E.EXITED): (_S.GONE, (_C.REPORT_DEATH, _C.COUNT_FAILURE)),
     (_S.RUNNING, _E.READY): (_S.RUNNING, ()),
     (_S.RUNNING, _E.DRAIN): (_S.DRAINING, (_C.DETACH,)),
     (_S.RUNNING, _E.LATE): (_S.RUNNING, ()),
-    (_S.RUNNING, _E.UNRESPONSIVE): (_S.DRAINING, (_C.REPORT_PING, _C.COUNT_FAILURE, _C.KILL)),
+    (_S.RUNNING, _E.UNRESPONSIVE): (_S.UNRESPONSIVE, (_C.EXAMINE,)),
+    (_S.RUNNING, _E.EXAMINED): (_S.RUNNING, ()),
+    (_S.RUNNING, _E.EXAMINED_TO_ORPHAN): (_S.RUNNING, ()),
     (_S.RUNNING, _E.EXITED): (_S.GONE, (_C.REPORT_DEATH, _C.COUNT_FAILURE)),
     (_S.DRAINING, _E.READY): (_S.DRAINING, ()),
     (_S.DRAINING, _E.DRAIN): (_S.DRAINING, ()),
     (_S.DRAINING, _E.LATE): (_S.DRAINING, (_C.REPORT_SHUTDOWN_LIMIT, _C.KILL)),
     (_S.DRAINING, _E.UNRESPONSIVE): (_S.DRAINING, ()),  # shutdownTimeLimit is running already
+    (_S.DRAINING, _E.EXAMINED): (_S.DRAINING, ()),
+    (_S.DRAINING, _E.EXAMINED_TO_ORPHAN): (_S.DRAINING, ()),
     (_S.DRAINING, _E.EXITED): (_S.GONE, (_C.REPORT_END,)),
+    (_S.UNRESPONSIVE, _E.READY): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.DRAIN): (_S.UNRESPONSIVE, ()),  # its end is near
+    (_S.UNRESPONSIVE, _E.LATE): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.UNRESPONSIVE): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.EXAMINED): (_S.DRAINING, (_C.REPORT_PING, _C.COUNT_FAILURE, _C.DROP, _C.KILL)),
+    (_S.UNRESPONSIVE, _E.EXAMINED_TO_ORPHAN): (_S.ORPHANED, (_C.REPORT_PING, _C.COUNT_FAILURE, _C.DROP, _C.ORPHAN)),
+    (_S.UNRESPONSIVE, _E.EXITED): (_S.GONE, (_C.REPORT_DEATH, _C.COUNT_FAILURE)),
+    (_S.ORPHANED, _E.READY): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.DRAIN): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.LATE): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.UNRESPONSIVE): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.EXAMINED): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.EXAMINED_TO_ORPHAN): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.EXITED): (_S.GONE, (_C.REPORT_END,)),
     (_S.GONE, _E.READY): (_S.GONE, ()),
     (_S.GONE, _E.DRAIN): (_S.GONE, ()),
     (_S.GONE, _E.LATE): (_S.GONE, ()),
     (_S.GONE, _E.UNRESPONSIVE): (_S.GONE, ()),
+    (_S.GONE, _E.EXAMINED): (_S.GONE, ()),
+    (_S.GONE, _E.EXAMINED_TO_ORPHAN): (_S.GONE, ()),
     (_S.GONE, _E.EXITED): (_S.GONE, ()),
 }

@@ -151,7 +151,9 @@ class PoolRow(Row, frozen=True, kw_only=True):
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
-    """`state`: Starting, Running, Stopping. `name` is `<pool>#<number>`; times in seconds, memory in kilobytes.
+    """`state`: Starting, Running, Stopping, Unresponsive (being examined), Orphaned (left to a debugger).
+
+    `name` is `<pool>#<number>`; times in seconds, memory in kilobytes.
 
     None: not known (the processes of IIS 5 isolation mode tell no counters).
     """

@@ -149,6 +149,9 @@ class Pool:
     rapid_fail_protection: bool = True
     rapid_fail_interval_seconds: int = 300
     rapid_fail_max_crashes: int = 5
+    orphan_worker_process: bool = False
+    orphan_action_exe: str = ""
+    orphan_action_params: str = ""
     replay_idempotent_requests: bool = True  # ours
     environment_variables: tuple[tuple[str, str], ...] = ()
 

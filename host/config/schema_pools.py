@@ -164,9 +164,9 @@ FAILURE: Final = Element(
             "a disabled pool answers 503 (HttpLevel) or cuts the connection (TcpLevel)",
             {"TcpLevel": 1, "HttpLevel": 2},
         ),
-        boolean("orphanWorkerProcess", False, "an unhealthy worker is let go, not killed", support=_UNSUPPORTED),
-        string("orphanActionExe", "program run for an orphan", expansion=Expansion.TEXT, support=_UNSUPPORTED),
-        string("orphanActionParams", "its arguments", expansion=Expansion.TEXT, support=_UNSUPPORTED),
+        boolean("orphanWorkerProcess", False, "an unhealthy worker is let go, not killed"),
+        string("orphanActionExe", "program run for an orphan", expansion=Expansion.TEXT),
+        string("orphanActionParams", "its arguments; `%1%` is the process id", expansion=Expansion.TEXT),
         boolean("rapidFailProtection", True, "disable the pool after a series of failures"),
         time_span(
             "rapidFailProtectionInterval",

@@ -82,6 +82,9 @@ def _pool(pool: Effective) -> Pool:
         rapid_fail_protection=failure.flag("rapidFailProtection"),
         rapid_fail_interval_seconds=failure.number("rapidFailProtectionInterval"),
         rapid_fail_max_crashes=failure.number("rapidFailProtectionMaxCrashes"),
+        orphan_worker_process=failure.flag("orphanWorkerProcess"),
+        orphan_action_exe=failure.text("orphanActionExe"),
+        orphan_action_params=failure.text("orphanActionParams"),
         replay_idempotent_requests=failure.flag("replayIdempotentRequests"),
         environment_variables=tuple(
             (entry.effective.text("name"), entry.effective.text("value"))

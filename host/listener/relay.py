@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from host.listener.exchange import Exchange, Fate, Worker, fate_of
+from host.listener.exchange import MAX_DEATHS, Exchange, Fate, Worker, fate_of
 from host.listener.refusals import page_of_lost_worker, page_of_queue
 from host.listener.request_frames import request_frame, send_body
 from host.listener.request_queue import Refusal, RequestQueue
@@ -75,6 +75,16 @@ class Relay:
             link.is_draining = True
             self._leave_queue(link)
             link.send(encode(Kind.DRAIN, 0))
+
+    def drop(self, worker: str, culprits: Iterable[int]) -> None:
+        """Close that worker's link at once; of its requests, those with the numbers `culprits` go to no other one."""
+        link = self._links.get(worker)
+        if link is None:
+            return
+        for number in culprits:
+            if number in link.exchanges:
+                link.exchanges[number].deaths = MAX_DEATHS
+        link.close()
 
     def close(self) -> None:
         """Drain and close every link."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Final
 
@@ -97,6 +97,10 @@ class Listener:
     def detach_worker(self, worker: str) -> None:
         """Hand nothing more to that worker and send it DRAIN; it finishes what it has."""
         self._context.relay.detach(worker)
+
+    def drop_worker(self, worker: str, culprits: Iterable[int]) -> None:
+        """Close that worker's link at once; it hangs because of the requests with the numbers `culprits`."""
+        self._context.relay.drop(worker, culprits)
 
     def requests(self) -> list[RequestRow]:
         """The requests under way, oldest first."""

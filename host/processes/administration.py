@@ -238,7 +238,7 @@ async def _ask_workers(topology: Topology) -> None:
 
 def _worker_rows(topology: Topology) -> Iterator[commands.WorkerRow]:
     for pool in topology.pools.values():
-        for worker in pool.workers.values():
+        for worker in (*pool.workers.values(), *pool.orphans.values()):
             facts = worker.facts(pool.now)
             yield commands.WorkerRow(
                 process_id=worker.pid,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from host.isolation.placement import Slot, SlotRole
+from host.processes.actions import ActionProgram
 from host.processes.control_channel import ControlChannel, channel_pair
 from host.processes.dllhost import run_dllhost
 from host.processes.inetinfo import run_inetinfo
@@ -40,6 +41,7 @@ class Launcher:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._pidfds: dict[int, int] = {}
+        self._actions: dict[int, ActionProgram] = {}
 
     def channel_pair(self) -> tuple[ControlChannel, socket.socket]:
         """A control channel: our end, and the end to pass on."""
@@ -71,6 +73,16 @@ class Launcher:
         self._loop.add_reader(pidfd, ended)
         return ChildProcess(process, channel)
 
+    def run_program(self, argv: Sequence[str], on_end: Callable[[int, str], None]) -> None:
+        """Run a program that is no part of isapy; `on_end(status, output)` comes once. Raises OSError, ValueError."""
+
+        def ended(status: int, output: str) -> None:
+            del self._actions[action.pid]
+            on_end(status, output)
+
+        action = ActionProgram(self._loop, argv, ended)
+        self._actions[action.pid] = action
+
     def is_ours(self, pid: int) -> bool:
         """Whether that child was started here (others are orphans that came back to the service)."""
-        return pid in self._pidfds
+        return pid in self._pidfds or pid in self._actions

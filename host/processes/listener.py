@@ -22,6 +22,7 @@ from host.wire.control_messages import (
     Configure,
     DetachWorker,
     Drain,
+    DropWorker,
     Event,
     Hello,
     Listen,
@@ -98,6 +99,8 @@ class FrontProcess:
                 self.attach_worker(message, link, side)
             case DetachWorker():
                 self.listener.detach_worker(message.worker)
+            case DropWorker():
+                self.listener.drop_worker(message.worker, message.culprits)
             case AskRequests():
                 rows = self.listener.requests()
                 connections = self.listener.connection_count

@@ -20,6 +20,7 @@ import multiprocess
 from host.config.store import ServerConfiguration, Source
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
+from host.processes.examinations import Examinations
 from host.processes.spawn import become_subreaper, kill
 from host.processes.worker import WorkerSeat, run_worker
 from host.spawner.server import Spawner
@@ -27,6 +28,7 @@ from host.wire.control_messages import (
     AnyMessage,
     Configure,
     Drain,
+    ExamineWorker,
     Hello,
     KillWorker,
     Ping,
@@ -59,6 +61,7 @@ class PoolParent:
         self._configuration: ServerConfiguration | None = None
         self._selector = selectors.DefaultSelector()
         self._spawner = Spawner(self._selector)
+        self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
         self._end_by: float | None = None  # monotonic seconds: what is left then is killed
         self._signal_read, self._signal_write = socket.socketpair()
@@ -74,6 +77,7 @@ class PoolParent:
                 handler()
             now = time.monotonic()
             self._spawner.tick(now)
+            self._examinations.tick(now)
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
         self._spawner.close()
@@ -98,6 +102,8 @@ class PoolParent:
             case Configure():
                 source = Source(message.path, message.text, message.isolation, message.port)
                 self._configuration = ServerConfiguration(source, message.version)
+                snapshot = self._configuration.snapshot
+                self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
                 gc.collect()
                 gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
                 self._channel.send(Ready())
@@ -107,6 +113,8 @@ class PoolParent:
                 for pid, (name, _) in self._workers.items():
                     if name == message.worker:
                         kill(pid, message.signal)
+            case ExamineWorker():
+                self._examinations.begin(message.worker)
             case Drain():
                 self._end_by = time.monotonic() + message.seconds
             case Ping():
@@ -137,16 +145,20 @@ class PoolParent:
             shutdown_seconds=self._shutdown_seconds(),
             environment=dict(pool.environment_variables),
             max_concurrent_requests=pool.max_concurrent_requests,
+            may_be_debugged=pool.orphan_worker_process,
         )
+        examiner = self._examinations.prepare(message.worker)
 
         def live() -> None:
             ours.close()
             self._become_worker()
-            run_worker(control, workers_end, self._configuration, seat)
+            self._examinations.forget(message.worker)
+            run_worker(control, workers_end, self._configuration, seat, examiner)
 
         process = _fork_context.Process(target=live, name=seat.title)
         process.start()
         process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, the next fork must not inherit them
+        self._examinations.forked(message.worker, process.pid)
         self._note_ended_workers()
         control.close()
         workers_end.close()
@@ -195,6 +207,7 @@ class PoolParent:
         for pid, (name, process) in list(self._workers.items()):
             if process.exitcode is not None:
                 del self._workers[pid]
+                self._examinations.gone(name)
                 self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode))
 
     def _has_ended(self, pid: int) -> None:

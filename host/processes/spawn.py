@@ -15,7 +15,13 @@ import multiprocess.resource_tracker
 from setproctitle import setproctitle
 
 _spawn_context: Final = multiprocess.get_context("spawn")
+_prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
+_SIGKILL: Final = int(signal.SIGKILL)
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_PTRACER: Final = 0x59616D61
+_PR_SET_PTRACER_ANY: Final = 0xFFFFFFFFFFFFFFFF
 
 
 def start_child(target: Callable[..., None], control: socket.socket, title: str, *arguments: Any) -> Any:
@@ -50,7 +56,19 @@ def become(title: str) -> None:
 
 def become_subreaper() -> None:
     """Orphans below this process become its children instead of init's (prctl PR_SET_CHILD_SUBREAPER, Linux 3.4)."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Called in a fresh child: it is killed when the thread that started it ends (prctl PR_SET_PDEATHSIG)."""
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+
+
+def allow_debuggers() -> None:
+    """Let a debugger of the same user attach to this process, also where Yama allows ancestors alone (PR_SET_PTRACER,
+    Linux 3.4), and also after a change of identity, which makes a process undumpable."""
+    _prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+    _prctl(_PR_SET_PTRACER, ctypes.c_ulong(_PR_SET_PTRACER_ANY), 0, 0, 0)
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

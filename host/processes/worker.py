@@ -14,7 +14,7 @@ from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import run_loop, settle_memory
-from host.processes.spawn import become
+from host.processes.spawn import allow_debuggers, become
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -31,6 +31,7 @@ from host.wire.control_messages import (
 )
 from host.wire.frames import PROTOCOL_VERSION
 from host.worker.engine import Engine
+from host.worker.examiner import Examiner
 from host.worker.script_launcher import ScriptLauncher
 
 
@@ -48,16 +49,23 @@ class WorkerSeat:
     shutdown_seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     max_concurrent_requests: int = 256
+    may_be_debugged: bool = False
 
 
 def run_worker(
-    control: socket.socket, spawner: socket.socket | None, configuration: ServerConfiguration | None, seat: WorkerSeat
+    control: socket.socket,
+    spawner: socket.socket | None,
+    configuration: ServerConfiguration | None,
+    seat: WorkerSeat,
+    examiner: Examiner,
 ) -> None:
     """The process's life, from loading the plugins to the last response."""
     assert configuration is not None
     become(seat.title)
+    if seat.may_be_debugged:
+        allow_debuggers()
     os.environ.update(seat.environment)
-    WorkerProcess(ControlChannel(control), spawner, configuration, seat).run()
+    WorkerProcess(ControlChannel(control), spawner, configuration, seat, examiner).run()
 
 
 class WorkerProcess:
@@ -69,11 +77,13 @@ class WorkerProcess:
         spawner: socket.socket | None,
         configuration: ServerConfiguration,
         seat: WorkerSeat,
+        examiner: Examiner | None = None,
     ) -> None:
         self._channel = channel
         self._spawner = spawner
         self._configuration = configuration
         self._seat = seat
+        self._examiner = examiner
         self._engine: Engine
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
@@ -102,6 +112,8 @@ class WorkerProcess:
             handler_slot=seat.handler_slot,
             capacity=seat.max_concurrent_requests,
         )
+        if self._examiner is not None:
+            self._examiner.start(self._engine.examine)
         self._configuration.report_problems_to(partial(report_web_config, self._report))
         self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         await self._engine.start()

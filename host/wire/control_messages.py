@@ -136,6 +136,14 @@ class DetachWorker(Message, frozen=True, kw_only=True):
     worker: str
 
 
+class DropWorker(Message, frozen=True, kw_only=True):
+    """Service: that worker hangs and will be ended, or left to a debugger: close its link now. What it had in hand is
+    treated as after its death, but for the requests with the numbers `culprits`, which no other worker shall get."""
+
+    worker: str
+    culprits: list[int] = []
+
+
 class Demand(Message, frozen=True, kw_only=True):
     """Front: requests wait in that queue and no worker has credit. Said again while it lasts, once a second."""
 
@@ -212,6 +220,37 @@ class KillWorker(Message, frozen=True, kw_only=True):
 
     worker: str
     signal: int
+
+
+class ExamineWorker(Message, frozen=True, kw_only=True):
+    """Service: that worker does not answer; find out what it is doing. Answered by WorkerExamined."""
+
+    worker: str
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker that does not answer is doing. Texts are empty where nothing is known.
+
+    `summary` is one sentence for people, `stacks` what every thread is in. `verb`, `url`, `request_id`, `plugin` and
+    `place` (`file:line`) are of the request that is to blame; `culprits` are the numbers, on the worker's link, of all
+    requests that hold it.
+    """
+
+    summary: str
+    stacks: str = ""
+    request_id: str = ""
+    verb: str = ""
+    url: str = ""
+    plugin: str = ""
+    place: str = ""
+    culprits: list[int] = []
+
+
+class WorkerExamined(Message, frozen=True, kw_only=True):
+    """Pool parent: what was found; said by the worker to its parent first, without its name."""
+
+    worker: str
+    examination: Examination
 
 
 # --- service and worker ------------------------------------------------------------------------------------------
@@ -299,6 +338,9 @@ AnyMessage = (
     | Unhealthy
     | Plugins
     | AskExecuting
+    | ExamineWorker
+    | WorkerExamined
+    | DropWorker
     | Executing
 )
 

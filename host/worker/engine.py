@@ -17,9 +17,10 @@ from host.config.errors import ConfigErrors
 from host.config.model import PathSettings, Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
-from host.wire.control_messages import ExecutingRow, PluginRow
+from host.wire.control_messages import Examination, ExecutingRow, PluginRow
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
+from host.worker.examination import examine
 from host.worker.executing import executing_rows
 from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
@@ -178,6 +179,11 @@ class Engine:
     def executing(self) -> list[ExecutingRow]:
         """What is being done for each request in hand."""
         return executing_rows(self._channel.exchanges(), self._caller.under_way, monotonic())
+
+    def examine(self) -> Examination:
+        """What the process is doing, while its loop may be stuck: to be called from a thread of its own."""
+        numbers = {exchange.request.id: exchange.number for exchange in self._channel.exchanges()}
+        return examine(self._loop, numbers, list(self._caller.under_way))
 
     async def probe(self) -> None:
         """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""

@@ -75,7 +75,9 @@ def test_an_orderly_end_is_no_failure(event: WorkerEvent) -> None:
         (WorkerState.STARTING, WorkerEvent.EXITED),
         (WorkerState.STARTING, WorkerEvent.LATE),
         (WorkerState.RUNNING, WorkerEvent.EXITED),
-        (WorkerState.RUNNING, WorkerEvent.UNRESPONSIVE),
+        (WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED),
+        (WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED_TO_ORPHAN),
+        (WorkerState.UNRESPONSIVE, WorkerEvent.EXITED),
     ],
 )
 def test_what_rapid_fail_protection_counts(state: WorkerState, event: WorkerEvent) -> None:
@@ -89,3 +91,16 @@ def test_a_stopped_pool_refuses_with_the_reason_of_its_stop() -> None:
     assert PoolCommand.REFUSE_DISABLED in POOL[PoolState.STARTED, PoolEvent.STOP][1]
     assert PoolCommand.REFUSE_OFFLINE in POOL[PoolState.STARTED, PoolEvent.RAPID_FAIL][1]
     assert POOL[PoolState.STOPPED, PoolEvent.START] == (PoolState.STARTED, (PoolCommand.ACCEPT,))
+
+
+def test_a_worker_that_does_not_answer_is_examined_before_anything_else_is_done_about_it() -> None:
+    """Killed at once, it could not tell any more what held it; what it had in hand is saved before its end."""
+    assert WORKER[WorkerState.RUNNING, WorkerEvent.UNRESPONSIVE][1] == (WorkerCommand.EXAMINE,)
+    commands = WORKER[WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED][1]
+    assert commands.index(WorkerCommand.DROP) < commands.index(WorkerCommand.KILL)
+
+
+def test_an_orphan_is_never_killed_by_its_table() -> None:
+    """It belongs to a debugger, until the service ends."""
+    commands = [each for (state, _), (_, found) in WORKER.items() if state is WorkerState.ORPHANED for each in found]
+    assert commands == [WorkerCommand.REPORT_END]

@@ -29,6 +29,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
           </recycling>
           <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
              rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
+             orphanWorkerProcess="true" orphanActionExe="%ISAPY_ROOT%/debug" orphanActionParams="-p %1%"
              replayIdempotentRequests="false" />
           <environmentVariables><add name="A" value="%ISAPY_ROOT%/a" /><add name="a" value="2" /></environmentVariables>
         </add>""",
@@ -57,6 +58,9 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         rapid_fail_protection=False,
         rapid_fail_interval_seconds=660,
         rapid_fail_max_crashes=12,
+        orphan_worker_process=True,
+        orphan_action_exe=f"{server.root}/debug",
+        orphan_action_params="-p %1%",
         replay_idempotent_requests=False,
         environment_variables=(("A", f"{server.root}/a"), ("a", "2")),
     )

@@ -193,6 +193,24 @@ def test_the_second_death_is_a_502_that_says_why_to_a_local_client(front: Runnin
     assert (refusal.status, refusal.reason) == (502, "Connection_Abandoned_By_ReqQueue")
 
 
+def test_of_a_worker_that_hangs_the_culprit_is_refused_and_the_others_are_replayed(front: RunningListener) -> None:
+    """Given to another worker, the request that holds one would hold that one too."""
+    worker = front.worker()
+    culprit, bystander = front.client(), front.client()
+    culprit.get("/culprit")
+    number, _ = worker.request()
+    bystander.get("/bystander")
+    worker.request()
+    other = front.worker("A2")
+    front.run(lambda: front.listener.drop_worker("A1", [number, 12345]))
+    assert culprit.read_to_end().startswith(b"HTTP/1.1 502 ")
+    again, frame = other.request()
+    assert frame.target == b"/bystander"
+    other.answer(again)
+    assert bystander.read_response()[0] == 200
+    front.run(lambda: front.listener.drop_worker("unheard of", []))
+
+
 def test_a_pool_without_replay_gives_up_at_once(start: Start) -> None:
     """replayIdempotentRequests false."""
     front = start(replay=False)

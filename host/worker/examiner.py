@@ -1,0 +1,50 @@
+"""The worker's half of its examination: a thread that waits for its parent's question, and a signal for the worst case.
+
+The thread needs the interpreter for a moment. Code that never gives it away (a C extension that holds the global
+lock) is found by a signal instead, whose handler writes the stacks without asking the interpreter for anything.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from host.wire.control_messages import Examination, WorkerExamined, encode_message
+
+EXAMINATION_SIGNAL: Final = signal.SIGRTMAX - 3
+"""Nobody else's: plugins and their libraries use the named signals."""
+
+QUESTION: Final = b"?"
+
+
+class Examiner:
+    """Made in the parent before the fork, started in the worker.
+
+    `questions` is the worker's end of a SOCK_SEQPACKET pair, `memory` a memfd for the signal's text: both its own.
+    """
+
+    def __init__(self, questions: socket.socket, memory: int) -> None:
+        self._questions = questions
+        self._memory = memory
+
+    def start(self, examine: Callable[[], Examination]) -> None:
+        """Answer from now on, whatever loop and threads are doing."""
+        faulthandler.register(EXAMINATION_SIGNAL, file=self._memory, all_threads=True, chain=False)
+        threading.Thread(target=self._serve, args=(examine,), name="examiner", daemon=True).start()
+
+    def _serve(self, examine: Callable[[], Examination]) -> None:
+        with self._questions as questions, suppress(OSError):
+            while questions.recv(len(QUESTION)):  # nothing: the parent is gone, and nobody will ask any more
+                questions.send(encode_message(WorkerExamined(worker="", examination=_look(examine))))
+
+
+def _look(examine: Callable[[], Examination]) -> Examination:
+    try:
+        return examine()
+    except Exception as error:  # the boundary: the process is not well, and whatever is found out helps
+        return Examination(summary=f"its examination failed: {error!r}")
