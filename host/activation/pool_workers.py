@@ -114,8 +114,12 @@ class PoolWorkers:
             and self._parent.is_ready
         ):
             self.start(f"replaces {worker.name}", worker)
-        else:
-            self.step(worker, WorkerEvent.DRAIN)
+            return
+        coming = worker.state is WorkerState.STARTING and self._parent.is_ready
+        replaced, worker.replaces = worker.replaces, None
+        self.step(worker, WorkerEvent.DRAIN)
+        if coming:  # it has never had a request: another one takes over its task, the worker it was to replace included
+            self.start(f"replaces {(replaced or worker).name}", replaced)
 
     def drain_all(self, text: str) -> None:
         """End every worker in order; `text` says why."""
