@@ -68,6 +68,7 @@ class FrontSupervisor:
         self._child: Child | None = None
         self._started_at = 0.0
         self._has_spoken = False
+        self._request_prefix = ""
         self._is_retiring = False
         self._numbers = itertools.count(1)  # of questions
         self._questions: dict[int, asyncio.Future[Requests]] = {}
@@ -163,7 +164,7 @@ class FrontSupervisor:
         if not self.is_ready:
             return
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
-        channel.send(AttachLink(), (worker_stream.fileno(), worker_side.fileno()))
+        channel.send(AttachLink(request_prefix=self._request_prefix), (worker_stream.fileno(), worker_side.fileno()))
         message = AttachWorker(queue=queue, worker=worker, pid=pid)
         self._say(message, front_stream.fileno(), front_side.fileno())
         for end in (front_stream, front_side, worker_stream, worker_side):
@@ -214,6 +215,7 @@ class FrontSupervisor:
         match message:
             case Hello():
                 self._has_spoken = True
+                self._request_prefix = message.request_prefix
                 self._say(self._configure)
                 for endpoint, listening in self._sockets.items():
                     self._say(Listen(endpoint=endpoint), listening.fileno())

@@ -123,7 +123,7 @@ class Exchange:
         self.head = head
         self.route = route
         self.received_at = received_at  # the clock's seconds
-        self.number = 0  # on the link, while a worker has it
+        self.number = 0  # on the links of its workers, and in its id
         self.link: Worker | None = None
         self.state = RequestState.SENT
         self.deaths = 0

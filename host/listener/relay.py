@@ -7,10 +7,10 @@ A worker that breaks the dialogue costs its own link only. When a link closes, e
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain, repeat
 from typing import Final
 
 from host.listener.exchange import MAX_DEATHS, Exchange, Fate, Worker, fate_of
@@ -41,7 +41,7 @@ class Relay:
         self._loop = loop
         self._send = send
         self._now = now
-        self._numbers = itertools.count(1)
+        self._numbers = chain.from_iterable(repeat(range(1, _MAX_NUMBER + 1)))
         self._queues: dict[str, Queue] = {}
         self._demanded: dict[str, float] = {}
         self._links: dict[str, WorkerLink] = {}
@@ -160,16 +160,13 @@ class Relay:
         return partial(_open_window, exchange.link, exchange.number)
 
     def _wait(self, exchange: Exchange, now: float) -> None:
+        exchange.number = exchange.number or next(self._numbers)  # it is in its id, which people may see now
         exchange.queue_deadline = now + exchange.route.site.limits.connection_timeout_seconds
 
     def _hand_out(self, exchange: Exchange, link: WorkerLink) -> None:
         client = exchange.client
         assert client is not None
-        number = next(self._numbers)
-        if number > _MAX_NUMBER:
-            self._numbers = itertools.count(2)
-            number = 1
-        exchange.number = number
+        exchange.number = number = exchange.number or next(self._numbers)
         exchange.link = link
         link.exchanges[number] = exchange
         link.send(request_frame(exchange, client))

@@ -29,7 +29,8 @@ class Listener:
     `send` takes what the listener has to say to the service: Demand when requests wait and no worker has credit (again
     each second while that lasts), WorkerGone when a link has closed, Event. `log` takes a record for every answered
     request and one for every refusal. `raw_data_hook(connection facts, bytes)` sees what clients send before it is
-    parsed and returns what is parsed instead. `clock` is the time (tests move it and call `tick` themselves).
+    parsed and returns what is parsed instead. `clock` is the time (tests move it and call `tick` themselves). A
+    request's id is `request_prefix`, the connection's number and its own; workers are told the prefix with their link.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Listener:
         clock: Clock | None = None,
         limits: Limits | None = None,
         raw_data_hook: RawDataHook | None = None,
+        request_prefix: str = "",
     ) -> None:
         self._loop = loop
         self._context = ListenerContext(
@@ -53,6 +55,7 @@ class Listener:
         )
         self._context.max_connections = descriptor_budget()
         self._send = send
+        self._request_prefix = request_prefix
         self._endpoints = Endpoints(loop, partial(ClientConnection, self._context), self._cannot_listen)
         self._ticking = loop.call_later(TICK_SECONDS, self._tick)
 
@@ -107,7 +110,7 @@ class Listener:
         context = self._context
         now = context.monotonic()
         under_way = [item.exchange for item in context.connections if item.exchange is not None]
-        return [_row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
+        return [self._row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
 
     def tick(self) -> None:
         """Look at the clock: deadlines, demands, the Date field. Called once a second by the listener itself."""
@@ -136,6 +139,25 @@ class Listener:
         self._ticking.cancel()
         context.relay.close()
 
+    def _row(self, exchange: Exchange, now: float) -> RequestRow:
+        client, head, site = exchange.client, exchange.head, exchange.route.site
+        assert client is not None
+        address = client.address
+        return RequestRow(
+            request_id=f"{self._request_prefix}{client.number}-{exchange.number}",
+            connection_id=client.number,
+            verb=head.method.decode("latin-1"),
+            url=head.target.decode("latin-1"),
+            site_id=site.id,
+            host_name=head.host.decode("latin-1"),
+            client_ip_address=address.client_ip,
+            local_port=address.server_port,
+            time_elapsed=int((now - exchange.received_at) * 1000),
+            pipeline_state=_pipeline_state(exchange),
+            worker="" if exchange.link is None else exchange.link.worker,
+            queue=exchange.route.queue,
+        )
+
     def _shut_down_idle(self) -> None:
         for connection in list(self._context.connections):
             connection.shut_down()
@@ -146,26 +168,6 @@ class Listener:
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
         self._context.tick()
-
-
-def _row(exchange: Exchange, now: float) -> RequestRow:
-    client, head, site = exchange.client, exchange.head, exchange.route.site
-    assert client is not None
-    address = client.address
-    return RequestRow(
-        request_id=f"{client.number}-{exchange.number}",
-        connection_id=client.number,
-        verb=head.method.decode("latin-1"),
-        url=head.target.decode("latin-1"),
-        site_id=site.id,
-        host_name=head.host.decode("latin-1"),
-        client_ip_address=address.client_ip,
-        local_port=address.server_port,
-        time_elapsed=int((now - exchange.received_at) * 1000),
-        pipeline_state=_pipeline_state(exchange),
-        worker="" if exchange.link is None else exchange.link.worker,
-        queue=exchange.route.queue,
-    )
 
 
 def _pipeline_state(exchange: Exchange) -> str:

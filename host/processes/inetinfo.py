@@ -78,7 +78,7 @@ class _Inetinfo(FrontProcess):
         self.channel.send(Plugins(rows=self._engine.plugin_rows()))
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
         self.listener.attach_worker(FRONT_QUEUE, FRONT_QUEUE, os.getpid(), front_stream, front_side)
-        self._engine.attach(worker_stream, worker_side)
+        self._engine.attach(worker_stream, worker_side, self.request_prefix)
 
     def heard(self, message: AnyMessage, descriptors: list[int]) -> None:
         """One message of the service; what the engine knows is answered here."""
@@ -95,7 +95,13 @@ class _Inetinfo(FrontProcess):
 
     def build_listener(self, logs: LogWriter) -> Listener:
         """A listener whose bytes pass the raw-data filters first."""
-        return Listener(self.loop, send=self.channel.send, log=logs, raw_data_hook=self._see_raw_data)
+        return Listener(
+            self.loop,
+            send=self.channel.send,
+            log=logs,
+            raw_data_hook=self._see_raw_data,
+            request_prefix=self.request_prefix,
+        )
 
     async def close(self) -> None:
         """Unload the plugins and end the helper."""

@@ -52,6 +52,7 @@ class FrontProcess:
     def __init__(self, channel: ControlChannel, role: str) -> None:
         self.channel = channel
         self._role = role
+        self.request_prefix: Final = f"{int(time.time()):x}-{os.getpid():x}-"  # no other process of this machine has it
         self.loop: asyncio.AbstractEventLoop
         self.listener: Listener
         self._logs: LogWriter | None = None
@@ -63,7 +64,8 @@ class FrontProcess:
         self.loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         self.channel.attach(self.loop, self.heard, lambda _why: self.drain(_ORPHAN_SECONDS))
-        self.channel.send(Hello(role=self._role, pid=os.getpid(), protocol=PROTOCOL_VERSION))
+        hello = Hello(role=self._role, pid=os.getpid(), protocol=PROTOCOL_VERSION, request_prefix=self.request_prefix)
+        self.channel.send(hello)
         await self._end.wait()
         await self.close()
         if self._logs is not None:
@@ -78,7 +80,7 @@ class FrontProcess:
 
     def build_listener(self, logs: LogWriter) -> Listener:
         """The listener of this process."""
-        return Listener(self.loop, send=self.channel.send, log=logs)
+        return Listener(self.loop, send=self.channel.send, log=logs, request_prefix=self.request_prefix)
 
     def heard(self, message: AnyMessage, descriptors: list[int]) -> None:
         """One message of the service."""

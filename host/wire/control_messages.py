@@ -24,11 +24,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknow
 
 
 class Hello(Message, frozen=True, kw_only=True):
-    """Child: I run. `protocol` is PROTOCOL_VERSION; `role` is the first word of the process title."""
+    """Child: I run. `protocol` is PROTOCOL_VERSION; `role` is the first word of the process title.
+
+    `request_prefix`: how a front's request ids begin (`<prefix><connection>-<request>`)."""
 
     role: str
     pid: int
     protocol: int
+    request_prefix: str = ""
 
 
 class Ready(Message, frozen=True, kw_only=True):
@@ -258,7 +261,9 @@ class WorkerExamined(Message, frozen=True, kw_only=True):
 
 class AttachLink(Message, frozen=True, kw_only=True):
     """Service: serve this front too. Descriptors: the link (stream), the side socket. First of all after Ready, and
-    again when the front was restarted."""
+    again when the front was restarted. `request_prefix` is the front's (Hello)."""
+
+    request_prefix: str = ""
 
 
 class Unhealthy(Message, frozen=True, kw_only=True):

@@ -7,10 +7,7 @@ requests it takes; they are kept back while jobs wait for a thread, so an overlo
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from host.api import ApplicationInfo, ClientGone, Connection
@@ -57,12 +54,10 @@ class Channel:
         self._links: list[FrontLink] = []
         self._has_drained_link = False
         self._withholds = False
-        self._id_prefix = f"{int(time.time()):x}-{os.getpid():x}-"
-        self._id_numbers = itertools.count(1)
 
-    def attach(self, link: socket.socket, side: socket.socket) -> None:
-        """Serve a front over these sockets, which the channel owns from now on."""
-        front = FrontLink(self, link, side)
+    def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
+        """Serve a front over these sockets, which the channel owns from now on; its request ids begin so."""
+        front = FrontLink(self, link, side, request_prefix)
         self._links.append(front)
         front.start(self._capacity)
 
@@ -95,10 +90,6 @@ class Channel:
         self._check_drained()
 
     # --- what links ask (front_link.ChannelSide)
-
-    def new_request_id(self) -> str:
-        """Unique among all workers of this machine: start time, process and a count."""
-        return self._id_prefix + str(next(self._id_numbers))
 
     def begin(self, exchange: Exchange) -> None:
         """Run the request; what has to wait goes on as its task."""

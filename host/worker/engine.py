@@ -125,9 +125,9 @@ class Engine:
         for served in self._served.values():
             await self._refresh_plan(served)
 
-    def attach(self, link: socket.socket, side: socket.socket) -> None:
-        """Serve a front over these sockets, which the engine owns from now on."""
-        self._channel.attach(link, side)
+    def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
+        """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
+        self._channel.attach(link, side, request_prefix)
 
     def attach_dllhost(self, slot: str, link: socket.socket, side: socket.socket) -> None:
         """The dllhost of that slot runs; forwarded requests go there."""

@@ -51,9 +51,6 @@ class ChannelSide(Protocol):
     applications: Mapping[bytes, ApplicationInfo]
     accepts_forwarded: bool
 
-    def new_request_id(self) -> str:
-        """A unique text."""
-
     def begin(self, exchange: Exchange) -> None:
         """Run the request, as far as it goes without waiting."""
 
@@ -78,8 +75,11 @@ class _Session:
 class FrontLink:
     """A link to one front, from its attachment until it closes."""
 
-    def __init__(self, channel: ChannelSide, stream: socket.socket, side: socket.socket) -> None:
+    def __init__(
+        self, channel: ChannelSide, stream: socket.socket, side: socket.socket, request_prefix: str = ""
+    ) -> None:
         self._channel = channel
+        self._request_prefix = request_prefix
         self._link = Link(channel.loop, stream, side)
         self._exchanges: dict[int, Exchange] = {}
         self._connections: dict[bytes, Connection] = {}
@@ -174,7 +174,7 @@ class FrontLink:
         if not fields.startswith(self._last_host_line):
             self._find_server_name(fields)
         request = Request(
-            id=self._channel.new_request_id(),
+            id=f"{self._request_prefix}{connection.number}-{number}",
             method=method.decode("latin-1"),
             raw_target=target.decode("latin-1"),
             http_version="1.1" if flags & _HTTP_1_1 else "1.0",
