@@ -93,9 +93,10 @@ def check_sizes(section: Any, request: Request, path_length: int, query_length: 
         raise too_large(14, "the URL path", path_length, "maxUrl", section.max_url)
     if query_length > section.max_query_string:
         raise too_large(15, "the query string", query_length, "maxQueryString", section.max_query_string)
-    body_length = request.body.length or 0
-    if body_length > section.max_allowed_content_length:
-        limit = section.max_allowed_content_length
+    limit, body_length = section.max_allowed_content_length, request.body.length
+    if body_length is None:  # chunked: it is judged as it comes
+        request.body.refuse_above(limit, too_large(13, "the request body", None, "maxAllowedContentLength", limit))
+    elif body_length > limit:
         raise too_large(13, "the request body", body_length, "maxAllowedContentLength", limit)
     for name, limit in section.header_limits.items():
         for value in request.headers.get_all(name):
@@ -153,9 +154,10 @@ def refused(substatus: int, detail: str, remedy: str) -> HttpError:
     return HttpError(404, substatus, detail, remedy=f"If it is to be let in: {remedy} in {SECTION}.")
 
 
-def too_large(substatus: int, what: str, length: int, attribute: str, limit: int) -> HttpError:
-    """The 404 of a size limit."""
-    return refused(substatus, f"{what} has {length} bytes, {limit} are allowed", f"raise {attribute}")
+def too_large(substatus: int, what: str, length: int | None, attribute: str, limit: int) -> HttpError:
+    """The 404 of a size limit; `length` is None when nobody knows how much would have come."""
+    number = f"{length}" if length is not None else f"more than {limit}"
+    return refused(substatus, f"{what} has {number} bytes, {limit} are allowed", f"raise {attribute}")
 
 
 def extension_refused(extension: str) -> HttpError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
+from host.api.errors import HttpError
 from host.api.headers import Headers
 from host.api.plugins import HandlerMapping
 
@@ -63,6 +64,12 @@ class RequestBody(Protocol):
 
     def read_some_blocking(self) -> bytes:
         """As `read_some`, from a thread of the pool."""
+
+    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
+        """Whoever reads more than `most_bytes` of it gets `refusal`: for filters that limit what no length announces.
+
+        The last call counts. To be called from the event loop, before the body is read.
+        """
 
 
 @dataclass(frozen=True, slots=True)

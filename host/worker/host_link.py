@@ -84,6 +84,14 @@ class Call:
             self.head.exception()  # seen: the caller may have been cancelled
         self.wake()
 
+    def refuse(self, error: Exception) -> None:
+        """The request itself is refused; what the dllhost still says of it is passed over."""
+        self.failure = error
+        if not self.head.done():
+            self.head.set_exception(error)
+            self.head.exception()  # seen: the caller may have been cancelled
+        self.wake()
+
     def wake(self) -> None:
         """Something changed for the two who may wait."""
         self.arrived.set()
@@ -266,6 +274,10 @@ class HostLink:
                     call.body_room -= len(data)
                     self._link.queue(encode(Kind.BODY, call.number, data))
         except ClientGone:
+            self._abandon(call)
+            return
+        except HttpError as refusal:  # a filter limits the body
+            call.refuse(refusal)
             self._abandon(call)
             return
         if not call.is_done:

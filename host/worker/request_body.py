@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from host.api import BodyTooLarge, ClientGone
+from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
 
@@ -22,10 +22,11 @@ GRANT_STEP: Final = INITIAL_BODY_WINDOW // 4
 class ArrivedBody:
     """A body that is here, often an empty one."""
 
-    __slots__ = ("_data", "_is_gone", "length")
+    __slots__ = ("_data", "_is_gone", "_refusal", "length")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._refusal: HttpError | None = None
         self._is_gone = False
         self.length: int | None = len(data)
 
@@ -44,6 +45,8 @@ class ArrivedBody:
         """Everything that is left."""
         if self._is_gone:
             raise ClientGone("the client closed its connection")
+        if self._refusal is not None:
+            raise self._refusal
         data, self._data = self._data, b""
         return data
 
@@ -59,6 +62,10 @@ class ArrivedBody:
         while piece := self.read_some_blocking():
             yield piece
 
+    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
+        """Reads raise `refusal` when there is more than that."""
+        self._refusal = refusal if len(self._data) > most_bytes else None
+
     def client_left(self) -> None:
         """Reads raise ClientGone from now on."""
         self._is_gone = True
@@ -73,8 +80,10 @@ class StreamedBody:
         "_has_asked",
         "_is_complete",
         "_is_gone",
+        "_left",
         "_loop",
         "_pieces",
+        "_refusal",
         "_room",
         "_thread_waits",
         "_waiter",
@@ -96,6 +105,8 @@ class StreamedBody:
         self._pieces: deque[bytes] = deque([first] if first else [])
         self._room = INITIAL_BODY_WINDOW - len(first)
         self._consumed = 0
+        self._left = 0  # bytes that may still be read before `_refusal`
+        self._refusal: HttpError | None = None
         self._is_complete = False
         self._is_gone = False
         self._has_asked = not expects_continue
@@ -184,6 +195,10 @@ class StreamedBody:
             self._loop.call_soon_threadsafe(self._open_window, granted)
         return piece
 
+    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
+        """Reads raise `refusal` once more than that has come."""
+        self._left, self._refusal = most_bytes, refusal
+
     def _take(self) -> tuple[bytes, int]:
         """The next piece and the bytes to grant now (0: not yet)."""
         if self._is_gone:
@@ -191,6 +206,10 @@ class StreamedBody:
         if not self._pieces:
             return b"", 0
         piece = self._pieces.popleft()
+        if self._refusal is not None:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise self._refusal
         self._consumed += len(piece)
         if self._consumed < GRANT_STEP or self._is_complete:
             return piece, 0

@@ -29,6 +29,27 @@ IMPATIENT = """\
     </sites>
     <webLimits headerWaitTimeout="00:00:05" />"""
 
+NARROW = """\
+{locations}
+</configuration>"""
+
+LIMIT = """
+  <location path="Default Web Site{path}"><system.webServer><security><requestFiltering>
+    <requestLimits maxAllowedContentLength="100000" />
+  </requestFiltering></security></system.webServer></location>"""
+
+COUNT = """\
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Count", path="*.count")]
+
+@hookimpl
+async def handle(request):
+    return Response.text(str(len(await request.body.read())))
+"""
+
 WAITING_CGI = """\
 #!/bin/sh
 echo $$ > "$0.pid"
@@ -40,7 +61,10 @@ exec sleep 600
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp(request.param)
     config, port = write_site(folder), free_port()
-    config.write_text(config.read_text().replace("</sites>", IMPATIENT.format(port=port)))
+    text = config.read_text().replace("</sites>", IMPATIENT.format(port=port))
+    locations = "".join(LIMIT.format(path=path) for path in ("/cgi-bin", "/shop", "/narrow"))
+    config.write_text(text.replace("</configuration>", NARROW.format(locations=locations)))
+    (folder / "extensions" / "count.py").write_text(COUNT)
     (folder / "secret.txt").write_text("not for clients\n")
     (folder / "wwwroot" / "leak.txt").symlink_to(folder / "secret.txt")
     (folder / "wwwroot" / "leak").symlink_to(folder)
@@ -320,6 +344,21 @@ def test_a_malformed_chunk_behind_the_begin_of_the_answer_breaks_the_connection(
     assert service.get("/").status == 200
     words = wait_for_httperr(service, port)
     assert (words[9], words[11]) == ("-", "BadRequest")
+
+
+@pytest.mark.parametrize("target", ["/narrow/a.count", "/shop/a.count", "/cgi-bin/hello.cgi"])
+def test_a_chunked_body_has_the_limit_of_an_announced_one(service: RunningService, target: str) -> None:
+    """maxAllowedContentLength: 404.13 as soon as more has come, before it fills a disk; up to it all is well."""
+    chunk = b"c350\r\n" + b"x" * 50000 + b"\r\n"
+    head = request(target, "Transfer-Encoding: chunked\r\n", "POST")
+    assert say(service, head + 2 * chunk + b"0\r\n\r\n").statuses == [200]
+    assert say(service, head + 2 * chunk + b"1\r\nx\r\n" + b"0\r\n\r\n").statuses == [404]
+    endless = say(service, head + 200 * chunk)
+    assert (endless.statuses, b"404.13" in endless.raw) == ([404], True)
+    announced = request(target, "Content-Length: 100001\r\n", "POST") + b"x" * 100001
+    assert say(service, announced).statuses == [404]
+    assert all(" 404 13 " in line for line in service.site_log(f" POST {target} ", count=4) if " 200 " not in line)
+    assert service.get("/").status == 200
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from host.api import ApplicationInfo, BodyTooLarge, Connection, FileBody, HandlerMapping, Request, Response
+from host.api import ApplicationInfo, BodyTooLarge, Connection, FileBody, HandlerMapping, HttpError, Request, Response
 from host.config.model import PathSettings, StaticContent
 
 MIME_MAP = {".html": "text/html", ".txt": "text/plain", ".bin": "application/octet-stream", ".jpg": "image/jpeg"}
@@ -24,6 +24,7 @@ class BytesBody:
     def __init__(self, data: bytes = b"", *, chunked: bool = False) -> None:
         self._left = data
         self._length = None if chunked else len(data)
+        self.most_bytes: int | None = None
 
     @property
     def length(self) -> int | None:
@@ -52,6 +53,9 @@ class BytesBody:
     def read_some_blocking(self) -> bytes:
         data, self._left = self._left[:4096], self._left[4096:]
         return data
+
+    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
+        self.most_bytes = most_bytes
 
 
 def make_request(

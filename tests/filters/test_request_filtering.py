@@ -10,7 +10,7 @@ import pytest
 from filters import request_filtering
 from host.api import FilterPriority, HttpError, Request
 from host.config.model import PathSettings, RequestFiltering
-from tests.extensions.requests import make_request
+from tests.extensions.requests import BytesBody, make_request
 
 EVERYTHING: dict[str, Any] = {
     "verbs": {"TRACE": False},
@@ -168,3 +168,11 @@ def test_it_sees_requests_first_and_bears_the_listeners_cache() -> None:
     """The same URL is judged the same way each time."""
     info = request_filtering.filter_info()
     assert (info.priority, info.cache_aware) == (FilterPriority.HIGH, True)
+
+
+def test_a_chunked_body_is_limited_while_it_comes(tmp_path: Path) -> None:
+    """No length announces it: whoever reads it meets the limit."""
+    request = make(tmp_path, "/x", "POST", max_allowed_content_length=10)
+    request.body = body = BytesBody(b"x" * 11, chunked=True)
+    assert substatus(request) is None
+    assert body.most_bytes == 10

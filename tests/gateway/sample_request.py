@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from host.api import ApplicationInfo, BodyTooLarge, Connection, Request
+from host.api import ApplicationInfo, BodyTooLarge, Connection, HttpError, Request
 
 
 class PieceBody:
@@ -32,6 +32,9 @@ class PieceBody:
         self.bytes_read += len(piece)
         self.is_at_end = not piece
         return piece
+
+    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
+        raise NotImplementedError  # no filter runs here
 
     def read_blocking(self, limit: int | None = None) -> bytes:
         found = b"".join(iter(self.read_some_blocking, b""))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from host.api import BodyTooLarge, ClientGone
+from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
 from host.worker.request_body import GRANT_STEP, ArrivedBody, StreamedBody
@@ -137,5 +137,37 @@ def test_a_waiting_reader_learns_that_the_client_left() -> None:
         late.client_left()
         with pytest.raises(ClientGone):
             late.read_some_blocking()
+
+    run(main())
+
+
+def test_a_filter_may_limit_what_nobody_has_announced() -> None:
+    """Its refusal is raised by the read that passes the limit, also on a thread; up to it nothing happens."""
+    refusal = HttpError(404, 13, "too large")
+
+    async def main() -> None:
+        body = streamed([], first=b"1234")
+        body.refuse_above(6, refusal)
+        body.receive(b"56")
+        assert await body.read_some() + await body.read_some() == b"123456"
+        body.receive(b"7")
+        body.complete()
+        for _ in range(2):
+            with pytest.raises(HttpError) as refused:
+                await body.read()
+            assert refused.value is refusal
+            body.receive(b"8")
+        blocking = streamed([], first=b"1234567")
+        blocking.refuse_above(6, refusal)
+        with pytest.raises(HttpError):
+            blocking.read_blocking()
+        for most_bytes, data in ((3, b""), (4, b"1234")):
+            arrived = ArrivedBody(b"1234")
+            arrived.refuse_above(most_bytes, refusal)
+            if data:
+                assert await arrived.read() == data
+            else:
+                with pytest.raises(HttpError):
+                    await arrived.read()
 
     run(main())
