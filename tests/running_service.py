@@ -154,9 +154,14 @@ class RunningService:
     def logs(self) -> Path:
         return self.folder / "state" / "logs"
 
+    def log_lines(self, files: str) -> list[str]:
+        """Lines of all log files of that pattern so far; one that is being written just now is none yet."""
+        texts = [file.read_bytes().decode(errors="replace") for file in sorted(self.logs.rglob(files))]
+        return [line for text in texts for line in text.split("\n")[:-1]]
+
     def events(self) -> list[str]:
         """Lines of the event log so far."""
-        return [line for file in self.logs.rglob("events.log") for line in file.read_text().splitlines()]
+        return self.log_lines("events.log")
 
     def has_event(self, *words: str) -> bool:
         """Whether a line of the event log holds all the words."""
@@ -175,8 +180,7 @@ class RunningService:
         """Wait until `count` lines of the site logs hold all the words; gives them."""
 
         def found() -> list[str]:
-            lines = [line for file in self.logs.rglob("W3SVC*/*.log") for line in file.read_text().splitlines()]
-            hits = [line for line in lines if all(word in line for word in words)]
+            hits = [line for line in self.log_lines("W3SVC*/*.log") if all(word in line for word in words)]
             return hits if len(hits) >= count else []
 
         return wait_until(found, self.logs, f"site log line {' '.join(words)}")
@@ -185,8 +189,7 @@ class RunningService:
         """Wait until a line of HTTPERR holds all the words; gives those lines."""
 
         def found() -> list[str]:
-            lines = [line for file in self.logs.rglob("HTTPERR/*.log") for line in file.read_text().splitlines()]
-            return [line for line in lines if all(word in line for word in words)]
+            return [line for line in self.log_lines("HTTPERR/*.log") if all(word in line for word in words)]
 
         return wait_until(found, self.logs, f"HTTPERR line {' '.join(words)}")
 

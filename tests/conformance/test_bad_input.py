@@ -119,7 +119,7 @@ def listen(connection: socket.socket) -> bytes:
 
 def httperr_of(service: RunningService, port: int) -> list[list[str]]:
     """The lines that HTTPERR has of that client: words in the order of its fields."""
-    lines = [line for file in service.logs.rglob("HTTPERR/*.log") for line in file.read_text().splitlines()]
+    lines = service.log_lines("HTTPERR/*.log")
     return [words for words in (line.split(" ") for line in lines) if words[3:4] == [str(port)]]
 
 

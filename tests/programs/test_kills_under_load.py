@@ -31,7 +31,7 @@ end
 
 def cut_responses(service: RunningService) -> int:
     """Lines of HTTPERR for responses that had begun when their worker died (a refusal's line has its status)."""
-    lines = [line for file in service.logs.rglob("HTTPERR/*.log") for line in file.read_text().splitlines()]
+    lines = service.log_lines("HTTPERR/*.log")
     return len([line for line in lines if "Connection_Abandoned_By_ReqQueue" in line and line.split(" ")[9] == "-"])
 
 
