@@ -132,6 +132,7 @@ class Pool:
     idle_timeout_seconds: int = 1200  # 0: never
     max_processes: int = 1
     max_concurrent_requests: int = 256  # ours: of one worker
+    request_time_limit_seconds: int = 0  # ours; 0: none
     shutdown_time_limit_seconds: int = 90
     startup_time_limit_seconds: int = 90
     pinging_enabled: bool = True

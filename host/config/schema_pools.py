@@ -84,6 +84,13 @@ PROCESS_MODEL: Final = Element(
         ),
         uint("maxProcesses", 1, "workers of the pool; more than one is a web garden", within=(0, 2147483647)),
         uint("maxConcurrentRequests", 256, "requests one worker takes at a time", within=(1, 65535), ours=True),
+        time_span(
+            "requestTimeLimit",
+            "00:00:00",
+            "a request that takes longer is ended with 504; 0: none",
+            within=(0, 4294967),
+            ours=True,
+        ),
         time_span("shutdownTimeLimit", "00:01:30", "a worker that ends may take this long", within=_EVER),
         time_span("startupTimeLimit", "00:01:30", "a worker must be ready after this long", within=_EVER),
         boolean("pingingEnabled", True, "ask workers for a sign of life"),

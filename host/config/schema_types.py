@@ -224,6 +224,7 @@ def time_span(
     within: tuple[int, int] = (0, 4294967295),
     granularity: int = 1,
     support: Support = Support.HONOURED,
+    ours: bool = False,
 ) -> Attribute:
     """An attribute that is a span of time, `hh:mm:ss` or `d.hh:mm:ss`; the range counts in seconds."""
     return Attribute(
@@ -235,6 +236,7 @@ def time_span(
         maximum=within[1],
         granularity=granularity,
         support=support,
+        ours=ours,
     )
 
 

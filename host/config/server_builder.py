@@ -67,6 +67,7 @@ def _pool(pool: Effective) -> Pool:
         idle_timeout_seconds=model.number("idleTimeout"),
         max_concurrent_requests=model.number("maxConcurrentRequests"),
         max_processes=max(1, model.number("maxProcesses")),  # 0 is one per NUMA node, which isapy does not count
+        request_time_limit_seconds=model.number("requestTimeLimit"),
         shutdown_time_limit_seconds=model.number("shutdownTimeLimit"),
         startup_time_limit_seconds=model.number("startupTimeLimit"),
         pinging_enabled=model.flag("pingingEnabled"),

@@ -70,6 +70,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "cgi-timeout": EventKind(6041, "warning", "a CGI program was ended by cgi/@timeout"),
     "cgi-stderr": EventKind(6042, "information", "a CGI program wrote to standard error"),
     # requests and logs
+    "request-time-limit": EventKind(6063, "warning", "a request took longer than requestTimeLimit and was ended"),
     "request-replayed": EventKind(6050, "information", "a request was given to another worker"),
     "log-failed": EventKind(6051, "error", "a log could not be written"),
 }

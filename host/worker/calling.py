@@ -41,13 +41,18 @@ class CallUnderWay:
     `subject` is what it is about, nearly always the Request; `began_at` is monotonic seconds.
     """
 
-    __slots__ = ("began_at", "name", "plugin", "subject")
+    __slots__ = ("began_at", "is_on_a_thread", "name", "plugin", "subject")
 
-    def __init__(self, plugin: str, name: str, subject: object) -> None:
+    def __init__(self, plugin: str, name: str, subject: object, *, is_on_a_thread: bool = False) -> None:
         self.plugin = plugin
         self.name = name
         self.subject = subject
+        self.is_on_a_thread = is_on_a_thread
         self.began_at = monotonic()
+
+    def is_about(self, request: Request) -> bool:
+        """Whether it is made for that request, or for one that it has led to inside the server."""
+        return isinstance(self.subject, Request) and self.subject.id == request.id
 
 
 class HookCaller:
@@ -119,7 +124,7 @@ class HookCaller:
     async def _wait_for(self, hook: Hook, arguments: tuple[Any, ...]) -> Any:
         """The answer of a coroutine, or of a function on a thread."""
         await become_task()
-        call = CallUnderWay(hook.plugin, hook.name, arguments[0])
+        call = CallUnderWay(hook.plugin, hook.name, arguments[0], is_on_a_thread=hook.kind != ASYNC)
         self.under_way.add(call)
         try:
             if hook.kind == ASYNC:

@@ -134,6 +134,8 @@ class Channel:
         finally:
             if not exchange.is_done:
                 exchange.reset(500, 0, "the worker did not answer")
+            if exchange.overdue is not None and exchange.overdue.keeps_credit:
+                exchange.return_credit()
             self.requests_served += 1
             self.requests_in_hand -= 1
             if not self.requests_in_hand:

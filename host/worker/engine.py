@@ -33,6 +33,7 @@ from host.worker.routes import Routes
 from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
 from host.worker.thread_pool import ThreadPool
+from host.worker.time_limits import RequestTimeLimit
 
 DEFAULT_CAPACITY: Final = 256
 """Requests a worker takes at a time. Most of them wait for a client or a program; threads are bounded by THREADS."""
@@ -84,15 +85,25 @@ class Engine:
             allows_raw_data_filters=model.allows_raw_data_filters,
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts)
+        pipeline = self._build_pipeline()
         self._channel = Channel(
             loop,
-            self._build_pipeline().serve,
+            pipeline.serve,
             capacity=capacity,
             applications={key.encode(): served.info for key, served in self._served.items()},
             report_event=lambda event_id, text: report_event(event_id, text, None),
             on_session_end=self._session_ended,
             is_overloaded=self._threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,
+        )
+        self._time_limit = RequestTimeLimit(
+            loop,
+            _pool(snapshot, pool_name).request_time_limit_seconds,
+            self._channel.exchanges,
+            self._caller.under_way,
+            pipeline,
+            report_event=report_event,
+            report_unhealthy=report_unhealthy,
         )
         self._threads.relieved = self._channel.release_credit
         self._session_tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +135,7 @@ class Engine:
         await self._plugins.load_extensions(self._handler_settings())
         for served in self._served.values():
             await self._refresh_plan(served)
+        self._time_limit.start()
 
     def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
         """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
@@ -145,6 +157,7 @@ class Engine:
     async def close(self) -> None:
         """End in order: links, tasks, then `unload` of every plugin, last one first. Safe after a failed start."""
         tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
+        self._time_limit.close()
         self._channel.close()
         self._out_of_process.close()
         if tasks:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from time import monotonic
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from host.api import Request
 from host.wire.control_messages import Examination
@@ -48,6 +48,11 @@ class _Stack:
     def request(self) -> Request | None:
         """The request that it is about: of the innermost frame that knows one."""
         return next((request for frame in self.frames for request in _requests_of(frame)), None)
+
+    def is_about(self, request: Request) -> bool:
+        """Whether that request, or one that it has led to inside the server, is the one."""
+        own = self.request
+        return own is not None and own.id == request.id
 
     @property
     def text(self) -> str:
@@ -99,6 +104,27 @@ def _examination(worst: _Stack, summary: str, stacks: str, culprits: list[int]) 
     )
 
 
+class Whereabouts(NamedTuple):
+    """Where the code for a request is: `sentence` for people, `plugin` and `place` (`file:line`) where known."""
+
+    sentence: str
+    plugin: str = ""
+    place: str = ""
+
+
+def whereabouts(request: Request, task: asyncio.Task[Any] | None) -> Whereabouts:
+    """Where that request is while the loop runs: on a thread, or in the coroutines of its task."""
+    stacks = [stack for stack in _threads() if stack.plugin_frame and stack.is_about(request)]
+    if task is not None:
+        stacks.append(_Stack(task.get_name(), list(_awaited(task.get_coro()))[::-1]))
+    for stack in stacks:
+        frame = stack.plugin_frame
+        if frame is not None:
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            return Whereabouts(f"it is in {_line_of(frame)}", _plugin_name(frame), place)
+    return Whereabouts("no plugin is at work for it")
+
+
 # --- words
 
 
@@ -107,9 +133,13 @@ def _sentence(stack: _Stack, seconds: float) -> str:
     assert frame is not None, "only a stack with a plugin in it is to blame"
     what = f"request {request.method} {request.raw_target} ({request.id})" if request is not None else stack.owner
     how_long = f" (for {seconds:.0f} s)" if seconds >= 1 else ""
+    return f"{what} is in {_line_of(frame)}{how_long}"
+
+
+def _line_of(frame: FrameType) -> str:
     file = os.path.basename(frame.f_code.co_filename)
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-    return f"{what} is in {_family(frame)} {file}, line {frame.f_lineno}: {line or '(no source)'}{how_long}"
+    return f"{_family(frame)} {file}, line {frame.f_lineno}: {line or '(no source)'}"
 
 
 def _without_plugin(threads: Sequence[_Stack]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import Final, Protocol
 
-from host.api import ClientGone, Request
+from host.api import ClientGone, HttpError, Request
 from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response_parts
 from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag
 from host.worker.request_body import ArrivedBody, StreamedBody
@@ -30,11 +30,25 @@ class Outlet(Protocol):
     def give_back(self) -> int:
         """The credit to give back now: 1, or 0 when it is withheld for later."""
 
+    def return_credit(self) -> None:
+        """Give a credit back by itself."""
+
     def forget(self, number: int) -> None:
         """That request is answered; the front may use its number again."""
 
     async def flushed(self) -> None:
         """Returns when the kernel has everything queued so far."""
+
+
+class Overdue:
+    """A request whose time is over (requestTimeLimit): the refusal, and how far that has come."""
+
+    __slots__ = ("error", "is_being_sent", "keeps_credit")
+
+    def __init__(self, error: HttpError) -> None:
+        self.error = error
+        self.is_being_sent = False
+        self.keeps_credit = False  # its code outlives its answer: the credit goes back at its end
 
 
 class Exchange:
@@ -54,6 +68,7 @@ class Exchange:
         "method",
         "must_flush",
         "number",
+        "overdue",
         "request",
         "target",
         "task",
@@ -71,6 +86,7 @@ class Exchange:
         self.is_done = False  # nothing more can be sent
         self.is_gone = False  # the client left
         self.is_running = False  # the task has begun: it can be cancelled (before, it would never run its end)
+        self.overdue: Overdue | None = None
         self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
         self.task: asyncio.Task[None] | None = None
         self._window = INITIAL_RESPONSE_WINDOW
@@ -83,7 +99,8 @@ class Exchange:
         """The whole answer in one frame; `codes` are status, substatus and win32 status. Ends the exchange."""
         if self._finish():
             link = self._link
-            link.queue(encode_response_parts(self.number, flags | _COMPLETE, link.give_back(), *codes, head, body))
+            credit = link.give_back() if self.overdue is None else self._credit()
+            link.queue(encode_response_parts(self.number, flags | _COMPLETE, credit, *codes, head, body))
 
     def begin(self, flags: int, codes: tuple[int, int, int], head: bytes) -> None:
         """The head alone; data, files and `end` follow."""
@@ -119,12 +136,12 @@ class Exchange:
     def end(self) -> None:
         """The body is complete. Ends the exchange."""
         if self._finish():
-            self._link.queue(encode_end(self.number, self._link.give_back()))
+            self._link.queue(encode_end(self.number, self._credit()))
 
     def reset(self, status: int, substatus: int, reason: str) -> None:
         """The answer cannot be completed: `status` for the client when nothing was sent, else its connection is cut."""
         if self._finish():
-            self._link.queue(encode_reset(self.number, status, substatus, self._link.give_back(), reason))
+            self._link.queue(encode_reset(self.number, status, substatus, self._credit(), reason))
 
     # --- the front's frames
 
@@ -149,6 +166,14 @@ class Exchange:
             await self._link.flushed()
         except ConnectionError as error:
             raise ClientGone(str(error)) from error
+
+    def return_credit(self) -> None:
+        """The request's code has ended, after its answer."""
+        self._link.return_credit()
+
+    def _credit(self) -> int:
+        is_kept = self.overdue is not None and self.overdue.keeps_credit
+        return 0 if is_kept else self._link.give_back()
 
     def _finish(self) -> bool:
         if self.is_done:

@@ -121,6 +121,11 @@ class FrontLink:
             return 0
         return 1
 
+    def return_credit(self) -> None:
+        """Give a credit back that belongs to no answer, or keep it with the others."""
+        if self.give_back() and not self.is_closed:
+            self._link.queue(encode_number(Kind.CREDIT, 0, 1))
+
     def release_credit(self) -> None:
         """Give back what was kept."""
         if self._withheld and not self.is_closed:

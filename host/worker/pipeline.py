@@ -16,7 +16,7 @@ from host.api import ClientGone, Credentials, Denial, DenialReason, HttpError, R
 from host.worker.calling import HookCaller, call_plain, call_quick
 from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
-from host.worker.exchange import Exchange
+from host.worker.exchange import Exchange, Overdue
 from host.worker.handler_map import Entry, chosen_entry, select
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
@@ -315,7 +315,7 @@ class Pipeline:
     async def _send_instead(self, exchange: Exchange, request: Request, error: HttpError, plan: Plan) -> Response:
         """The response failed: a page when nothing was sent, otherwise the connection is cut."""
         if exchange.has_begun:
-            exchange.reset(500, error.substatus, error.detail)
+            exchange.reset(error.status, error.substatus, error.detail)
             return Response(status=error.status, substatus=error.substatus)
         response = await self._refuse(exchange, plan, error)
         try:
@@ -330,6 +330,8 @@ class Pipeline:
         if task is not None:
             while task.cancelling():  # the rest of the request's life may wait again
                 task.uncancel()
+        if exchange.overdue is not None and not exchange.is_gone:
+            return await self._refuse_overdue(exchange, plan, exchange.overdue)
         if not exchange.is_gone:
             refusal = HttpError(500, 0, f"the handler ended with {error!r} although the client is there")
             return await self._send_instead(exchange, exchange.request, refusal, plan)
@@ -338,6 +340,21 @@ class Pipeline:
             await self._caller.tell(plan.log, exchange.request, response)
         exchange.reset(500, 0, "the client closed its connection")
         return response
+
+    async def refuse_overdue(self, exchange: Exchange) -> None:
+        """The 504 of a request whose code does not end at once (time_limits.Refuser)."""
+        application = exchange.request.application
+        served = self._served[application.site_id, application.path]
+        plan = served.secure_plan if exchange.request.connection.is_secure else served.plan
+        if exchange.overdue is not None:
+            await self._refuse_overdue(exchange, plan, exchange.overdue)
+
+    async def _refuse_overdue(self, exchange: Exchange, plan: Plan, overdue: Overdue) -> Response:
+        error = overdue.error
+        if overdue.is_being_sent or exchange.is_done:  # it has its answer
+            return Response(status=error.status, substatus=error.substatus)
+        overdue.is_being_sent = True
+        return await self._send_instead(exchange, exchange.request, error, plan)
 
 
 def _too_many(served: ServedApplication) -> HttpError:

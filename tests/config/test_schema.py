@@ -65,6 +65,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "isolation/@mode",
         "applicationPools/add/@preloadApplications",
         "applicationPools/add/processModel/@maxConcurrentRequests",
+        "applicationPools/add/processModel/@requestTimeLimit",
         "applicationPools/add/failure/@replayIdempotentRequests",
         "sites/site/application/@isolation",
         "cgi/@passAuthorization",

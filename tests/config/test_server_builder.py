@@ -22,7 +22,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         pools="""
         <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
              enableConfigurationOverride="false">
-          <processModel idleTimeout="00:01:00" maxProcesses="2" shutdownTimeLimit="00:00:03"
+          <processModel idleTimeout="00:01:00" maxProcesses="2" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
              startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
           <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true">
             <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10" />
@@ -43,6 +43,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         enable_configuration_override=False,
         idle_timeout_seconds=60,
         max_processes=2,
+        request_time_limit_seconds=2,
         shutdown_time_limit_seconds=3,
         startup_time_limit_seconds=4,
         pinging_enabled=False,
