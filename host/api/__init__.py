@@ -22,6 +22,7 @@ from host.api.plugins import (
     ProgramExit,
     ProgramLauncher,
     RequireAccess,
+    ResourceLimits,
     ResourceType,
 )
 from host.api.request import ApplicationInfo, Connection, Request, RequestBody
@@ -55,6 +56,7 @@ __all__ = [
     "Request",
     "RequestBody",
     "RequireAccess",
+    "ResourceLimits",
     "ResourceType",
     "Response",
     "UrlMap",

@@ -83,6 +83,26 @@ class Program(Protocol):
         """End the whole process tree: its group and every descendant, also those that called setsid."""
 
 
+class ResourceLimits(Protocol):
+    """Limits of a program and of all that it starts (setrlimit(2)), such as `settings.cgi.limits`; 0: none."""
+
+    @property
+    def processor_seconds(self) -> int:
+        """Processor time of one process; SIGXCPU ends it."""
+
+    @property
+    def address_space_kilobytes(self) -> int:
+        """Address space of one process; more memory is refused."""
+
+    @property
+    def open_files(self) -> int:
+        """Descriptors of one process."""
+
+    @property
+    def processes(self) -> int:
+        """Processes and threads of the program's user, whoever started them; root is not counted."""
+
+
 class ProgramLauncher(Protocol):
     """Starts programs from the pool's small parent, never from the worker. No shell is ever involved."""
 
@@ -96,6 +116,7 @@ class ProgramLauncher(Protocol):
         stdout: int,
         stderr: int,
         request_id: str,
+        limits: ResourceLimits | None = None,
     ) -> Program:
         """Start `argv[0]` (an absolute path). The three descriptors stay the caller's and may be closed afterwards.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher
+from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe
@@ -42,6 +42,7 @@ class ProgramOrder:
     request_id: str
     script: str
     timeout_seconds: int
+    limits: ResourceLimits | None = None
 
 
 class ProgramWatch:
@@ -126,6 +127,7 @@ class ProgramRun:
                 stdout=stdout,
                 stderr=stderr,
                 request_id=order.request_id,
+                limits=order.limits,
             )
         except BaseException:
             output.close()

@@ -32,6 +32,21 @@ class SpawnMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_u
     number: int
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Resource limits of a program (setrlimit(2)), inherited by all that it starts; 0: as the spawner has it.
+
+    `processes` counts every process and thread of the program's user, whoever started it.
+    """
+
+    processor_seconds: int = 0
+    address_space_bytes: int = 0
+    open_files: int = 0
+    processes: int = 0
+
+
+NO_LIMITS: Final = Limits()
+
+
 class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     """Worker: start this. `argv[0]` is an absolute path, `request_id` marks the tree's processes (UNIQUE_ID)."""
 
@@ -39,6 +54,7 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     environment: list[bytes]
     directory: bytes
     request_id: str
+    limits: Limits = NO_LIMITS
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):

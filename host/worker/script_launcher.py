@@ -16,15 +16,17 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from host.api import Program, ProgramExit
+from host.api import Program, ProgramExit, ResourceLimits
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     IN_MEMORY_FILE,
     LARGEST_MESSAGE,
     LARGEST_PACKET,
+    NO_LIMITS,
     KillProgram,
     LaunchFailed,
     LaunchProgram,
+    Limits,
     ProgramEnded,
     ProgramLaunched,
     decode_spawn_message,
@@ -99,6 +101,7 @@ class ScriptLauncher:
         stdout: int,
         stderr: int,
         request_id: str,
+        limits: ResourceLimits | None = None,
     ) -> Program:
         """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
         EPIPE when the spawner is gone. A caller that is cancelled meanwhile leaves no program behind."""
@@ -109,6 +112,7 @@ class ScriptLauncher:
             environment=[name + b"=" + value for name, value in environment.items()],
             directory=directory,
             request_id=request_id,
+            limits=NO_LIMITS if limits is None else _as_said(limits),
         )
         launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
         self._launching[number] = launched
@@ -220,10 +224,20 @@ class MissingLauncher:
         stdout: int,
         stderr: int,
         request_id: str,
+        limits: ResourceLimits | None = None,
     ) -> Program:
         """Raises OSError ENOSYS."""
-        del environment, directory, stdin, stdout, stderr, request_id
+        del environment, directory, stdin, stdout, stderr, request_id, limits
         raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
+
+
+def _as_said(limits: ResourceLimits) -> Limits:
+    return Limits(
+        processor_seconds=limits.processor_seconds,
+        address_space_bytes=limits.address_space_kilobytes * 1024,
+        open_files=limits.open_files,
+        processes=limits.processes,
+    )
 
 
 def _memory_file(content: bytes) -> int:

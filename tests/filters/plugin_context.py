@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from host.api import PluginContext, Program
+from host.api import PluginContext, Program, ResourceLimits
 
 
 class NoPrograms:
@@ -20,6 +20,7 @@ class NoPrograms:
         stdout: int,
         stderr: int,
         request_id: str,
+        limits: ResourceLimits | None = None,
     ) -> Program:
         raise OSError(1, f"no program may run here: {argv!r}")
 

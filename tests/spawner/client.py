@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from host.wire.spawn_messages import (
     IN_MEMORY_FILE,
     LARGEST_PACKET,
+    NO_LIMITS,
     AnySpawnMessage,
     KillProgram,
     LaunchFailed,
     LaunchProgram,
+    Limits,
     ProgramEnded,
     ProgramLaunched,
     decode_spawn_message,
@@ -48,6 +50,7 @@ class SpawnerClient:
         environment: Mapping[bytes, bytes] | None = None,
         directory: bytes = b"/",
         request_id: str = "",
+        limits: Limits = NO_LIMITS,
     ) -> int:
         """Send a LaunchProgram; its number."""
         self._number += 1
@@ -59,6 +62,7 @@ class SpawnerClient:
             environment=[name + b"=" + value for name, value in variables.items()],
             directory=directory,
             request_id=request_id,
+            limits=limits,
         )
         raw_message = encode_spawn_message(message)
         if len(raw_message) <= LARGEST_PACKET:
