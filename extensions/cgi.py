@@ -137,6 +137,7 @@ class CgiModule:
                 request_id=request.id,
                 script=request.physical_path,
                 timeout_seconds=request.settings.cgi.timeout_seconds,
+                limits=request.settings.cgi.limits,
             )
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:

@@ -109,7 +109,8 @@ def compiled(path: str) -> CodeType:
         with open(path, "rb") as file:
             code = compile(file.read(), path, "exec", dont_inherit=True)
     except PermissionError as error:
-        raise HttpError(401, 3, f"{path}: {error.strerror}", win32_status=5) from error
+        remedy = f"Give the pool's user (uid {os.geteuid()}) read access to the file and x on every folder above it."
+        raise HttpError(401, 3, f"{path}: {error.strerror}", win32_status=5, remedy=remedy) from error
     except OSError as error:
         raise HttpError(404, 0, f"{path}: {error.strerror}", win32_status=2) from error
     except (SyntaxError, ValueError) as error:  # ValueError: the source holds NUL or a wrong encoding

@@ -103,8 +103,8 @@ def refusal(request: Request, error: OSError | ValueError) -> HttpError:
     if isinstance(error, ValueError):  # NUL in the name
         return HttpError(400, 0, "the URL holds a character that no file name can have")
     if error.errno in (errno.EACCES, errno.EPERM):
-        remedy = "Give the pool's user read access to the file and search access to every folder above it."
-        return HttpError(401, 3, f"{path}: {error.strerror}", win32_status=5, remedy=remedy)
+        remedy = "Give the pool's user (uid %d) read access to the file and search access to every folder above it."
+        return HttpError(401, 3, f"{path}: {error.strerror}", win32_status=5, remedy=remedy % os.geteuid())
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO):
         return HttpError(404, 0, f"{path}: {error.strerror}", win32_status=2)
     return HttpError(500, 0, f"{path}: {error.strerror}")

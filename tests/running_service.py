@@ -262,10 +262,14 @@ def start_service(
     current_folder: Path = ROOT,
     wrapper: Sequence[str] = (),
     descriptors: Sequence[int] = (),
+    python: str = sys.executable,
+    user: int | None = None,
 ) -> RunningService:
     """Start isapy on that configuration and wait for its banner (or, if that is expected, for its end).
 
-    `wrapper` is put before the command, `descriptors` are inherited."""
+    `wrapper` is put before the command, `descriptors` are inherited. `user`: the number of the user (and group) that
+    it shall run as, where the test itself runs as root.
+    """
     port = port or free_port()
     full = {
         **os.environ,
@@ -273,14 +277,14 @@ def start_service(
         "ISAPY_CONTROL": str(folder / "control"),
         **(environment or {}),
     }
-    command = [sys.executable, "-m", "host.processes", "service", "--config", str(config), "--port", str(port)]
+    command = [python, "-m", "host.processes", "service", "--config", str(config), "--port", str(port)]
     if arguments[:1] == ("command",):  # as typed: isapy run --config FILE
-        command, arguments = [sys.executable, "-m", "host", "run", *command[4:]], arguments[1:]
+        command, arguments = [python, "-m", "host", "run", *command[4:]], arguments[1:]
     elif arguments[:1] == ("run-folder",):  # isapy run FOLDER
-        command = [sys.executable, "-m", "host", "run", str(config), "--port", str(port)]
+        command = [python, "-m", "host", "run", str(config), "--port", str(port)]
         arguments = arguments[1:]
     elif arguments[:1] == ("run-samples",):  # isapy run, where no configuration lies
-        command, arguments = [sys.executable, "-m", "host", "run", "--port", str(port)], arguments[1:]
+        command, arguments = [python, "-m", "host", "run", "--port", str(port)], arguments[1:]
     process = subprocess.Popen(
         [*wrapper, *command, *arguments],
         cwd=current_folder,
@@ -288,6 +292,9 @@ def start_service(
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         pass_fds=descriptors,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
     )
     service = RunningService(folder, config, port, process, full)
     started = threading.Event()

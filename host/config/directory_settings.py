@@ -23,6 +23,7 @@ from host.config.levels import (
     applicable,
     application_place,
     check_permissions,
+    is_above,
     sections_in_force,
     segments_of,
 )
@@ -91,6 +92,12 @@ class DirectorySettings:
             self._paths.clear()
         self._paths[key] = _InForce(now + RECHECK_SECONDS, settings)
         return settings
+
+    def locations_of(self, application: Application) -> set[str]:
+        """URL paths inside the application for which the server's file has a location."""
+        _, place = self._place(application)
+        locations = {fragment.location for fragment in self._server.document.fragments}
+        return {"/" + "/".join(one[1:]) for one in locations if len(one) > 1 and is_above(place.path, one)}
 
     def _resolve(self, application: Application, url_path: str, now: float) -> PathSettings:
         site, place = self._place(application)
@@ -267,7 +274,7 @@ class _Unreadable(ConfigErrors):
 
 
 def _unreadable(file: str, why: str) -> _Unreadable:
-    remedy = "make it a file that the pool's identity may read"
+    remedy = f"make it a file that the pool's identity (uid {os.geteuid()}) may read"
     return _Unreadable([ConfigError(file, 1, "", "", f"it cannot be read: {why}", remedy)])
 
 

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from host.config.confinement import Confinement, Cpu, ProgramLimits
 from host.config.names import AccessPolicy, ResponseMode
 
 
@@ -155,6 +156,8 @@ class Pool:
     orphan_action_params: str = ""
     replay_idempotent_requests: bool = True  # ours
     environment_variables: tuple[tuple[str, str], ...] = ()
+    confinement: Confinement = field(default_factory=Confinement)
+    cpu: Cpu = field(default_factory=Cpu)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +234,7 @@ class Cgi:
 
     timeout_seconds: int = 900
     pass_authorization: bool = False  # ours
+    limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +309,7 @@ class Snapshot:
     pools: tuple[Pool, ...] = ()
     web_limits: WebLimits = field(default_factory=WebLimits)
     log_directory: str = ""  # of HTTPERR and the event log
+    temporary_directory: str = ""  # the pools' private folders lie in it
     extension_folders: tuple[str, ...] = ()  # searched in order; the first file of a name wins
     filter_folders: tuple[str, ...] = ()
     pool_fingerprints: Mapping[str, str] = field(default_factory=dict)  # by pool: digest of what its applications see

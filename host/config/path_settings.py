@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from host.config.confinement import ProgramLimits
 from host.config.inheritance import Effective
 from host.config.model import (
     Cgi,
@@ -179,6 +180,12 @@ def _cgi(cgi: Effective) -> Cgi:
     return Cgi(
         timeout_seconds=cgi.number("timeout"),
         pass_authorization=cgi.flag("passAuthorization"),
+        limits=ProgramLimits(
+            processor_seconds=cgi.number("processorTimeLimit"),
+            address_space_kilobytes=cgi.number("addressSpaceLimit"),
+            open_files=cgi.number("openFilesLimit"),
+            processes=cgi.number("processesLimit"),
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.config.schema_confinement import CGI_LIMITS
 from host.config.schema_types import (
     Collection,
     Element,
@@ -237,6 +238,7 @@ CGI: Final = Section(
             ),
             time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
             boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
+            *CGI_LIMITS,
         ),
     ),
 )

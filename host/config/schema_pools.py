@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.config.schema_confinement import CPU, IDENTITY_RANGE, SANDBOX
 from host.config.schema_types import (
     Attribute,
     Collection,
@@ -46,7 +47,7 @@ PROCESS_MODEL: Final = Element(
         choice(
             "identityType",
             "ApplicationPoolIdentity",
-            "account the workers run as",
+            "account the pool runs as; as long as nobody writes it, the pool runs as isapy itself",
             {
                 "LocalSystem": 0,
                 "LocalService": 1,
@@ -54,10 +55,14 @@ PROCESS_MODEL: Final = Element(
                 "SpecificUser": 3,
                 "ApplicationPoolIdentity": 4,
             },
+        ),
+        string("userName", "account of identityType SpecificUser: its name, or a number", case_sensitive=True),
+        string(
+            "password",
+            "password of that account, which Unix does not ask for",
+            case_sensitive=True,
             support=_UNSUPPORTED,
         ),
-        string("userName", "account of identityType SpecificUser", support=_UNSUPPORTED),
-        string("password", "password of that account", case_sensitive=True, support=_UNSUPPORTED),
         boolean("loadUserProfile", False, "load the account's profile", support=_WITHOUT_MEANING),
         boolean("setProfileEnvironment", True, "set the profile's environment", support=_WITHOUT_MEANING),
         choice(
@@ -103,6 +108,7 @@ PROCESS_MODEL: Final = Element(
             {"None": 0, "IdleTimeout": 1},
             support=_WITHOUT_MEANING,
         ),
+        boolean("noNewPrivileges", True, "set-user-id programs give the pool no further rights", ours=True),
         string("requestQueueDelegatorIdentity", "account that may delegate requests", support=_WITHOUT_MEANING),
     ),
 )
@@ -194,33 +200,6 @@ FAILURE: Final = Element(
     ),
 )
 
-CPU: Final = Element(
-    name="cpu",
-    meaning="processor time of the pool's workers",
-    support=_UNSUPPORTED,
-    attributes=(
-        uint("limit", 0, "1/1000 of a percent; 0: none", within=(0, 100000)),
-        choice(
-            "action",
-            "NoAction",
-            "what happens above the limit",
-            {"NoAction": 0, "KillW3wp": 1, "Throttle": 2, "ThrottleUnderLoad": 3},
-        ),
-        time_span("resetInterval", "00:05:00", "accounting window", within=(0, 86400), granularity=60),
-        boolean("smpAffinitized", False, "bind the workers to processors"),
-        uint("smpProcessorAffinityMask", 4294967295, "processors 0 to 31", within=(1, 4294967295)),
-        uint("smpProcessorAffinityMask2", 4294967295, "processors 32 to 63", within=(1, 4294967295)),
-        Attribute(name="processorGroup", kind=Kind.INT, default="0", meaning="processor group"),
-        choice(
-            "numaNodeAssignment",
-            "MostAvailableMemory",
-            "who chooses the memory node",
-            {"MostAvailableMemory": 0, "WindowsScheduling": 1},
-        ),
-        choice("numaNodeAffinityMode", "Soft", "how strictly", {"Soft": 0, "Hard": 1}),
-    ),
-)
-
 ENVIRONMENT_VARIABLES: Final = Element(
     name="environmentVariables",
     meaning="variables that every worker and program of the pool gets",
@@ -277,7 +256,7 @@ POOL: Final = Element(
             ours=True,
         ),
     ),
-    elements=(PROCESS_MODEL, RECYCLING, FAILURE, CPU, ENVIRONMENT_VARIABLES),
+    elements=(PROCESS_MODEL, RECYCLING, FAILURE, CPU, SANDBOX, ENVIRONMENT_VARIABLES),
 )
 
 APPLICATION_POOLS: Final = Section(
@@ -288,6 +267,7 @@ APPLICATION_POOLS: Final = Section(
     element=Element(
         name="applicationPools",
         meaning="the application pools; without any there is DefaultAppPool",
+        attributes=IDENTITY_RANGE,
         elements=(defaults_element(POOL, "applicationPoolDefaults", "values for pools that do not set them"),),
         collection=Collection(
             entry=POOL, remove="", clear="", default_entries=({"name": "DefaultAppPool"},), defaults_yield=True

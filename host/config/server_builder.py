@@ -19,6 +19,7 @@ from host.config.model import (
     VirtualDirectory,
     WebLimits,
 )
+from host.config.pool_confinement import build_confinement, build_cpu, identity_numbers
 from host.config.problems import Problems
 
 LOG_COLUMNS: Final = (
@@ -48,13 +49,15 @@ LOG_COLUMNS: Final = (
 """Column and flag of the W3C format, in the order in which IIS writes them."""
 
 
-def build_pools(pools: Effective) -> tuple[Pool, ...]:
+def build_pools(pools: Effective, problems: Problems) -> tuple[Pool, ...]:
     """Every pool, applicationPoolDefaults applied."""
     defaults = pools.child("applicationPoolDefaults")
-    return tuple(_pool(overlay(defaults, entry.effective)) for entry in pools.entries)
+    effective = [overlay(defaults, entry.effective) for entry in pools.entries]
+    numbers = identity_numbers(pools, [pool.text("name") for pool in effective], problems)
+    return tuple(_pool(pool, numbers.get(pool.text("name"), 0)) for pool in effective)
 
 
-def _pool(pool: Effective) -> Pool:
+def _pool(pool: Effective, identity_number: int) -> Pool:
     model, recycling, failure = pool.child("processModel"), pool.child("recycling"), pool.child("failure")
     restart = recycling.child("periodicRestart")
     return Pool(
@@ -91,6 +94,8 @@ def _pool(pool: Effective) -> Pool:
             (entry.effective.text("name"), entry.effective.text("value"))
             for entry in pool.child("environmentVariables").entries
         ),
+        confinement=build_confinement(pool, identity_number),
+        cpu=build_cpu(pool.child("cpu")),
     )
 
 

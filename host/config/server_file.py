@@ -99,7 +99,7 @@ def _build(
     check_files: bool,
 ) -> Snapshot:
     sections = _server_sections(document, problems)
-    pools = build_pools(sections["applicationPools"])
+    pools = build_pools(sections["applicationPools"], problems)
     sites = _with_port(build_sites(sections["sites"], pools, expander, problems), source.port)
     root = root_folder(source.path)
     snapshot = Snapshot(
@@ -110,6 +110,7 @@ def _build(
         pools=pools,
         web_limits=build_web_limits(sections["webLimits"]),
         log_directory=_log_folder(expander),
+        temporary_directory=expander.path("%ISAPY_STATE%/temp"),
         extension_folders=plugin_folders(root, "extensions"),
         filter_folders=plugin_folders(root, "filters"),
     )

@@ -5,12 +5,13 @@ A change is validated whole before anything moves; a broken one leaves the old s
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from host.config.directory_settings import DirectorySettings, OnProblem
-from host.config.errors import VersionConflict
+from host.config.errors import ConfigErrors, VersionConflict
 from host.config.model import Application, PathSettings, Snapshot
 from host.config.server_file import Source, load_server, log_folder, read_source
 from host.config.tree_check import check_tree
@@ -66,6 +67,15 @@ class ServerConfiguration:
         on the way is broken and this path never had good settings.
         """
         return self._directories.settings_for(application, url_path)
+
+    def settings_below(self, application: Application) -> Iterator[tuple[str, PathSettings]]:
+        """URL path and settings of every virtual directory of the application, and of every location below it that the
+        server's file has. Paths whose web.config is broken are left out."""
+        root = application.path.rstrip("/")
+        paths = {f"{root}/{folder.path.strip('/')}".rstrip("/") for folder in application.virtual_directories}
+        for path in sorted(paths | self._directories.locations_of(application)):
+            with contextlib.suppress(ConfigErrors):
+                yield path, self.settings_for(application, path or "/")
 
 
 @dataclass(frozen=True, slots=True)

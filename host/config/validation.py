@@ -19,6 +19,7 @@ from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
 from host.config.model import Application, Binding, Site, Snapshot, VirtualDirectory
 from host.config.path_settings import is_loadable_module
+from host.config.pool_confinement import check_confinement
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
 from host.config.values import nearest_name
@@ -40,6 +41,7 @@ def validate_server(
 ) -> None:
     """Everything that no single attribute can tell. `check_files`: folders, plugins and programs must exist."""
     _SiteCheck(snapshot, sections["sites"], problems, check_files=check_files).run()
+    check_confinement(sections["applicationPools"], snapshot.pools, problems, check_machine=check_files)
     _check_locations(snapshot, document, problems)
     _check_merging(snapshot, document, problems)
     if check_files:
@@ -248,11 +250,18 @@ def _drop_ins(folders: tuple[str, ...]) -> Iterator[str]:
             yield from (name[:-3] for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
 
 
+def program_of(script_processor: str) -> str:
+    """The program of a scriptProcessor: all before `|` if there is such a file (its name may hold spaces), else the
+    first word, or what stands in quotes. Empty when there is none."""
+    if script_processor.startswith('"'):
+        return script_processor[1:].split('"', 1)[0]
+    whole = script_processor.split("|", 1)[0]
+    return whole if os.path.isabs(whole) and not is_missing(whole) else whole.split(" ", 1)[0]
+
+
 def _check_program(entry: Content, problems: Problems) -> None:
-    text = str(entry.values.get("scriptProcessor", ""))
-    whole = text[1:].split('"', 1)[0] if text.startswith('"') else text.split("|", 1)[0]
-    program = whole if text.startswith('"') else whole.split(" ", 1)[0]
-    if os.path.isabs(program) and is_missing(program) and is_missing(whole):
+    program = program_of(str(entry.values.get("scriptProcessor", "")))
+    if os.path.isabs(program) and is_missing(program):
         message = f"the program {program} does not exist (yet)"
         problems.warnings.append(
             entry.node.error(message, "install it or correct the path", attribute="scriptProcessor")

@@ -44,8 +44,8 @@ NOT_PASSED: Final = frozenset(
 CREDENTIAL_FIELDS: Final = frozenset({"authorization", "proxy-authorization"})
 """Request fields that become variables only when the configuration passes them (Apache: CGIPassAuth)."""
 
-INHERITED: Final = ("PATH", "TZ", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
-"""The only variables of the server's own environment that a program sees: where programs, libraries and time are."""
+INHERITED: Final = ("PATH", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
+"""The only variables of the server's own environment that a program sees: where things are."""
 
 SERVER_SOFTWARE: Final = b"isapy"
 """What the Server field of every response says."""

@@ -52,6 +52,11 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "site-started": EventKind(6015, "information", "the site takes requests"),
     "site-stopped": EventKind(6016, "information", "the site was stopped: its bindings are withdrawn"),
     "site-not-started": EventKind(6017, "error", "the site cannot start: another one has its binding"),
+    "pool-not-confined": EventKind(5059, "error", "identity, limits or sandbox cannot be had: the pool does not start"),
+    "pool-identity": EventKind(6100, "information", "whom the pool runs as, and why"),
+    "pool-cannot-read": EventKind(6101, "warning", "the pool's identity cannot read what the pool needs"),
+    "pool-sandboxed": EventKind(6102, "information", "the kernel enforces the pool's sandbox"),
+    "sandbox-report": EventKind(6103, "warning", "what the pool's sandbox would refuse if it were enforced"),
     # configuration
     "configuration-applied": EventKind(6020, "information", "a changed configuration is in force"),
     "configuration-refused": EventKind(6021, "error", "a changed configuration is broken; the old one serves on"),

@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +19,8 @@ from typing import Any, Final
 import multiprocess
 
 from host.config.store import ServerConfiguration, Source
+from host.confinement.confine import Confined, confine
+from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
@@ -28,6 +31,7 @@ from host.wire.control_messages import (
     AnyMessage,
     Configure,
     Drain,
+    Event,
     ExamineWorker,
     Hello,
     KillWorker,
@@ -48,7 +52,13 @@ _TICK_SECONDS: Final = 0.25
 def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
     """The process's life, from Hello to the end of its last worker."""
     become_subreaper()
-    PoolParent(ControlChannel(control), pool_name, applications).run()
+    channel = ControlChannel(control)
+    try:
+        PoolParent(channel, pool_name, applications).run()
+    except ConfinementError as error:
+        text = f"pool {pool_name} cannot start: {error}"
+        channel.send(Event(id="pool-not-confined", text=text, fields={"pool": pool_name}))
+        sys.exit(77)
 
 
 class PoolParent:
@@ -63,6 +73,8 @@ class PoolParent:
         self._spawner = Spawner(self._selector)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
+        self._confined: Confined | None = None
+        self._all_processors = os.sched_getaffinity(0)
         self._end_by: float | None = None  # monotonic seconds: what is left then is killed
         self._signal_read, self._signal_write = socket.socketpair()
 
@@ -104,6 +116,7 @@ class PoolParent:
                 self._configuration = ServerConfiguration(source, message.version)
                 snapshot = self._configuration.snapshot
                 self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
+                self._confine(self._configuration)
                 gc.collect()
                 gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
                 self._channel.send(Ready())
@@ -122,6 +135,17 @@ class PoolParent:
             case _:
                 pass
 
+    def _confine(self, configuration: ServerConfiguration) -> None:
+        """With the first configuration: become what the pool may be. With every one: run where it may run."""
+        if self._confined is None:
+            self._confined = confine(configuration, self._pool_name, self._applications, self._report)
+            self._spawner.settle()
+        wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
+        os.sched_setaffinity(0, wanted or self._all_processors)
+
+    def _report(self, event_id: str, text: str) -> None:
+        self._channel.send(Event(id=event_id, text=text, fields={"pool": self._pool_name}))
+
     def _shutdown_seconds(self) -> float:
         if self._configuration is None:
             return 0.0
@@ -131,6 +155,7 @@ class PoolParent:
 
     def _fork(self, message: StartWorker, control: socket.socket) -> None:
         assert self._configuration is not None, "the service configures a pool before it starts workers"
+        assert self._confined is not None
         ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         snapshot = self._configuration.snapshot
         pool = snapshot.pool(self._pool_name)
@@ -143,7 +168,7 @@ class PoolParent:
             runs_filters=True,
             handler_slot=self._pool_name,
             shutdown_seconds=self._shutdown_seconds(),
-            environment=dict(pool.environment_variables),
+            environment={**self._confined.environment, **dict(pool.environment_variables)},
             max_concurrent_requests=pool.max_concurrent_requests,
             may_be_debugged=pool.orphan_worker_process,
         )

@@ -20,12 +20,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from host.spawner.limited_launch import spawn_limited
 from host.spawner.process_tree import ProcessFacts, TreeKill, kill_everything_below, read_processes
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     IN_MEMORY_FILE,
     LARGEST_MESSAGE,
     LARGEST_PACKET,
+    NO_LIMITS,
     AnySpawnMessage,
     KillProgram,
     LaunchFailed,
@@ -86,6 +88,11 @@ class Spawner:
     def is_needed(self) -> bool:
         """Whether there is a worker, a program, or a tree on its way out."""
         return bool(self._workers or self._programs or self._kills)
+
+    def settle(self) -> None:
+        """The process has another current folder, or is another user: from here programs are launched from now on."""
+        os.close(self._home)
+        self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def add_worker(self, name: str, sock: socket.socket) -> None:
         """Serve the worker at the other end of `sock`, which is the spawner's from now on.
@@ -266,6 +273,8 @@ class Spawner:
 def _spawn(message: LaunchProgram, descriptors: list[int]) -> int:
     stdin, stdout, stderr, *_ = descriptors
     environment = dict(entry.split(b"=", 1) for entry in message.environment)
+    if message.limits != NO_LIMITS:
+        return spawn_limited(message.argv, environment, (stdin, stdout, stderr), message.limits)
     return os.posix_spawn(
         message.argv[0],
         message.argv,

@@ -10,6 +10,7 @@ import html
 from typing import Final
 
 from host.api import Headers, HttpError, Request, Response, describe, reason_phrase
+from host.worker.process_user import process_user
 
 _STYLE: Final = """
 body{margin:0;background:#f4f5f7;color:#20242c;font:16px/1.5 system-ui,"Segoe UI",Roboto,sans-serif}
@@ -54,6 +55,7 @@ def page_facts(request: Request, error: HttpError) -> list[tuple[str, str]]:
         ("Requested URL", request.url),
         ("Physical path", request.physical_path),
         ("Application", f"{request.application.metabase_path} in pool {request.application.pool_name}"),
+        ("Runs as", process_user()),
         ("User", request.user or "anonymous"),
         ("Request id", request.id),
     ]

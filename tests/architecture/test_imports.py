@@ -34,13 +34,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.config": {"lxml", "watchfiles", "host.bundled_files"},
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
+    "host.confinement": {"host", "host.config"},
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
     "host.worker": {"host.api", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
     "host.programs": {"host.api", "host.gateway"},
-    "host.activation": {"host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
+    "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
-    "host.cli": {"host.admin", "host.config", "host.logs", "host.bundled_files", "host", "typer", "rich"},
+    "host.cli": {
+        "host.admin",
+        "host.confinement",
+        "host.config",
+        "host.logs",
+        "host.bundled_files",
+        "host",
+        "typer",
+        "rich",
+    },
     "host.processes": {
         "host",
         "host.activation",
@@ -48,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.api",
         "host.bundled_files",
         "host.config",
+        "host.confinement",
         "host.http1",
         "host.isolation",
         "host.listener",
@@ -71,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 NO_IO = {"socket", "asyncio", "os", "time", "threading", "subprocess", "logging", "select", "selectors", "signal"}
 SANS_IO = ("host.http1", "host.wire", "host.gateway")
 PURE_FILES = (
+    "cpu",
     "recycling",
     "health",
     "front_health",

@@ -11,7 +11,7 @@ from host.config.schema_types import Element, Support
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "host" / "config"
-BUILDERS = {CONFIG / "model.py", CONFIG / "server_builder.py", CONFIG / "path_settings.py"}
+BUILDERS = {CONFIG / f"{name}.py" for name in ("model", "server_builder", "path_settings", "pool_confinement")}
 
 
 def dataclass_fields(path: Path) -> Iterator[tuple[str, str]]:
@@ -62,7 +62,8 @@ def honoured(element: Element, path: str) -> Iterator[tuple[str, str]]:
 def test_every_field_of_the_configuration_is_used_by_the_program() -> None:
     """A field that nobody reads is a promise to the operator that nothing keeps."""
     used = set().union(*(names_used(path) for path in program_files()))
-    forgotten = [f"{owner}.{name}" for owner, name in dataclass_fields(CONFIG / "model.py") if name not in used]
+    declared = [found for file in ("model.py", "confinement.py") for found in dataclass_fields(CONFIG / file)]
+    forgotten = [f"{owner}.{name}" for owner, name in declared if name not in used]
     assert not forgotten
 
 

@@ -1,0 +1,242 @@
+"""Pools that may do less than their service: identity, privileges, sandbox, processors and limits of CGI programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.confinement.landlock import landlock_abi
+from host.confinement.privileges import may_change_identity
+from tests.confinement.everybody import Interpreter, open_folder, open_interpreter
+from tests.running_service import RunningService, start_service
+from tests.sample_site import write_program, write_site
+
+pytestmark = pytest.mark.slow
+
+PLAIN_USER = 71999
+
+LOOK = """\
+import json, os, tempfile
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Look", path="*.look")]
+
+def attempt(path, mode="r"):
+    try:
+        with open(path, mode) as file:
+            return "done"
+    except OSError as error:
+        return error.strerror
+
+@hookimpl
+def handle(request):
+    status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+    return Response.json({
+        "users": os.getresuid(), "groups": sorted(os.getgroups()),
+        "no_new_privs": status["NoNewPrivs"].strip(), "capabilities": status["CapEff"].strip(),
+        "processors": sorted(os.sched_getaffinity(0)),
+        "temporary": tempfile.gettempdir(), "home": os.environ.get("HOME"),
+        "read": attempt(request.query.get("read", "/dev/null")),
+        "write": attempt(os.path.join(tempfile.gettempdir(), "mine"), "w"),
+    })
+"""
+
+LOOK_CGI = """\
+#!/bin/sh
+echo "Content-Type: text/plain"
+echo
+echo "user $(id -u)"
+echo "group $(id -G)"
+echo "files $(ulimit -n)"
+echo "temporary $TMPDIR"
+grep NoNewPrivs /proc/self/status
+cat "$QUERY_STRING" >/dev/null && echo "read done"
+echo mine >"$TMPDIR/of-the-program" && echo "write done"
+"""
+
+
+@pytest.fixture(scope="module")
+def interpreter() -> Iterator[Interpreter]:
+    with open_interpreter() as found:
+        yield found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with open_folder() as found:
+        yield found
+
+
+@contextmanager
+def serving(
+    config: Path, interpreter: Interpreter, folder: Path, *, user: int | None = None
+) -> Iterator[RunningService]:
+    """The service in the open folder; `user`: who starts it, where the test is root."""
+    if user is not None:
+        for name in ("state", "control"):
+            (folder / name).mkdir()
+            os.chown(folder / name, user, user)
+    service = start_service(
+        folder,
+        config,
+        python=interpreter.python,
+        environment=interpreter.environment,
+        current_folder=interpreter.checkout,
+        user=user,
+    )
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+def write_pools(folder: Path, **pools: str) -> Path:
+    """The sample site with these contents of its pools' elements, and what looks around in them."""
+    config = write_site(folder, default_pool=pools.pop("DefaultAppPool", ""))
+    text = config.read_text()
+    for name, content in pools.items():
+        text = text.replace(f'<add name="{name}" />', f'<add name="{name}">{content}</add>')
+    config.write_text(text.replace("<handlers ", '<cgi openFilesLimit="77" /><handlers ', 1))
+    (folder / "extensions" / "look.py").write_text(LOOK)
+    for where in ("wwwroot/cgi-bin", "shop/cgi-bin", "deep/cgi-bin"):
+        write_program(folder / where / "look.cgi", LOOK_CGI)
+    return config
+
+
+def look(service: RunningService, path: str = "/a.look") -> dict[str, Any]:
+    answer = service.get(path)
+    assert answer.status == 200, answer.text
+    found = json.loads(answer.body)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_each_pool_runs_as_whom_its_configuration_names(folder: Path, interpreter: Interpreter) -> None:
+    """Worker, script handler and CGI program are that user, without any privilege; the site is served. A service that
+    is not root runs all of them as itself and says so; a pool that names nobody runs as the service itself."""
+    config = write_pools(
+        folder,
+        DefaultAppPool='<processModel identityType="ApplicationPoolIdentity" />',
+        Shop='<processModel identityType="SpecificUser" userName="71777" noNewPrivileges="false" />',
+    )
+    (folder / "wwwroot" / "who.pys").write_text("import os\nprint('script of', os.getuid())\n")
+    (folder / "wwwroot" / "private.txt").write_text("nobody else's")
+    (folder / "wwwroot" / "private.txt").chmod(0o600)
+    (folder / "shop" / "web.config").write_text("<configuration/>")
+    (folder / "shop" / "web.config").chmod(0o600)
+    is_privileged = may_change_identity()
+    with serving(config, interpreter, folder) as service:
+        own, shop, deep = (
+            look(service),
+            look(service, "/shop/a.look") if not is_privileged else {},
+            look(service, "/shop/deep/a.look"),
+        )
+        assert service.get("/").status == 200
+        program = service.get("/cgi-bin/look.cgi?/dev/null").text
+        assert deep["users"] == [os.geteuid()] * 3
+        assert (deep["no_new_privs"], own["no_new_privs"]) == ("1", "1")
+        assert "NoNewPrivs:\t1" in program
+        if not is_privileged:
+            assert own["users"] == shop["users"] == [os.geteuid()] * 3
+            service.wait_for_event("pool-identity", "DefaultAppPool", "needs a service that root has started")
+            return
+        number = own["users"][0]
+        assert 70000 <= number <= 99999
+        assert (own["users"], own["groups"], own["capabilities"]) == ([number] * 3, [number], "0" * 16)
+        assert own["home"] == own["temporary"]
+        assert Path(own["temporary"]).stat().st_uid == number
+        assert f"user {number}\ngroup {number}\nfiles 77\ntemporary {own['temporary']}\n" in program
+        assert {"read done", "write done"} <= set(program.splitlines())
+        assert service.get("/who.pys").text == f"script of {number}\n"
+        refused = service.get("/private.txt")
+        assert refused.status == 401
+        assert f"uid {number}" in refused.text
+        assert "private.txt: Permission denied" in refused.text
+        broken = service.get("/shop/")
+        assert broken.status == 500
+        assert "uid 71777" in broken.text
+        (folder / "shop" / "web.config").chmod(0o644)
+        service.wait_until_answered("/shop/", lambda: service.get("/shop/").status == 200)
+        other = look(service, "/shop/a.look")
+        assert other["users"] == [71777] * 3
+        assert other["no_new_privs"] == "0"
+        service.wait_for_event("pool-identity", "DefaultAppPool", f"uid {number}", "ApplicationPoolIdentity")
+        service.wait_for_event("pool-identity", "Deep", "identityType is not written")
+
+
+def test_a_service_without_privileges_runs_every_pool_as_itself(folder: Path, interpreter: Interpreter) -> None:
+    """Whatever they name: workers, programs and temporary folders are the caller's, and the event says it."""
+    user = PLAIN_USER if os.geteuid() == 0 else None
+    config = write_pools(folder, DefaultAppPool='<processModel identityType="NetworkService" />')
+    with serving(config, interpreter, folder, user=user) as service:
+        found = look(service)
+        expected = user or os.geteuid()
+        assert found["users"] == [expected] * 3
+        assert (found["no_new_privs"], found["write"]) == ("1", "done")
+        assert Path(found["temporary"]).stat().st_uid == expected
+        assert f"user {expected}\n" in service.get("/cgi-bin/look.cgi?/dev/null").text
+        service.wait_for_event("pool-identity", "NetworkService needs a service that root has started")
+
+
+@pytest.mark.parametrize("identity", ["", 'identityType="ApplicationPoolIdentity"'])
+def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Interpreter, identity: str) -> None:
+    """Enforce: the site, its scripts and its programs work; a file that no rule names is out of reach for a handler and
+    for a program, also for root; a rule opens it. Without Landlock the pool does not start, and says why."""
+    outside = folder / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("secret")
+    (outside / "shared.txt").write_text("shared")
+    sandbox = f'<sandbox mode="Enforce"><add path="{outside}/shared.txt" access="Read" /></sandbox>'
+    config = write_pools(folder, DefaultAppPool=f"<processModel {identity} />{sandbox}")
+    with serving(config, interpreter, folder) as service:
+        if not landlock_abi():
+            assert service.get("/").status == 503
+            service.wait_for_event("pool-not-confined", "no Landlock")
+            return
+        assert service.get("/").status == 200
+        assert service.get("/media/note.txt").text == "a note\n"
+        assert look(service, f"/a.look?read={outside}/secret.txt")["read"] == "Permission denied"
+        inside = look(service, f"/a.look?read={outside}/shared.txt")
+        assert (inside["read"], inside["write"]) == ("done", "done")
+        assert "script says yes" in service.get("/page.pys?q=yes").text
+        hidden = service.get(f"/cgi-bin/look.cgi?{outside}/secret.txt").text.splitlines()
+        assert ("read done" in hidden, "write done" in hidden) == (False, True)
+        assert "read done" in service.get(f"/cgi-bin/look.cgi?{outside}/shared.txt").text
+        assert look(service, f"/shop/a.look?read={outside}/secret.txt")["read"] == "done"  # the pool beside it
+        service.wait_for_event("pool-sandboxed", "DefaultAppPool")
+
+
+def test_a_sandbox_in_report_mode_tells_what_it_would_refuse(folder: Path, interpreter: Interpreter) -> None:
+    """A link that leads out of the site works, and the event names it beforehand."""
+    config = write_pools(folder, DefaultAppPool='<sandbox mode="Report" />', Shop='<sandbox mode="Report" />')
+    (folder / "outside").mkdir()
+    (folder / "outside" / "page.html").write_text("from outside")
+    (folder / "wwwroot" / "linked.html").symlink_to(folder / "outside" / "page.html")
+    with serving(config, interpreter, folder) as service:
+        assert look(service, f"/a.look?read={folder}/outside/page.html")["read"] == "done"
+        if landlock_abi():
+            service.wait_for_event("sandbox-report", "DefaultAppPool", "would keep it from", "wwwroot/linked.html")
+            service.wait_for_event("sandbox-report", "Shop", "from nothing")
+        else:
+            service.wait_for_event("sandbox-report", "DefaultAppPool", "no Landlock")
+
+
+def test_an_affinitized_pool_runs_on_its_processors(folder: Path, interpreter: Interpreter) -> None:
+    """Both masks; the pool beside it runs where it likes. A changed mask is in force in the next worker."""
+    available = sorted(os.sched_getaffinity(0))
+    mask = '<cpu smpAffinitized="true" smpProcessorAffinityMask="{}" smpProcessorAffinityMask2="1" />'
+    low = [number for number in available if number < 32]
+    config = write_pools(folder, DefaultAppPool=mask.format(1 << low[-1]))
+    with serving(config, interpreter, folder) as service:
+        assert look(service)["processors"] == [low[-1]]
+        assert look(service, "/shop/a.look")["processors"] == available
+        config.write_text(config.read_text().replace(mask.format(1 << low[-1]), mask.format(1 << low[0])))
+        service.wait_until_answered("/a.look", lambda: look(service)["processors"] == [low[0]])
