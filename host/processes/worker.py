@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from host.wire.control_messages import (
     Event,
     Executing,
     Hello,
+    Pace,
     Ping,
     Plugins,
     Pong,
@@ -65,6 +67,7 @@ def run_worker(
     if seat.may_be_debugged:
         allow_debuggers()
     os.environ.update(seat.environment)
+    tempfile.tempdir = None  # TMPDIR is the pool's own: what the parent has found before does not count
     WorkerProcess(ControlChannel(control), spawner, configuration, seat, examiner).run()
 
 
@@ -138,6 +141,8 @@ class WorkerProcess:
                 ping.add_done_callback(self._pings.discard)
             case AskExecuting():
                 self._channel.send(Executing(number=message.number, rows=self._engine.executing()))
+            case Pace():
+                self._engine.pace(message.share)
             case Drain():
                 self._drain(message.seconds)
             case _:

@@ -266,6 +266,13 @@ class AttachLink(Message, frozen=True, kw_only=True):
     request_prefix: str = ""
 
 
+class Pace(Message, frozen=True, kw_only=True):
+    """Service: use at most `share` processor seconds a second from now on (cpu/@action="Throttle"). Sent before the
+    first AttachLink to a worker that may ever be paced, and again when its share changes."""
+
+    share: float
+
+
 class Unhealthy(Message, frozen=True, kw_only=True):
     """Worker: a plugin reports itself unhealthy; recycle me."""
 
@@ -340,6 +347,7 @@ AnyMessage = (
     | WorkerExited
     | KillWorker
     | AttachLink
+    | Pace
     | Unhealthy
     | Plugins
     | AskExecuting

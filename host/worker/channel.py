@@ -14,6 +14,7 @@ from host.api import ApplicationInfo, ClientGone, Connection
 from host.worker import request_task
 from host.worker.exchange import Exchange
 from host.worker.front_link import FrontLink
+from host.worker.pacing import PACED_CREDITS
 from host.worker.request_task import become_task
 
 Serve = Callable[[Exchange], Awaitable[None]]
@@ -54,12 +55,22 @@ class Channel:
         self._links: list[FrontLink] = []
         self._has_drained_link = False
         self._withholds = False
+        self._is_paced = False
 
     def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
         """Serve a front over these sockets, which the channel owns from now on; its request ids begin so."""
         front = FrontLink(self, link, side, request_prefix)
         self._links.append(front)
-        front.start(self._capacity)
+        kept_back = max(0, self._capacity - PACED_CREDITS) if self._is_paced else 0
+        self._withholds = self._withholds or kept_back > 0
+        front.start(self._capacity, kept_back)
+
+    def pace(self, must_wait: Callable[[], bool]) -> None:
+        """From now on hand out few credits beyond the requests in hand, and none while `must_wait()`. To be called
+        before the first link is attached: what has been handed out cannot be taken back."""
+        is_overloaded = self._is_overloaded or _never
+        self._is_paced = True
+        self._is_overloaded = lambda: is_overloaded() or must_wait() or self._unused_credits() >= PACED_CREDITS
 
     @property
     def link_count(self) -> int:
@@ -73,6 +84,9 @@ class Channel:
     def release_credit(self) -> None:
         """Give back the credits that were kept, unless jobs still wait for threads."""
         if self._withholds and not self.withholds_credit():
+            if self._is_paced:
+                self._release_paced()
+                return
             self._withholds = False
             for link in self._links:
                 link.release_credit()
@@ -143,8 +157,22 @@ class Channel:
                 if self._has_drained_link:
                     self._check_drained()
 
+    def _release_paced(self) -> None:
+        for link in self._links:
+            if not link.is_draining:
+                link.release_credit(max(0, PACED_CREDITS - self._unused_credits()))
+
+    def _unused_credits(self) -> int:
+        """Requests that fronts may still send, without asking again."""
+        links = [link for link in self._links if not link.is_draining]
+        return sum(self._capacity - link.withheld - len(link.exchanges) for link in links)
+
     def _check_drained(self) -> None:
         if self.requests_in_hand or self.drained.done():
             return
         if self._has_drained_link and all(link.is_draining for link in self._links):
             self.drained.set_result(None)
+
+
+def _never() -> bool:
+    return False

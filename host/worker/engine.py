@@ -24,6 +24,7 @@ from host.worker.examination import examine
 from host.worker.executing import executing_rows
 from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
+from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
 from host.worker.plan import ListedFilter, compile_plan
 from host.worker.plugins import FILTER, MODULE, NOT_LISTED, Plugin, Plugins, ReportEvent, WorkerFacts
@@ -106,6 +107,7 @@ class Engine:
             report_unhealthy=report_unhealthy,
         )
         self._threads.relieved = self._channel.release_credit
+        self._pacer: Pacer | None = None
         self._session_tasks: set[asyncio.Task[None]] = set()
         self._session_hooks: tuple[Hook, ...] = ()
         self._raw_hooks: tuple[Hook, ...] = ()
@@ -141,6 +143,13 @@ class Engine:
         """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
         self._channel.attach(link, side, request_prefix)
 
+    def pace(self, share: float) -> None:
+        """Use at most `share` processor seconds a second from now on. First of all before `attach`."""
+        if self._pacer is None:
+            self._pacer = Pacer(self._loop, self._channel.release_credit)
+            self._channel.pace(self._pacer.must_wait)
+        self._pacer.set_share(share)
+
     def attach_dllhost(self, slot: str, link: socket.socket, side: socket.socket) -> None:
         """The dllhost of that slot runs; forwarded requests go there."""
         self._out_of_process.attach(slot, link, side)
@@ -159,6 +168,8 @@ class Engine:
         tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
         self._time_limit.close()
         self._channel.close()
+        if self._pacer is not None:
+            self._pacer.close()
         self._out_of_process.close()
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)

@@ -92,10 +92,11 @@ class FrontLink:
         self.queue: Callable[[bytes], None] = self._link.queue
         self.send_descriptor: Callable[[int, int, int], None] = self._link.send_descriptor
 
-    def start(self, capacity: int) -> None:
-        """Read, and say how many requests may come."""
+    def start(self, capacity: int, kept_back: int = 0) -> None:
+        """Read, and say how many requests may come: `capacity` without those credits that are kept back for now."""
         self._link.start(self._receive, self._closed)
-        self._link.queue(encode_number(Kind.CREDIT, 0, capacity))
+        self._withheld = kept_back
+        self._link.queue(encode_number(Kind.CREDIT, 0, capacity - kept_back))
 
     @property
     def is_closed(self) -> bool:
@@ -126,11 +127,17 @@ class FrontLink:
         if self.give_back() and not self.is_closed:
             self._link.queue(encode_number(Kind.CREDIT, 0, 1))
 
-    def release_credit(self) -> None:
-        """Give back what was kept."""
-        if self._withheld and not self.is_closed:
-            self._link.queue(encode_number(Kind.CREDIT, 0, self._withheld))
-        self._withheld = 0
+    @property
+    def withheld(self) -> int:
+        """Credits that are kept back."""
+        return self._withheld
+
+    def release_credit(self, most: int | None = None) -> None:
+        """Give back what was kept, or `most` of it."""
+        count = self._withheld if most is None else min(most, self._withheld)
+        if count and not self.is_closed:
+            self._link.queue(encode_number(Kind.CREDIT, 0, count))
+        self._withheld -= count
 
     def forget(self, number: int) -> None:
         """That request is answered."""
