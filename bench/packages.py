@@ -16,6 +16,8 @@ _EVIDENCE: Final = {
     "lighttpd": "lighttpd",
     "uwsgi-core": "uwsgi",
     "uwsgi-plugin-python3": "/usr/lib/uwsgi/plugins/python3_plugin.so",
+    "gunicorn": "gunicorn",
+    "python3-uvicorn": "/usr/lib/python3/dist-packages/uvicorn/__init__.py",
     "wrk": "wrk",
     "gcc": "gcc",
     "libc6-dev": "/usr/include/stdio.h",

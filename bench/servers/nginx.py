@@ -43,17 +43,29 @@ _TO_UWSGI: Final = """location /hello {{
     }}"""
 
 
-def _plan(place: Place, *, with_uwsgi: bool) -> Plan:
+def configuration(place: Place, locations: str) -> str:
+    """nginx.conf for that place; `locations` beside the files."""
     user = peer_user()
-    configuration = _CONFIGURATION.format(
+    return _CONFIGURATION.format(
         user=f"user {user};" if user else "",
         folder=place.folder,
         port=place.port,
         documents=place.site.documents,
-        locations=_TO_UWSGI.format(socket=uwsgi.socket_path(place)) if with_uwsgi else "",
+        locations=locations,
     )
-    nginx = (program("nginx"), "-p", str(place.folder), "-e", "error.log", "-c", str(place.folder / "nginx.conf"))
-    return Plan(commands=(uwsgi.command(place), nginx) if with_uwsgi else (nginx,), files={"nginx.conf": configuration})
+
+
+def command(place: Place) -> tuple[str, ...]:
+    """The command that runs nginx on it."""
+    return (program("nginx"), "-p", str(place.folder), "-e", "error.log", "-c", str(place.folder / "nginx.conf"))
+
+
+def _plan(place: Place, *, with_uwsgi: bool) -> Plan:
+    files = {
+        "nginx.conf": configuration(place, _TO_UWSGI.format(socket=uwsgi.socket_path(place)) if with_uwsgi else "")
+    }
+    commands = (uwsgi.command(place), command(place)) if with_uwsgi else (command(place),)
+    return Plan(commands=commands, files=files)
 
 
 NGINX: Final = Contestant(

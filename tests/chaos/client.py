@@ -22,7 +22,7 @@ from tests.chaos.http_client import Answer, ClientConnection, Cut, describe
 from tests.chaos.requests import KINDS, Kind
 
 _PROGRESS_SECONDS: Final = 0.1
-_END_SECONDS: Final = 40.0
+_END_SECONDS: Final = 75.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Options:
     paths: Mapping[str, str]
     seed: int = 1
     pause_seconds: float = 0.02
-    patience_seconds: float = 30.0
+    patience_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,12 +68,8 @@ class Disturber:
     def _save_plugin(self) -> None:
         self._plugin_version += 1
         path = self._service.folder / "extensions" / "page.py"
-        old = path.read_text().rpartition("\n# version")[0] or path.read_text()
-        event = "configuration-applied" if self.is_iis5 else "recycle-plugin-change"
-        before = self._mark()
+        old = path.read_text().partition("\n# version")[0]
         _save(path, f"{old}\n# version {self._plugin_version}\n")
-        words = (event,) if not self.is_iis5 else ("process-started", "inetinfo")
-        self._wait(f"the effect of a saved plugin ({event})", lambda: self.events.has(before, *words))
 
     def _change_configuration(self) -> None:
         """Another environment of the pool under load, or an application more or less in the other pool."""

@@ -16,7 +16,7 @@ from typing import Final
 from tests.chaos.client import Count, Failure, Options
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-WAIT_SECONDS: Final = 60.0
+WAIT_SECONDS: Final = 90.0
 
 
 class Load:

@@ -37,6 +37,22 @@ class Disturbance(enum.Enum):
     KILL_DLLHOST = "kill dllhost"
 
 
+EVENTS: Final[Mapping[Disturbance, str]] = {
+    Disturbance.RECYCLE: "recycle-on-demand",
+    Disturbance.SAVE_PLUGIN: "recycle-plugin-change",
+    Disturbance.CHANGE_CONFIGURATION: "configuration-applied",
+    Disturbance.RESTART_OTHER_POOL: "pool-started",
+    Disturbance.SWITCH_MODE: "isolation-switched",
+    Disturbance.KILL_WORKER: "worker-died",
+    Disturbance.STOP_WORKER: "worker-ping-failed",
+    Disturbance.KILL_LISTENER: "process-died",
+    Disturbance.KILL_PARENT: "process-died",
+    Disturbance.KILL_INETINFO: "process-died",
+    Disturbance.KILL_DLLHOST: "process-died",
+}
+"""The event that tells the operator of it (a front that was only stopped for a moment tells of nothing)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strike:
     """One disturbance: from before it began until it had taken effect (a killed process is dead). Monotonic seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ from tests.chaos.census import memory_megabytes, take_census, wait_for_census
 from tests.chaos.client import Count, Failure, Options
 from tests.chaos.disturber import Disturber
 from tests.chaos.load import Load
-from tests.chaos.promises import Disturbance, judge
+from tests.chaos.promises import EVENTS, Disturbance, judge
 from tests.chaos.site import PATHS, Settings
 from tests.running_service import RunningService, wait_until
 
@@ -87,18 +87,27 @@ class Scene:
     def _workers(self) -> int:
         return sum(title.startswith(("worker Main#", "dllhost pooled")) for title in self.service.titles())
 
-    def run(self, disturbances: Iterable[Disturbance], *, answers_between: int = 2) -> Outcome:
+    def run(self, disturbances: Sequence[Disturbance], *, answers_between: int = 2) -> Outcome:
         """Strike, and strike again when each kind of request has been answered so often; then nothing may be left that
         was not there before."""
         before, first = take_census(self.service), len(self.disturber.strikes)
         replays = self.disturber.events.count("request-replayed")
+        events = self.disturber.events.counts.copy()
         with self.load() as load:
             load.wait_for_answers(1)
             for what in disturbances:
                 self.disturber.strike(what)
                 load.wait_for_answers(answers_between)
+        for event_id, expected in Counter(EVENTS[what] for what in disturbances if what in EVENTS).items():
+            self._wait_for_event(event_id, events[event_id] + expected)
         wait_for_census(self.service, before)
         return self.outcome(load, first, replays)
+
+    def _wait_for_event(self, event_id: str, count: int) -> None:
+        """What was done has been told as often: a disturbance that disturbed nothing would prove nothing."""
+        wait_until(
+            lambda: self.disturber.events.count(event_id) >= count, self.service.logs, f"{count} events {event_id}"
+        )
 
     def outcome(self, load: Load, first_strike: int, replays_before: int) -> Outcome:
         """Judge what the load has seen since that strike."""

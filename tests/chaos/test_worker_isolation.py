@@ -77,7 +77,7 @@ def test_everything_in_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with running(tmp_path, config, environment=start_folder(tmp_path)) as service:
         scene = Scene(service, settings, seed=7)
         scene.warm_up(workers=2)
-        outcome = scene.run(short_mix(scene.rng), answers_between=1)
+        outcome = scene.run(list(short_mix(scene.rng)), answers_between=1)
     with capsys.disabled():
         print("\n" + outcome.report())
     assert not outcome.losses, outcome.report()
