@@ -32,6 +32,9 @@ SMALL_FILE_BYTES: Final = 16 * 1024
 """Up to this size a file is read and travels in the answer's frame; above it its descriptor does."""
 KEPT_FILES: Final = 512
 """So many small files stay in a worker's memory, 8 MiB at most."""
+SETTLED_NANOSECONDS: Final = 20_000_000
+"""Many kernels count file times in ticks of up to 10 ms: a file may be written again within the tick of its time, and
+nothing shows it. Only a file that is older is kept."""
 PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 """What needs no percent-encoding in a path beside letters, digits, `-._` (RFC 3986 section 3.3)."""
 
@@ -197,7 +200,7 @@ def read_facts(request: Request, descriptor: int, status: os.stat_result) -> Fil
     if content is not None and len(content) != status.st_size:
         content = None  # cut while it was read: the listener notices and breaks the connection
     facts = FileFacts(stamp_of(status), request.physical_root, static_content, head, entity_tag, modified, content)
-    if content is not None:
+    if content is not None and abs(time.time_ns() - status.st_mtime_ns) > SETTLED_NANOSECONDS:
         if len(_kept) >= KEPT_FILES:
             del _kept[next(iter(_kept))]
         _kept[request.physical_path] = facts
