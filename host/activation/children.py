@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from signal import Signals
 from typing import Protocol
 
@@ -67,12 +68,13 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every supervisor is given. `clock` is monotonic seconds."""
+    """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
     report: EventReporter
     clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], datetime] = datetime.now
 
 
 def describe_exit(status: int) -> str:

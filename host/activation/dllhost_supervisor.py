@@ -11,7 +11,8 @@ import signal
 from host.activation.children import Child, Surroundings, describe_exit
 from host.activation.front_supervisor import FrontSupervisor
 from host.isolation.placement import Slot
-from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Hello, PluginRow, Plugins, Ready
+from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Hello, Plugins, Ready
+from host.wire.message_rows import PluginRow
 
 
 class DllhostSupervisor:

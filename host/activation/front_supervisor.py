@@ -31,16 +31,19 @@ from host.wire.control_messages import (
     Event,
     Hello,
     Listen,
+    PauseWorker,
     Ping,
     Plugins,
     Pong,
     QueueState,
     Ready,
     Requests,
+    ResumeWorker,
     SetSites,
     SitesSet,
     Unlisten,
     WorkerGone,
+    WorkerPaused,
 )
 
 _QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
@@ -48,14 +51,15 @@ _PAUSE_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 2.0
 
 
-def _ignore(*_facts: str) -> None:
+def _ignore(*_facts: object) -> None:
     """Until somebody wants to know."""
 
 
 class FrontSupervisor:
     """One front process after another, until it is retired.
 
-    `on_demand(queue)`: requests wait there. `on_worker_gone(worker, broken)`: that worker's link has ended.
+    `on_demand(queue, workers)`: requests wait there, and so many workers are known to it. `on_worker_paused(worker,
+    number, is_paused)`: the answer to `pause`. `on_worker_gone(worker, broken)`: that worker's link has ended.
     `on_started()`: a front is ready, and knows no worker yet. `on_plugins(rows)`: inetinfo's plugins.
     """
 
@@ -82,7 +86,8 @@ class FrontSupervisor:
         self.plugins: Plugins = Plugins(rows=[])
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self.first_ready: asyncio.Future[None] = around.loop.create_future()
-        self.on_demand: Callable[[str], None] = _ignore
+        self.on_demand: Callable[[str, int], None] = _ignore
+        self.on_worker_paused: Callable[[str, int, bool], None] = _ignore
         self.on_worker_gone: Callable[[str, str], None] = _ignore
         self.on_started: Callable[[], None] = _ignore
 
@@ -178,6 +183,14 @@ class FrontSupervisor:
         """Close that worker's link; the requests with the numbers `culprits` go to no other worker."""
         self._say(DropWorker(worker=worker, culprits=culprits))
 
+    def pause(self, worker: str, number: int) -> None:
+        """Hand that idle worker nothing for the time being; answered by `on_worker_paused` with the same number."""
+        self._say(PauseWorker(worker=worker, number=number))
+
+    def resume(self, worker: str) -> None:
+        """A worker that was paused takes requests again."""
+        self._say(ResumeWorker(worker=worker))
+
     async def requests(self) -> Requests:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""
         number = next(self._numbers)
@@ -231,7 +244,9 @@ class FrontSupervisor:
             case Pong() if message.number == self._pings:
                 self._answered_at = self._around.clock()
             case Demand():
-                self.on_demand(message.queue)
+                self.on_demand(message.queue, message.workers)
+            case WorkerPaused():
+                self.on_worker_paused(message.worker, message.number, message.is_paused)
             case WorkerGone():
                 self.on_worker_gone(message.worker, message.broken)
             case Event():

@@ -13,7 +13,6 @@ from host.wire.control_messages import (
     Configure,
     Drain,
     Event,
-    Examination,
     ExamineWorker,
     Hello,
     KillWorker,
@@ -23,6 +22,7 @@ from host.wire.control_messages import (
     WorkerExited,
     WorkerStarted,
 )
+from host.wire.message_rows import Examination
 
 _PAUSE_SECONDS: Final = 1.0
 
@@ -88,9 +88,9 @@ class ParentSupervisor:
         """Fork a worker with that end of its control channel."""
         self._tell(StartWorker(worker=name, number=number), control)
 
-    def kill_worker(self, name: str) -> None:
-        """End that worker now."""
-        self._tell(KillWorker(worker=name, signal=int(signal.SIGKILL)))
+    def signal_worker(self, name: str, number: int) -> None:
+        """Send that worker a signal: SIGKILL ends it, SIGSTOP and SIGCONT suspend and wake it."""
+        self._tell(KillWorker(worker=name, signal=number))
 
     def examine_worker(self, name: str) -> None:
         """Find out what that worker is doing; `on_examined` is told, unless it ends before."""

@@ -7,27 +7,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from host.activation.children import Surroundings
 from host.activation.front_supervisor import FrontSupervisor
+from host.activation.garden import Answer, GardenFacts, answer_demand
+from host.activation.numa import numa_nodes
 from host.activation.parent_supervisor import ParentSupervisor
+from host.activation.pool_rotation import PoolRotation
 from host.activation.pool_transitions import TRANSITIONS, PoolCommand, PoolEvent, PoolState
 from host.activation.pool_workers import PoolWorkers
 from host.activation.rapid_fail import failures_in_window, must_disable
-from host.activation.recycling import RecycleReason
+from host.activation.recycling import RecycleReason, schedule_reason
+from host.activation.schedule import look_at_schedule, time_of_day
+from host.activation.whole_server import WholeServer
 from host.activation.worker_record import WorkerRecord
-from host.activation.worker_transitions import WorkerState
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import Configure, Examination
+from host.wire.control_messages import Configure
+from host.wire.message_rows import Examination
+
+_SETTLE_SECONDS: Final = 1.0  # web.config files that are saved within this time recycle once
 
 
 class PoolSupervisor:
     """One pool. `tick` is called about once a second."""
 
     def __init__(
-        self, slot: Slot, pool: Pool, around: Surroundings, front: FrontSupervisor, configure: Configure
+        self,
+        slot: Slot,
+        pool: Pool,
+        around: Surroundings,
+        front: FrontSupervisor,
+        configure: Configure,
+        server: WholeServer,
     ) -> None:
+        self._server = server
         self.slot = slot
         self.pool = pool
         self.state = PoolState.STOPPED
@@ -45,9 +60,11 @@ class PoolSupervisor:
             on_examined=self._worker_was_examined,
             on_gone=self._parent_gone,
         )
-        self._workers = PoolWorkers(
-            slot, pool, around, front, self._parent, on_failure=self._count_failure, on_exited=self._note_if_empty
-        )
+        self._workers = PoolWorkers(slot, pool, around, front, self._parent, self)
+        self._rotation = PoolRotation(self._workers, self._parent, around, lambda: self.max_processes)
+        self._changed_files: set[str] = set()
+        self._schedule_mark = around.wall_clock()
+        self._is_held_back = False
         self._is_wanted = False  # somebody waits for a worker and the parent cannot fork yet
         self._is_retiring = False
         self._failures: list[float] = []
@@ -73,7 +90,12 @@ class PoolSupervisor:
     @property
     def last_recycle(self) -> str:
         """Why a worker was recycled last; empty when none was."""
-        return self._workers.last_recycle
+        return self._rotation.last_recycle
+
+    @property
+    def max_processes(self) -> int:
+        """How many workers the pool may have: maxProcesses, where 0 is one for each NUMA node."""
+        return self.pool.max_processes or numa_nodes()
 
     @property
     def parent_pid(self) -> int:
@@ -104,25 +126,24 @@ class PoolSupervisor:
             self._commands[command]()
         self._note_if_empty()
 
-    def demand(self) -> None:
-        """The front has requests and no worker with credit: start one, up to maxProcesses (a web garden grows so)."""
+    def demand(self, known_to_front: int | None = None) -> None:
+        """The front has requests and no worker with credit, and knows so many workers (None: it is not the front that
+        asks): wake one or start one, up to maxProcesses (a web garden grows so)."""
         if self.state is not PoolState.STARTED or self._is_retiring:
             return
-        working = self._workers.working()
-        if any(worker.state is WorkerState.STARTING for worker in working):
-            return
-        if len(working) >= max(1, self.pool.max_processes):
-            return
-        if self._parent.is_ready:
+        facts = self._garden(known_to_front)
+        answer = answer_demand(facts)
+        if answer is Answer.WAKE:
+            self._workers.wake()
+        elif answer is Answer.START and self._parent.is_ready:
             self._workers.start("a request waits")
-        else:
+        elif answer is Answer.START or facts.leaving:
             self._is_wanted = True
+        self._note_if_held_back(answer is Answer.HELD_BACK)
 
     def recycle(self, reason: RecycleReason) -> None:
-        """Replace every worker: overlapped, unless disallowOverlappingRotation."""
-        self._workers.last_recycle = reason.text
-        for worker in self._workers.working():
-            self._workers.recycle(worker, reason)
+        """Replace every worker, one after the other: overlapped, unless disallowOverlappingRotation."""
+        self._rotation.owe_all(reason)
 
     def apply(self, slot: Slot, pool: Pool, configure: Configure, reason: RecycleReason | None) -> None:
         """Another configuration is in force; `reason` says why workers must be replaced, None that they need not."""
@@ -155,6 +176,10 @@ class PoolSupervisor:
         """The front has lost that worker's link; true when it is one of this pool's."""
         return self._workers.link_lost(name, broken)
 
+    def worker_paused(self, name: str, number: int, *, is_paused: bool) -> bool:
+        """The front's answer to a pause; true when it is about one of this pool's workers."""
+        return self._workers.has_paused(name, number, is_paused=is_paused)
+
     def take_parent_death(self) -> bool:
         """Whether the parent died unexpectedly since this was asked last."""
         return self._parent.take_death()
@@ -164,8 +189,71 @@ class PoolSupervisor:
         await self._workers.until_gone(names)
 
     def tick(self) -> None:
-        """Look at the clock: pings, idle time-out, recycling limits."""
+        """Look at the clock: pings, idle time-out, recycling limits and schedule."""
         self._workers.tick()
+        look = look_at_schedule(self.pool.periodic_restart_schedule, self._schedule_mark, self._around.wall_clock())
+        self._schedule_mark = look.mark
+        if look.due is not None:
+            reason = schedule_reason(time_of_day(look.due))
+            for worker in self._workers.working():
+                self._rotation.owe(worker, reason)
+        self._rotation.go_on()
+
+    # --- demand and recycling -----------------------------------------------------------------------------------
+
+    def _garden(self, known_to_front: int | None) -> GardenFacts:
+        return GardenFacts(
+            states=[worker.state for worker in self._workers.working() if not worker.is_replacement],
+            leaving=sum(worker.is_apart for worker in self.workers.values()),
+            known_to_front=known_to_front,
+            max_processes=self.max_processes,
+            on_server=self._server.worker_count(),
+            most_on_server=self._server.limits.demand_start_threshold,
+        )
+
+    def _note_if_held_back(self, is_held_back: bool) -> None:
+        """Said once, until a demand is met again."""
+        if is_held_back and not self._is_held_back:
+            most = self._server.limits.demand_start_threshold
+            text = f"requests for pool {self.pool.name} wait: webLimits/@demandStartThreshold allows {most} workers"
+            self._around.report("demand-held-back", text, {"pool": self.pool.name})
+        self._is_held_back = is_held_back
+
+    # --- what the workers tell (pool_workers.WorkersOwner) ------------------------------------------------------
+
+    def worker_attached(self) -> None:
+        """One more serves: the next one may be recycled."""
+        self._rotation.go_on()
+
+    def worker_exited(self, worker: WorkerRecord) -> None:
+        """It has gone: somebody may wait for its place."""
+        self._rotation.worker_has_gone(worker)
+        must_come_back = worker.owed is not None and self.pool.start_mode == "AlwaysRunning"
+        if (worker.is_apart and self._is_wanted) or (must_come_back and not self._workers.working()):
+            self._is_wanted = False
+            self.demand()
+        self._rotation.go_on()
+        self._note_if_empty()
+
+    def wants_recycle(self, worker: WorkerRecord, reason: RecycleReason) -> None:
+        """A policy, or the worker itself, wants it recycled."""
+        self._rotation.owe(worker, reason)
+
+    def idle_timeout(self) -> float:
+        """Seconds, as it is in force now; 0: never."""
+        return self._server.idle_timeout(self.pool, self.now)
+
+    def web_config_changed(self, files: list[str]) -> None:
+        """A worker has seen these change. Saves that come together give one recycle."""
+        if self.pool.disallow_rotation_on_config_change:
+            return
+        if not self._changed_files:
+            self._around.loop.call_later(_SETTLE_SECONDS, self._recycle_for_web_config)
+        self._changed_files.update(files)
+
+    def _recycle_for_web_config(self) -> None:
+        files, self._changed_files = ", ".join(sorted(self._changed_files)), set()
+        self.recycle(RecycleReason("recycle-config-change", f"web.config changed: {files}"))
 
     # --- the parent ---------------------------------------------------------------------------------------------
 
@@ -173,6 +261,7 @@ class PoolSupervisor:
         if self._is_wanted or self.pool.start_mode == "AlwaysRunning":
             self._is_wanted = False
             self.demand()
+        self._rotation.go_on()
 
     def _parent_gone(self, was_expected: bool) -> None:
         if not was_expected:
@@ -201,7 +290,10 @@ class PoolSupervisor:
 
     # --- the pool's state ---------------------------------------------------------------------------------------
 
-    def _count_failure(self, _worker: WorkerRecord) -> None:
+    def worker_failed(self, worker: WorkerRecord) -> None:
+        """It failed in a way that rapid-fail protection counts."""
+        if worker.is_replacement:  # the pool serves on with the old one: there is nothing to protect it from
+            return
         now = self._around.clock()
         self._failures = [*failures_in_window(self._failures, now, self.pool), now]
         if self.state is PoolState.STARTED and must_disable(self._failures, now, self.pool):

@@ -12,26 +12,65 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Final, Protocol
 
 from host.activation.children import Surroundings, describe_exit
 from host.activation.front_supervisor import FrontSupervisor
+from host.activation.idle import idlest
 from host.activation.orphans import Orphans
 from host.activation.parent_supervisor import ParentSupervisor
-from host.activation.recycling import RecycleReason
+from host.activation.recycling import RecycleReason, age_reason
 from host.activation.unresponsive import UnresponsiveWorkers
 from host.activation.worker_record import WorkerRecord
 from host.activation.worker_reports import SENTENCES, report_command, report_worker
+from host.activation.worker_suspension import WorkerSuspension
 from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
 from host.activation.worker_watch import Due, Finding, look_at
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.control_messages import AnyMessage, Drain, Event, Examination, Executing, Plugins, Pong, Ready, Unhealthy
+from host.wire.control_messages import (
+    AnyMessage,
+    Drain,
+    Event,
+    Executing,
+    Plugins,
+    Pong,
+    Ready,
+    Suspended,
+    Unhealthy,
+    WebConfigChanged,
+)
+from host.wire.message_rows import Examination
+
+_ASLEEP: Final = (WorkerState.SUSPENDED, WorkerState.SUSPENDING)
+
+
+class WorkersOwner(Protocol):
+    """Who is told what happens to the workers of a pool."""
+
+    def worker_failed(self, worker: WorkerRecord) -> None:
+        """It failed in a way that rapid-fail protection counts."""
+
+    def worker_attached(self) -> None:
+        """One more serves."""
+
+    def worker_exited(self, worker: WorkerRecord) -> None:
+        """It has gone."""
+
+    def wants_recycle(self, worker: WorkerRecord, reason: RecycleReason) -> None:
+        """A policy, or the worker itself, wants it recycled."""
+
+    def web_config_changed(self, files: list[str]) -> None:
+        """A worker has seen these files change."""
+
+    def idle_timeout(self) -> float:
+        """Seconds, as it is in force now; 0: never."""
 
 
 class PoolWorkers:
     """The records of one pool's workers by name, and everything that is done with them.
 
-    `on_failure(worker)`: it failed in a way that rapid-fail protection counts. `on_exited()`: one has gone.
+    What follows for the pool is the affair of `owner`, its supervisor.
     """
 
     def __init__(
@@ -41,18 +80,18 @@ class PoolWorkers:
         around: Surroundings,
         front: FrontSupervisor,
         parent: ParentSupervisor,
-        *,
-        on_failure: Callable[[WorkerRecord], None],
-        on_exited: Callable[[], None],
+        owner: WorkersOwner,
     ) -> None:
         self.slot = slot
         self.pool = pool
         self.records: dict[str, WorkerRecord] = {}
-        self.last_recycle = ""
         self._around = around
         self._front = front
         self._parent = parent
-        self._on_exited = on_exited
+        self._owner = owner
+        self._suspension = WorkerSuspension(
+            around, front, signal_worker=self._signal, attach=self._join, limit=self._limit, report=self._report
+        )
         self._number = 0
         self._waiters: list[asyncio.Future[None]] = []
         self.orphans = Orphans(around, self.kill)
@@ -65,13 +104,13 @@ class PoolWorkers:
             WorkerCommand.DROP: unresponsive.drop,
             WorkerCommand.ORPHAN: self._orphan,
             WorkerCommand.REPORT_PING: lambda worker: unresponsive.report(worker, self.pool),
-            WorkerCommand.COUNT_FAILURE: on_failure,
+            WorkerCommand.COUNT_FAILURE: owner.worker_failed,
+            **self._suspension.commands,
             **{command: partial(self._report_command, command) for command in SENTENCES},
         }
         self._findings: Mapping[Due, Callable[[WorkerRecord, Finding], None]] = {
             Due.FAIL: self._fail,
-            Due.RECYCLE: lambda worker, finding: self.recycle(worker, finding.recycle_reason),
-            Due.END_IDLE: self._end_idle,
+            Due.RECYCLE: lambda worker, finding: owner.wants_recycle(worker, finding.recycle_reason),
             Due.PING: lambda worker, _finding: worker.ping(self._around.clock()),
         }
 
@@ -101,25 +140,14 @@ class PoolWorkers:
         workers_end.close()
         self._limit(worker, self.pool.startup_time_limit_seconds)
 
-    def recycle(self, worker: WorkerRecord, reason: RecycleReason) -> None:
-        """Replace this worker: overlapped, unless disallowOverlappingRotation."""
-        if any(each.replaces is worker for each in self.records.values()):
-            return
-        self._report(reason.event_id, worker, f"{worker.name} is recycled: {reason.text}")
-        self.last_recycle = reason.text
-        worker.end_text = f"recycled ({reason.text})"
-        if (
-            worker.state is WorkerState.RUNNING
-            and not self.pool.disallow_overlapping_rotation
-            and self._parent.is_ready
-        ):
-            self.start(f"replaces {worker.name}", worker)
-            return
-        coming = worker.state is WorkerState.STARTING and self._parent.is_ready
-        replaced, worker.replaces = worker.replaces, None
-        self.step(worker, WorkerEvent.DRAIN)
-        if coming:  # it has never had a request: another one takes over its task, the worker it was to replace included
-            self.start(f"replaces {(replaced or worker).name}", replaced)
+    def wake(self) -> None:
+        """Requests wait: continue one worker that is suspended, or was about to be; the latest sleeper first."""
+        asleep = [each for each in self.records.values() if each.state in _ASLEEP and not each.is_lost]
+        worker = max(asleep, key=lambda each: each.last_pong_at)
+        slept = worker.state is WorkerState.SUSPENDED
+        self.step(worker, WorkerEvent.WAKE)
+        if slept:
+            self._report("worker-resumed", worker, f"{worker.name} is woken: a request waits")
 
     def drain_all(self, text: str) -> None:
         """End every worker in order; `text` says why."""
@@ -129,17 +157,24 @@ class PoolWorkers:
 
     def kill(self, worker: WorkerRecord) -> None:
         """End it at once."""
-        if self._parent.is_alive:
-            self._parent.kill_worker(worker.name)
-        elif worker.pid and not worker.is_lost:  # an orphan: it is the service's own child by now
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
+        self._signal(worker, signal.SIGKILL)
 
     def reattach(self) -> None:
         """A new front knows no worker: join them again."""
-        for worker in self.records.values():
-            if worker.state is WorkerState.RUNNING and not worker.is_lost:
-                self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+        for worker in [each for each in self.records.values() if not each.is_lost]:
+            if worker.state is WorkerState.RUNNING:
+                self._join(worker)
+            elif worker.state in _ASLEEP:  # a new link would be of no use yet
+                worker.lost_front = True
+                if worker.state is WorkerState.SUSPENDING:
+                    self.step(worker, WorkerEvent.WAKE)
+
+    def has_paused(self, name: str, number: int, *, is_paused: bool) -> bool:
+        """The front's answer to a pause; true when it is about one of this pool's workers."""
+        worker = self.records.get(name)
+        if worker is not None and worker.suspension == number:
+            self.step(worker, WorkerEvent.PAUSED if is_paused else WorkerEvent.BUSY)
+        return worker is not None
 
     def link_lost(self, name: str, broken: str) -> bool:
         """The front has lost that worker's link; true when it is one of this pool's."""
@@ -160,13 +195,18 @@ class PoolWorkers:
             await waiter
 
     def tick(self) -> None:
-        """Look at every running worker: pings, idle time-out, recycling limits."""
+        """Look at every worker that is there: pings, recycling limits, idle time-out."""
         now = self._around.clock()
-        for worker in list(self.records.values()):
-            if worker.state is WorkerState.RUNNING and not worker.is_lost:
+        for worker in [each for each in self.records.values() if not each.is_lost]:
+            if worker.state is WorkerState.RUNNING:
                 finding = look_at(worker, self.pool, now)
                 if finding is not None:
                     self._findings[finding.due](worker, finding)
+            elif worker.state is WorkerState.SUSPENDED:
+                reason = age_reason(worker.facts(now), self.pool)
+                if reason is not None:
+                    self._owner.wants_recycle(worker, reason)
+        self._look_for_idle(now)
 
     # --- what the parent tells ----------------------------------------------------------------------------------
 
@@ -189,7 +229,7 @@ class PoolWorkers:
         worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
         self._wake_waiters()
         self.step(worker, WorkerEvent.EXITED)
-        self._on_exited()
+        self._owner.worker_exited(worker)
 
     def _wake_waiters(self) -> None:
         for waiter in self._waiters:
@@ -221,7 +261,13 @@ class PoolWorkers:
             case Executing():
                 worker.has_told(message)
             case Unhealthy():
-                self.recycle(worker, RecycleReason("recycle-unhealthy", message.reason))
+                self._owner.wants_recycle(worker, RecycleReason("recycle-unhealthy", message.reason))
+            case Suspended():
+                if message.number == worker.suspension:
+                    self.step(worker, WorkerEvent.RELEASED)
+            case WebConfigChanged():
+                if worker.state is WorkerState.RUNNING and worker.owed is None:
+                    self._owner.web_config_changed(message.files)
             case Event():
                 fields = {"pool": self.pool.name, "worker": worker.name, "pid": str(worker.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)
@@ -244,10 +290,23 @@ class PoolWorkers:
         worker.limit(None)
         now = self._around.clock()
         worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
-        self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+        self._join(worker)
         replaced, worker.replaces = worker.replaces, None
         if replaced is not None:
+            replaced.end_text = f"recycled ({replaced.owed.text})" if replaced.owed else ""
             self.step(replaced, WorkerEvent.DRAIN)
+        self._owner.worker_attached()
+
+    def _join(self, worker: WorkerRecord) -> None:
+        worker.lost_front = False
+        self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+
+    def _signal(self, worker: WorkerRecord, number: int) -> None:
+        if self._parent.is_alive:
+            self._parent.signal_worker(worker.name, number)
+        elif worker.pid and not worker.is_lost:  # an orphan: it is the service's own child by now
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, number)
 
     def _detach(self, worker: WorkerRecord) -> None:
         self._front.detach(worker.name)
@@ -274,12 +333,25 @@ class PoolWorkers:
         del self.records[worker.name]
         self.orphans.take(worker, self.pool)
         self._wake_waiters()
-        self._on_exited()
+        self._owner.worker_exited(worker)
 
-    def _end_idle(self, worker: WorkerRecord, finding: Finding) -> None:
-        self._report(finding.event_id, worker, f"{worker.name} is ended: {finding.text}")
-        worker.end_text = finding.text
-        self.step(worker, WorkerEvent.DRAIN)
+    def _look_for_idle(self, now: float) -> None:
+        """The worker that has been idle for longest leaves: it is ended or suspended."""
+        seconds = self._owner.idle_timeout()
+        garden = [each for each in self.working() if each.state is WorkerState.RUNNING]
+        facts = [each.facts(now) for each in garden]
+        place = idlest(facts, seconds)
+        if place is None:
+            return
+        worker, suspends = garden[place], self.pool.idle_timeout_action == "Suspend"
+        text = f"idle for {facts[place].idle_seconds:.0f} s, idleTimeout is {seconds:g} s"
+        if "IdleTimeout" in self.pool.log_event_on_process_model:
+            self._report("worker-idle", worker, f"{worker.name} is {'suspended' if suspends else 'ended'}: {text}")
+        if suspends:
+            self.step(worker, WorkerEvent.SUSPEND)
+        else:
+            worker.end_text = text
+            self.step(worker, WorkerEvent.DRAIN)
 
     def _report(self, event_id: str, worker: WorkerRecord, text: str) -> None:
         report_worker(self._around.report, event_id, worker, self.pool, text)

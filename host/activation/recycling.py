@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from host.activation.worker_facts import WorkerFacts
 from host.config.model import Pool
+
+_FLAGS: Final = {
+    "recycle-time": "Time",
+    "recycle-requests": "Requests",
+    "recycle-schedule": "Schedule",
+    "recycle-memory": "Memory",
+    "recycle-unhealthy": "IsapiUnhealthy",
+    "recycle-on-demand": "OnDemand",
+    "recycle-config-change": "ConfigChange",
+    "recycle-plugin-change": "ConfigChange",  # ours: what is loaded is another one, as after a change of settings
+    "recycle-private-memory": "PrivateMemory",
+}
+"""Event id to the flag of recycling/@logEventOnRecycle that lets it be written."""
 
 
 class RecycleReason(NamedTuple):
@@ -15,12 +28,30 @@ class RecycleReason(NamedTuple):
     text: str
 
 
+def is_logged(reason: RecycleReason, pool: Pool) -> bool:
+    """Whether recycling/@logEventOnRecycle wants the event of this reason."""
+    return _FLAGS[reason.event_id] in pool.log_event_on_recycle
+
+
+def age_reason(facts: WorkerFacts, pool: Pool) -> RecycleReason | None:
+    """periodicRestart/@time: the one limit that a suspended worker reaches, too."""
+    age = facts.now - facts.started_at
+    if not pool.periodic_restart_seconds or age < pool.periodic_restart_seconds:
+        return None
+    text = f"periodicRestart/@time is {pool.periodic_restart_seconds} s, the worker is {age:.0f} s old"
+    return RecycleReason("recycle-time", text)
+
+
+def schedule_reason(time_of_day: str) -> RecycleReason:
+    """The clock came to a time of day that periodicRestart/schedule lists."""
+    return RecycleReason("recycle-schedule", f"periodicRestart/schedule lists {time_of_day}, and it is past that now")
+
+
 def recycle_reason(facts: WorkerFacts, pool: Pool) -> RecycleReason | None:
     """The first of the pool's periodicRestart limits that the worker has reached; None when it may go on."""
-    age = facts.now - facts.started_at
-    if pool.periodic_restart_seconds and age >= pool.periodic_restart_seconds:
-        text = f"periodicRestart/@time is {pool.periodic_restart_seconds} s, the worker is {age:.0f} s old"
-        return RecycleReason("recycle-time", text)
+    reason = age_reason(facts, pool)
+    if reason is not None:
+        return reason
     if pool.periodic_restart_requests and facts.requests_served >= pool.periodic_restart_requests:
         limit = pool.periodic_restart_requests
         text = f"periodicRestart/@requests is {limit}, the worker has served {facts.requests_served}"

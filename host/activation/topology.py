@@ -11,6 +11,7 @@ from host.activation.dllhost_supervisor import DllhostSupervisor
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.recycling import RecycleReason
+from host.activation.whole_server import WholeServer
 from host.config.model import Snapshot
 from host.isolation.placement import Slot, SlotRole
 from host.isolation.process_model import ProcessModel
@@ -30,8 +31,10 @@ class Topology:
         self.front.on_demand = self._demand
         self.front.on_worker_gone = self._worker_gone
         self.front.on_started = self._front_started
+        self.front.on_worker_paused = self._worker_paused
         self._around = around
         self._configure = configure
+        self._server = WholeServer(snapshot.web_limits, self._count_workers)
         self._retired_pools: list[PoolSupervisor] = []
         for slot in slots[1:]:
             self._add(slot)
@@ -53,6 +56,7 @@ class Topology:
     ) -> None:
         """Another configuration of the same model: new pools first, then the front, then recycled and old pools."""
         self.snapshot, self._configure = snapshot, configure
+        self._server.limits = snapshot.web_limits
         slots = {slot.name: slot for slot in self.model.slots(snapshot)[1:]}
         added = [slot for name, slot in slots.items() if name not in self.pools]
         for slot in added:
@@ -112,14 +116,18 @@ class Topology:
     def _add(self, slot: Slot) -> None:
         if slot.role is SlotRole.POOL:
             pool = self.snapshot.pool(slot.name)
-            self.pools[slot.name] = PoolSupervisor(slot, pool, self._around, self.front, self._configure)
+            self.pools[slot.name] = PoolSupervisor(slot, pool, self._around, self.front, self._configure, self._server)
         else:
             self.dllhosts[slot.name] = DllhostSupervisor(slot, self._around, self.front, self._configure)
             self.front.queue_state(slot.name, "")
 
-    def _demand(self, queue: str) -> None:
+    def _count_workers(self) -> int:
+        """Workers of all pools, those that drain included."""
+        return sum(len(pool.workers) for pool in [*self.pools.values(), *self._retired_pools])
+
+    def _demand(self, queue: str, workers: int) -> None:
         if queue in self.pools:
-            self.pools[queue].demand()
+            self.pools[queue].demand(workers)
         elif queue in self.dllhosts:
             self.dllhosts[queue].demand()
 
@@ -131,6 +139,11 @@ class Topology:
         if dllhost is not None and broken:
             self._around.report("front-broken-link", f"{worker} broke the dialogue: {broken}", {})
             dllhost.end_process()
+
+    def _worker_paused(self, worker: str, number: int, is_paused: bool) -> None:
+        for pool in self.pools.values():
+            if pool.worker_paused(worker, number, is_paused=is_paused):
+                return
 
     def _front_started(self) -> None:
         for pool in self.pools.values():

@@ -15,7 +15,7 @@ from host.activation.front_supervisor import FrontSupervisor
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.worker_record import WorkerRecord
 from host.config.model import Pool
-from host.wire.control_messages import Examination, RequestRow
+from host.wire.message_rows import Examination, RequestRow
 
 _EXAMINATION_SECONDS: Final = 5.0  # its parent needs three at most
 _MOST_REQUESTS: Final = 5  # that the event names

@@ -7,20 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.activation.children import Channel
+from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
-from host.wire.control_messages import (
-    AskExecuting,
-    Examination,
-    Executing,
-    ExecutingRow,
-    Ping,
-    PluginRow,
-    Pong,
-    RequestRow,
-)
+from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
+from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
 
 _ANSWER_SECONDS: Final = 0.5
+
+
+_IN_PLACE: Final = (WorkerState.STARTING, WorkerState.RUNNING, WorkerState.SUSPENDING, WorkerState.SUSPENDED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +44,14 @@ class WorkerRecord:
     virtual_kilobytes: int = 0
     private_kilobytes: int = 0
     plugins: list[PluginRow] = field(default_factory=list)
+    owed: RecycleReason | None = None  # a recycle that was asked for and has not begun
+    not_before: float = 0.0  # when an owed recycle may begin: a replacement has failed
+    failed_replacements: int = 0  # in a row
+    is_apart: bool = False  # it is recycled without overlap: nobody takes its place before it is gone
+    suspension: int = 0  # counts its suspensions, so that a late answer is told from the latest one's
+    lost_front: bool = False  # the front it was attached to has ended while it was suspended
+    awake_since: float = 0.0
+    resident_before: int = 0  # kilobytes, before it gave memory back
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # set while no ping waits for its Pong
     examined: asyncio.Future[Examination] | None = None  # while its parent reads its stacks
     examination: Examination | None = None  # what was found
@@ -63,7 +67,12 @@ class WorkerRecord:
     @property
     def takes_requests(self) -> bool:
         """Whether it is one of the pool's working or coming workers (what maxProcesses counts)."""
-        return self.state in (WorkerState.STARTING, WorkerState.RUNNING) and not self.is_lost
+        return self.state in _IN_PLACE and not self.is_lost
+
+    @property
+    def is_replacement(self) -> bool:
+        """Whether it was started to take the place of a worker that still serves."""
+        return self.replaces is not None and self.replaces.takes_requests
 
     def ping(self, now: float) -> None:
         """Ask it whether it is well."""
@@ -97,6 +106,11 @@ class WorkerRecord:
         if answer is not None and not answer.done():
             answer.set_result(message.rows)
 
+    def has_woken(self, now: float) -> None:
+        """It slept until now: the time does not count as idle, and a ping from before is not waited for."""
+        self.awake_since = self.last_ping_at = self.last_pong_at = now
+        self.answered.set()
+
     def facts(self, now: float) -> WorkerFacts:
         """What the policies look at."""
         return WorkerFacts(
@@ -104,7 +118,7 @@ class WorkerRecord:
             started_at=self.started_at,
             requests_served=self.requests_served,
             requests_in_hand=self.requests_in_hand,
-            idle_seconds=now - self.idle_since if self.last_pong_at else 0.0,
+            idle_seconds=max(0.0, self.last_pong_at - max(self.idle_since, self.awake_since)),
             virtual_kilobytes=self.virtual_kilobytes,
             private_kilobytes=self.private_kilobytes,
             last_ping_at=self.last_ping_at,

@@ -2,8 +2,10 @@
 
 A worker is *starting* from the fork to its Ready, *running* while the front may hand it requests, *draining* while it
 finishes what it has in hand, *gone* when its process has ended. One that does not answer its ping is *unresponsive*
-while its stacks are read; then it is killed, or *orphaned*: left to a debugger, of no use to the pool any more. Every
-cell is filled: an event that means nothing in a state says so by giving the state back.
+while its stacks are read; then it is killed, or *orphaned*: left to a debugger, of no use to the pool any more. An idle
+one (idleTimeoutAction Suspend) is *suspending* while the front lets go of it and it gives its memory back, and
+*suspended* while its process is stopped, until the next demand wakes it. Every cell is filled: an event that means
+nothing in a state says so by giving the state back.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ class WorkerState(enum.Enum):
     DRAINING = "Stopping"
     UNRESPONSIVE = "Unresponsive"
     ORPHANED = "Orphaned"
+    SUSPENDING = "Suspending"
+    SUSPENDED = "Suspended"
     GONE = "Gone"
 
 
@@ -33,6 +37,11 @@ class WorkerEvent(enum.Enum):
     EXAMINED = "examined"  # what it is doing is known, as far as it can be
     EXAMINED_TO_ORPHAN = "examined, to be orphaned"  # the same, and orphanWorkerProcess is set
     EXITED = "exited"  # the process has ended
+    SUSPEND = "suspend"  # it is idle, and the pool's idleTimeoutAction is Suspend
+    PAUSED = "paused"  # the front hands it nothing more, and nothing is on its way to it
+    BUSY = "busy"  # the front cannot let go of it: it has a request
+    RELEASED = "released"  # it says that it has given its memory back
+    WAKE = "wake"  # requests wait
 
 
 class WorkerCommand(enum.Enum):
@@ -44,6 +53,11 @@ class WorkerCommand(enum.Enum):
     DROP = "drop"  # the front closes its link: what it had in hand is saved as far as can be
     KILL = "kill"
     ORPHAN = "orphan"  # let it go: it no longer counts, orphanActionExe is run
+    PAUSE = "pause"  # ask the front to hand it nothing more for the time being
+    RELEASE = "release memory"  # ask it to give back what memory it can
+    STOP = "stop the process"  # SIGSTOP
+    CONTINUE = "continue the process"  # SIGCONT
+    RESUME = "resume"  # the front may hand it requests again
     COUNT_FAILURE = "count failure"  # rapid-fail protection
     REPORT_STARTUP_LIMIT = "report start-up limit"
     REPORT_SHUTDOWN_LIMIT = "report shutdown limit"
@@ -97,4 +111,59 @@ TRANSITIONS: Final[dict[tuple[WorkerState, WorkerEvent], tuple[WorkerState, tupl
     (_S.GONE, _E.EXAMINED): (_S.GONE, ()),
     (_S.GONE, _E.EXAMINED_TO_ORPHAN): (_S.GONE, ()),
     (_S.GONE, _E.EXITED): (_S.GONE, ()),
+    # idleTimeoutAction Suspend
+    (_S.SUSPENDING, _E.READY): (_S.SUSPENDING, ()),
+    (_S.SUSPENDING, _E.DRAIN): (_S.DRAINING, (_C.DETACH,)),
+    (_S.SUSPENDING, _E.LATE): (_S.RUNNING, (_C.RESUME,)),  # it does not answer: its pings shall say why
+    (_S.SUSPENDING, _E.UNRESPONSIVE): (_S.SUSPENDING, ()),  # nobody pings it
+    (_S.SUSPENDING, _E.EXITED): (_S.GONE, (_C.REPORT_DEATH, _C.COUNT_FAILURE)),
+    (_S.SUSPENDING, _E.SUSPEND): (_S.SUSPENDING, ()),
+    (_S.SUSPENDING, _E.PAUSED): (_S.SUSPENDING, (_C.RELEASE,)),
+    (_S.SUSPENDING, _E.BUSY): (_S.RUNNING, (_C.RESUME,)),
+    (_S.SUSPENDING, _E.RELEASED): (_S.SUSPENDED, (_C.STOP,)),
+    (_S.SUSPENDING, _E.WAKE): (_S.RUNNING, (_C.RESUME,)),
+    (_S.SUSPENDED, _E.READY): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.DRAIN): (_S.DRAINING, (_C.CONTINUE, _C.DETACH)),  # a stopped process cannot end in order
+    (_S.SUSPENDED, _E.LATE): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.UNRESPONSIVE): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.EXITED): (_S.GONE, (_C.REPORT_DEATH, _C.COUNT_FAILURE)),
+    (_S.SUSPENDED, _E.SUSPEND): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.PAUSED): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.BUSY): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.RELEASED): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.WAKE): (_S.RUNNING, (_C.CONTINUE, _C.RESUME)),
+    (_S.RUNNING, _E.SUSPEND): (_S.SUSPENDING, (_C.PAUSE,)),
+    (_S.RUNNING, _E.PAUSED): (_S.RUNNING, ()),
+    (_S.RUNNING, _E.BUSY): (_S.RUNNING, ()),
+    (_S.RUNNING, _E.RELEASED): (_S.RUNNING, ()),
+    (_S.RUNNING, _E.WAKE): (_S.RUNNING, ()),
+    (_S.STARTING, _E.SUSPEND): (_S.STARTING, ()),
+    (_S.STARTING, _E.PAUSED): (_S.STARTING, ()),
+    (_S.STARTING, _E.BUSY): (_S.STARTING, ()),
+    (_S.STARTING, _E.RELEASED): (_S.STARTING, ()),
+    (_S.STARTING, _E.WAKE): (_S.STARTING, ()),
+    (_S.DRAINING, _E.SUSPEND): (_S.DRAINING, ()),
+    (_S.DRAINING, _E.PAUSED): (_S.DRAINING, ()),
+    (_S.DRAINING, _E.BUSY): (_S.DRAINING, ()),
+    (_S.DRAINING, _E.RELEASED): (_S.DRAINING, ()),
+    (_S.DRAINING, _E.WAKE): (_S.DRAINING, ()),
+    (_S.GONE, _E.SUSPEND): (_S.GONE, ()),
+    (_S.GONE, _E.PAUSED): (_S.GONE, ()),
+    (_S.GONE, _E.BUSY): (_S.GONE, ()),
+    (_S.GONE, _E.RELEASED): (_S.GONE, ()),
+    (_S.GONE, _E.WAKE): (_S.GONE, ()),
+    (_S.SUSPENDING, _E.EXAMINED): (_S.SUSPENDING, ()),
+    (_S.SUSPENDING, _E.EXAMINED_TO_ORPHAN): (_S.SUSPENDING, ()),
+    (_S.SUSPENDED, _E.EXAMINED): (_S.SUSPENDED, ()),
+    (_S.SUSPENDED, _E.EXAMINED_TO_ORPHAN): (_S.SUSPENDED, ()),
+    (_S.UNRESPONSIVE, _E.SUSPEND): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.PAUSED): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.BUSY): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.RELEASED): (_S.UNRESPONSIVE, ()),
+    (_S.UNRESPONSIVE, _E.WAKE): (_S.UNRESPONSIVE, ()),
+    (_S.ORPHANED, _E.SUSPEND): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.PAUSED): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.BUSY): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.RELEASED): (_S.ORPHANED, ()),
+    (_S.ORPHANED, _E.WAKE): (_S.ORPHANED, ()),
 }

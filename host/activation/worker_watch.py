@@ -1,6 +1,6 @@
 """The look at a running worker, about once a second: measures what the policies need, asks them, names what is due.
 
-The policies themselves are the predicate files (`health.py`, `recycling.py`, `idle.py`): pure, over facts and a clock.
+The policies themselves are the predicate files (`health.py`, `recycling.py`): pure, over facts and a clock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from host.activation.health import is_ping_due, is_unresponsive
-from host.activation.idle import is_idle
 from host.activation.memory import memory_kilobytes
 from host.activation.recycling import RecycleReason, recycle_reason
 from host.activation.worker_record import WorkerRecord
@@ -25,7 +24,6 @@ class Due(enum.Enum):
 
     FAIL = "it did not answer a ping"
     RECYCLE = "recycle"
-    END_IDLE = "end it: it is idle"
     PING = "ask whether it is well, and for its counters"
 
 
@@ -49,12 +47,9 @@ def look_at(worker: WorkerRecord, pool: Pool, now: float) -> Finding | None:
     facts = worker.facts(now)
     if is_unresponsive(facts, pool):
         return Finding(Due.FAIL, "it did not answer a ping")
-    reason = recycle_reason(facts, pool)
+    reason = recycle_reason(facts, pool) if worker.owed is None else None
     if reason is not None:
         return Finding(Due.RECYCLE, reason.text, reason.event_id)
-    if is_idle(facts, pool):
-        text = f"idle for {facts.idle_seconds:.0f} s, idleTimeout is {pool.idle_timeout_seconds} s"
-        return Finding(Due.END_IDLE, text, "worker-idle")
     if is_ping_due(facts, pool) or _needs_counters(worker, pool, now):
         return Finding(Due.PING)
     return None

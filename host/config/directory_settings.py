@@ -32,6 +32,7 @@ from host.config.path_settings import build_path_settings
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
 from host.config.server_file import LoadedServer
+from host.config.web_config_changes import WebConfigChanges
 from host.config.xml_reader import MAX_FILE_BYTES, read_xml
 
 RECHECK_SECONDS: Final = 0.25
@@ -40,7 +41,10 @@ RECHECK_SECONDS: Final = 0.25
 _MOST_PATHS: Final = 8192  # distinct URLs remembered; a client that invents URLs must not fill the memory
 _MOST_FOLDERS: Final = 4096
 
+_MOST_CHECKED: Final = 512  # paths that are tried before a change is told
+
 OnProblem = Callable[[ConfigErrors], None]
+OnChange = Callable[[list[str]], None]
 _Stamp = tuple[int, int, int, int]
 _PathKey = tuple[int, str, str]
 _FORBIDDEN: Final[_Stamp] = (-1, -1, -1, -1)
@@ -52,6 +56,7 @@ class _Folder:
     """A folder's web.config as it was seen last. `document` is the last good one."""
 
     checked_at: float = float("-inf")
+    is_known: bool = False  # it was looked at before: what is another one now has changed
     exists: bool = True
     stamp: _Stamp | None = None
     document: Document | None = None
@@ -67,12 +72,18 @@ class _InForce:
 
 
 class DirectorySettings:
-    """Settings by path. `clock` counts seconds; `on_problem` is told about each broken state of a file once."""
+    """Settings by path. `clock` counts seconds; `on_problem` is told about each broken state of a file once.
+
+    `on_change` is told which files say something else than when they were looked at first, once every path that was
+    answered before is sound with them: whoever starts anew on these files will not meet a broken one.
+    """
 
     def __init__(self, server: LoadedServer, *, clock: Callable[[], float], on_problem: OnProblem | None) -> None:
         self._server = server
         self._clock = clock
         self.on_problem = on_problem
+        self.on_change: OnChange | None = None
+        self._changes = WebConfigChanges()
         self._paths: dict[_PathKey, _InForce] = {}
         self._folders: dict[str, _Folder] = {}
         self._computed: dict[tuple[Location, tuple[Fragment, ...]], PathSettings | ConfigErrors] = {}
@@ -100,6 +111,32 @@ class DirectorySettings:
         return {"/" + "/".join(one[1:]) for one in locations if len(one) > 1 and is_above(place.path, one)}
 
     def _resolve(self, application: Application, url_path: str, now: float) -> PathSettings:
+        place = self._place(application)[1]
+        settings = self._compute(self._placed(application, url_path, now), place)
+        if self._changes.is_due:
+            self._tell_changes(now)
+        return settings
+
+    def _tell_changes(self, now: float) -> None:
+        self._changes.is_due = False  # whatever is wrong: it is tried again when a file has changed again
+        broken = any(state.errors is not None and state.document is not None for state in self._folders.values())
+        if not broken and all(self._is_sound(key, now) for key in list(self._paths)[-_MOST_CHECKED:]):
+            files = self._changes.take()
+            if self.on_change is not None:
+                self.on_change(files)
+
+    def _is_sound(self, key: _PathKey, now: float) -> bool:
+        """Whether a path that was answered before would be without its last good settings, too."""
+        site_id, application_path, url_path = key
+        site, place = self._places[site_id, application_path]
+        application = next(each for each in site.applications if each.path == application_path)
+        try:
+            placed = self._placed(application, url_path, now)
+        except ConfigErrors:
+            return False
+        return isinstance(self._result(placed, place), PathSettings)
+
+    def _placed(self, application: Application, url_path: str, now: float) -> list[Placed]:
         site, place = self._place(application)
         levels = [Level(self._server.document, ())]
         missing = ""
@@ -115,7 +152,7 @@ class DirectorySettings:
                 elif not state.exists:
                     missing = folder + "/"
         target = (site.name.lower(), *segments_of(url_path))
-        return self._compute(applicable(levels, target, place.path), place)
+        return applicable(levels, target, place.path)
 
     def _place(self, application: Application) -> tuple[Site, ApplicationPlace]:
         key = (application.site_id, application.path)
@@ -147,6 +184,7 @@ class DirectorySettings:
         file = os.path.join(folder, "web.config")
         stamp = _stamp_of(file)
         state.exists = stamp is not None or os.path.isdir(folder)
+        was_known, state.is_known = state.is_known, True
         if stamp == state.stamp:
             return
         state.stamp = stamp
@@ -157,6 +195,8 @@ class DirectorySettings:
             self._read(file, state)
         if old is not None and state.document is not old:
             self._forget(old)
+        if was_known:
+            self._changes.note(file, old, state.document)
 
     def _read(self, file: str, state: _Folder) -> None:
         try:
@@ -178,6 +218,16 @@ class DirectorySettings:
             del self._computed[key]
 
     def _compute(self, placed: list[Placed], place: ApplicationPlace) -> PathSettings:
+        result = self._result(placed, place)
+        shape = (place.path, _shape(placed))
+        if isinstance(result, ConfigErrors):
+            if shape not in self._last_good:
+                raise ConfigErrors(result.errors)
+            return self._last_good[shape]
+        self._last_good[shape] = result
+        return result
+
+    def _result(self, placed: list[Placed], place: ApplicationPlace) -> PathSettings | ConfigErrors:
         key = (place.path, tuple(part.fragment for part in placed))
         result = self._computed.get(key)
         if result is None:
@@ -185,12 +235,6 @@ class DirectorySettings:
             self._computed[key] = result
             if isinstance(result, ConfigErrors):
                 self._report(result)
-        shape = (place.path, _shape(placed))
-        if isinstance(result, ConfigErrors):
-            if shape not in self._last_good:
-                raise ConfigErrors(result.errors)
-            return self._last_good[shape]
-        self._last_good[shape] = result
         return result
 
     def _report(self, errors: ConfigErrors) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from host.config.confinement import Confinement, Cpu, ProgramLimits
 from host.config.names import AccessPolicy, ResponseMode
@@ -119,6 +120,19 @@ class Site:
     log_file: LogFile = field(default_factory=LogFile)
 
 
+RECYCLE_EVENTS: Final = (
+    "Time",
+    "Requests",
+    "Schedule",
+    "Memory",
+    "IsapiUnhealthy",
+    "OnDemand",
+    "ConfigChange",
+    "PrivateMemory",
+)
+"""Every flag of recycling/@logEventOnRecycle; all are set by default."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """An application pool; attributes of `add`, `processModel`, `recycling` and `failure` side by side."""
@@ -131,7 +145,9 @@ class Pool:
     enable_configuration_override: bool = True
     # processModel
     idle_timeout_seconds: int = 1200  # 0: never
-    max_processes: int = 1
+    idle_timeout_action: str = "Terminate"  # or Suspend
+    log_event_on_process_model: tuple[str, ...] = ("IdleTimeout",)
+    max_processes: int = 1  # 0: one for each NUMA node
     max_concurrent_requests: int = 256  # ours: of one worker
     request_time_limit_seconds: int = 0  # ours; 0: none
     shutdown_time_limit_seconds: int = 90
@@ -146,6 +162,8 @@ class Pool:
     periodic_restart_requests: int = 0
     periodic_restart_memory_kilobytes: int = 0
     periodic_restart_private_memory_kilobytes: int = 0
+    periodic_restart_schedule: tuple[int, ...] = ()  # local times of day, seconds after midnight
+    log_event_on_recycle: tuple[str, ...] = RECYCLE_EVENTS
     # failure
     load_balancer_capabilities: str = "HttpLevel"  # or TcpLevel
     rapid_fail_protection: bool = True
@@ -296,6 +314,8 @@ class WebLimits:
     connection_timeout_seconds: int = 120
     header_wait_timeout_seconds: int = 0  # 0: 120
     min_bytes_per_second: int = 240
+    demand_start_threshold: int = 2147483647
+    dynamic_idle_threshold: int = 0  # percent of physical memory; 0: off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

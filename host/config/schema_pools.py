@@ -83,11 +83,15 @@ PROCESS_MODEL: Final = Element(
         choice(
             "idleTimeoutAction",
             "Terminate",
-            "what happens to an idle worker",
+            "an idle worker ends, or gives its memory back and sleeps until the next request",
             {"Terminate": 0, "Suspend": 1},
-            support=_UNSUPPORTED,
         ),
-        uint("maxProcesses", 1, "workers of the pool; more than one is a web garden", within=(0, 2147483647)),
+        uint(
+            "maxProcesses",
+            1,
+            "workers of the pool; more than one is a web garden; 0: one for each NUMA node",
+            within=(0, 2147483647),
+        ),
         uint("maxConcurrentRequests", 256, "requests one worker takes at a time", within=(1, 65535), ours=True),
         time_span(
             "requestTimeLimit",
@@ -106,7 +110,6 @@ PROCESS_MODEL: Final = Element(
             "IdleTimeout",
             "events that are logged",
             {"None": 0, "IdleTimeout": 1},
-            support=_WITHOUT_MEANING,
         ),
         boolean("noNewPrivileges", True, "set-user-id programs give the pool no further rights", ours=True),
         string("requestQueueDelegatorIdentity", "account that may delegate requests", support=_WITHOUT_MEANING),
@@ -116,7 +119,6 @@ PROCESS_MODEL: Final = Element(
 _SCHEDULE: Final = Element(
     name="schedule",
     meaning="times of day at which workers are recycled",
-    support=_UNSUPPORTED,
     collection=Collection(
         clear="clear",
         entry=Element(
@@ -147,9 +149,8 @@ RECYCLING: Final = Element(
         flags(
             "logEventOnRecycle",
             "Time, Requests, Schedule, Memory, IsapiUnhealthy, OnDemand, ConfigChange, PrivateMemory",
-            "reasons that are logged (isapy logs all)",
+            "reasons that are logged",
             _RECYCLE_REASONS,
-            support=_WITHOUT_MEANING,
         ),
     ),
     elements=(

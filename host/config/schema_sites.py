@@ -345,16 +345,14 @@ WEB_LIMITS: Final = Section(
             uint(
                 "demandStartThreshold",
                 2147483647,
-                "most workers at once",
+                "most workers on the server: with so many no request starts another one",
                 within=(10, 2147483647),
-                support=_UNSUPPORTED,
             ),
             uint(
                 "dynamicIdleThreshold",
                 0,
-                "percent of memory that shortens idle time-outs",
+                "percent of physical memory; with 80 to 100 % of that in use idle time-outs are halved 1 to 5 times",
                 within=(0, 10000),
-                support=_UNSUPPORTED,
             ),
             uint("dynamicRegistrationThreshold", 100, "pools registered at once", support=_WITHOUT_MEANING),
         ),

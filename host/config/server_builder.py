@@ -69,8 +69,10 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         enable_configuration_override=pool.flag("enableConfigurationOverride"),
         idle_timeout_seconds=model.number("idleTimeout"),
         max_concurrent_requests=model.number("maxConcurrentRequests"),
-        max_processes=max(1, model.number("maxProcesses")),  # 0 is one per NUMA node, which isapy does not count
         request_time_limit_seconds=model.number("requestTimeLimit"),
+        idle_timeout_action=model.text("idleTimeoutAction"),
+        log_event_on_process_model=model.names("logEventOnProcessModel"),
+        max_processes=model.number("maxProcesses"),
         shutdown_time_limit_seconds=model.number("shutdownTimeLimit"),
         startup_time_limit_seconds=model.number("startupTimeLimit"),
         pinging_enabled=model.flag("pingingEnabled"),
@@ -82,6 +84,10 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         periodic_restart_requests=restart.number("requests"),
         periodic_restart_memory_kilobytes=restart.number("memory"),
         periodic_restart_private_memory_kilobytes=restart.number("privateMemory"),
+        periodic_restart_schedule=tuple(
+            sorted(entry.effective.number("value") for entry in restart.child("schedule").entries)
+        ),
+        log_event_on_recycle=recycling.names("logEventOnRecycle"),
         load_balancer_capabilities=failure.text("loadBalancerCapabilities"),
         rapid_fail_protection=failure.flag("rapidFailProtection"),
         rapid_fail_interval_seconds=failure.number("rapidFailProtectionInterval"),
@@ -111,6 +117,8 @@ def build_web_limits(limits: Effective) -> WebLimits:
         connection_timeout_seconds=limits.number("connectionTimeout"),
         header_wait_timeout_seconds=limits.number("headerWaitTimeout"),
         min_bytes_per_second=limits.number("minBytesPerSecond"),
+        demand_start_threshold=limits.number("demandStartThreshold"),
+        dynamic_idle_threshold=limits.number("dynamicIdleThreshold"),
     )
 
 

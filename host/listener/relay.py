@@ -20,7 +20,7 @@ from host.listener.request_queue import Refusal, RequestQueue
 from host.listener.worker_frames import ERROR_CONNECTION_ABORTED, WorkerFrames
 from host.listener.worker_link import WorkerLink
 from host.wire.codec import encode, encode_number, encode_session_end
-from host.wire.control_messages import AnyMessage, Demand, Event, WorkerGone
+from host.wire.control_messages import AnyMessage, Demand, Event, WorkerGone, WorkerPaused
 from host.wire.frames import Kind
 from host.wire.request_dialogue import RequestState
 
@@ -86,6 +86,26 @@ class Relay:
                 link.exchanges[number].deaths = MAX_DEATHS
         link.close()
 
+    def pause(self, worker: str, number: int) -> None:
+        """Hand that worker nothing for the time being, if it has nothing; the answer goes to the service."""
+        link = self._links.get(worker)
+        if link is None:  # it is gone, and the service has been told so
+            return
+        is_idle = not link.exchanges and not link.is_draining
+        if is_idle:
+            self._leave_queue(link)
+        self._send(WorkerPaused(worker=worker, number=number, is_paused=is_idle))
+
+    def resume(self, worker: str) -> None:
+        """A worker that was paused takes requests again."""
+        link = self._links.get(worker)
+        if link is None or link.is_draining:
+            return
+        queue = self._queues[link.queue]
+        if link not in queue.workers:
+            queue.workers.append(link)
+            self._dispatch(queue)
+
     def close(self) -> None:
         """Drain and close every link."""
         for link in list(self._links.values()):
@@ -115,7 +135,8 @@ class Relay:
 
     def _demand(self, queue: Queue, now: float) -> None:
         self._demanded[queue.name] = now
-        self._send(Demand(queue=queue.name, waiting=queue.waiting))
+        known = sum(link.has_granted for link in queue.workers)
+        self._send(Demand(queue=queue.name, waiting=queue.waiting, workers=known))
 
     # --- requests
 

@@ -16,7 +16,8 @@ from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClo
 from host.listener.endpoints import Endpoints, descriptor_budget
 from host.listener.error_log import Log
 from host.listener.exchange import Exchange
-from host.wire.control_messages import AnyMessage, Event, RequestRow
+from host.wire.control_messages import AnyMessage, Event
+from host.wire.message_rows import RequestRow
 from host.wire.request_dialogue import RequestState
 
 TICK_SECONDS: Final = 1.0
@@ -104,6 +105,14 @@ class Listener:
     def drop_worker(self, worker: str, culprits: Iterable[int]) -> None:
         """Close that worker's link at once; it hangs because of the requests with the numbers `culprits`."""
         self._context.relay.drop(worker, culprits)
+
+    def pause_worker(self, worker: str, number: int) -> None:
+        """Hand that worker nothing for the time being, if it has nothing; WorkerPaused with the same number says so."""
+        self._context.relay.pause(worker, number)
+
+    def resume_worker(self, worker: str) -> None:
+        """A paused worker takes requests again."""
+        self._context.relay.resume(worker)
 
     def requests(self) -> list[RequestRow]:
         """The requests under way, oldest first."""

@@ -121,6 +121,7 @@ def _take_of_link(link: WorkerLink, kind: Kind, number: int, body: bytes) -> Non
     if kind is not Kind.CREDIT:
         raise WireError(f"{kind.name} is not legal for the link itself")
     link.credit += decode_number(body)
+    link.has_granted = True
 
 
 def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

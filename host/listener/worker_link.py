@@ -56,6 +56,7 @@ class WorkerLink:
         "_wanted",
         "credit",
         "exchanges",
+        "has_granted",
         "is_closed",
         "is_draining",
         "pid",
@@ -83,6 +84,7 @@ class WorkerLink:
         self.worker = worker
         self.pid = pid
         self.credit = 0
+        self.has_granted = False  # whether it has said how many requests it takes
         self.exchanges: dict[int, Exchange] = {}  # requests it has, by number
         self.is_draining = False
         self.is_closed = False

@@ -23,7 +23,7 @@ from host.admin.commands import Command, Failed, Reply
 from host.config.model import Snapshot
 from host.processes.console import processes, site_urls
 from host.processes.site_control import SiteControl, SiteRefused
-from host.wire.control_messages import PluginRow, RequestRow
+from host.wire.message_rows import PluginRow, RequestRow
 
 _NO_POOLS: Final = "isapy runs in IIS 5 isolation mode, which has no application pools"
 _SWITCH_REMEDY: Final = 'switch with <isolation mode="WorkerProcess" /> or --isolation workerprocess'
@@ -212,7 +212,7 @@ def _pool_row(pool: PoolSupervisor, queued: dict[str, int]) -> commands.PoolRow:
         state=pool.state.value,
         reason=pool.refuse_reason,
         workers=len(pool.workers),
-        max_processes=pool.pool.max_processes,
+        max_processes=pool.max_processes,
         requests_queued=queued.get(pool.slot.name, 0),
         queue_length=pool.pool.queue_length,
         start_mode=pool.pool.start_mode,

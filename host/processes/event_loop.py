@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import os
 from collections.abc import Coroutine
@@ -27,3 +29,10 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
+
+
+def release_memory() -> None:
+    """Give back what nobody needs, before the process is stopped for a while: garbage, what malloc keeps (glibc)."""
+    gc.collect()
+    with contextlib.suppress(AttributeError):  # another C library keeps less, and has no such function
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))

@@ -26,11 +26,13 @@ from host.wire.control_messages import (
     Event,
     Hello,
     Listen,
+    PauseWorker,
     Ping,
     Pong,
     QueueState,
     Ready,
     Requests,
+    ResumeWorker,
     SetSites,
     SitesSet,
     Unlisten,
@@ -103,6 +105,10 @@ class FrontProcess:
                 self.listener.detach_worker(message.worker)
             case DropWorker():
                 self.listener.drop_worker(message.worker, message.culprits)
+            case PauseWorker():
+                self.listener.pause_worker(message.worker, message.number)
+            case ResumeWorker():
+                self.listener.resume_worker(message.worker)
             case AskRequests():
                 rows = self.listener.requests()
                 connections = self.listener.connection_count

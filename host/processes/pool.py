@@ -24,7 +24,7 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
-from host.processes.spawn import become_subreaper, kill
+from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
 from host.processes.worker import WorkerSeat, run_worker
 from host.spawner.server import Spawner
 from host.wire.control_messages import (
@@ -105,6 +105,8 @@ class PoolParent:
             self._selector.unregister(self._channel)
             self._channel.close()
             self._end_by = time.monotonic() + self._shutdown_seconds()
+            for pid in self._workers:
+                kill(pid, signal.SIGCONT)  # one that is suspended could not notice
             return
         for message, descriptors in messages:
             self._obey(message, descriptors)
@@ -193,6 +195,7 @@ class PoolParent:
 
     def _become_worker(self) -> None:
         """In the fork: let go of what is the parent's."""
+        continue_at_parents_death()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._spawner.forget()

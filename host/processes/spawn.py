@@ -71,6 +71,12 @@ def allow_debuggers() -> None:
     _prctl(_PR_SET_PTRACER, ctypes.c_ulong(_PR_SET_PTRACER_ANY), 0, 0, 0)
 
 
+def continue_at_parents_death() -> None:
+    """When the parent dies the kernel sends SIGCONT (prctl PR_SET_PDEATHSIG): a process that was stopped for a while
+    runs then, sees that its channels have ended, and ends in order."""
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
+
+
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
     """Send a signal to a child of ours that may be gone already."""
     with contextlib.suppress(ProcessLookupError):

@@ -14,7 +14,7 @@ from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
-from host.processes.event_loop import run_loop, settle_memory
+from host.processes.event_loop import release_memory, run_loop, settle_memory
 from host.processes.spawn import allow_debuggers, become
 from host.wire.control_messages import (
     AnyMessage,
@@ -29,7 +29,10 @@ from host.wire.control_messages import (
     Plugins,
     Pong,
     Ready,
+    Suspend,
+    Suspended,
     Unhealthy,
+    WebConfigChanged,
 )
 from host.wire.frames import PROTOCOL_VERSION
 from host.worker.engine import Engine
@@ -118,6 +121,7 @@ class WorkerProcess:
         if self._examiner is not None:
             self._examiner.start(self._engine.examine)
         self._configuration.report_problems_to(partial(report_web_config, self._report))
+        self._configuration.report_changes_to(lambda files: self._channel.send(WebConfigChanged(files=files)))
         self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
@@ -145,6 +149,9 @@ class WorkerProcess:
                 self._engine.pace(message.share)
             case Drain():
                 self._drain(message.seconds)
+            case Suspend():
+                release_memory()
+                self._channel.send(Suspended(number=message.number))
             case _:
                 pass
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from host.wire.errors import WireError
+from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
 
 INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an empty packet
 
@@ -147,11 +148,37 @@ class DropWorker(Message, frozen=True, kw_only=True):
     culprits: list[int] = []
 
 
+class PauseWorker(Message, frozen=True, kw_only=True):
+    """Service: hand nothing to that idle worker for the time being, if it has nothing. Answered by WorkerPaused."""
+
+    worker: str
+    number: int
+
+
+class WorkerPaused(Message, frozen=True, kw_only=True):
+    """Front: the answer to the PauseWorker of that number. `is_paused` false: it has a request and goes on."""
+
+    worker: str
+    number: int
+    is_paused: bool
+
+
+class ResumeWorker(Message, frozen=True, kw_only=True):
+    """Service: that worker takes requests again."""
+
+    worker: str
+
+
 class Demand(Message, frozen=True, kw_only=True):
-    """Front: requests wait in that queue and no worker has credit. Said again while it lasts, once a second."""
+    """Front: requests wait in that queue and no worker has credit. Said again while it lasts, once a second.
+
+    `workers`: how many can be handed requests there, those that have granted credit at least once. A service that has
+    started more than these knows that the demand is older than its latest worker.
+    """
 
     queue: str
     waiting: int
+    workers: int = 0
 
 
 class WorkerGone(Message, frozen=True, kw_only=True):
@@ -166,23 +193,6 @@ class AskRequests(Message, frozen=True, kw_only=True):
     """Service: which requests are under way?"""
 
     number: int
-
-
-class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One request under way, in IIS's words. Times in milliseconds."""
-
-    request_id: str
-    connection_id: int
-    verb: str
-    url: str
-    site_id: int
-    host_name: str
-    client_ip_address: str
-    local_port: int
-    time_elapsed: int
-    pipeline_state: str
-    worker: str
-    queue: str
 
 
 class Requests(Message, frozen=True, kw_only=True):
@@ -231,24 +241,6 @@ class ExamineWorker(Message, frozen=True, kw_only=True):
     worker: str
 
 
-class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker that does not answer is doing. Texts are empty where nothing is known.
-
-    `summary` is one sentence for people, `stacks` what every thread is in. `verb`, `url`, `request_id`, `plugin` and
-    `place` (`file:line`) are of the request that is to blame; `culprits` are the numbers, on the worker's link, of all
-    requests that hold it.
-    """
-
-    summary: str
-    stacks: str = ""
-    request_id: str = ""
-    verb: str = ""
-    url: str = ""
-    plugin: str = ""
-    place: str = ""
-    culprits: list[int] = []
-
-
 class WorkerExamined(Message, frozen=True, kw_only=True):
     """Pool parent: what was found; said by the worker to its parent first, without its name."""
 
@@ -273,20 +265,28 @@ class Pace(Message, frozen=True, kw_only=True):
     share: float
 
 
+class Suspend(Message, frozen=True, kw_only=True):
+    """Service: you will be stopped until somebody needs you; give back what memory you can. Answered by Suspended."""
+
+    number: int
+
+
+class Suspended(Message, frozen=True, kw_only=True):
+    """Worker: the answer to the Suspend of that number; it may be stopped now."""
+
+    number: int
+
+
+class WebConfigChanged(Message, frozen=True, kw_only=True):
+    """Worker: these web.config files say something else than before, and every path it has answered is sound."""
+
+    files: list[str]
+
+
 class Unhealthy(Message, frozen=True, kw_only=True):
     """Worker: a plugin reports itself unhealthy; recycle me."""
 
     reason: str
-
-
-class PluginRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one plugin in this worker."""
-
-    name: str
-    family: str
-    path: str
-    state: str  # loaded | failed | not listed
-    detail: str = ""
 
 
 class Plugins(Message, frozen=True, kw_only=True):
@@ -299,21 +299,6 @@ class AskExecuting(Message, frozen=True, kw_only=True):
     """Service: what are you executing? Answered by Executing with the same number."""
 
     number: int
-
-
-class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is doing for one request, in IIS's words. Times in milliseconds.
-
-    `link_number` is the request's number on the worker's link: what stands behind the dash in RequestRow.request_id;
-    `request_id` is what log, error page and UNIQUE_ID call it. `current_module` is empty while no plugin is at work.
-    """
-
-    link_number: int
-    request_id: str
-    pipeline_state: str
-    current_module: str = ""
-    time_in_module: int = 0
-    time_in_state: int = 0
 
 
 class Executing(Message, frozen=True, kw_only=True):
@@ -338,6 +323,9 @@ AnyMessage = (
     | QueueState
     | AttachWorker
     | DetachWorker
+    | PauseWorker
+    | WorkerPaused
+    | ResumeWorker
     | Demand
     | WorkerGone
     | AskRequests
@@ -348,6 +336,9 @@ AnyMessage = (
     | KillWorker
     | AttachLink
     | Pace
+    | Suspend
+    | Suspended
+    | WebConfigChanged
     | Unhealthy
     | Plugins
     | AskExecuting

@@ -17,7 +17,7 @@ from host.config.errors import ConfigErrors
 from host.config.model import PathSettings, Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
-from host.wire.control_messages import Examination, ExecutingRow, PluginRow
+from host.wire.message_rows import Examination, ExecutingRow, PluginRow
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
 from host.worker.examination import examine

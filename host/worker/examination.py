@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from host.api import Request
-from host.wire.control_messages import Examination
+from host.wire.message_rows import Examination
 from host.worker.calling import CallUnderWay
 from host.worker.exchange import Exchange
 from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX

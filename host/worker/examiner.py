@@ -14,7 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from host.wire.control_messages import Examination, WorkerExamined, encode_message
+from host.wire.control_messages import WorkerExamined, encode_message
+from host.wire.message_rows import Examination
 
 EXAMINATION_SIGNAL: Final = signal.SIGRTMAX - 3
 """Nobody else's: plugins and their libraries use the named signals."""

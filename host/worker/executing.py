@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from host.api import Request
-from host.wire.control_messages import ExecutingRow
+from host.wire.message_rows import ExecutingRow
 from host.worker.calling import BODY, CallUnderWay
 from host.worker.exchange import Exchange
 

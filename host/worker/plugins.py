@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from host.api import FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
-from host.wire.control_messages import PluginRow
+from host.wire.message_rows import PluginRow
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, new_plugin_manager, register
 from host.worker.hooks import unregister as take_out
 from host.worker.plugin_loader import (

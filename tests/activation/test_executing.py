@@ -8,7 +8,8 @@ import pytest
 
 from host.activation.worker_record import WorkerRecord
 from host.processes.control_channel import ControlChannel, channel_pair
-from host.wire.control_messages import AskExecuting, Executing, ExecutingRow
+from host.wire.control_messages import AskExecuting, Executing
+from host.wire.message_rows import ExecutingRow
 
 ROW = ExecutingRow(link_number=3, request_id="a-1", pipeline_state="BeginRequest", current_module="m")
 

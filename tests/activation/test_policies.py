@@ -9,10 +9,12 @@ import pytest
 from host.activation.health import is_ping_due, is_unresponsive
 from host.activation.idle import is_idle
 from host.activation.rapid_fail import failures_in_window, must_disable
-from host.activation.recycling import recycle_reason
+from host.activation.recycling import RecycleReason, age_reason, is_logged, recycle_reason, schedule_reason
 from host.activation.worker_facts import WorkerFacts
 from host.config.model import Pool
+from host.logs.events import EVENTS
 
+NOT_A_REASON = ("recycle-apart", "recycle-failed")  # how a recycle went
 FRESH = WorkerFacts(now=1000.0, started_at=1000.0)
 POOL = Pool(name="Shop")
 
@@ -20,7 +22,7 @@ POOL = Pool(name="Shop")
 def test_a_fresh_worker_of_a_default_pool_goes_on() -> None:
     """Nothing is due at the start."""
     assert recycle_reason(FRESH, POOL) is None
-    assert not is_idle(FRESH, POOL)
+    assert not is_idle(FRESH, POOL.idle_timeout_seconds)
     assert not is_unresponsive(FRESH, POOL)
 
 
@@ -67,10 +69,11 @@ def test_limits_of_zero_are_off() -> None:
 
 def test_idle_counts_only_without_requests_in_hand_and_never_at_zero() -> None:
     """Twenty minutes by default."""
-    assert not is_idle(replace(FRESH, idle_seconds=1199.0), POOL)
-    assert is_idle(replace(FRESH, idle_seconds=1200.0), POOL)
-    assert not is_idle(replace(FRESH, idle_seconds=1200.0, requests_in_hand=1), POOL)
-    assert not is_idle(replace(FRESH, idle_seconds=1e9), replace(POOL, idle_timeout_seconds=0))
+    assert POOL.idle_timeout_seconds == 1200
+    assert not is_idle(replace(FRESH, idle_seconds=1199.0), 1200)
+    assert is_idle(replace(FRESH, idle_seconds=1200.0), 1200)
+    assert not is_idle(replace(FRESH, idle_seconds=1200.0, requests_in_hand=1), 1200)
+    assert not is_idle(replace(FRESH, idle_seconds=1e9), 0)
 
 
 def test_a_ping_is_due_every_interval_and_never_while_one_waits() -> None:
@@ -98,3 +101,47 @@ def test_five_failures_inside_five_minutes_disable_a_pool() -> None:
     assert not must_disable([0.0, 1.0, 2.0, 3.0, 301.0], 301.0, POOL)
     assert failures_in_window([0.0, 1.0, 301.0], 301.0, POOL) == (301.0,)
     assert not must_disable([4.0] * 100, 4.0, replace(POOL, rapid_fail_protection=False))
+
+
+def test_every_reason_is_logged_by_default_and_none_with_an_empty_list() -> None:
+    """recycling/@logEventOnRecycle."""
+    ids = [event_id for event_id in EVENTS if event_id.startswith("recycle-") and event_id not in NOT_A_REASON]
+    assert len(ids) == 9
+    for event_id in ids:
+        assert is_logged(RecycleReason(event_id, ""), POOL)
+        assert not is_logged(RecycleReason(event_id, ""), replace(POOL, log_event_on_recycle=()))
+
+
+@pytest.mark.parametrize(
+    ("flag", "event_ids"),
+    [
+        ("Time", {"recycle-time"}),
+        ("Requests", {"recycle-requests"}),
+        ("Schedule", {"recycle-schedule"}),
+        ("Memory", {"recycle-memory"}),
+        ("PrivateMemory", {"recycle-private-memory"}),
+        ("IsapiUnhealthy", {"recycle-unhealthy"}),
+        ("OnDemand", {"recycle-on-demand"}),
+        ("ConfigChange", {"recycle-config-change", "recycle-plugin-change"}),
+    ],
+)
+def test_each_flag_lets_its_own_events_through(flag: str, event_ids: set[str]) -> None:
+    """A changed plugin counts as a changed configuration."""
+    pool = replace(POOL, log_event_on_recycle=(flag,))
+    ids = [event_id for event_id in EVENTS if event_id.startswith("recycle-") and event_id not in NOT_A_REASON]
+    assert {event_id for event_id in ids if is_logged(RecycleReason(event_id, ""), pool)} == event_ids
+
+
+def test_a_suspended_worker_grows_old_and_reaches_no_other_limit() -> None:
+    """Its age counts from its start."""
+    pool = replace(POOL, periodic_restart_seconds=60, periodic_restart_requests=1)
+    assert age_reason(replace(FRESH, now=1059.0, requests_served=5), pool) is None
+    reason = age_reason(replace(FRESH, now=1060.0), pool)
+    assert reason is not None
+    assert reason.event_id == "recycle-time"
+
+
+def test_the_reason_of_the_schedule_says_which_time_it_was() -> None:
+    """As it is written in the file."""
+    assert schedule_reason("03:00").event_id == "recycle-schedule"
+    assert "03:00" in schedule_reason("03:00").text

@@ -78,6 +78,7 @@ def test_an_orderly_end_is_no_failure(event: WorkerEvent) -> None:
         (WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED),
         (WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED_TO_ORPHAN),
         (WorkerState.UNRESPONSIVE, WorkerEvent.EXITED),
+        (WorkerState.SUSPENDED, WorkerEvent.EXITED),
     ],
 )
 def test_what_rapid_fail_protection_counts(state: WorkerState, event: WorkerEvent) -> None:
@@ -104,3 +105,19 @@ def test_an_orphan_is_never_killed_by_its_table() -> None:
     """It belongs to a debugger, until the service ends."""
     commands = [each for (state, _), (_, found) in WORKER.items() if state is WorkerState.ORPHANED for each in found]
     assert commands == [WorkerCommand.REPORT_END]
+
+
+def test_a_worker_is_stopped_only_after_the_front_has_let_go_of_it_and_it_has_said_so() -> None:
+    """Nothing can be on its way to a process that is stopped."""
+    cells = [cell for cell, (_, commands) in WORKER.items() if WorkerCommand.STOP in commands]
+    assert cells == [(WorkerState.SUSPENDING, WorkerEvent.RELEASED)]
+    asked = [cell for cell, (_, commands) in WORKER.items() if WorkerCommand.RELEASE in commands]
+    assert asked == [(WorkerState.SUSPENDING, WorkerEvent.PAUSED)]
+
+
+@pytest.mark.parametrize("event", list(WorkerEvent))
+def test_a_stopped_process_is_continued_before_anything_is_asked_of_it(event: WorkerEvent) -> None:
+    """Every way out of Suspended begins with SIGCONT, but its death."""
+    following, commands = WORKER[WorkerState.SUSPENDED, event]
+    if following not in (WorkerState.SUSPENDED, WorkerState.GONE):
+        assert commands[0] is WorkerCommand.CONTINUE

@@ -93,6 +93,7 @@ PURE_FILES = (
     "reconcile",
     "site_transitions",
     "site_states",
+    *("garden", "headroom", "rotation", "schedule"),
 )
 
 

@@ -116,7 +116,7 @@ def test_the_isolation_switch_is_told(server: Server) -> None:
 
 def test_limits_of_the_listener_are_a_change_of_the_server(server: Server) -> None:
     """No pool is touched."""
-    limits = '<webLimits connectionTimeout="00:00:09" /><isolation />'
+    limits = '<webLimits demandStartThreshold="10" dynamicIdleThreshold="90" /><isolation />'
     found = edited(server, "<sites>", f"{limits}<sites>")
     assert found == Difference(server_changed=True)
 

@@ -234,3 +234,98 @@ def test_invented_urls_do_not_fill_the_memory(server: Server, read: Reader) -> N
     assert len(directories._paths) <= 8192
     assert len(directories._folders) < 10
     assert read.browses("/images/a")
+
+
+class Told:
+    """Which changes of web.config files were told, each time a list."""
+
+    def __init__(self, read: Reader) -> None:
+        self.files: list[list[str]] = []
+        self.root = read.server.root
+        read.configuration.report_changes_to(self._take_in)
+
+    def _take_in(self, files: list[str]) -> None:
+        self.files.append([os.path.relpath(file, self.root) for file in files])
+
+    def take(self) -> list[list[str]]:
+        told, self.files = self.files, []
+        return told
+
+
+def test_a_changed_web_config_is_told_once_at_any_folder(server: Server, read: Reader) -> None:
+    """Made, changed, removed; and not when it is looked at for the first time."""
+    server.web_config("www/images", BROWSE)
+    told = Told(read)
+    read("/images/a.png")
+    read.later()("/images/a.png")
+    assert told.take() == []
+    server.web_config("www/images", NO_BROWSE)
+    assert not read.later().browses("/images/a.png")
+    read.later()("/images/b.png")
+    assert told.take() == [["www/images/web.config"]]
+    server.web_config("www", BROWSE)
+    read.later()("/other.png")
+    assert told.take() == [["www/web.config"]]
+    os.remove(server.root / "www/images/web.config")
+    read.later()("/images/a.png")
+    assert told.take() == [["www/images/web.config"]]
+
+
+def test_a_file_that_says_the_same_has_not_changed(server: Server, read: Reader) -> None:
+    """Saved again, or with other blanks and a comment."""
+    server.web_config("www", BROWSE)
+    told = Told(read)
+    read("/")
+    os.utime(server.root / "www/web.config", (1, 1))
+    read.later()("/")
+    server.web_config("www", f"<!-- a note -->\n\n   {BROWSE}")
+    read.later()("/")
+    assert told.take() == []
+
+
+def test_a_broken_web_config_is_not_told_until_it_is_repaired(server: Server, read: Reader) -> None:
+    """Repaired to what it said before it is no change at all."""
+    server.web_config("www", BROWSE)
+    told = Told(read)
+    read("/")
+    server.web_config("www", "<directoryBrowze />")
+    assert read.later().browses("/")
+    server.web_config("www", BROWSE)
+    read.later()("/")
+    assert told.take() == []
+    server.web_config("www", "<directoryBrowze />")
+    read.later()("/")
+    server.web_config("www", NO_BROWSE)
+    assert not read.later().browses("/")
+    assert told.take() == [["www/web.config"]]
+
+
+def test_a_change_that_breaks_another_path_is_not_told(server: Server, read: Reader) -> None:
+    """Whoever starts anew would have no good settings for that path; here they stay in force."""
+    server.web_config("www", NO_BROWSE)
+    server.web_config("www/images", BROWSE)
+    told = Told(read)
+    assert read.browses("/images/a.png")
+    read("/")
+    locked = '<directoryBrowse enabled="true" lockAttributes="enabled" />'
+    server.web_config("www", locked)
+    read.later()("/")
+    assert told.take() == []
+    assert read.browses("/images/a.png")
+    server.web_config("www/images", "")
+    read.later()("/images/a.png")
+    assert [sorted(files) for files in told.take()] == [["www/images/web.config", "www/web.config"]]
+
+
+def test_a_change_beside_a_broken_file_waits_for_it(server: Server, read: Reader) -> None:
+    """The broken one's last good settings would be lost."""
+    server.web_config("www/images", BROWSE)
+    told = Told(read)
+    read("/images/a.png")
+    server.web_config("www/images", "<directoryBrowze />")
+    server.web_config("www", BROWSE)
+    read.later()("/images/a.png")
+    assert told.take() == []
+    server.web_config("www/images", BROWSE)
+    read.later()("/images/a.png")
+    assert told.take() == [["www/web.config"]]

@@ -22,10 +22,14 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         pools="""
         <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
              enableConfigurationOverride="false">
-          <processModel idleTimeout="00:01:00" maxProcesses="2" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
+          <processModel idleTimeout="00:01:00" idleTimeoutAction="Suspend" logEventOnProcessModel="None"
+             maxProcesses="0" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
              startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
-          <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true">
-            <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10" />
+          <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true"
+             logEventOnRecycle="Schedule, Memory">
+            <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10">
+              <schedule><add value="23:59:00" /><clear /><add value="13:30:00" /><add value="00:00:00" /></schedule>
+            </periodicRestart>
           </recycling>
           <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
              rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
@@ -42,8 +46,10 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         managed_pipeline_mode="Classic",
         enable_configuration_override=False,
         idle_timeout_seconds=60,
-        max_processes=2,
         request_time_limit_seconds=2,
+        idle_timeout_action="Suspend",
+        log_event_on_process_model=(),
+        max_processes=0,
         shutdown_time_limit_seconds=3,
         startup_time_limit_seconds=4,
         pinging_enabled=False,
@@ -55,6 +61,8 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         periodic_restart_requests=8,
         periodic_restart_memory_kilobytes=9,
         periodic_restart_private_memory_kilobytes=10,
+        periodic_restart_schedule=(0, 48600),
+        log_event_on_recycle=("Schedule", "Memory"),
         load_balancer_capabilities="TcpLevel",
         rapid_fail_protection=False,
         rapid_fail_interval_seconds=660,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from host.wire.codec import encode, encode_number
-from host.wire.control_messages import Demand, Event, WorkerGone
+from host.wire.control_messages import Demand, Event, WorkerGone, WorkerPaused
 from host.wire.frames import Kind, RequestFlag
 from tests.listener.running_listener import RunningListener
 
@@ -421,3 +421,70 @@ def test_an_aborted_request_may_go_on_talking(front: RunningListener) -> None:
     other.get()
     worker.answer(worker.request()[0])
     assert other.read_response()[0] == 200
+
+
+def test_a_demand_says_how_many_workers_have_granted_credit(front: RunningListener) -> None:
+    """One that is attached and has said nothing yet is not known to be out of credit."""
+    worker = front.worker("A#1", credit=0)
+    client = front.client()
+    client.get()
+    assert front.message(Demand).workers == 0
+    worker.send(encode_number(Kind.CREDIT, 0, 1))
+    number, _ = worker.request()
+    second = front.client()
+    second.get()
+    front.pass_seconds(1)
+    assert front.message(Demand).workers == 1
+    worker.answer(number)
+    worker.answer(worker.request()[0])
+    assert [one.read_response()[0] for one in (client, second)] == [200, 200]
+
+
+def test_a_paused_worker_gets_nothing_until_it_is_resumed(front: RunningListener) -> None:
+    """Its link and its credit stay; what waits meanwhile is demanded, and goes to it at once afterwards."""
+    worker = front.worker("A#1")
+    front.run(lambda: front.listener.pause_worker("A#1", 7))
+    answer = front.message(WorkerPaused)
+    assert (answer.worker, answer.number, answer.is_paused) == ("A#1", 7, True)
+    client = front.client()
+    client.get("/later")
+    assert front.message(Demand).workers == 0
+    assert worker.has_nothing_to_do()
+    front.run(lambda: front.listener.resume_worker("A#1"))
+    number, request = worker.request()
+    assert request.target == b"/later"
+    worker.answer(number)
+    assert client.read_response()[0] == 200
+    front.run(lambda: front.listener.resume_worker("A#1"))  # once more is no problem
+    front.run(lambda: front.listener.resume_worker("unknown"))
+
+
+def test_a_worker_with_a_request_is_not_paused(front: RunningListener) -> None:
+    """The service may know it as idle while a request is on its way to it."""
+    worker = front.worker("A#1")
+    client = front.client()
+    client.get()
+    number, _ = worker.request()
+    front.run(lambda: front.listener.pause_worker("A#1", 1))
+    assert front.message(WorkerPaused).is_paused is False
+    worker.answer(number)
+    assert client.read_response()[0] == 200
+    client.get("/next")
+    worker.answer(worker.request()[0])
+    assert client.read_response()[0] == 200
+
+
+def test_a_paused_worker_can_be_detached(front: RunningListener) -> None:
+    """It is told to drain, and a resume comes too late."""
+    worker = front.worker("A#1")
+    front.run(lambda: front.listener.pause_worker("A#1", 1))
+    front.message(WorkerPaused)
+    front.run(lambda: front.listener.detach_worker("A#1"))
+    worker.take(Kind.DRAIN)
+    front.run(lambda: front.listener.resume_worker("A#1"))
+    front.run(lambda: front.listener.pause_worker("A#1", 2))
+    assert front.message(WorkerPaused).is_paused is False
+    client = front.client()
+    client.get()
+    assert front.message(Demand).workers == 0
+    assert worker.has_nothing_to_do()

@@ -13,12 +13,12 @@ from host.wire.control_messages import (
     Event,
     Message,
     Pong,
-    RequestRow,
     Requests,
     decode_message,
     encode_message,
 )
 from host.wire.errors import WireError
+from host.wire.message_rows import RequestRow
 
 ROW = RequestRow(
     request_id="1-2",

@@ -7,7 +7,8 @@ import os
 import socket
 import threading
 
-from host.wire.control_messages import Examination, WorkerExamined, decode_message
+from host.wire.control_messages import WorkerExamined, decode_message
+from host.wire.message_rows import Examination
 from host.worker.engine import Engine
 from host.worker.examiner import QUESTION, Examiner
 from tests.worker.front import CLOSERS, run, until

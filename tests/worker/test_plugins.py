@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.wire.control_messages import PluginRow
+from host.wire.message_rows import PluginRow
 from host.worker.engine import Engine
 from tests.worker.front import run
 from tests.worker.site import Site, attach

@@ -1,0 +1,65 @@
+"""What control messages carry in lists or inside: rows about requests and plugins, the report of an examination."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One request under way, in IIS's words. Times in milliseconds."""
+
+    request_id: str
+    connection_id: int
+    verb: str
+    url: str
+    site_id: int
+    host_name: str
+    client_ip_address: str
+    local_port: int
+    time_elapsed: int
+    pipeline_state: str
+    worker: str
+    queue: str
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker that does not answer is doing. Texts are empty where nothing is known.
+
+    `summary` is one sentence for people, `stacks` what every thread is in. `verb`, `url`, `request_id`, `plugin` and
+    `place` (`file:line`) are of the request that is to blame; `culprits` are the numbers, on the worker's link, of all
+    requests that hold it.
+    """
+
+    summary: str
+    stacks: str = ""
+    request_id: str = ""
+    verb: str = ""
+    url: str = ""
+    plugin: str = ""
+    place: str = ""
+    culprits: list[int] = []
+
+
+class PluginRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one plugin in this worker."""
+
+    name: str
+    family: str
+    path: str
+    state: str  # loaded | failed | not listed
+    detail: str = ""
+
+
+class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is doing for one request, in IIS's words. Times in milliseconds.
+
+    `link_number` is the request's number on the worker's link: what stands behind the dash in RequestRow.request_id;
+    `request_id` is what log, error page and UNIQUE_ID call it. `current_module` is empty while no plugin is at work.
+    """
+
+    link_number: int
+    request_id: str
+    pipeline_state: str
+    current_module: str = ""
+    time_in_module: int = 0
+    time_in_state: int = 0
