@@ -68,6 +68,7 @@ class Application:
     pool_name: str
     isolation: ApplicationIsolation = ApplicationIsolation.MEDIUM
     virtual_directories: tuple[VirtualDirectory, ...] = ()
+    preload_enabled: bool = False
 
     @property
     def key(self) -> str:
@@ -284,6 +285,14 @@ class RequestFiltering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationInitialization:
+    """`applicationInitialization`; pages are (URL path, host name or empty)."""
+
+    do_app_init_after_restart: bool = False
+    pages: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathSettings:
     """Everything system.webServer says about one URL path, inheritance and web.config files applied."""
 
@@ -305,6 +314,7 @@ class PathSettings:
     filters: tuple[Filter, ...] = ()  # server-wide ones first, then the site's
     modules: tuple[Module, ...] = ()
     app_concurrent_request_limit: int = 5000
+    application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

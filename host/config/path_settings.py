@@ -9,6 +9,7 @@ from typing import Final
 from host.config.confinement import ProgramLimits
 from host.config.inheritance import Effective
 from host.config.model import (
+    ApplicationInitialization,
     Cgi,
     CustomError,
     Filter,
@@ -112,7 +113,17 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
             for entry in section("modules").entries
             if is_loadable_module(entry.effective.text("name"), entry.effective.text("type"))
         ),
+        application_initialization=_application_initialization(section("applicationInitialization")),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
+    )
+
+
+def _application_initialization(section: Effective) -> ApplicationInitialization:
+    return ApplicationInitialization(
+        do_app_init_after_restart=section.flag("doAppInitAfterRestart"),
+        pages=tuple(
+            (entry.effective.text("initializationPage"), entry.effective.text("hostName")) for entry in section.entries
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from host.config.schema_types import (
     Expansion,
     Kind,
     Rule,
+    Scope,
     Section,
     Support,
     boolean,
@@ -220,6 +221,38 @@ HTTP_PROTOCOL: Final = Section(
                     remove="remove",
                     clear="clear",
                     entry=Element(name="add", meaning="one field", attributes=NAME_VALUE),
+                ),
+            ),
+        ),
+    ),
+)
+
+APPLICATION_INITIALIZATION: Final = Section(
+    path="system.webServer/applicationInitialization",
+    scope=Scope.MACHINE_TO_APPLICATION,
+    element=Element(
+        name="applicationInitialization",
+        meaning="pages that make an application ready before clients ask",
+        attributes=(
+            boolean("doAppInitAfterRestart", False, "a new worker requests the pages before it takes requests"),
+            string("remapManagedRequestsTo", "page for those who come too early", support=_UNSUPPORTED),
+            boolean("skipManagedModules", False, "leave modules of .NET out meanwhile", support=_UNSUPPORTED),
+        ),
+        collection=Collection(
+            remove="remove",
+            clear="clear",
+            entry=Element(
+                name="add",
+                meaning="one page",
+                attributes=(
+                    string(
+                        "initializationPage",
+                        "URL path of the site, or without a slash in front of the application; percent-encoded",
+                        required=True,
+                        key=True,
+                        rule=Rule.NON_EMPTY,
+                    ),
+                    string("hostName", "host name of the request; empty: the site's first binding's, or localhost"),
                 ),
             ),
         ),

@@ -184,8 +184,7 @@ APPLICATION: Final = Element(
         boolean(
             "preloadEnabled",
             False,
-            "load with the pool's worker, not with the first request (isapy always does)",
-            support=_WITHOUT_MEANING,
+            "a new worker requests the application's initialization pages, or its root, before it takes requests",
         ),
         boolean("serviceAutoStartEnabled", False, "run an auto-start provider", support=_UNSUPPORTED),
         string("serviceAutoStartProvider", "its name", support=_UNSUPPORTED),

@@ -158,6 +158,7 @@ class _SiteBuilder:
             path=application.text("path"),
             pool_name=self._pool_names.get(pool_name.lower(), pool_name),
             isolation=ApplicationIsolation(application.text("isolation")),
+            preload_enabled=application.flag("preloadEnabled"),
             virtual_directories=tuple(sorted(folders, key=lambda folder: -len(folder.path))),
         )
 

@@ -112,6 +112,8 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
         variables.update({b"REMOTE_USER": user, b"AUTH_USER": user, b"LOGON_USER": user})
     if request.auth_type:
         variables[b"AUTH_TYPE"] = request.auth_type.encode()
+    if request.context.get("warm_up"):  # no client has asked: isapy wants the application to be ready
+        variables[b"WARMUP_REQUEST"] = b"1"
     for name, value in request.redirect_variables.items():
         key = name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"
         variables[key.encode()] = _path(value)

@@ -126,6 +126,7 @@ class WorkerProcess:
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         self._channel.send(Plugins(rows=self._engine.plugin_rows()))
+        await self._engine.warm_up()
         settle_memory()
         self._channel.send(Ready())
         await self._end.wait()

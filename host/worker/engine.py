@@ -35,12 +35,14 @@ from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
 from host.worker.thread_pool import ThreadPool
 from host.worker.time_limits import RequestTimeLimit
+from host.worker.warm_up import WarmUp
 
 DEFAULT_CAPACITY: Final = 256
 """Requests a worker takes at a time. Most of them wait for a client or a program; threads are bounded by THREADS."""
 
 THREADS: Final = 64
 _CLOSE_SECONDS: Final = 2.0
+_WARM_UP_SHARE: Final = 0.8  # of startupTimeLimit: what is not warm then starts cold, instead of not at all
 
 
 class Engine:
@@ -106,6 +108,8 @@ class Engine:
             report_event=report_event,
             report_unhealthy=report_unhealthy,
         )
+        self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
+        self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, report_event)
         self._threads.relieved = self._channel.release_credit
         self._pacer: Pacer | None = None
         self._session_tasks: set[asyncio.Task[None]] = set()
@@ -139,6 +143,10 @@ class Engine:
             await self._refresh_plan(served)
         self._time_limit.start()
 
+    async def warm_up(self) -> None:
+        """Request the pages that are to be requested before the first client's request. Raises nothing."""
+        await self._warm_up.run(self._start_seconds)
+
     def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
         """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
         self._channel.attach(link, side, request_prefix)
@@ -167,6 +175,7 @@ class Engine:
         """End in order: links, tasks, then `unload` of every plugin, last one first. Safe after a failed start."""
         tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
         self._time_limit.close()
+        self._warm_up.close()
         self._channel.close()
         if self._pacer is not None:
             self._pacer.close()
@@ -227,6 +236,8 @@ class Engine:
     async def _refresh_plan(self, served: ServedApplication) -> None:
         """Compile the plans anew if the settings of the application's root are others than before."""
         served.plan_checked_at = self._loop.time()
+        if served.awaits_first_request:
+            self._warm_up.begin(served, self._start_seconds)
         if not self._runs_filters:
             served.plan_checked_at = float("inf")
             return

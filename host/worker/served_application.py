@@ -11,6 +11,7 @@ class ServedApplication:
     """One of the worker's applications. The plans follow the settings of its root; `Engine` keeps them current."""
 
     __slots__ = (
+        "awaits_first_request",
         "forward_slot",
         "in_hand",
         "info",
@@ -35,6 +36,7 @@ class ServedApplication:
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
         self.is_classic = pool.managed_pipeline_mode == "Classic"
+        self.awaits_first_request = False  # its initializationPages are requested with its first request
         self.in_hand = 0
         self.request_limit = 4294967295  # serverRuntime/@appConcurrentRequestLimit
         self.plan: Plan = EMPTY_PLAN

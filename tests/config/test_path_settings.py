@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from host.config.model import (
+    ApplicationInitialization,
     CustomError,
     Filter,
     Handler,
@@ -134,6 +135,9 @@ def test_every_field_of_the_smaller_sections_arrives(server: Server) -> None:
         """<system.webServer>
   <cgi timeout="00:00:01" passAuthorization="true" />
   <serverRuntime appConcurrentRequestLimit="2" />
+  <applicationInitialization doAppInitAfterRestart="true">
+    <add initializationPage="/warm.py?a=1" hostName="www.example.org" /><add initializationPage="list" />
+  </applicationInitialization>
   <staticContent followSymbolicLinksOutsideRoot="true">
     <clientCache cacheControlCustom="public" httpExpires="Thu, 01 Jan 2032 00:00:00 GMT" setEtag="false" />
   </staticContent>
@@ -155,6 +159,9 @@ def test_every_field_of_the_smaller_sections_arrives(server: Server) -> None:
     cgi, static, filtering = settings.cgi, settings.static_content, settings.request_filtering
     assert (cgi.timeout_seconds, cgi.pass_authorization) == (1, True)
     assert settings.app_concurrent_request_limit == 2
+    assert settings.application_initialization == ApplicationInitialization(
+        do_app_init_after_restart=True, pages=(("/warm.py?a=1", "www.example.org"), ("list", ""))
+    )
     assert (static.follow_symbolic_links_outside_root, static.cache_control_custom) == (True, "public")
     assert (static.http_expires, static.set_etag) == ("Thu, 01 Jan 2032 00:00:00 GMT", False)
     assert settings.filters == (Filter(name="trace", enabled=False, enable_cache=True, pre_condition="integratedMode"),)

@@ -120,7 +120,7 @@ def test_defaults_of_sites_applications_and_virtual_directories(server: Server) 
         <applicationPools><add name="One" /><add name="Two" /></applicationPools>
         <sites>
           <site name="S" id="7">
-            <application path="/" isolation="High">
+            <application path="/" isolation="High" preloadEnabled="true">
               <virtualDirectory path="/" />
               <virtualDirectory path="/own" allowSubDirConfig="true" physicalPath="../media" />
               <virtualDirectoryDefaults physicalPath="../www" />
@@ -143,6 +143,7 @@ def test_defaults_of_sites_applications_and_virtual_directories(server: Server) 
     two, root = site.applications
     assert (two.path, two.pool_name, two.isolation) == ("/two", "Two", ApplicationIsolation.LOW)
     assert (root.pool_name, root.isolation) == ("One", ApplicationIsolation.HIGH)
+    assert (root.preload_enabled, two.preload_enabled) == (True, False)
     assert [(f.path, f.physical_path, f.allow_sub_dir_config) for f in root.virtual_directories] == [
         ("/own", f"{server.root}/media", True),
         ("/", f"{server.root}/www", False),

@@ -208,3 +208,11 @@ def test_only_a_few_variables_of_the_server_are_inherited() -> None:
     server = {b"SECRET": b"x", b"TZ": b"UTC", b"PATH": b"/opt/bin", b"PYTHONPATH": b"/x", b"LANG": b""}
     assert inherited_variables(server) == {b"TZ": b"UTC", b"PATH": b"/opt/bin"}
     assert inherited_variables({}) == {b"PATH": DEFAULT_PATH}
+
+
+def test_a_warm_up_request_says_so() -> None:
+    """WARMUP_REQUEST, as IIS tells its modules; no client can set it."""
+    request = sample_request([("Warmup-Request", "1")])
+    assert b"WARMUP_REQUEST" not in meta_variables(request, content_length=None)
+    request.context["warm_up"] = True
+    assert meta_variables(request, content_length=None)[b"WARMUP_REQUEST"] == b"1"

@@ -1,0 +1,64 @@
+"""Warm-up on a running service: before the first client, and before a replacement takes over."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from host.admin.commands import Done, RecyclePool
+from tests.running_service import WAIT_SECONDS, running
+from tests.sample_site import write_program, write_site
+
+PAGES = """<applicationInitialization doAppInitAfterRestart="true">
+  <add initializationPage="/cgi-bin/warm.cgi" /></applicationInitialization>"""
+WARM_CGI = """#!/bin/sh
+read word < '{gate}'
+echo "$word $WARMUP_REQUEST $HTTP_USER_AGENT" >> '{seen}'
+printf 'Content-Type: text/plain\\n\\nwarm\\n'
+"""
+
+
+def test_clients_meet_warm_workers_only(tmp_path: Path) -> None:
+    """AlwaysRunning: warm without any request. A recycle: the old worker serves on until the new one is warm."""
+    config = write_site(tmp_path, web_server_extra=PAGES)
+    config.write_text(
+        config.read_text().replace('name="DefaultAppPool"', 'name="DefaultAppPool" startMode="AlwaysRunning"')
+    )
+    gate, seen = tmp_path / "gate", tmp_path / "seen"
+    os.mkfifo(gate)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "warm.cgi", WARM_CGI.format(gate=gate, seen=seen))
+    with running(tmp_path, config) as service:
+        gate.write_text("first\n")  # returns when the program reads
+        service.wait_for_event("warm-up-page", "/cgi-bin/warm.cgi answered 200", "worker=DefaultAppPool#1")
+        assert seen.read_text() == "first 1 IIS Application Initialization Warmup\n"
+        old = json.loads(service.get("/a.where").body)["pid"]
+        done = threading.Event()
+
+        def recycle() -> None:
+            assert isinstance(service.ask(RecyclePool(name="DefaultAppPool")), Done)
+            done.set()
+
+        thread = threading.Thread(target=recycle)
+        thread.start()
+        with gate.open("w") as opened:  # the new worker's program runs, and waits for a word
+            assert [json.loads(service.get("/a.where").body)["pid"] for _ in range(3)] == [old] * 3
+            opened.write("second\n")
+        assert done.wait(WAIT_SECONDS)
+        thread.join()
+        assert json.loads(service.get("/a.where").body)["pid"] != old
+        assert seen.read_text().splitlines()[1].startswith("second 1 ")
+
+
+@pytest.mark.parametrize("isolation", ["Low", "High"])
+def test_warm_up_in_iis5_isolation(tmp_path: Path, isolation: str) -> None:
+    """inetinfo warms up Low applications before it accepts, a dllhost its own before its first request."""
+    page = '<applicationInitialization doAppInitAfterRestart="true"><add initializationPage="/warm.where" />'
+    extra = f"{page}</applicationInitialization>"
+    config = write_site(tmp_path, mode="IIS5", root_isolation=isolation, web_server_extra=extra)
+    with running(tmp_path, config) as service:
+        assert service.get("/a.where").status == 200
+        service.wait_for_event("warm-up-page", "/warm.where answered 200")
