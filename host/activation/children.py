@@ -11,6 +11,8 @@ from datetime import datetime
 from signal import Signals
 from typing import Protocol
 
+from host.activation.headroom import MemoryFacts
+from host.activation.memory import memory_facts
 from host.isolation.placement import Slot
 from host.wire.control_messages import AnyMessage
 
@@ -68,13 +70,15 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone."""
+    """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
+    `memory_facts(pid)` what an overlapped recycle of that worker would need and find."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
     report: EventReporter
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], datetime] = datetime.now
+    memory_facts: Callable[[int], MemoryFacts] = memory_facts
 
 
 def describe_exit(status: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from host.activation.children import Surroundings
 from host.activation.headroom import shortage
-from host.activation.memory import memory_facts
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.pool_workers import PoolWorkers
 from host.activation.recycling import RecycleReason, is_logged
@@ -91,7 +90,7 @@ class PoolRotation:
         self._workers.step(worker, WorkerEvent.DRAIN)
 
     def _has_room_beside(self, worker: WorkerRecord) -> bool:
-        short = shortage(memory_facts(worker.pid))
+        short = shortage(self._around.memory_facts(worker.pid))
         if short:
             text = f"{worker.name} is recycled without overlap, requests wait meanwhile: {short}"
             report_worker(self._around.report, "recycle-apart", worker, self._workers.pool, text)

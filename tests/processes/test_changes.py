@@ -146,6 +146,9 @@ def test_a_web_config_takes_effect_and_a_broken_one_keeps_the_last_good(tmp_path
         document = '<defaultDocument><files><add value="start.htm" /></files></defaultDocument>'
         web_config.write_text(f"<configuration><system.webServer>{document}</system.webServer></configuration>")
         assert wait_until(lambda: service.get("/folder/").text == "started here\n", tmp_path, "web.config")
+        if mode == "workerprocess":  # the pool is recycled, too: what follows is for the new worker
+            service.wait_for_event("process-ended", "web.config changed")
+            assert service.get("/folder/").text == "started here\n"
         web_config.write_text("<configuration><system.webServer><defaultDocumint /></system.webServer></configuration>")
         service.wait_until_answered("/folder/", lambda: service.has_event("web.config", "defaultDocumint"))
         assert service.get("/folder/").text == "started here\n"
