@@ -67,6 +67,7 @@ class Relay:
         link = WorkerLink(self._loop, self, stream, side, queue=queue, worker=worker, pid=pid)
         self._links[worker] = link
         self._queue(queue).workers.append(link)
+        self._demanded.pop(queue, None)  # that demand is met: the next one is said at once
 
     def detach(self, worker: str) -> None:
         """Hand nothing more to that worker, and tell it so; what it has it finishes."""

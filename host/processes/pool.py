@@ -44,6 +44,7 @@ from host.wire.control_messages import (
 )
 from host.wire.errors import WireError
 from host.wire.frames import PROTOCOL_VERSION
+from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
@@ -70,6 +71,7 @@ class PoolParent:
         self._applications = applications
         self._configuration: ServerConfiguration | None = None
         self._selector = selectors.DefaultSelector()
+        self._plugin_code = PluginCode()
         self._spawner = Spawner(self._selector)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
@@ -119,6 +121,7 @@ class PoolParent:
                 snapshot = self._configuration.snapshot
                 self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
                 self._confine(self._configuration)
+                self._prepare_plugins()
                 gc.collect()
                 gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
                 self._channel.send(Ready())
@@ -172,9 +175,11 @@ class PoolParent:
             shutdown_seconds=self._shutdown_seconds(),
             environment={**self._confined.environment, **dict(pool.environment_variables)},
             max_concurrent_requests=pool.max_concurrent_requests,
+            plugin_code=self._plugin_code,
             may_be_debugged=pool.orphan_worker_process,
         )
         examiner = self._examinations.prepare(message.worker)
+        self._prepare_plugins()
 
         def live() -> None:
             ours.close()
@@ -192,6 +197,12 @@ class PoolParent:
         self._workers[process.pid] = (message.worker, process)
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
+
+    def _prepare_plugins(self) -> None:
+        """Have ready what the next worker needs; plugin files may have been saved since this was done last."""
+        assert self._configuration is not None
+        snapshot = self._configuration.snapshot
+        self._plugin_code.prepare([*snapshot.extension_folders, *snapshot.filter_folders])
 
     def _become_worker(self) -> None:
         """In the fork: let go of what is the parent's."""

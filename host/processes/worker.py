@@ -37,6 +37,7 @@ from host.wire.control_messages import (
 from host.wire.frames import PROTOCOL_VERSION
 from host.worker.engine import Engine
 from host.worker.examiner import Examiner
+from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
 
 
@@ -54,6 +55,7 @@ class WorkerSeat:
     shutdown_seconds: float
     environment: Mapping[str, str] = field(default_factory=dict)
     max_concurrent_requests: int = 256
+    plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
 
 
@@ -117,6 +119,7 @@ class WorkerProcess:
             runs_filters=seat.runs_filters,
             handler_slot=seat.handler_slot,
             capacity=seat.max_concurrent_requests,
+            plugin_code=seat.plugin_code,
         )
         if self._examiner is not None:
             self._examiner.start(self._engine.examine)

@@ -27,6 +27,7 @@ from host.worker.out_of_process import OutOfProcess
 from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
 from host.worker.plan import ListedFilter, compile_plan
+from host.worker.plugin_code import PluginCode
 from host.worker.plugins import FILTER, MODULE, NOT_LISTED, Plugin, Plugins, ReportEvent, WorkerFacts
 from host.worker.preconditions import holds
 from host.worker.raw_data import see_raw_data
@@ -68,6 +69,7 @@ class Engine:
         handler_slot: str,
         demand: Callable[[str], None] | None = None,
         capacity: int = DEFAULT_CAPACITY,
+        plugin_code: PluginCode | None = None,
     ) -> None:
         self._loop = loop
         self._configuration = configuration
@@ -87,7 +89,7 @@ class Engine:
             report_unhealthy=report_unhealthy,
             allows_raw_data_filters=model.allows_raw_data_filters,
         )
-        self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts)
+        self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts, plugin_code)
         pipeline = self._build_pipeline()
         self._channel = Channel(
             loop,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import pluggy
@@ -19,6 +20,8 @@ from host.api.hookspecs import PROJECT
 INLINE: Final = 0  # called on the loop
 ASYNC: Final = 1  # awaited
 THREAD: Final = 2  # run on the thread pool
+
+_MARK: Final = f"{PROJECT}_impl"
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
@@ -41,9 +44,20 @@ class Hook(NamedTuple):
     name: str
 
 
+class _PluginManager(pluggy.PluginManager):
+    """Looks closely only at what is marked: a plugin file has fifty names and a hook or two, and pluggy's look at each
+    of them would be half of what loading it takes."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """As pluggy's; nothing for a module's name that `hookimpl` has not marked."""
+        if isinstance(plugin, ModuleType) and not hasattr(vars(plugin).get(name), _MARK):
+            return None
+        return super().parse_hookimpl_opts(plugin, name)
+
+
 def new_plugin_manager() -> pluggy.PluginManager:
     """pluggy, with the specifications of every hook."""
-    manager = pluggy.PluginManager(PROJECT)
+    manager = _PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager
 

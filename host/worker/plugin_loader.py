@@ -10,36 +10,22 @@ import importlib.machinery
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from types import CodeType, ModuleType
+from typing import Final
 
 from host.api import HandlerMapping
 
-ENTRY_POINT_GROUP: Final = "isapy.plugins"
 EXTENSION_PREFIX: Final = "host_extensions"
 FILTER_PREFIX: Final = "host_filters"
 _DECLARED: Final = re.compile(r"HandlerMapping\(((?:[^()]|\([^()]*\))*)\)")
 _LITERAL: Final = re.compile(r"\b(name|path|verbs)\s*=\s*(['\"])(.*?)\2")
 
 
-def find_plugin_files(folders: Sequence[str]) -> dict[str, str]:
-    """Plugin files by stem, in the order of folders and names; of two with one stem the first folder's counts.
-
-    Files whose names begin with `_` or `.` are no plugins. A folder that does not exist holds none.
-    """
-    found: dict[str, str] = {}
-    for folder in folders:
-        for path in sorted(Path(folder).glob("*.py")):
-            if not path.name.startswith(("_", ".")) and path.is_file():
-                found.setdefault(path.stem, str(path))
-    return found
-
-
-def load_plugin_file(path: str, prefix: str) -> ModuleType:
-    """Run the file as the module `<prefix>.<stem>`. Whatever its code raises is raised; nothing of it stays then."""
+def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> ModuleType:
+    """Run the file as the module `<prefix>.<stem>`; `code_of` compiles it. Whatever its code raises is raised; nothing
+    of it stays then."""
     if prefix not in sys.modules:
         parent = ModuleType(prefix, "Plugin files, loaded by isapy under private names.")
         parent.__path__ = []  # a package in which nothing can be found
@@ -51,7 +37,7 @@ def load_plugin_file(path: str, prefix: str) -> ModuleType:
     module.__loader__ = loader
     module.__spec__ = importlib.machinery.ModuleSpec(name, loader, origin=path)
     module.__package__ = prefix
-    code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+    code = code_of(path)
     sys.modules[name] = module  # dataclasses and pickle look there
     try:
         exec(code, module.__dict__)
@@ -59,11 +45,6 @@ def load_plugin_file(path: str, prefix: str) -> ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
-
-
-def entry_point_plugins() -> Mapping[str, Callable[[], Any]]:
-    """Plugins of installed distributions: name to the function that imports it."""
-    return {point.name: point.load for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def declared_mappings(path: str) -> list[HandlerMapping]:

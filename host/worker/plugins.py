@@ -15,14 +15,13 @@ from typing import Any, Final, Protocol
 
 from host.api import FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
 from host.wire.message_rows import PluginRow
-from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, new_plugin_manager, register
+from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
 from host.worker.hooks import unregister as take_out
+from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
     FILTER_PREFIX,
     declared_mappings,
-    entry_point_plugins,
-    find_plugin_files,
     load_plugin_file,
     traceback_text,
     where,
@@ -90,14 +89,22 @@ class WorkerFacts:
 class Plugins:
     """Finds, loads, names and unloads the plugins of a worker."""
 
-    def __init__(self, extension_folders: Sequence[str], filter_folders: Sequence[str], facts: WorkerFacts) -> None:
+    def __init__(
+        self,
+        extension_folders: Sequence[str],
+        filter_folders: Sequence[str],
+        facts: WorkerFacts,
+        code: PluginCode | None = None,
+    ) -> None:
+        """`code` is what the process has prepared."""
         self._facts = facts
-        self._manager = new_plugin_manager()
+        self._code = code or PluginCode()
+        self._manager = self._code.take_manager()
         self._files = {
             EXTENSION: find_plugin_files(extension_folders),
             FILTER: find_plugin_files(filter_folders),
         }
-        self._entry_points = entry_point_plugins()
+        self._entry_points = self._code.entry_points()
         self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
         self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
         self._load_order: list[Plugin] = []
@@ -111,7 +118,7 @@ class Plugins:
         self._settings = settings
         for name, path in self._files[EXTENSION].items():
             plugin = Plugin(name, EXTENSION, path, f"{EXTENSION_PREFIX}.{name}")
-            await self._load(plugin, path, partial(load_plugin_file, path, EXTENSION_PREFIX))
+            await self._load(plugin, path, partial(load_plugin_file, path, EXTENSION_PREFIX, self._code.code_of))
         for name, run_entry_point in self._entry_points.items():
             if name not in self._files[EXTENSION]:
                 await self._load(Plugin(name, EXTENSION, "", f"entry point {name}"), name, run_entry_point)
@@ -272,7 +279,7 @@ class Plugins:
 
     def _run_member(self, name: str, path: str) -> Any:
         if path:
-            return load_plugin_file(path, FILTER_PREFIX)
+            return load_plugin_file(path, FILTER_PREFIX, self._code.code_of)
         if name in self._entry_points:
             return self._entry_points[name]()
         raise PluginFault(f"there is no file {name}.py in the plugin folders and no installed plugin {name}")

@@ -52,6 +52,20 @@ def test_demand_is_said_when_requests_wait_and_again_each_second(front: RunningL
     assert front.messages.empty()
 
 
+def test_a_demand_that_was_met_does_not_delay_the_next(front: RunningListener) -> None:
+    """A worker came, answered and ended within the second: the next request asks for another one at once."""
+    client = front.client()
+    client.get()
+    front.message(Demand)
+    worker = front.worker()
+    worker.answer(worker.request()[0])
+    client.read_response()
+    worker.close()
+    front.message(WorkerGone)
+    client.get("/again")
+    assert front.message(Demand).waiting == 1
+
+
 def test_many_waiting_requests_are_one_demand_a_second(front: RunningListener) -> None:
     """The service is told, not flooded."""
     clients = [front.client() for _ in range(5)]

@@ -7,26 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from host.worker.plugin_code import PluginCode
 from host.worker.plugin_loader import (
     declared_mappings,
-    entry_point_plugins,
-    find_plugin_files,
     load_plugin_file,
     traceback_text,
     where,
 )
-
-
-def test_files_are_found_in_the_order_of_folders(tmp_path: Path) -> None:
-    """The first folder's file of a name counts; hidden and private files and folders are none."""
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder, names in ((one, ("b", "a", "_c", ".d")), (two, ("a", "e"))):
-        folder.mkdir()
-        for name in names:
-            (folder / f"{name}.py").write_text("")
-    (one / "folder.py").mkdir()
-    found = find_plugin_files([str(one), str(tmp_path / "missing"), str(two)])
-    assert found == {"a": str(one / "a.py"), "b": str(one / "b.py"), "e": str(two / "e.py")}
 
 
 def test_a_file_runs_under_a_private_name(tmp_path: Path) -> None:
@@ -34,12 +21,12 @@ def test_a_file_runs_under_a_private_name(tmp_path: Path) -> None:
     good, bad = tmp_path / "ssl.py", tmp_path / "bad-name.py"
     good.write_text("from dataclasses import dataclass\n@dataclass\nclass A:\n    x: 'int' = 1\nname = __name__\n")
     bad.write_text("x = 1 / 0\n")
-    module = load_plugin_file(str(good), "host_extensions")
+    module = load_plugin_file(str(good), "host_extensions", PluginCode().code_of)
     assert module.name == "host_extensions.ssl"
     assert sys.modules["host_extensions.ssl"] is module
     assert module.A().x == 1
     with pytest.raises(ZeroDivisionError) as raised:
-        load_plugin_file(str(bad), "host_extensions")
+        load_plugin_file(str(bad), "host_extensions", PluginCode().code_of)
     assert "host_extensions.bad-name" not in sys.modules
     assert where(raised.value) == f"{bad}:1"
     assert traceback_text(raised.value).splitlines()[1] == f'  File "{bad}", line 1, in <module>'
@@ -66,20 +53,6 @@ def test_the_place_of_an_error_is_the_plugins_last_line(tmp_path: Path) -> None:
     path = tmp_path / "wrong.py"
     path.write_text("\n\nx = (\n")
     with pytest.raises(SyntaxError) as raised:
-        load_plugin_file(str(path), "host_filters")
+        load_plugin_file(str(path), "host_filters", PluginCode().code_of)
     assert where(raised.value).startswith(f"{path}:")
     assert where(RuntimeError("never raised")) == ""
-
-
-def test_installed_distributions_bring_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entry point group isapy.plugins; importing happens when the plugin is loaded."""
-    info = tmp_path / "shop-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[isapy.plugins]\nshop = shop_plugin_of_a_test\n")
-    (tmp_path / "shop_plugin_of_a_test.py").write_text("loaded = True\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    plugins = entry_point_plugins()
-    assert "shop_plugin_of_a_test" not in sys.modules
-    assert plugins["shop"]().loaded is True
-    del sys.modules["shop_plugin_of_a_test"]
