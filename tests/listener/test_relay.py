@@ -60,7 +60,7 @@ def test_a_demand_that_was_met_does_not_delay_the_next(front: RunningListener) -
     worker = front.worker()
     worker.answer(worker.request()[0])
     client.read_response()
-    worker.close()
+    worker.die()
     front.message(WorkerGone)
     client.get("/again")
     assert front.message(Demand).waiting == 1
