@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -17,9 +16,11 @@ from host.activation.front_health import (
     is_front_ping_due,
     is_front_well,
 )
+from host.activation.questions import Questions
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
+    AskExecuting,
     AskRequests,
     AttachLink,
     AttachWorker,
@@ -29,6 +30,7 @@ from host.wire.control_messages import (
     Drain,
     DropWorker,
     Event,
+    Executing,
     Hello,
     Listen,
     PauseWorker,
@@ -45,10 +47,10 @@ from host.wire.control_messages import (
     WorkerGone,
     WorkerPaused,
 )
+from host.wire.message_rows import ExecutingRow
 
 _QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
 _PAUSE_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 2.0
 
 
 def _ignore(*_facts: object) -> None:
@@ -74,9 +76,9 @@ class FrontSupervisor:
         self._has_spoken = False
         self._request_prefix = ""
         self._is_retiring = False
-        self._numbers = itertools.count(1)  # of questions
-        self._questions: dict[int, asyncio.Future[Requests]] = {}
-        self._changes: dict[int, asyncio.Future[None]] = {}
+        self._questions: Questions[Requests] = Questions()
+        self._executing: Questions[list[ExecutingRow]] = Questions()
+        self._changes: Questions[None] = Questions()
         self._kill_timer: asyncio.TimerHandle | None = None
         self._start_timer: asyncio.TimerHandle | None = None
         self._pings = 0
@@ -145,19 +147,16 @@ class FrontSupervisor:
             sockets = {}
         for endpoint in self._sockets.keys() - sockets.keys():
             self._say(Unlisten(endpoint=endpoint))
-        number = next(self._numbers)
-        answer: asyncio.Future[None] = self._around.loop.create_future()
-        self._changes[number] = answer
-        is_heard = self._say(SetSites(number=number, started=started))
-        for endpoint, listening in sockets.items():
-            if endpoint not in self._sockets:
-                self._say(Listen(endpoint=endpoint), listening.fileno())
+        new = {endpoint: listening for endpoint, listening in sockets.items() if endpoint not in self._sockets}
         self._sockets = dict(sockets)
-        try:
-            if is_heard:  # otherwise the next front hears it in its configuration
-                await asyncio.wait_for(answer, _ANSWER_SECONDS)
-        finally:
-            self._changes.pop(number, None)
+
+        def say(number: int) -> None:
+            self._say(SetSites(number=number, started=started))
+            for endpoint, listening in new.items():
+                self._say(Listen(endpoint=endpoint), listening.fileno())
+
+        if self._has_spoken:  # otherwise the next front hears it in its configuration
+            await self._changes.ask(say)
 
     def queue_state(self, queue: str, reason: str) -> None:
         """Take (`reason` empty) or refuse requests of a queue, also after a restart of the front."""
@@ -193,14 +192,11 @@ class FrontSupervisor:
 
     async def requests(self) -> Requests:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""
-        number = next(self._numbers)
-        answer: asyncio.Future[Requests] = self._around.loop.create_future()
-        self._questions[number] = answer
-        self._say(AskRequests(number=number))
-        try:
-            return await asyncio.wait_for(answer, _ANSWER_SECONDS)
-        finally:
-            self._questions.pop(number, None)
+        return await self._questions.ask(lambda number: self._say(AskRequests(number=number)))
+
+    async def executing(self) -> list[ExecutingRow]:
+        """What inetinfo's own plugins are doing. Raises TimeoutError when it does not answer within two seconds."""
+        return await self._executing.ask(lambda number: self._say(AskExecuting(number=number)))
 
     def retire(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Stop accepting, finish what is in hand, end; after `seconds` (and one more) it is killed.
@@ -255,19 +251,18 @@ class FrontSupervisor:
                 self.plugins = message
             case Requests():
                 self.last_connection_count = message.connections
-                answer = self._questions.pop(message.number, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
+                self._questions.answer(message.number, message)
+            case Executing():
+                self._executing.answer(message.number, message.rows)
             case SitesSet():
-                self._has_changed(message.number)
+                self._changes.answer(message.number, None)
             case _:
                 pass  # something that a front has no reason to say
 
     def _exited(self, status: int) -> None:
         child, self._child = self._child, None
         self.is_ready = self._has_spoken = False
-        for number in list(self._changes):  # the next one hears it in its configuration
-            self._has_changed(number)
+        self._changes.answer_all(None)  # the next one hears it in its configuration
         self._cancel_start_timer()
         assert child is not None
         child.channel.close()
@@ -285,11 +280,6 @@ class FrontSupervisor:
             return
         quick = self._around.clock() - self._started_at < _QUICK_DEATH_SECONDS
         self._around.loop.call_later(_PAUSE_SECONDS if quick else 0.0, self._restart)
-
-    def _has_changed(self, number: int) -> None:
-        answer = self._changes.pop(number, None)
-        if answer is not None and not answer.done():
-            answer.set_result(None)
 
     def _is_late(self) -> None:
         if self._child is not None and not self.is_ready and not self._is_retiring:
@@ -317,9 +307,6 @@ class FrontSupervisor:
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def _say(self, message: AnyMessage, *descriptors: int) -> bool:
-        """Whether there was a front to hear it; everything is said again after the next one's Hello."""
-        if self._child is None or not self._has_spoken:
-            return False
-        self._child.channel.send(message, descriptors)
-        return True
+    def _say(self, message: AnyMessage, *descriptors: int) -> None:
+        if self._child is not None and self._has_spoken:  # everything is said again after its Hello
+            self._child.channel.send(message, descriptors)

@@ -26,6 +26,7 @@ class PoolRotation:
         max_processes: Callable[[], int],
     ) -> None:
         self.last_recycle = ""  # why a worker was recycled last
+        self.last_recycle_at = 0.0  # monotonic seconds
         self._workers = workers
         self._parent = parent
         self._around = around
@@ -79,7 +80,7 @@ class PoolRotation:
         if is_logged(reason, pool) and not worker.failed_replacements:
             text = f"{worker.name} is recycled: {reason.text}"
             report_worker(self._around.report, reason.event_id, worker, pool, text)
-        self.last_recycle = reason.text
+        self.last_recycle, self.last_recycle_at = reason.text, self._around.clock()
         if manner is Manner.OVERLAPPED and not self._has_room_beside(worker):
             manner = Manner.APART
         if manner is Manner.OVERLAPPED:

@@ -98,6 +98,11 @@ class PoolSupervisor:
         return self.pool.max_processes or numa_nodes()
 
     @property
+    def last_recycle_seconds(self) -> float | None:
+        """How long ago that was; None when it never was."""
+        return self.now - self._rotation.last_recycle_at if self.last_recycle else None
+
+    @property
     def parent_pid(self) -> int:
         """Process id of the pool's parent, 0 when there is none at the moment."""
         return self._parent.pid

@@ -111,7 +111,8 @@ class Topology:
             for worker in (*pool.workers.values(), *pool.orphans.values()):
                 yield worker.pid
         for dllhost in self.dllhosts.values():
-            yield dllhost.pid
+            for process in dllhost.processes:
+                yield process.pid
 
     def _add(self, slot: Slot) -> None:
         if slot.role is SlotRole.POOL:

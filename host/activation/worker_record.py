@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.activation.children import Channel
+from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
 from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
-
-_ANSWER_SECONDS: Final = 0.5
-
 
 _IN_PLACE: Final = (WorkerState.STARTING, WorkerState.RUNNING, WorkerState.SUSPENDING, WorkerState.SUSPENDED)
 
@@ -56,8 +54,7 @@ class WorkerRecord:
     examined: asyncio.Future[Examination] | None = None  # while its parent reads its stacks
     examination: Examination | None = None  # what was found
     requests_at_failure: list[RequestRow] = field(default_factory=list)  # what it had when it did not answer
-    question_number: int = 0
-    questions: dict[int, asyncio.Future[list[ExecutingRow]]] = field(default_factory=dict)
+    questions: Questions[list[ExecutingRow]] = field(default_factory=Questions)
 
     def step(self, event: WorkerEvent) -> tuple[WorkerCommand, ...]:
         """Ask the table; the caller carries the commands out."""
@@ -88,23 +85,13 @@ class WorkerRecord:
         self.idle_since = now - pong.idle_seconds
         self.answered.set()
 
-    async def executing(self, limit_seconds: float = _ANSWER_SECONDS) -> list[ExecutingRow]:
+    async def executing(self, limit_seconds: float = ANSWER_SECONDS) -> list[ExecutingRow]:
         """What it is doing for each request it has. Raises TimeoutError when it does not answer in time."""
-        self.question_number = number = self.question_number + 1
-        answer: asyncio.Future[list[ExecutingRow]] = asyncio.get_running_loop().create_future()
-        self.questions[number] = answer
-        self.channel.send(AskExecuting(number=number))
-        try:
-            async with asyncio.timeout(limit_seconds):
-                return await answer
-        finally:
-            del self.questions[number]
+        return await self.questions.ask(lambda number: self.channel.send(AskExecuting(number=number)), limit_seconds)
 
     def has_told(self, message: Executing) -> None:
         """Take in the answer to a question; one that nobody waits for any more is dropped."""
-        answer = self.questions.get(message.number)
-        if answer is not None and not answer.done():
-            answer.set_result(message.rows)
+        self.questions.answer(message.number, message.rows)
 
     def has_woken(self, now: float) -> None:
         """It slept until now: the time does not count as idle, and a ping from before is not waited for."""

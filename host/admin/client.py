@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from host.admin.commands import (
     Command,
     Failed,
     MessageError,
+    Progress,
     Reply,
     decode_reply,
     encode,
@@ -23,6 +25,10 @@ from host.admin.commands import (
 from host.admin.unix_socket import connect
 
 TIMEOUT_SECONDS: Final = 30.0
+
+
+def _ignore(_text: str) -> None:
+    """For callers who only want the answer."""
 
 
 class ControlError(Exception):
@@ -42,9 +48,15 @@ class CommandFailed(ControlError):
     """The service answered that it cannot, or may not, do it."""
 
 
-def call(path: str | Path, command: Command, timeout: float = TIMEOUT_SECONDS) -> Reply:
-    """Send the command to the service on that socket and return its answer (never a Failed). Seconds of patience.
+def call(
+    path: str | Path,
+    command: Command,
+    timeout: float = TIMEOUT_SECONDS,
+    on_progress: Callable[[str], None] = _ignore,
+) -> Reply:
+    """Send the command to the service on that socket and return its answer (never a Failed or a Progress).
 
+    `timeout`: seconds of patience, begun anew whenever the service tells what it waits for (`on_progress`).
     Raises ServiceNotRunning, CommandFailed, or ControlError for a socket that misbehaves.
     """
     path = Path(path)
@@ -53,7 +65,8 @@ def call(path: str | Path, command: Command, timeout: float = TIMEOUT_SECONDS) -
             _check_owner(connection, path)
             with suppress(BrokenPipeError, ConnectionResetError):  # it refuses us unheard: its answer says why
                 connection.sendall(encode(command))
-            reply = _read_reply(connection)
+            while isinstance(reply := _read_reply(connection), Progress):
+                on_progress(reply.text)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         raise ServiceNotRunning(
             f"no isapy service is running there (nobody answers on {path})",

@@ -92,13 +92,22 @@ class StopSite(Message, frozen=True, kw_only=True):
     name: str
 
 
+class UnloadApplication(Message, frozen=True, kw_only=True):
+    """IIS 5 isolation mode: ends the dllhost of an out-of-process application; the next request starts it again.
+
+    `name`: `/shop`, `1:/shop`, `Default Web Site/shop` or `/LM/W3SVC/1/ROOT/shop`. Answer: Done.
+    """
+
+    name: str
+
+
 class StopService(Message, frozen=True, kw_only=True):
     """Drain everything and end. Answer: Done, when the shutdown has begun."""
 
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (StartSite | StopSite | StopService)
+) | (StartSite | StopSite | UnloadApplication | StopService)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -148,6 +157,8 @@ class PoolRow(Row, frozen=True, kw_only=True):
     start_mode: str = "OnDemand"
     pipeline_mode: str = "Integrated"
     failures: int = 0  # within the rapid-fail interval
+    last_recycle: str = ""  # why; empty when none of its workers was recycled
+    last_recycle_seconds: float | None = None  # how long ago
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
@@ -166,11 +177,18 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     requests_in_hand: int | None = 0
     age_seconds: float = 0.0
     idle_seconds: float | None = 0.0
-    memory_kilobytes: int = 0
+    memory_kilobytes: int = 0  # resident, what it shares with others included
+    private_kilobytes: int = 0  # its own alone: what recycling/periodicRestart/@privateMemory limits
+    address_space_kilobytes: int = 0  # what periodicRestart/@memory limits
+    processor_seconds: float = 0.0
+    why_started: str = ""
+    last_recycle: str = ""  # of its pool
+    last_recycle_seconds: float | None = None
 
 
 class RequestRow(Row, frozen=True, kw_only=True):
-    """A request under way; `time_elapsed` in milliseconds."""
+    """A request under way, with IIS's fields; times in milliseconds. `request_id` is the one of error pages, events and
+    UNIQUE_ID. `current_module` is the plugin at work, empty while none is."""
 
     request_id: str
     connection_id: int
@@ -184,6 +202,11 @@ class RequestRow(Row, frozen=True, kw_only=True):
     pipeline_state: str
     worker: str
     queue: str
+    site_name: str = ""
+    local_ip_address: str = ""
+    time_in_state: int = 0
+    current_module: str = ""
+    time_in_module: int = 0
 
 
 class PluginRow(Row, frozen=True, kw_only=True):
@@ -245,6 +268,12 @@ class Plugins(Message, frozen=True, kw_only=True):
     rows: list[PluginRow]
 
 
+class Progress(Message, frozen=True, kw_only=True):
+    """Before the answer, about once a second while it takes longer than that: what is waited for."""
+
+    text: str
+
+
 class Done(Message, frozen=True, kw_only=True):
     """It has been done (or begun); `text` says what, for people."""
 
@@ -258,7 +287,7 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Reply = Status | Sites | Pools | Workers | Requests | Plugins | Done | Failed
+Reply = Status | Sites | Pools | Workers | Requests | Plugins | Progress | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from host.admin.commands import (
     Command,
     Failed,
     MessageError,
+    Progress,
     Reply,
     decode_command,
     encode,
@@ -27,11 +29,14 @@ from host.admin.unix_socket import listen
 COMMAND_SECONDS: Final = 10.0
 """How long a caller may take to say its command."""
 
-Handle = Callable[[Command], Awaitable[Reply]]
+Tell = Callable[[str], None]
+"""Say what is waited for, while the answer takes its time."""
+
+Handle = Callable[[Command, Tell], Awaitable[Reply]]
 
 
 class ControlServer:
-    """Listens on `path` and answers every command with what `handle` returns.
+    """Listens on `path` and answers every command with what `handle` returns; what it tells meanwhile goes before.
 
     The handler's own exceptions become a Failed reply and go to the loop's exception handler. Callers that are neither
     `owner_uid` (the service's user unless told otherwise) nor root get a Failed that says so.
@@ -86,7 +91,7 @@ class ControlServer:
                 await _say(writer, Failed(message=why, remedy="use sudo, or the account that the service runs as"))
                 return
             while (command := await _read_command(reader)) is not None:
-                await _say(writer, await self._answer(command))
+                await _say(writer, await self._answer(command, partial(_tell, writer)))
         except MessageError as error:
             await _say(writer, Failed(message=str(error), remedy="use the isapy of the same version as the service"))
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
@@ -94,9 +99,9 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, command: Command) -> Reply:
+    async def _answer(self, command: Command, tell: Tell) -> Reply:
         try:
-            return await self._handle(command)
+            return await self._handle(command, tell)
         except Exception as error:
             context = {"message": f"control command {type(command).__name__} failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -115,6 +120,11 @@ async def _read_command(reader: asyncio.StreamReader) -> Command | None:
                 raise
             return None
         return decode_command(await reader.readexactly(message_length(raw_length, COMMAND_LIMIT)))
+
+
+def _tell(writer: asyncio.StreamWriter, text: str) -> None:
+    if not writer.is_closing():
+        writer.write(encode(Progress(text=text)))
 
 
 async def _say(writer: asyncio.StreamWriter, reply: Reply) -> None:

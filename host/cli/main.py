@@ -14,7 +14,7 @@ from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
 from host.cli.run import run
 from host.cli.scaffold import init, new_app
-from host.cli.service_commands import list_app, recycle_app, start_app, status, stop
+from host.cli.service_commands import list_app, recycle_app, start_app, status, stop, unload
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +64,7 @@ app.add_typer(list_app, name="list", help="List sites, pools, workers, requests,
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")
 app.command("stop")(stop)
 app.command("events")(events)
+app.command("unload")(unload)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 
 

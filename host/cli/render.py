@@ -27,6 +27,37 @@ class Column(NamedTuple):
     is_number: bool = False
 
 
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `3 h 05 min`, `42 s`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
+
+
+def _megabytes(kilobytes: int) -> str:
+    return f"{kilobytes / 1024:.1f} MB"
+
+
+def _last_recycle(row: Any) -> str:
+    if row.last_recycle_seconds is None:
+        return "-"
+    return f"{span(row.last_recycle_seconds)} ago: {row.last_recycle}"
+
+
+def _for(name: str, milliseconds: int) -> str:
+    """`ExecuteRequestHandler, 12 ms`; a span of no length is not worth a word."""
+    return f"{name or '-'}, {milliseconds} ms" if name and milliseconds else name or "-"
+
+
+def _known(number: int | None) -> object:
+    return "-" if number is None else number
+
+
 _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
     Sites: (
         Column("ID", lambda row: row.id, True),
@@ -43,6 +74,7 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("FAILURES", lambda row: row.failures, True),
         Column("START", lambda row: row.start_mode),
         Column("PIPELINE", lambda row: row.pipeline_mode),
+        Column("LAST RECYCLE", _last_recycle),
     ),
     Workers: (
         Column("PID", lambda row: row.process_id, True),
@@ -52,16 +84,21 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("IN HAND", lambda row: _known(row.requests_in_hand), True),
         Column("AGE", lambda row: span(row.age_seconds), True),
         Column("IDLE", lambda row: "-" if row.idle_seconds is None else span(row.idle_seconds), True),
-        Column("MEMORY", lambda row: f"{row.memory_kilobytes / 1024:.1f} MB", True),
+        Column("PRIVATE", lambda row: _megabytes(row.private_kilobytes), True),
+        Column("ADDRESSES", lambda row: _megabytes(row.address_space_kilobytes), True),
+        Column("CPU", lambda row: f"{row.processor_seconds:.1f} s", True),
+        Column("LAST RECYCLE", _last_recycle),
     ),
     Requests: (
         Column("ELAPSED", lambda row: f"{row.time_elapsed} ms", True),
         Column("VERB", lambda row: row.verb),
         Column("URL", lambda row: row.url),
-        Column("HOST", lambda row: row.host_name),
+        Column("SITE", lambda row: row.site_name or row.site_id),
         Column("CLIENT", lambda row: row.client_ip_address),
-        Column("STATE", lambda row: row.pipeline_state),
+        Column("STATE", lambda row: _for(row.pipeline_state, row.time_in_state)),
+        Column("MODULE", lambda row: _for(row.current_module, row.time_in_module)),
         Column("WORKER", lambda row: row.worker or f"(queue {row.queue})"),
+        Column("ID", lambda row: row.request_id),
     ),
     Plugins: (
         Column("NAME", lambda row: row.name),
@@ -92,22 +129,6 @@ def show(reply: Reply, *, as_json: bool = False) -> None:
         _show_rows(reply)
     else:
         typer.echo(getattr(reply, "text", ""))
-
-
-def span(seconds: float) -> str:
-    """A length of time in its two largest units: `3 h 05 min`, `42 s`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
-
-
-def _known(number: int | None) -> object:
-    return "-" if number is None else number
 
 
 def safe(value: object) -> Text:

@@ -25,6 +25,7 @@ from host.admin.commands import (
     StopPool,
     StopService,
     StopSite,
+    UnloadApplication,
 )
 from host.admin.location import control_socket, find_running
 from host.admin.unix_socket import living_pid
@@ -71,9 +72,9 @@ def service_socket(config: Path | None) -> Path:
 def ask(config: Path | None, command: Command, *, waiting: str, timeout: float = 30.0) -> Reply:
     """The service's answer."""
     path = service_socket(config)
-    with patience(waiting):
+    with patience(waiting) as tell:
         try:
-            return call(path, command, timeout)
+            return call(path, command, timeout, tell)
         except ServiceNotRunning as error:
             if config is None:
                 raise
@@ -96,15 +97,20 @@ def list_pools(config: Config = None, as_json: AsJson = False) -> None:
     """Application pools: state, workers, requests that wait.
 
     WORKERS is how many run and how many may run (maxProcesses); QUEUED is how many requests wait and how many may
-    wait (queueLength). A pool that is Stopped (Disabled) was stopped by hand, one that is Stopped (AppOffline) by
-    rapid-fail protection: isapy start pool NAME.
+    wait (queueLength); FAILURES counts those within rapidFailProtectionInterval. A pool that is Stopped (Disabled) was
+    stopped by hand, one that is Stopped (AppOffline) by rapid-fail protection: isapy start pool NAME.
     """
     show(ask(config, ListPools(), waiting="asking the service for its pools"), as_json=as_json)
 
 
 @list_app.command("workers")
 def list_workers(config: Config = None, as_json: AsJson = False) -> None:
-    """Worker processes: requests served and in hand, age, memory."""
+    """Worker processes: requests served and in hand, age, memory, processor time, and what was recycled last.
+
+    PRIVATE is the memory that the process shares with nobody (recycling/periodicRestart/@privateMemory limits it),
+    ADDRESSES its address space (@memory), CPU the processor time it has used. LAST RECYCLE is its pool's. In IIS 5
+    isolation mode these are inetinfo and the dllhosts.
+    """
     show(ask(config, ListWorkers(), waiting="asking the service for its workers"), as_json=as_json)
 
 
@@ -117,6 +123,9 @@ def list_requests(
     ] = 0,
 ) -> None:
     """Requests under way, the longest first.
+
+    STATE is the stage of the pipeline (or Queued), MODULE the plugin at work and for how long. The ID is the one that
+    error pages, events and the variable UNIQUE_ID show.
 
     \b
     Example: what has been hanging for more than five seconds?
@@ -157,6 +166,23 @@ def start_site(name: SiteName, config: Config = None) -> None:
 def recycle_pool(name: PoolName, config: Config = None) -> None:
     """Replace a pool's workers by new ones; no request is lost: the new ones start before the old ones end."""
     show(ask(config, RecyclePool(name=name), waiting=f"recycling pool {name}", timeout=POOL_SECONDS))
+
+
+def unload(
+    application: Annotated[
+        str,
+        typer.Argument(metavar="APP", help="/shop, 1:/shop (site 1), 'Site/shop', or /LM/W3SVC/1/ROOT/shop."),
+    ],
+    config: Config = None,
+) -> None:
+    """End the process of an application (IIS 5 isolation mode); its next request starts it again.
+
+    The requests it has are finished first. A High application has a dllhost of its own; all Medium ones share one, and
+    are unloaded together; Low ones run inside inetinfo and cannot be unloaded. In worker process isolation mode
+    applications run in their pool's workers: isapy recycle pool NAME.
+    """
+    command = UnloadApplication(name=application)
+    show(ask(config, command, waiting=f"unloading {application}", timeout=POOL_SECONDS))
 
 
 def stop(

@@ -165,6 +165,7 @@ class Listener:
             pipeline_state=_pipeline_state(exchange),
             worker="" if exchange.link is None else exchange.link.worker,
             queue=exchange.route.queue,
+            local_ip_address=address.server_ip,
         )
 
     def _shut_down_idle(self) -> None:

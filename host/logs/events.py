@@ -28,6 +28,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "front-hung": EventKind(6006, "error", "listener or inetinfo did not answer a ping in time and was replaced"),
     "socket-not-wanted": EventKind(6007, "warning", "an inherited listening socket has no binding and was closed"),
     "front-broken-link": EventKind(5011, "error", "a worker broke the dialogue or its link"),
+    "application-unloaded": EventKind(6018, "information", "a dllhost was unloaded by the administrator"),
     # workers and pools, with IIS's numbers
     "pool-rapid-fail": EventKind(5002, "error", "the pool was disabled after a series of failures"),
     "worker-died": EventKind(5009, "warning", "a worker ended unexpectedly"),

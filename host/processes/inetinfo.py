@@ -94,6 +94,11 @@ class _Inetinfo(FrontProcess):
         assert self._engine is not None, "dllhosts are attached after Ready"
         self._engine.attach_dllhost(message.queue, link, side)
 
+    def detach_worker(self, worker: str) -> None:
+        """A dllhost is unloaded."""
+        if self._engine is not None:
+            self._engine.detach_dllhost(worker)
+
     def build_listener(self, logs: LogWriter) -> Listener:
         """A listener whose bytes pass the raw-data filters first."""
         return Listener(

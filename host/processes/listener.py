@@ -102,7 +102,7 @@ class FrontProcess:
                 link, side = (socket.socket(fileno=descriptor) for descriptor in descriptors)
                 self.attach_worker(message, link, side)
             case DetachWorker():
-                self.listener.detach_worker(message.worker)
+                self.detach_worker(message.worker)
             case DropWorker():
                 self.listener.drop_worker(message.worker, message.culprits)
             case PauseWorker():
@@ -123,6 +123,10 @@ class FrontProcess:
     def attach_worker(self, message: AttachWorker, link: socket.socket, side: socket.socket) -> None:
         """A worker (listener) or a dllhost (inetinfo) has been started."""
         self.listener.attach_worker(message.queue, message.worker, message.pid, link, side)
+
+    def detach_worker(self, worker: str) -> None:
+        """That worker (inetinfo: that dllhost) is to finish what it has, and gets nothing more."""
+        self.listener.detach_worker(worker)
 
     def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish what is in hand, end."""

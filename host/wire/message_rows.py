@@ -20,6 +20,7 @@ class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
     pipeline_state: str
     worker: str
     queue: str
+    local_ip_address: str = ""
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):

@@ -164,6 +164,10 @@ class Engine:
         """The dllhost of that slot runs; forwarded requests go there."""
         self._out_of_process.attach(slot, link, side)
 
+    def detach_dllhost(self, slot: str) -> None:
+        """The dllhost of that slot is unloaded: it finishes what it has."""
+        self._out_of_process.detach(slot)
+
     @property
     def drained(self) -> asyncio.Future[None]:
         """Done when every link has drained (the front said so, or closed it) and nothing is in hand."""

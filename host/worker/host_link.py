@@ -141,12 +141,19 @@ class HostLink:
         self._calls: dict[int, Call] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self.credit = 0
+        self.is_draining = False
         self._link.start(self._receive, self._closed, self._take_descriptor)
 
     @property
     def is_closed(self) -> bool:
         """Whether the dllhost is gone."""
         return self._link.is_closed
+
+    def drain(self) -> None:
+        """No further request follows; the dllhost ends when it has answered those it has."""
+        self.is_draining = True
+        if not self.is_closed:
+            self._link.queue(encode(Kind.DRAIN, 0))
 
     def close(self) -> None:
         """Let go of it."""

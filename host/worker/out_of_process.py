@@ -47,6 +47,16 @@ class OutOfProcess:
             earlier.close()
         self._stop_demand(slot)
 
+    def detach(self, slot_name: str) -> None:
+        """The slot's dllhost is unloaded: it finishes what it has, the next request asks for another one."""
+        slot = self._slots.get(slot_name)
+        if slot is None or slot.link is None:
+            return
+        link, slot.link = slot.link, None
+        link.drain()
+        if slot.waiting:
+            self._repeat_demand(slot_name, slot)
+
     async def handle(self, slot_name: str, request: Request) -> Response:
         """The dllhost's answer. Raises HttpError: 502.3 when it dies, 503.2 when too many wait for it.
 
@@ -55,6 +65,8 @@ class OutOfProcess:
         """
         slot = self._slots.setdefault(slot_name, _Slot())
         link = await self._link_for(slot_name, slot)
+        while link.is_draining:  # unloaded between the promise of its credit and now
+            link = await self._link_for(slot_name, slot)
         try:
             return await link.handle(request)
         except HttpError as error:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from host.admin.commands import Command, Reply
-from host.admin.server import ControlServer
+from host.admin.server import ControlServer, Tell
 
 
 class Answers:
-    """A handler that notes the commands and answers what the test's function says."""
+    """A handler that notes the commands, tells the news, and answers what the test's function says."""
 
-    def __init__(self, answer: Callable[[Command], Reply]) -> None:
+    def __init__(self, answer: Callable[[Command], Reply], news: Iterable[str] = ()) -> None:
         self.commands: list[Command] = []
+        self._news = tuple(news)
         self._answer = answer
 
-    async def __call__(self, command: Command) -> Reply:
+    async def __call__(self, command: Command, tell: Tell) -> Reply:
         self.commands.append(command)
+        for text in self._news:
+            tell(text)
         return self._answer(command)
 
 
 @contextmanager
 def running_server(
-    path: Path, answer: Callable[[Command], Reply], *, owner_uid: int | None = None
+    path: Path, answer: Callable[[Command], Reply], *, owner_uid: int | None = None, news: Iterable[str] = ()
 ) -> Iterator[list[Command]]:
     """Answers on `path` while the block runs; gives the list of commands it was sent."""
-    answers = Answers(answer)
+    answers = Answers(answer, news)
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     stopping = asyncio.Event()

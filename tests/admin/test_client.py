@@ -52,6 +52,15 @@ def test_the_answer_is_returned(tmp_path: Path) -> None:
         assert call(tmp_path / "a.sock", GetStatus()) == Done(text="fine")
 
 
+def test_what_the_service_waits_for_is_told_before_the_answer(tmp_path: Path) -> None:
+    """In order; a caller who does not want it gets the answer alone."""
+    news: list[str] = []
+    with running_server(tmp_path / "a.sock", lambda command: Done(text="fine"), news=["one", "two"]):
+        assert call(tmp_path / "a.sock", GetStatus(), on_progress=news.append) == Done(text="fine")
+        assert news == ["one", "two"]
+        assert call(tmp_path / "a.sock", GetStatus()) == Done(text="fine")
+
+
 def test_a_refusal_carries_message_and_remedy(tmp_path: Path) -> None:
     """Failed becomes CommandFailed."""
     with running_server(tmp_path / "a.sock", lambda command: Failed(message="no pool X", remedy="isapy list pools")):

@@ -16,7 +16,7 @@ import pytest
 
 from host.admin.client import CommandFailed, call
 from host.admin.commands import LENGTH, Command, Done, Failed, GetStatus, RecyclePool, Reply, decode_reply, encode
-from host.admin.server import ControlServer
+from host.admin.server import ControlServer, Tell
 from host.admin.unix_socket import SocketInUse, connect
 from tests.admin.running_server import running_server
 from tests.cli.command_line import CHECKOUT
@@ -135,7 +135,7 @@ def test_a_second_service_is_told_the_pid_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
 
     async def scenario() -> None:
-        async def handle(command: Command) -> Reply:
+        async def handle(command: Command, _tell: Tell) -> Reply:
             return Done(text="first")
 
         first, second = ControlServer(path, handle), ControlServer(path, handle)
@@ -160,7 +160,7 @@ def test_close_cuts_callers_that_wait(tmp_path: Path) -> None:
     async def scenario() -> None:
         started = asyncio.Event()
 
-        async def handle(command: Command) -> Reply:
+        async def handle(command: Command, _tell: Tell) -> Reply:
             started.set()
             await asyncio.Event().wait()
             return Done(text="never")
@@ -184,7 +184,7 @@ def test_a_handler_may_close_the_server_that_called_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         closing: list[asyncio.Task[None]] = []
 
-        async def handle(command: Command) -> Reply:
+        async def handle(command: Command, _tell: Tell) -> Reply:
             closing.append(asyncio.get_running_loop().create_task(server.close()))
             return Done(text="stopping")
 

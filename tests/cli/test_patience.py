@@ -20,6 +20,13 @@ from host.cli.patience import patience
 with patience("thinking hard"):
     sys.stdin.readline()
 """
+NEWS = """
+import sys
+from host.cli.patience import patience
+with patience("thinking hard") as tell:
+    tell("waiting for GET /slow\\x1b[2J")
+    sys.stdin.readline()
+"""
 QUICK = """
 from host.cli.patience import patience
 with patience("thinking hard"):
@@ -54,6 +61,13 @@ def seen_on_a_terminal(code: str, ends_at: bytes = b"") -> str:
         reader.join(60)
     os.close(near)
     return b"".join(shown).decode()
+
+
+def test_news_take_the_place_of_the_text() -> None:
+    """What the service waits for; a URL in it cannot command the terminal."""
+    text = seen_on_a_terminal(NEWS, b"/slow\xef\xbf\xbd[2J")
+    assert "waiting for GET /slow" in text
+    assert "/slow\x1b" not in text
 
 
 def test_shown_after_a_second_on_a_terminal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -36,7 +37,19 @@ SITES = Sites(
         )
     ]
 )
-POOLS = Pools(rows=[PoolRow(name="Shop", state="Stopped", reason="AppOffline", max_processes=2, failures=5)])
+POOLS = Pools(
+    rows=[
+        PoolRow(
+            name="Shop",
+            state="Stopped",
+            reason="AppOffline",
+            max_processes=2,
+            failures=5,
+            last_recycle="by hand",
+            last_recycle_seconds=3.0,
+        )
+    ]
+)
 WORKERS = Workers(
     rows=[
         WorkerRow(
@@ -46,7 +59,11 @@ WORKERS = Workers(
             state="Running",
             requests_served=12,
             age_seconds=11100.5,
-            memory_kilobytes=2048,
+            private_kilobytes=2048,
+            address_space_kilobytes=30720,
+            processor_seconds=1.54,
+            last_recycle="10 requests",
+            last_recycle_seconds=301.5,
         )
     ]
 )
@@ -78,6 +95,10 @@ def request_row(url: str) -> RequestRow:
         pipeline_state="ExecuteRequestHandler",
         worker="",
         queue="Shop",
+        site_name="Shop site",
+        current_module="slow",
+        time_in_module=5001,
+        time_in_state=5002,
     )
 
 
@@ -90,10 +111,27 @@ def shown(capsys: pytest.CaptureFixture[str], reply: Reply, *, as_json: bool = F
     ("reply", "words"),
     [
         (SITES, ["ID", "1", "Default Web Site", "Started", "http/*:8080:", "/ (DefaultAppPool)"]),
-        (POOLS, ["Shop", "Stopped (AppOffline)", "0/2", "0/1000", "5", "OnDemand", "Integrated"]),
-        (WORKERS, ["PID", "4711", "Shop#1", "Running", "12", "3 h 05 min", "2.0 MB"]),
+        (POOLS, ["Shop", "Stopped (AppOffline)", "0/2", "0/1000", "5", "OnDemand", "Integrated", "3 s ago: by hand"]),
+        (
+            WORKERS,
+            [
+                "PID",
+                "4711",
+                "Shop#1",
+                "Running",
+                "12",
+                "3 h 05 min",
+                "2.0 MB",
+                "30.0 MB",
+                "1.5 s",
+                "5 min 01 s ago: 10 requests",
+            ],
+        ),
         (PLUGINS, ["bad", "extension", "failed", "/srv/extensions/bad.py", "ValueError: no"]),
-        (Requests(rows=[request_row("/slow?x=[red]")]), ["5100 ms", "GET", "/slow?x=[red]", "(queue Shop)"]),
+        (
+            Requests(rows=[request_row("/slow?x=[red]")]),
+            ["5100 ms", "GET", "/slow?x=[red]", "(queue Shop)", "Shop site", "r1", "slow, 5001 ms", "ler, 5002 ms"],
+        ),
     ],
     ids=["sites", "pools", "workers", "plugins", "requests"],
 )
@@ -138,18 +176,8 @@ def test_what_is_not_known_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None
         idle_seconds=None,
     )
     show(Workers(rows=[row]))
-    assert capsys.readouterr().out.split("\n")[1].split() == [
-        "1",
-        "inetinfo",
-        "Running",
-        "-",
-        "-",
-        "0",
-        "s",
-        "-",
-        "0.0",
-        "MB",
-    ]
+    cells = re.split("   +", capsys.readouterr().out.split("\n")[1].strip())
+    assert cells == ["1", "inetinfo", "Running", "-", "-", "0 s", "-", "0.0 MB", "0.0 MB", "0.0 s", "-"]
 
 
 def test_a_url_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

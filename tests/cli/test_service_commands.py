@@ -34,6 +34,7 @@ from host.admin.commands import (
     StopPool,
     StopService,
     StopSite,
+    UnloadApplication,
     WorkerRow,
     Workers,
 )
@@ -75,6 +76,7 @@ def answer(command: Command) -> Reply:
             | RecyclePool(name="Shop")
             | StartSite(name="Shop")
             | StopSite(name="Shop")
+            | UnloadApplication(name="/shop")
         ):
             return Done(text=f"{type(command).__name__} Shop")
         case StopService():
@@ -117,6 +119,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["stop", "pool", "Shop"], StopPool(name="Shop")),
         (["start", "site", "Shop"], StartSite(name="Shop")),
         (["stop", "site", "Shop"], StopSite(name="Shop")),
+        (["unload", "/shop"], UnloadApplication(name="/shop")),
         (["stop", "--no-wait"], StopService()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -174,6 +177,14 @@ def test_stop_what(service: Running, arguments: list[str]) -> None:
     assert service[1] == []
 
 
+def test_the_news_of_the_service_do_not_go_into_a_pipe(folder: Path) -> None:
+    """What a long command waits for is for a terminal (tests/cli/test_patience.py); a program gets the answer alone."""
+    config = folder / "a" / "conf" / "applicationHost.config"
+    with running_server(control_socket(config), answer, news=["waiting for GET /slow"]):
+        result = run("recycle", "pool", "Shop", "--config", config)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "RecyclePool Shop\n", "")
+
+
 def test_stop_waits_until_the_service_has_ended(folder: Path) -> None:
     """The process is gone when the command returns."""
     config = folder / "a" / "conf" / "applicationHost.config"
@@ -183,7 +194,7 @@ def test_stop_waits_until_the_service_has_ended(folder: Path) -> None:
         "from host.admin.server import ControlServer\n"
         "async def serve():\n"
         "    ended = asyncio.Event()\n"
-        "    async def handle(command):\n"
+        "    async def handle(command, tell):\n"
         "        asyncio.get_running_loop().call_later(0.2, ended.set)\n"
         "        return Done(text='ending')\n"
         "    server = ControlServer(sys.argv[1], handle)\n"

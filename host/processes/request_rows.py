@@ -1,0 +1,90 @@
+"""The requests under way: what the front knows of each, and what the process that has it says it is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+
+from host.activation.topology import Topology
+from host.activation.worker_transitions import WorkerState
+from host.admin import commands
+from host.wire.message_rows import ExecutingRow, RequestRow
+
+_SHOWN_AT_MOST = 3
+
+
+async def request_rows(topology: Topology) -> list[commands.RequestRow]:
+    """Every request under way, the longest first. Raises TimeoutError when the front does not answer."""
+    rows = (await topology.front.requests()).rows
+    executing = await _executing(topology) if any(row.worker for row in rows) else {}
+    names = {site.id: site.name for site in topology.snapshot.sites}
+    found = [_row(row, names.get(row.site_id, ""), *executing.get(row.request_id, ("", None))) for row in rows]
+    return sorted(found, key=lambda row: -row.time_elapsed)
+
+
+def described(rows: Iterable[commands.RequestRow]) -> str:
+    """A few requests in words: `GET /slow.asp of 10.0.0.7 (12 s)`."""
+    texts = [f"{row.verb} {row.url} of {row.client_ip_address} ({row.time_elapsed // 1000} s)" for row in rows]
+    more = len(texts) - _SHOWN_AT_MOST
+    return ", ".join(texts[:_SHOWN_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+async def _executing(topology: Topology) -> Mapping[str, tuple[str, ExecutingRow]]:
+    """By request id: the process that works on it, and what it does. Processes that do not answer in time are missing.
+
+    In IIS 5 isolation mode inetinfo has every request, and the dllhost that a handler runs in says more.
+    """
+    asked = list(_askable(topology))
+    answers = await asyncio.gather(*(ask() for _, ask in asked), return_exceptions=True)
+    found: dict[str, tuple[str, ExecutingRow]] = {}
+    for (title, _), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, BaseException):
+            if not isinstance(answer, TimeoutError):
+                raise answer
+            continue
+        found.update({row.request_id: (title, row) for row in answer})
+    return found
+
+
+def _askable(topology: Topology) -> Iterator[tuple[str, Callable[[], Awaitable[list[ExecutingRow]]]]]:
+    """Name and question of every process that has requests; those further from the front last."""
+    if topology.model.front_runs_plugins:
+        yield topology.front.slot.title, topology.front.executing
+    for pool in topology.pools.values():
+        for worker in pool.workers.values():
+            if worker.state in (WorkerState.RUNNING, WorkerState.DRAINING) and not worker.is_lost:
+                yield worker.name, worker.executing
+    for dllhost in topology.dllhosts.values():
+        for process in dllhost.processes:
+            if process.is_ready:
+                yield dllhost.slot.title, process.executing
+
+
+def _row(row: RequestRow, site_name: str, process: str, doing: ExecutingRow | None) -> commands.RequestRow:
+    """One row. A request that no process told of is where the front says it is."""
+    if doing is None or not row.worker:
+        doing = ExecutingRow(
+            link_number=0,
+            request_id=row.request_id,
+            pipeline_state=row.pipeline_state,
+            time_in_state=0 if row.worker else row.time_elapsed,
+        )
+    return commands.RequestRow(
+        request_id=row.request_id,
+        connection_id=row.connection_id,
+        verb=row.verb,
+        url=row.url,
+        site_id=row.site_id,
+        site_name=site_name,
+        host_name=row.host_name,
+        client_ip_address=row.client_ip_address,
+        local_ip_address=row.local_ip_address,
+        local_port=row.local_port,
+        time_elapsed=row.time_elapsed,
+        pipeline_state=doing.pipeline_state,
+        time_in_state=doing.time_in_state,
+        current_module=doing.current_module,
+        time_in_module=doing.time_in_module,
+        worker=process if process and row.worker else row.worker,
+        queue=row.queue,
+    )
