@@ -22,7 +22,8 @@ from tests.sample_site import write_site
 pytestmark = pytest.mark.slow
 
 SUSPENDS = '<processModel idleTimeout="00:01:00" idleTimeoutAction="Suspend" />'
-GARDEN = '<processModel idleTimeout="00:01:00" maxProcesses="3" maxConcurrentRequests="1" />'
+GARDEN = """<processModel idleTimeout="00:01:00" logEventOnProcessModel="None" maxProcesses="3"
+                          maxConcurrentRequests="1" />"""
 
 COUNTER = """\
 import os
@@ -182,7 +183,8 @@ def test_a_garden_grows_by_demand_is_recycled_one_by_one_and_shrinks_one_by_one(
         new = {row.process_id for row in workers(service)}
         assert not old & new
         assert 4 <= most_at_once(service) <= 6  # never more than maxProcesses extra
-        service.wait_for_event("worker-idle", "is ended: idle for", count=3)
+        service.wait_for_event("process-ended", "idle for", "exit code 0", count=3)
+        assert not service.has_event("worker-idle")
         assert wait_until(lambda: workers(service) == [], tmp_path, "the end of the last one")
         assert pid_at(service) not in old | new
 
