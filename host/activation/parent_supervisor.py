@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -16,6 +17,7 @@ from host.wire.control_messages import (
     ExamineWorker,
     Hello,
     KillWorker,
+    Preloading,
     Ready,
     StartWorker,
     WorkerExamined,
@@ -59,6 +61,8 @@ class ParentSupervisor:
         self._child: Child | None = None
         self._is_retiring = False
         self._has_died = False
+        self._preloads = True  # until a parent has died of it
+        self._preload_limit: asyncio.TimerHandle | None = None  # set while it imports plugins
 
     @property
     def pid(self) -> int:
@@ -82,7 +86,7 @@ class ParentSupervisor:
     def configure(self, configure: Configure) -> None:
         """Workers forked from now on see this configuration."""
         self._configure = configure
-        self._tell(configure)
+        self._tell(self._configuration())
 
     def start_worker(self, name: str, number: int, control: int) -> None:
         """Fork a worker with that end of its control channel."""
@@ -118,8 +122,12 @@ class ParentSupervisor:
     def _heard(self, message: AnyMessage, _descriptors: list[int]) -> None:
         match message:
             case Hello():
-                self._tell(self._configure)
+                self._tell(self._configuration())
+            case Preloading():
+                limit = self._around.loop.call_later(message.seconds, self._preloads_too_long)
+                self._preload_limit = limit
             case Ready():
+                self._end_of_preload()
                 self.is_ready = True
                 self._on_ready()
             case WorkerStarted():
@@ -140,12 +148,32 @@ class ParentSupervisor:
         fields = {"pid": str(child.pid), "status": str(status)}
         if self._is_retiring:
             self._around.report("process-ended", f"{self.slot.title} has ended", fields)
+        elif self._end_of_preload():
+            self._preloads = False
+            text = f"{self.slot.title} ended by {describe_exit(status)} while it imported plugins: nothing is preloaded"
+            self._around.report("preload-failed", text, fields)
+            self.start("without preloading")
+            return
         else:
             text = f"{self.slot.title} ended by {describe_exit(status)}; its workers finish what they have"
             self._around.report("process-died", text, fields)
             self._has_died = True
             self._around.loop.call_later(_PAUSE_SECONDS, self.start, "the one before it died")
         self._on_gone(self._is_retiring)
+
+    def _configuration(self) -> Configure:
+        return self._configure if self._preloads else self._configure.without_preload()
+
+    def _preloads_too_long(self) -> None:
+        if self._child is not None:
+            self._child.kill(signal.SIGKILL)
+
+    def _end_of_preload(self) -> bool:
+        """Whether it was importing plugins until now."""
+        limit, self._preload_limit = self._preload_limit, None
+        if limit is not None:
+            limit.cancel()
+        return limit is not None
 
     def _tell(self, message: AnyMessage, *descriptors: int) -> None:
         if self._child is not None:

@@ -144,6 +144,7 @@ class Pool:
     start_mode: str = "OnDemand"  # or AlwaysRunning
     managed_pipeline_mode: str = "Integrated"  # or Classic
     enable_configuration_override: bool = True
+    preload_applications: bool = False  # ours
     # processModel
     idle_timeout_seconds: int = 1200  # 0: never
     idle_timeout_action: str = "Terminate"  # or Suspend

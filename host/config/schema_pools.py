@@ -252,8 +252,7 @@ POOL: Final = Element(
         boolean(
             "preloadApplications",
             False,
-            "import the applications' code in the pool's parent, before forks",
-            support=_UNSUPPORTED,
+            "import the plugins' files in the pool's parent: workers start at once and share memory",
             ours=True,
         ),
     ),

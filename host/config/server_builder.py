@@ -67,6 +67,7 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         start_mode=pool.text("startMode"),
         managed_pipeline_mode=pool.text("managedPipelineMode"),
         enable_configuration_override=pool.flag("enableConfigurationOverride"),
+        preload_applications=pool.flag("preloadApplications"),
         idle_timeout_seconds=model.number("idleTimeout"),
         max_concurrent_requests=model.number("maxConcurrentRequests"),
         request_time_limit_seconds=model.number("requestTimeLimit"),

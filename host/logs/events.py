@@ -83,6 +83,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "cgi-stderr": EventKind(6042, "information", "a CGI program wrote to standard error"),
     # requests and logs
     "request-time-limit": EventKind(6063, "warning", "a request took longer than requestTimeLimit and was ended"),
+    "preload-failed": EventKind(6066, "warning", "a plugin could not be preloaded; workers load it themselves"),
     "warm-up-page": EventKind(6064, "information", "a page was requested before the worker takes requests"),
     "warm-up-failed": EventKind(6065, "warning", "a page of the warm-up failed; the worker starts all the same"),
     "request-replayed": EventKind(6050, "information", "a request was given to another worker"),

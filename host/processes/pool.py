@@ -24,6 +24,7 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
+from host.processes.preload import preload_plugins, running_threads
 from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
 from host.processes.worker import WorkerSeat, run_worker
 from host.spawner.server import Spawner
@@ -37,6 +38,7 @@ from host.wire.control_messages import (
     KillWorker,
     Ping,
     Pong,
+    Preloading,
     Ready,
     StartWorker,
     WorkerExited,
@@ -48,6 +50,7 @@ from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
+EXIT_PRELOADED_THREADS: Final = 78
 
 
 def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
@@ -77,6 +80,7 @@ class PoolParent:
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
         self._confined: Confined | None = None
         self._all_processors = os.sched_getaffinity(0)
+        self._has_preloaded = False
         self._end_by: float | None = None  # monotonic seconds: what is left then is killed
         self._signal_read, self._signal_write = socket.socketpair()
 
@@ -122,6 +126,8 @@ class PoolParent:
                 self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
                 self._confine(self._configuration)
                 self._prepare_plugins()
+                if message.preloads and not self._workers:
+                    self._preload(self._configuration)
                 gc.collect()
                 gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
                 self._channel.send(Ready())
@@ -147,6 +153,21 @@ class PoolParent:
             self._spawner.settle()
         wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
         os.sched_setaffinity(0, wanted or self._all_processors)
+
+    def _preload(self, configuration: ServerConfiguration) -> None:
+        """Once, if the pool wants it: what has been imported stays, and files that change are loaded by the workers."""
+        pool = configuration.snapshot.pool(self._pool_name)
+        if not pool.preload_applications or self._has_preloaded:
+            return
+        self._has_preloaded = True
+        self._channel.send(Preloading(seconds=float(pool.startup_time_limit_seconds)))
+        for problem in preload_plugins(configuration, self._applications, self._plugin_code):
+            self._report("preload-failed", problem)
+        threads = running_threads()
+        if threads:
+            text = f"a plugin has started threads while it was imported ({', '.join(threads)}): nothing is preloaded"
+            self._report("preload-failed", text)
+            sys.exit(EXIT_PRELOADED_THREADS)
 
     def _report(self, event_id: str, text: str) -> None:
         self._channel.send(Event(id=event_id, text=text, fields={"pool": self._pool_name}))

@@ -84,6 +84,12 @@ class Configure(Message, frozen=True, kw_only=True):
     text: bytes
     isolation: str = ""
     port: int = 0
+    preloads: bool = True  # false: this pool's parent must not import plugins, whatever the configuration says
+
+    def without_preload(self) -> Configure:
+        """The same, for a parent whose predecessor died of it."""
+        return msgspec.structs.replace(self, preloads=False)
+
     started_sites: list[int] | None = None
 
     def with_sites(self, started_sites: list[int]) -> Configure:
@@ -204,6 +210,12 @@ class Requests(Message, frozen=True, kw_only=True):
 
 
 # --- service and pool parent -------------------------------------------------------------------------------------
+
+
+class Preloading(Message, frozen=True, kw_only=True):
+    """Pool parent: before it is Ready it imports plugins, for so many seconds at most (preloadApplications)."""
+
+    seconds: float
 
 
 class StartWorker(Message, frozen=True, kw_only=True):
@@ -331,6 +343,7 @@ AnyMessage = (
     | AskRequests
     | Requests
     | StartWorker
+    | Preloading
     | WorkerStarted
     | WorkerExited
     | KillWorker

@@ -23,9 +23,23 @@ _DECLARED: Final = re.compile(r"HandlerMapping\(((?:[^()]|\([^()]*\))*)\)")
 _LITERAL: Final = re.compile(r"\b(name|path|verbs)\s*=\s*(['\"])(.*?)\2")
 
 
+_preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
+"""What the pool's parent has imported before the fork, by path and prefix, and the code that was run."""
+
+
+def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> None:
+    """As `load_plugin_file`, in a process that forks: its children find the module loaded, unless the file changes."""
+    code = code_of(path)
+    _preloaded[path, prefix] = code, load_plugin_file(path, prefix, lambda _path: code)
+
+
 def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> ModuleType:
     """Run the file as the module `<prefix>.<stem>`; `code_of` compiles it. Whatever its code raises is raised; nothing
     of it stays then."""
+    code = code_of(path)
+    before = _preloaded.pop((path, prefix), None)
+    if before is not None and before[0] is code:
+        return before[1]
     if prefix not in sys.modules:
         parent = ModuleType(prefix, "Plugin files, loaded by isapy under private names.")
         parent.__path__ = []  # a package in which nothing can be found
@@ -37,7 +51,6 @@ def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType])
     module.__loader__ = loader
     module.__spec__ = importlib.machinery.ModuleSpec(name, loader, origin=path)
     module.__package__ = prefix
-    code = code_of(path)
     sys.modules[name] = module  # dataclasses and pickle look there
     try:
         exec(code, module.__dict__)

@@ -21,7 +21,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         "",
         pools="""
         <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
-             enableConfigurationOverride="false">
+             enableConfigurationOverride="false" preloadApplications="true">
           <processModel idleTimeout="00:01:00" idleTimeoutAction="Suspend" logEventOnProcessModel="None"
              maxProcesses="0" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
              startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
@@ -45,6 +45,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         start_mode="AlwaysRunning",
         managed_pipeline_mode="Classic",
         enable_configuration_override=False,
+        preload_applications=True,
         idle_timeout_seconds=60,
         request_time_limit_seconds=2,
         idle_timeout_action="Suspend",

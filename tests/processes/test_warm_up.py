@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from host.admin.commands import Done, RecyclePool
-from tests.running_service import WAIT_SECONDS, running
+from tests.running_service import ROOT, WAIT_SECONDS, running
 from tests.sample_site import write_program, write_site
 
 PAGES = """<applicationInitialization doAppInitAfterRestart="true">
@@ -51,6 +52,20 @@ def test_clients_meet_warm_workers_only(tmp_path: Path) -> None:
         thread.join()
         assert json.loads(service.get("/a.where").body)["pid"] != old
         assert seen.read_text().splitlines()[1].startswith("second 1 ")
+
+
+def test_the_start_up_limit_is_not_the_pings_affair(tmp_path: Path) -> None:
+    """A worker that is held while it starts is ended by startupTimeLimit: no ping is sent before it is ready."""
+    limits = 'startupTimeLimit="00:00:02" pingInterval="00:00:01" pingResponseTime="00:00:01"'
+    page = '<applicationInitialization doAppInitAfterRestart="true"><add initializationPage="/x.loop" />'
+    extra = f"{page}</applicationInitialization>"
+    config = write_site(tmp_path, default_pool=f"<processModel {limits} />", web_server_extra=extra)
+    shutil.copy(ROOT / "tests" / "plugins" / "holds_loop.py", tmp_path / "extensions")
+    with running(tmp_path, config) as service, service.connect() as waiting:
+        waiting.sendall(b"GET /a.where HTTP/1.1\r\nHost: x\r\n\r\n")
+        line = service.wait_for_event("worker-startup-limit", "DefaultAppPool#1")
+        assert "was not ready within 2 s" in line
+        assert not service.has_event("worker-ping-failed")
 
 
 @pytest.mark.parametrize("isolation", ["Low", "High"])

@@ -1,0 +1,60 @@
+"""`preloadApplications` of a pool (ours): its parent imports the plugins' files, so that its workers share them.
+
+Only the files' own code runs here; `load(context)` runs in every worker as always. What fails stays out and fails again
+in the worker, where it is reported. A file that has changed since is loaded anew by each worker.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+
+from host.config.errors import ConfigErrors
+from host.config.model import PathSettings
+from host.config.store import ServerConfiguration
+from host.worker.plugin_code import PluginCode, find_plugin_files
+from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, preload_plugin_file
+
+
+def preload_plugins(configuration: ServerConfiguration, applications: Sequence[str], code: PluginCode) -> list[str]:
+    """Import every drop-in extension, and the filters and modules that the applications list.
+
+    Returns what became of those that could not be imported, a sentence each.
+    """
+    problems = []
+    for path, prefix in dict.fromkeys(_files(configuration, applications)):
+        try:
+            preload_plugin_file(path, prefix, code.code_of)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even raise SystemExit while it is imported
+            problems.append(f"{path} is not preloaded: {type(error).__name__}: {error}")
+    return problems
+
+
+def running_threads() -> list[str]:
+    """Names of the threads beside this one: a process that has them must not fork. Native ones have no name."""
+    own = threading.get_ident()
+    names = [thread.name for thread in threading.enumerate() if thread.ident != own]
+    native = len(os.listdir("/proc/self/task")) - 1 - len(names)
+    return names + ["a native thread"] * native
+
+
+def _files(configuration: ServerConfiguration, applications: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(path, prefix) of every plugin's file."""
+    snapshot = configuration.snapshot
+    for path in find_plugin_files(snapshot.extension_folders).values():
+        yield path, EXTENSION_PREFIX
+    drop_ins = find_plugin_files(snapshot.filter_folders)
+    for key in applications:
+        application = snapshot.application(key)
+        try:
+            settings: PathSettings = configuration.settings_for(application, application.path)
+        except ConfigErrors:  # its requests answer 500.19
+            continue
+        listed = [(one.name, one.path) for one in settings.filters if one.enabled]
+        listed += [(one.name, one.type) for one in settings.modules]
+        for name, path in listed:
+            if path or name in drop_ins:
+                yield path or drop_ins[name], FILTER_PREFIX

@@ -1,0 +1,83 @@
+"""preloadApplications: what the pool's parent imports, its workers find; what goes wrong there harms nobody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.running_service import RunningService, running, wait_until
+from tests.sample_site import write_site
+
+IMPORTED = """\
+import os
+from host.api import HandlerMapping, Response, hookimpl
+{extra}
+imported_by = os.getpid()
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Imported", path="*.imported")]
+
+@hookimpl
+async def handle(request):
+    return Response.json({{"imported_by": imported_by, "pid": os.getpid()}})
+"""
+THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True, name='of a plugin').start()"
+DIES_ONCE = """
+import pathlib, signal
+if not pathlib.Path({marker!r}).exists():
+    pathlib.Path({marker!r}).touch()
+    os.kill(os.getpid(), signal.SIGKILL)"""
+
+
+def write(folder: Path, extra: str = "") -> tuple[Path, Path]:
+    config = write_site(folder)
+    config.write_text(
+        config.read_text().replace('name="DefaultAppPool"', 'name="DefaultAppPool" preloadApplications="true"')
+    )
+    plugin = folder / "extensions" / "imported.py"
+    plugin.write_text(IMPORTED.format(extra=extra))
+    return config, plugin
+
+
+def ask(service: RunningService) -> dict[str, int]:
+    answer: dict[str, int] = json.loads(service.get("/a.imported").body)
+    return answer
+
+
+def test_workers_find_what_their_parent_imported_and_a_changed_file_is_loaded_anew(tmp_path: Path) -> None:
+    """Filters too, and a plugin that fails to import stays the worker's own affair."""
+    config, plugin = write(tmp_path)
+    (tmp_path / "extensions" / "broken.py").write_text("raise SystemExit(3)\n")
+    with running(tmp_path, config) as service:
+        parent = service.pid_of("pool DefaultAppPool")
+        first = ask(service)
+        assert first["imported_by"] == parent != first["pid"]
+        service.wait_for_event("preload-failed", "broken.py is not preloaded: SystemExit: 3")
+        service.wait_for_event("plugin-failed", "broken", "worker=DefaultAppPool#1")
+        assert service.get("/a.where").headers["x-marker"] == "seen"
+        plugin.write_text(plugin.read_text().replace('"pid"', '"pid": 0, "own"'))
+        wait_until(lambda: "own" in ask(service), tmp_path, "the changed plugin")
+        changed = ask(service)
+        assert changed["imported_by"] == changed["own"]
+        assert service.pid_of("pool DefaultAppPool") == parent
+
+
+def test_threads_of_an_import_cost_the_parent_and_nothing_is_preloaded(tmp_path: Path) -> None:
+    """A process with threads must not fork: the next parent imports nothing, the pool works."""
+    config, _ = write(tmp_path, THREAD)
+    with running(tmp_path, config) as service:
+        answer = ask(service)
+        assert answer["imported_by"] == answer["pid"]
+        line = service.wait_for_event("preload-failed", "a plugin has started threads while it was imported")
+        assert "(of a plugin)" in line
+        service.wait_for_event("preload-failed", "ended by exit code 78 while it imported plugins")
+
+
+def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing(tmp_path: Path) -> None:
+    """Whatever native code does while it is loaded: the pool comes up."""
+    config, _ = write(tmp_path, DIES_ONCE.format(marker=str(tmp_path / "marker")))
+    with running(tmp_path, config) as service:
+        answer = ask(service)
+        assert answer["imported_by"] == answer["pid"]
+        service.wait_for_event("preload-failed", "ended by signal 9 (SIGKILL) while it imported plugins")
