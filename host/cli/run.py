@@ -46,7 +46,10 @@ def run(
         ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Listen on this port instead of the configured one.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Listen on this port instead of the first binding's, for all bindings that share it."
+        ),
     ] = None,
     bind: Annotated[
         str | None,

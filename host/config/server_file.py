@@ -27,8 +27,8 @@ _ISOLATION_NAMES: Final = {"workerprocess": IsolationMode.WORKER_PROCESS, "iis5"
 @dataclass(frozen=True, slots=True)
 class Source:
     """A server configuration as text. `path` says where it is from (messages, relative paths). `isolation`
-    ("workerprocess", "iis5") overrides `<isolation mode>`, `port` the port of the first binding of the first site;
-    empty and 0 leave the file's."""
+    ("workerprocess", "iis5") overrides `<isolation mode>`, `port` the port of the first binding of the first site and
+    of all that share it; empty and 0 leave the file's."""
 
     path: str
     text: bytes
@@ -144,13 +144,18 @@ def _isolation_mode(source: Source, section: Effective, problems: Problems) -> I
 
 
 def _with_port(sites: tuple[Site, ...], port: int) -> tuple[Site, ...]:
-    """The port of the command line in the first binding of the first site (a new binding if there is none)."""
+    """The port of the command line instead of the first binding's: in all bindings that share it, since sites that are
+    told apart by host name or address move together. A first site without binding gets one."""
     if not port or not sites:
         return sites
-    first = sites[0]
-    bindings = first.bindings or (Binding(protocol="http", ip="", port=port, host=""),)
-    changed = (replace(bindings[0], port=port), *bindings[1:])
-    return (replace(first, bindings=changed), *sites[1:])
+    if not sites[0].bindings:
+        first = replace(sites[0], bindings=(Binding(protocol="http", ip="", port=port, host=""),))
+        return (first, *sites[1:])
+    moved = sites[0].bindings[0].port
+    return tuple(
+        replace(site, bindings=tuple(replace(one, port=port) if one.port == moved else one for one in site.bindings))
+        for site in sites
+    )
 
 
 def plugin_folders(root: str, name: str) -> tuple[str, ...]:

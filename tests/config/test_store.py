@@ -54,6 +54,22 @@ def test_a_port_from_the_command_line_replaces_the_first_one(server: Server) -> 
     assert [binding.endpoint for site in sites for binding in site.bindings] == ["*:9999"]
 
 
+def test_bindings_that_share_a_port_move_together(server: Server) -> None:
+    """Sites told apart by host name stay so; a binding on another port stays where it is."""
+    source = server.write("")
+    bindings = b"".join(
+        b'<binding protocol="http" bindingInformation="%b" />' % one
+        for one in (b"127.0.0.1:8080:a.test", b"*:8081:a.test", b"127.0.0.1:8080:b.test")
+    )
+    text = source.text.replace(b'<binding protocol="http" bindingInformation="127.0.0.1:8080:" />', bindings)
+    sites = build_snapshot(Source(source.path, text, port=9999), 1).sites
+    assert [(one.endpoint, one.host) for site in sites for one in site.bindings] == [
+        ("127.0.0.1:9999", "a.test"),
+        ("*:8081", "a.test"),
+        ("127.0.0.1:9999", "b.test"),
+    ]
+
+
 def test_plugin_folders_are_the_servers_own_before_isapys(server: Server) -> None:
     """A folder that is not there is left out, and isapy's own is not named twice."""
     server.write("")
