@@ -76,12 +76,10 @@ class RunningService:
         finally:
             connection.close()
 
-    def get_on(self, connection: socket.socket, path: str) -> Answer:
-        """One request on a connection that stays open; the answer is read to its end, however it was cut."""
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        response = http.client.HTTPResponse(connection, method="GET")
-        response.begin()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+    def get_on(self, connection: socket.socket, path: str, host: str = "x") -> Answer:
+        """One request on a connection that stays open, and its answer."""
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return read_answer(connection)
 
     def connect(self) -> socket.socket:
         """A raw connection."""
@@ -222,6 +220,13 @@ class RunningService:
         for process in left:
             process.kill()
         assert not words, f"processes survived their service: {words}"
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    """The next answer on that connection, to its end, in however many pieces it comes."""
+    response = http.client.HTTPResponse(connection, method="GET")
+    response.begin()
+    return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from host.admin.client import CommandFailed
 from host.admin.commands import ListSites, SiteRow, Sites, StartSite, StopSite
 from tests.processes.test_changes import save
-from tests.running_service import RunningService, free_port, running
+from tests.running_service import RunningService, free_port, read_answer, running
 from tests.sample_site import WHERE
 
 pytestmark = pytest.mark.slow
@@ -113,8 +111,7 @@ def test_a_stopped_site_loses_its_bindings_and_nothing_else(tmp_path: Path, mode
         assert (page(service, "main.test"), page(service, "side.test")) == ((200, "main"), (200, "side"))
         pid = json.loads(service.get("/a.where", {"Host": "side.test"}).body)["pid"]
         with service.connect() as idle, service.connect() as busy:
-            send(idle, "/", "side.test")
-            assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+            assert service.get_on(idle, "/", "side.test").status == 200
             send(busy, "/x.gate", "side.test")
             service.wait_for_requests(1)
             service.ask(StopSite(name="side"))  # compared without case
@@ -126,7 +123,7 @@ def test_a_stopped_site_loses_its_bindings_and_nothing_else(tmp_path: Path, mode
             assert page(service, "side.test")[0] == 400
             assert page(service, "main.test") == (200, "main")
             gate.touch()
-            assert b"through the gate" in busy.recv(65536)
+            assert read_answer(busy).text == "through the gate"
         assert json.loads(service.get("/a.where", {"Host": "main.test"}).body)["pid"] == pid
         service.httperr("Hostname")
         service.wait_for_event("site-stopped", "Side")
@@ -165,7 +162,7 @@ def _identical_bindings(service: RunningService, own: int) -> None:
 
 def _state_survives_changes(service: RunningService, config: Path) -> None:
     """A dead front, a saved configuration, the isolation switch: what was stopped by hand stays stopped."""
-    os.kill(service.pid_of(service.titles()[1]), signal.SIGKILL)
+    service.kill(service.pid_of(service.titles()[1]))
     service.wait_for_event("process-started", "the one before it died")
     new = site("New", 6, f"{service.port}:new.test")
     (config.parent.parent / "new").mkdir()
