@@ -19,8 +19,9 @@ _LOWEST: Final = 10_000
 _HIGHEST: Final = 65_535
 _APART: Final = 97
 
-_reservations: list[socket.socket] = []
-"""One abstract unix socket a port, named after it: the kernel gives a name once, and takes it back with the process."""
+_reservations: list[int] = []
+"""Descriptors of one abstract unix socket a port, named after it: the kernel gives a name once, and takes it back when the
+process ends. Nobody closes them before."""
 
 
 def free_port() -> int:
@@ -60,7 +61,7 @@ def _reserve(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _reservations.append(name)
+    _reservations.append(name.detach())
     return True
 
 
