@@ -7,6 +7,7 @@ a message is a length (4 bytes, big-endian) and msgpack; a message that does not
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,9 @@ COMMAND_LIMIT: Final = 64 * 1024
 
 REPLY_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of one reply (`ListRequests` on a busy server)."""
+
+DESCRIBED_AT_MOST: Final = 3
+"""Requests that `described` names."""
 
 LENGTH: Final = struct.Struct("!I")
 
@@ -322,6 +326,13 @@ def decode_reply(raw_message: bytes) -> Reply:
         return _reply_decoder.decode(raw_message)
     except msgspec.MsgspecError as error:
         raise MessageError(f"not a reply of this version: {error}") from error
+
+
+def described(rows: Sequence[RequestRow]) -> str:
+    """A few requests in words: `GET /slow.asp of 10.0.0.7 (12 s)`."""
+    texts = [f"{row.verb} {row.url} of {row.client_ip_address} ({row.time_elapsed // 1000} s)" for row in rows]
+    more = len(texts) - DESCRIBED_AT_MOST
+    return ", ".join(texts[:DESCRIBED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
 def as_plain_data(reply: Reply) -> Any:

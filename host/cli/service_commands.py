@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from host.admin.client import ServiceNotRunning, call
+from host.admin.client import ControlError, ServiceNotRunning, call
 from host.admin.commands import (
     Command,
     GetStatus,
@@ -20,12 +23,14 @@ from host.admin.commands import (
     ListWorkers,
     RecyclePool,
     Reply,
+    Requests,
     StartPool,
     StartSite,
     StopPool,
     StopService,
     StopSite,
     UnloadApplication,
+    described,
 )
 from host.admin.location import control_socket, find_running
 from host.admin.unix_socket import living_pid
@@ -37,6 +42,7 @@ POOL_SECONDS: Final = 120.0
 """A pool's workers may take their shutdownTimeLimit (90 seconds unless set otherwise) to end."""
 
 STOP_SECONDS: Final = 150.0
+_LOOK_SECONDS: Final = 1.0
 
 Config = Annotated[
     Path | None,
@@ -217,8 +223,8 @@ def _stop_service(config: Path | None, wait: bool) -> None:
     try:
         show(ask(config, StopService(), waiting="stopping the service"))
         if handle is not None:
-            with patience("waiting for the requests in hand"):
-                ended, _, _ = select.select([handle], [], [], STOP_SECONDS)
+            with patience("waiting for the requests in hand") as tell:
+                ended = wait_for_end(handle, path, tell)
             if not ended:
                 raise CommandLineError(
                     f"process {pid} has not ended within {STOP_SECONDS:g} seconds", f"kill {pid}", EXIT_FAILED
@@ -226,3 +232,16 @@ def _stop_service(config: Path | None, wait: bool) -> None:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def wait_for_end(handle: int, path: Path, tell: Callable[[str], None]) -> bool:
+    """Whether the process has ended in time; once a second it is asked which requests it still has."""
+    end = time.monotonic() + STOP_SECONDS
+    while (left := end - time.monotonic()) > 0:
+        if select.select([handle], [], [], min(left, _LOOK_SECONDS))[0]:
+            return True
+        with suppress(ControlError):  # it is about to end
+            reply = call(path, ListRequests(), _LOOK_SECONDS)
+            if isinstance(reply, Requests) and reply.rows:
+                tell(f"waiting for {described(reply.rows)}")
+    return False

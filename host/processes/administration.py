@@ -16,14 +16,14 @@ from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
 from host.admin import commands
-from host.admin.commands import Command, Failed, Reply
+from host.admin.commands import Command, Failed, Reply, described
 from host.admin.server import Tell
 from host.config.application_names import applications_named
 from host.config.model import Snapshot
 from host.processes.admin_rows import plugin_rows, pool_rows, site_row, worker_rows
 from host.processes.console import processes, site_urls
 from host.processes.process_facts import parent_of
-from host.processes.request_rows import described, request_rows
+from host.processes.request_rows import request_rows
 from host.processes.site_control import SiteControl, SiteRefused
 from host.wire.message_rows import RequestRow
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from host.activation.topology import Topology
 from host.activation.worker_transitions import WorkerState
 from host.admin import commands
 from host.wire.message_rows import ExecutingRow, RequestRow
-
-_SHOWN_AT_MOST = 3
 
 
 async def request_rows(topology: Topology) -> list[commands.RequestRow]:
@@ -20,13 +18,6 @@ async def request_rows(topology: Topology) -> list[commands.RequestRow]:
     names = {site.id: site.name for site in topology.snapshot.sites}
     found = [_row(row, names.get(row.site_id, ""), *executing.get(row.request_id, ("", None))) for row in rows]
     return sorted(found, key=lambda row: -row.time_elapsed)
-
-
-def described(rows: Iterable[commands.RequestRow]) -> str:
-    """A few requests in words: `GET /slow.asp of 10.0.0.7 (12 s)`."""
-    texts = [f"{row.verb} {row.url} of {row.client_ip_address} ({row.time_elapsed // 1000} s)" for row in rows]
-    more = len(texts) - _SHOWN_AT_MOST
-    return ", ".join(texts[:_SHOWN_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _executing(topology: Topology) -> Mapping[str, tuple[str, ExecutingRow]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,18 @@ def test_the_table_has_no_other_cells_and_a_site_can_always_be_started_and_stopp
         assert TRANSITIONS[after_start, SiteEvent.BOUND][0] is SiteState.STARTED
         after_stop = TRANSITIONS[state, SiteEvent.STOP][0]
         assert TRANSITIONS[after_stop, SiteEvent.RELEASED][0] is SiteState.STOPPED
+
+
+def test_the_page_shows_the_table() -> None:
+    """Every cell that changes something has its line in docs/architecture.md, in the table's order, and no other."""
+    expected = [
+        f"| {state.value} | {event.value} | {following.value} | {', '.join(command.value for command in commands)} |"
+        for (state, event), (following, commands) in TRANSITIONS.items()
+        if following is not state or commands
+    ]
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    section = page.partition("## Life of a site\n")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("|")][2:] == expected
 
 
 def test_at_the_start_of_the_service_server_auto_start_decides() -> None:

@@ -19,11 +19,14 @@ from host.admin.commands import (
     PoolRow,
     Pools,
     ProcessRow,
+    Progress,
     RecyclePool,
     Reply,
+    RequestRow,
     Status,
     decode_command,
     decode_reply,
+    described,
     encode,
     message_length,
 )
@@ -43,6 +46,7 @@ def test_every_command_survives_the_wire(kind: type[Command]) -> None:
     "reply",
     [
         Done(text="recycled"),
+        Progress(text="waiting for GET /"),
         Failed(message="no such pool", remedy="isapy list pools"),
         Pools(rows=[PoolRow(name="Shop", state="Started", workers=2)]),
         Status(
@@ -106,3 +110,30 @@ def test_commands_are_frozen() -> None:
     with pytest.raises(AttributeError):
         ListRequests().time_elapsed_filter = 5  # type: ignore[misc]
     assert GetStatus() == GetStatus()
+
+
+def request_row(url: str, milliseconds: int) -> RequestRow:
+    return RequestRow(
+        request_id="r",
+        connection_id=1,
+        verb="GET",
+        url=url,
+        site_id=1,
+        host_name="h",
+        client_ip_address="10.0.0.7",
+        local_port=80,
+        time_elapsed=milliseconds,
+        pipeline_state="Queued",
+        worker="",
+        queue="P",
+    )
+
+
+def test_a_few_requests_in_words() -> None:
+    """Three are named, the rest is counted."""
+    rows = [request_row(f"/{number}", 1000 * number + 999) for number in range(5)]
+    assert described(rows[:1]) == "GET /0 of 10.0.0.7 (0 s)"
+    assert described(rows[:3]).count("GET") == 3
+    assert described(rows) == (
+        "GET /0 of 10.0.0.7 (0 s), GET /1 of 10.0.0.7 (1 s), GET /2 of 10.0.0.7 (2 s) and 2 more"
+    )

@@ -26,6 +26,7 @@ from host.admin.commands import (
     Pools,
     RecyclePool,
     Reply,
+    RequestRow,
     Requests,
     Sites,
     StartPool,
@@ -39,6 +40,7 @@ from host.admin.commands import (
     Workers,
 )
 from host.admin.location import control_socket
+from host.cli.service_commands import wait_for_end
 from tests.admin.running_server import running_server
 from tests.cli.command_line import CHECKOUT, isapy
 
@@ -215,3 +217,35 @@ def test_stop_waits_until_the_service_has_ended(folder: Path) -> None:
         assert (result.returncode, result.stdout) == (0, "ending\n"), result
         assert service.stdout.read() == "closed\n"
         assert service.wait(60) == 0
+
+
+def test_while_the_service_ends_its_requests_are_named(folder: Path) -> None:
+    """Whoever stops it sees what holds it up, until its process is gone."""
+    row = RequestRow(
+        request_id="r",
+        connection_id=1,
+        verb="GET",
+        url="/slow",
+        site_id=1,
+        host_name="h",
+        client_ip_address="10.0.0.7",
+        local_port=80,
+        time_elapsed=12000,
+        pipeline_state="ExecuteRequestHandler",
+        worker="Shop#1",
+        queue="Shop",
+    )
+    news: list[str] = []
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as service:
+        assert service.stdin is not None
+        handle = os.pidfd_open(service.pid)
+
+        def tell(text: str) -> None:
+            news.append(text)
+            assert service.stdin is not None
+            service.stdin.close()  # it ends now
+
+        with running_server(folder / "run.sock", lambda _command: Requests(rows=[row])):
+            assert wait_for_end(handle, folder / "run.sock", tell)
+        os.close(handle)
+    assert news[0] == "waiting for GET /slow of 10.0.0.7 (12 s)"

@@ -104,3 +104,31 @@ def test_server_auto_start_is_no_matter_of_workers(server: Server) -> None:
     other = '<site name="Other" id="2"'
     server.file.write_text(server.file.read_text().replace(other, f'{other} serverAutoStart="false"'))
     assert server.snapshot().pool_fingerprints == before
+
+
+def test_pool_settings_that_iis5_isolation_ignores_are_named(server: Server) -> None:
+    """One warning a pool with its line; what an application is told of its pool in either mode is not among them."""
+    server.write("", pools='<add name="Quiet" managedPipelineMode="Classic" />')
+    text = server.file.read_text().replace(
+        '<add name="Shop" />',
+        """<applicationPoolDefaults><processModel idleTimeout="00:05:00" /></applicationPoolDefaults>
+      <add name="Shop" queueLength="50" enableConfigurationOverride="true">
+        <recycling><periodicRestart requests="10" /></recycling>
+        <failure rapidFailProtection="false" replayIdempotentRequests="false" />
+      </add>""",
+    )
+    server.file.write_text(text)
+    assert check(server) == ([], [])
+    server.file.write_text(text.replace("<sites>", '<isolation mode="IIS5" /><sites>'))
+    errors, warnings = check(server)
+    assert errors == []
+    first, second = (
+        text[: text.index(word)].count("\n") + 1 for word in ("<applicationPoolDefaults", '<add name="Shop"')
+    )
+    ignores = "IIS 5 isolation mode has no application pools; it ignores"
+    remedy = 'these settings count with <isolation mode="WorkerProcess" />'
+    assert warnings == [
+        f"ROOT/conf/applicationHost.config:{first}: applicationPoolDefaults: {ignores} processModel; {remedy}",
+        f"ROOT/conf/applicationHost.config:{second}: applicationPools/add: {ignores} "
+        f"failure/@rapidFailProtection, queueLength, recycling; {remedy}",
+    ]
