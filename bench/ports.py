@@ -20,8 +20,8 @@ _HIGHEST: Final = 65_535
 _APART: Final = 97
 
 _reservations: list[int] = []
-"""Descriptors of one abstract unix socket a port, named after it: the kernel gives a name once, and takes it back when the
-process ends. Nobody closes them before."""
+"""Descriptors of one abstract unix socket a port, named after it: the kernel gives a name once, and takes it back when
+the process ends. Nobody closes them before."""
 
 
 def free_port() -> int:
