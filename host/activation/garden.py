@@ -43,10 +43,10 @@ def answer_demand(facts: GardenFacts) -> Answer:
     working = [state for state in facts.states if state in _WORKING]
     if WorkerState.STARTING in working:
         return Answer.NOTHING
+    if facts.known_to_front is not None and facts.known_to_front < working.count(WorkerState.RUNNING):
+        return Answer.NOTHING  # said before it knew the latest one, started or woken
     if any(state in _CAN_BE_WOKEN for state in working):
         return Answer.WAKE
-    if facts.known_to_front is not None and facts.known_to_front < len(working):
-        return Answer.NOTHING  # said before it knew the latest one
     if len(working) + facts.leaving >= facts.max_processes:
         return Answer.NOTHING
     return Answer.HELD_BACK if facts.on_server >= facts.most_on_server else Answer.START

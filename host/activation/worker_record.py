@@ -99,13 +99,14 @@ class WorkerRecord:
         self.answered.set()
 
     def facts(self, now: float) -> WorkerFacts:
-        """What the policies look at."""
+        """What the policies look at; idle is what the worker last said, since it may have begun a request meanwhile."""
+        known_until = now if self.state is WorkerState.SUSPENDED else self.last_pong_at
         return WorkerFacts(
             now=now,
             started_at=self.started_at,
             requests_served=self.requests_served,
             requests_in_hand=self.requests_in_hand,
-            idle_seconds=max(0.0, self.last_pong_at - max(self.idle_since, self.awake_since)),
+            idle_seconds=max(0.0, known_until - max(self.idle_since, self.awake_since)),
             virtual_kilobytes=self.virtual_kilobytes,
             private_kilobytes=self.private_kilobytes,
             last_ping_at=self.last_ping_at,

@@ -32,6 +32,7 @@ EMPTY = GardenFacts(states=(), leaving=0, known_to_front=0, max_processes=2, on_
         (replace(EMPTY, states=(S.RUNNING,), known_to_front=1, leaving=1), Answer.NOTHING),  # its place is not free yet
         (replace(EMPTY, states=(S.SUSPENDED,)), Answer.WAKE),
         (replace(EMPTY, states=(S.RUNNING, S.SUSPENDING), known_to_front=1), Answer.WAKE),
+        (replace(EMPTY, states=(S.RUNNING, S.SUSPENDED), known_to_front=0), Answer.NOTHING),  # one was woken just now
         (replace(EMPTY, on_server=100), Answer.HELD_BACK),
         (replace(EMPTY, on_server=100, states=(S.SUSPENDED,)), Answer.WAKE),  # that is no start
     ],
