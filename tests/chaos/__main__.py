@@ -37,7 +37,10 @@ def main() -> int:
     config = write_chaos_site(folder, _SETTINGS)
     print(f"its logs: {folder}/state/logs (kept unless all is well)", flush=True)
     with running(folder, config, environment=start_folder(folder)) as service:
-        status = run(Scene(service, _SETTINGS, seed=words.seed), words.minutes * 60.0)
+        try:
+            status = run(Scene(service, _SETTINGS, seed=words.seed), words.minutes * 60.0)
+        finally:
+            (folder / "state" / "logs" / "output.txt").write_text("\n".join(service.output) + "\n")
     if status == 0:
         shutil.rmtree(folder)
     return status

@@ -1,0 +1,51 @@
+"""The tables of docs/performance.md about pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.pools.demand import DemandStart
+from bench.pools.extra_worker import ExtraWorker
+from bench.pools.recycling import RecyclingLatency
+from bench.report import duration, megabytes, table
+
+
+def demand_text(found: Sequence[DemandStart]) -> str:
+    """A request that finds no worker."""
+    lines = [
+        [
+            one.contestant,
+            one.how,
+            f"{duration(one.cold.median)} ({duration(one.cold.lowest)}-{duration(one.cold.highest)})",
+            duration(one.warm.median),
+            f"{one.ratio:.0f}",
+        ]
+        for one in found
+    ]
+    head = ["server", "how", "first byte (min-max)", "worker runs", "ratio"]
+    return f"a start on demand\n\n{table(head, lines)}\n"
+
+
+def recycling_text(found: Sequence[RecyclingLatency]) -> str:
+    """p99 with and without."""
+    lines = [
+        [
+            one.contestant,
+            one.how,
+            str(one.recycles),
+            duration(one.p50),
+            duration(one.p99),
+            duration(one.p99_recycled),
+            f"{one.added.median:.2f} ({one.added.lowest:.2f}-{one.added.highest:.2f})",
+            str(one.errors),
+        ]
+        for one in found
+    ]
+    head = ["server", "how", "recycles", "p50", "p99", "p99 recycled", "ratio (min-max)", "errors"]
+    return f"recycling under load\n\n{table(head, lines)}\n"
+
+
+def memory_text(found: Sequence[ExtraWorker]) -> str:
+    """One more worker."""
+    lines = [[one.contestant, megabytes(one.total), megabytes(one.each)] for one in found]
+    return f"memory\n\n{table(['server', 'PSS MB with one worker', 'each further worker'], lines)}\n"

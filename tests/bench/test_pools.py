@@ -1,0 +1,84 @@
+"""What a pool costs: the measurements over real servers, and their sums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.load import LoadResult
+from bench.pools import demand, extra_worker
+from bench.pools.__main__ import main
+from bench.pools.contestants import ISAPY, PAGE, write_pool_site
+from bench.pools.demand import DemandStart, first_byte
+from bench.pools.extra_worker import ExtraWorker
+from bench.pools.recycling import summary
+from bench.pools.report import demand_text, memory_text, recycling_text
+from bench.reliability.contestants import CONTESTANTS
+from bench.server import NotReady, Server
+from bench.summary import spread
+from tests.bench.tiny_contestant import tiny_contestant
+
+
+def load(p99: float, errors: int = 0) -> LoadResult:
+    """A second of load."""
+    return LoadResult(requests=100, seconds=1.0, bytes=1000, errors=errors, p50_seconds=0.001, p99_seconds=p99)
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table's lines below its head."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_added_latency_is_compared_round_by_round() -> None:
+    """Noise that lasts longer than a round falls out; errors and recycles are summed up."""
+    found = summary(
+        CONTESTANTS["isapy"],
+        [(load(0.002), load(0.003, 1), 2), (load(0.004), load(0.004), 1), (load(0.1), load(0.12), 1)],
+    )
+    assert found.added.median == pytest.approx(1.2)
+    assert (found.added.lowest, found.added.highest) == (1.0, 1.5)
+    assert (found.errors, found.recycles, found.p99, found.p99_recycled) == (1, 4, 0.004, 0.004)
+    assert rows(recycling_text([found])) == [
+        ["isapy", "isapy recycle pool", "4", "1.0 ms", "4.0 ms", "4.0 ms", "1.20 (1.00-1.50)", "1"]
+    ]
+
+
+def test_the_tables_of_starts_and_of_memory() -> None:
+    """Medians with their spans, ratios, megabytes."""
+    start = DemandStart("isapy", "demand start", spread([0.010, 0.012, 0.020]), spread([0.001]))
+    assert rows(demand_text([start])) == [["isapy", "demand start", "12.0 ms (10.0 ms-20.0 ms)", "1.0 ms", "12"]]
+    assert rows(memory_text([ExtraWorker("isapy", 64 * 2**20, 5.5 * 2**20)])) == [["isapy", "64.0", "5.5"]]
+
+
+def test_an_unknown_part_is_refused() -> None:
+    """A typing mistake must not measure nothing in silence."""
+    with pytest.raises(SystemExit, match="no part memry; there are demand, recycling, memory"):
+        main(["--parts", "memry"])
+
+
+@pytest.mark.slow
+def test_a_demand_start_finds_no_worker_and_costs_more_than_a_request(tmp_path: Path) -> None:
+    """isapy's pool is stopped and started: its parent stays, its worker is gone, the request starts another one."""
+    server = Server(ISAPY, tmp_path / "run", write_pool_site(tmp_path / "site", 1))
+    try:
+        server.start(ISAPY.paths[PAGE])
+        before = demand.workers(server, "worker")
+        demand.stop_and_start_pool(server)
+        assert demand.workers(server, "worker") == []
+        assert first_byte(server.port, ISAPY.paths[PAGE]) > 0.0
+        (after,) = demand.workers(server, "worker")
+        assert after.pid not in [process.pid for process in before]
+        with pytest.raises(OSError, match=r"answers b'HTTP/1\.1 404"):
+            first_byte(server.port, "/missing.greeting.html")
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_the_memory_of_more_workers_is_that_of_a_garden_that_has_grown(tmp_path: Path) -> None:
+    """Three workers are there when it is looked at; a server that has too few is no measurement."""
+    assert extra_worker.tree_memory(tmp_path / "three", ISAPY, 3) > 0
+    with pytest.raises(NotReady, match="has 1 workers, not 2"):
+        extra_worker.tree_memory(tmp_path / "two", tiny_contestant(), 2, patience=0.0)
