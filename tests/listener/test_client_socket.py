@@ -71,7 +71,7 @@ def test_a_client_that_stalls_during_a_file_is_cut(start: Start, tmp_path: Path)
         file.truncate(SIZE)
     descriptor = os.open(path, os.O_RDONLY)
     worker, client, number = begin_answer(front, length_head(SIZE))
-    assert not serve_file(worker, number, descriptor, 0, SIZE)
+    assert not serve_file(worker, number, descriptor, 0, SIZE, is_read=False)
     for _ in range(3):
         front.pass_seconds(12)
     assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
