@@ -130,6 +130,7 @@ class PoolWorkers:
             name=name, number=self._number, channel=channel, started_at=now, why_started=why, idle_since=now
         )
         worker.replaces = replaces
+        worker.parent_pid = self._parent.pid
         self.records[name] = worker
         channel.attach(
             self._around.loop,
@@ -245,7 +246,8 @@ class PoolWorkers:
 
     def parent_has_gone(self) -> None:
         """The parent is dead: nobody else will tell of the workers whose channels have ended, or that never ran."""
-        for worker in [each for each in self.records.values() if each.is_lost or not each.pid]:
+        known = (*self.records.values(), *self.orphans.records.values())
+        for worker in [each for each in known if each.has_hung_up or not each.pid]:
             self.has_exited(worker.name, 1)
 
     # --- what the worker says -----------------------------------------------------------------------------------
@@ -275,9 +277,13 @@ class PoolWorkers:
                 pass
 
     def _channel_lost(self, worker: WorkerRecord) -> None:
-        worker.is_lost = True
-        if not self._parent.is_alive:  # nobody else will tell how it ended
+        worker.is_lost = worker.has_hung_up = True
+        if not self._has_its_parent(worker):  # nobody else will tell how it ended
             self.has_exited(worker.name, 0)
+
+    def _has_its_parent(self, worker: WorkerRecord) -> bool:
+        """Whether the process that has forked it still runs: after its death another one is the pool's parent."""
+        return self._parent.pid != 0 and self._parent.pid == worker.parent_pid
 
     # --- the worker's automaton ---------------------------------------------------------------------------------
 
@@ -302,9 +308,9 @@ class PoolWorkers:
         self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
 
     def _signal(self, worker: WorkerRecord, number: int) -> None:
-        if self._parent.is_alive:
+        if self._has_its_parent(worker):
             self._parent.signal_worker(worker.name, number)
-        elif worker.pid and not worker.is_lost:  # an orphan: it is the service's own child by now
+        elif worker.pid and not worker.has_hung_up:  # it is the service's own child by now, and alive
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, number)
 

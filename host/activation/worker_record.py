@@ -29,6 +29,8 @@ class WorkerRecord:
     state: WorkerState = WorkerState.STARTING
     pid: int = 0
     replaces: WorkerRecord | None = None
+    parent_pid: int = 0  # the process that has forked it
+    has_hung_up: bool = False  # its channel has ended: the process is gone, or as good as gone
     is_lost: bool = False  # its link or channel has ended; the exit status is still to come
     end_text: str = ""  # why it ends
     exit_status: int | None = None  # exit code, or minus the signal, once it has ended

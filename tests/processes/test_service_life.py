@@ -344,3 +344,21 @@ def test_the_second_service_of_one_configuration_is_refused(tmp_path: Path) -> N
 def test_the_interpreter_of_this_run_is_the_interpreter_of_the_service() -> None:
     """The suite tests the isapy that it was installed with."""
     assert sys.version_info >= (3, 11)
+
+
+def test_a_worker_that_outlives_its_pools_parent_is_heard_to_its_end(tmp_path: Path) -> None:
+    """It finishes its request after the next parent runs; its end is noted, and the pool can be stopped and ended."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "slow.py").write_text(SLOW)
+    with running(tmp_path, config) as service:
+        pid = json.loads(service.get("/a.where").body)["pid"]
+        with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+            service.wait_for_requests(1)
+            parent = service.pid_of("pool DefaultAppPool")
+            os.kill(parent, signal.SIGKILL)
+            service.wait_for_event("process-started", "pool DefaultAppPool: the one before it died")
+            assert json.loads(service.get("/a.where").body)["pid"] != pid
+            let_go(service)
+            assert b"slow but done" in read_all(connection)
+        service.wait_for_event("process-ended", f"pid={pid}")
+        assert isinstance(service.ask(StopPool(name="DefaultAppPool")), Done)
