@@ -12,8 +12,10 @@ import typer
 
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_FAILED, CommandLineError
+from host.cli.machine_check import MachineReport, report_machine
 from host.cli.patience import patience
 from host.config.errors import ConfigError, ConfigErrors
+from host.config.server_file import load_server
 from host.config.store import check_tree, read_source
 
 
@@ -32,7 +34,8 @@ def check(
 
     The server's file and every web.config below its sites are judged as a running service would judge them.
 
-    Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour.
+    Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
+    and what this kernel or this user does not give. At the end stands what they do give, and whom pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -44,10 +47,15 @@ def check(
         raise CommandLineError(f"there is no file {path}", "isapy init FOLDER makes a site to start from")
     with patience(f"checking {path}"):
         errors, warnings = _judge(path)
+        machine = None if errors else _compare(path)
+    if machine is not None:
+        warnings = sorted([*warnings, *machine.warnings], key=lambda problem: (problem.file, problem.line))
     if as_json:
-        _show_json(path, errors, warnings)
+        _show_json(path, errors, warnings, machine)
     else:
         _show_text(path, errors, warnings)
+        for sentence in machine.sentences if machine is not None else ():
+            typer.echo(f"  {sentence}", err=True)
     if errors:
         raise typer.Exit(EXIT_FAILED)
 
@@ -57,6 +65,11 @@ def _judge(path: Path) -> tuple[Sequence[ConfigError], Sequence[ConfigError]]:
         return check_tree(read_source(str(path)))
     except ConfigErrors as problems:  # the file cannot even be read
         return problems.errors, ()
+
+
+def _compare(path: Path) -> MachineReport:
+    """The configuration beside what this kernel and this user give."""
+    return report_machine(load_server(read_source(str(path)), 1, check_files=False))
 
 
 def _show_text(path: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError]) -> None:
@@ -69,12 +82,16 @@ def _show_text(path: Path, errors: Sequence[ConfigError], warnings: Sequence[Con
         typer.echo(f"{path} is valid ({_count(warnings, 'warning')})", err=True)
 
 
-def _show_json(path: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError]) -> None:
+def _show_json(
+    path: Path, errors: Sequence[ConfigError], warnings: Sequence[ConfigError], machine: MachineReport | None
+) -> None:
     result = {
         "config": str(path.absolute()),
         "valid": not errors,
         "errors": [asdict(problem) for problem in errors],
         "warnings": [asdict(problem) for problem in warnings],
+        "machine": asdict(machine.machine) if machine is not None else None,
+        "pools": machine.pools if machine is not None else {},
     }
     typer.echo(json.dumps(result, indent=2))
 

@@ -15,9 +15,11 @@ from host.config.confinement import (
     assign_numbers,
     processors_of,
 )
+from host.config.document import Document
 from host.config.inheritance import Effective, overlay
 from host.config.model import Pool
 from host.config.problems import Problems
+from host.config.xml_reader import Node
 
 POOL_IDENTITY = "ApplicationPoolIdentity"
 SPECIFIC_USER = "SpecificUser"
@@ -121,3 +123,18 @@ def _check_paths(sandbox: Effective, problems: Problems) -> None:
         if node is not None and not os.path.lexists(path):
             message = f"{path} does not exist: the rule allows nothing until the pool's next start"
             problems.warnings.append(node.error(message, "make it, or correct the path", attribute="path"))
+
+
+def place_of(document: Document, pool_name: str, element: str, attribute: str) -> Node | None:
+    """Where the file says that of the pool: in its own element, in applicationPoolDefaults, or at least the pool."""
+    for fragment in document.fragments:
+        if fragment.section.element.name != "applicationPools":
+            continue
+        pools = [one.content for one in fragment.content.directives if one.content.values.get("name") == pool_name]
+        defaults = fragment.content.children.get("applicationPoolDefaults")
+        for content in (*pools, *([defaults] if defaults is not None else [])):
+            child = content.children.get(element)
+            if child is not None and attribute in child.values:
+                return child.node
+        return pools[0].node if pools else fragment.content.node
+    return None

@@ -55,6 +55,10 @@ class PoolGroup:
         """Put a process into it; its children will be born there. Raises OSError."""
         (self.folder / "cgroup.procs").write_text(str(pid))
 
+    def members(self) -> set[int]:
+        """Who is in it. Raises OSError."""
+        return {int(pid) for pid in (self.folder / "cgroup.procs").read_text().split()}
+
     def limit(self, share: float) -> None:
         """At most `share` processors' worth of time (0.5: half of one); 0: no limit. Raises OSError."""
         quota = str(max(_LEAST_QUOTA_MICROSECONDS, int(share * PERIOD_MICROSECONDS))) if share else "max"

@@ -65,13 +65,21 @@ def _application_rules(configuration: ServerConfiguration, application: Applicat
     """A folder's programs may be executed if the server's file or the web.config of a virtual directory's root allows
     it anywhere below; a web.config further down that allows more needs an entry in `sandbox`."""
     found = dict(configuration.settings_below(application))
-    for folder in application.virtual_directories:
-        prefix = "/".join((application.path.rstrip("/"), folder.path.strip("/"))).rstrip("/")
-        settings = [one for path, one in found.items() if path == prefix or path.startswith(prefix + "/")]
+    folders = {
+        f"{application.path.rstrip('/')}/{folder.path.strip('/')}".rstrip("/"): folder.physical_path
+        for folder in application.virtual_directories
+    }
+    for prefix, folder in folders.items():
+        settings = [one for path, one in found.items() if _deepest(path, folders) == prefix]
         runs_programs = any(AccessPolicy.EXECUTE in one.access_policy for one in settings)
-        yield SandboxRule(path=folder.physical_path, access=(READ, EXECUTE) if runs_programs else (READ,))
+        yield SandboxRule(path=folder, access=(READ, EXECUTE) if runs_programs else (READ,))
     for one in found.values():
         yield from _settings_rules(one)
+
+
+def _deepest(path: str, prefixes: Iterable[str]) -> str:
+    """The URL path of the virtual directory that shows `path`."""
+    return max((one for one in prefixes if f"{path}/".startswith(f"{one}/")), key=len, default="")
 
 
 def _settings_rules(settings: PathSettings) -> Iterator[SandboxRule]:
