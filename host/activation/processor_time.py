@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,20 +39,24 @@ def read_times() -> dict[int, ProcessTime]:
     return found
 
 
-def time_below(roots: Iterable[int], times: dict[int, ProcessTime]) -> float:
-    """Processor seconds of these processes and of everything below them, ended or not: the time of a child that was
-    reaped has become its parent's, so the sum never falls while the roots live."""
+def below(roots: Iterable[int], times: Mapping[int, ProcessTime]) -> set[int]:
+    """These processes and everything below them, as far as `times` has them."""
     children: dict[int, list[int]] = {}
     for pid, found in times.items():
         children.setdefault(found.parent, []).append(pid)
-    waiting, seen, total = list(roots), set[int](), 0.0
+    waiting, seen = list(roots), set[int]()
     while waiting:
         pid = waiting.pop()
         if pid in times and pid not in seen:
             seen.add(pid)
-            total += times[pid].own + times[pid].reaped
             waiting += children.get(pid, [])
-    return total
+    return seen
+
+
+def time_of(pids: Iterable[int], times: Mapping[int, ProcessTime]) -> float:
+    """Processor seconds of these processes and of what they have reaped: for everything below one parent the sum never
+    falls while that lives, since the time of a child that has ended becomes its parent's."""
+    return sum(times[pid].own + times[pid].reaped for pid in pids)
 
 
 class MachineTime(NamedTuple):
