@@ -289,15 +289,15 @@ def test_a_stuck_worker_does_not_hold_up_the_workers_list(tmp_path: Path) -> Non
         ]
 
 
-def test_processes_without_pings_show_no_counters(tmp_path: Path) -> None:
-    """In IIS 5 isolation mode nothing is better than a zero that is wrong."""
+def test_what_nobody_counts_is_not_shown_as_a_number(tmp_path: Path) -> None:
+    """inetinfo in IIS 5 isolation mode: what is in hand is known; a zero for the rest would be wrong."""
     with running(tmp_path, write_site(tmp_path), "--isolation", "iis5") as service:
         service.get("/a.where")
         reply = service.ask(ListWorkers())
         assert isinstance(reply, Workers)
-        assert {(row.requests_served, row.requests_in_hand, row.idle_seconds) for row in reply.rows} == {
-            (None, None, None)
-        }
+        assert [(row.name, row.requests_served, row.requests_in_hand, row.idle_seconds) for row in reply.rows] == [
+            ("inetinfo", None, 0, None)
+        ]
 
 
 def test_stop_over_the_control_socket_ends_the_service(tmp_path: Path) -> None:
