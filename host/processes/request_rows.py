@@ -71,7 +71,7 @@ def _row(row: RequestRow, site_name: str, process: str, doing: ExecutingRow | No
         client_ip_address=row.client_ip_address,
         local_ip_address=row.local_ip_address,
         local_port=row.local_port,
-        time_elapsed=row.time_elapsed,
+        time_elapsed=max(row.time_elapsed, doing.time_in_state, doing.time_in_module),  # the process was asked later
         pipeline_state=doing.pipeline_state,
         time_in_state=doing.time_in_state,
         current_module=doing.current_module,

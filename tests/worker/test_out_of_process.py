@@ -209,6 +209,33 @@ def test_a_client_that_leaves_is_told_to_the_dllhost(site: Site) -> None:
     run(main())
 
 
+def test_an_unloaded_dllhost_finishes_what_it_has_and_gets_nothing_more(site: Site) -> None:
+    """What waits for its credit goes to the next one, which is demanded at once."""
+
+    async def main() -> None:
+        world = Iis5(site)
+        await world.begin()
+        old = await world.start_dllhost(capacity=1)
+        held = world.front.send("/a.out?hang")
+        await until(lambda: site.told("life"))
+        waiting = [world.front.send("/a.out?facts") for _ in range(3)]
+        await until(lambda: world.inetinfo.requests_in_hand == 4)
+        site.demanded.clear()
+        world.inetinfo.detach_dllhost("dllhost pooled")
+        await until(lambda: site.demanded)
+        old.end_when_idle()
+        assert not old.drained.done()
+        new = await world.start_dllhost(capacity=1)
+        for number in waiting:
+            assert (await world.front.answer(number)).text
+        assert (new.requests_served, old.requests_served) == (3, 0)
+        world.front.say(Kind.ABORT, held)
+        await old.drained
+        world.inetinfo.detach_dllhost("nobody")  # none of that name ever ran
+
+    run(main())
+
+
 def test_requests_wait_for_the_dllhosts_credit(site: Site) -> None:
     """With room for one at a time all are answered, one after the other."""
 
