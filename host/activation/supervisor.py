@@ -45,10 +45,18 @@ class Supervisor:
         """Whether what serves has given a sign of life lately."""
         return self._topology is not None and self._topology.front.is_well
 
-    async def start(self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
-        """Start everything. Raises ConnectionAbortedError when the front cannot start."""
+    async def start(
+        self,
+        snapshot: Snapshot,
+        configure: Configure,
+        sockets: Mapping[str, socket.socket],
+        pool_states: Mapping[str, str],
+    ) -> None:
+        """Start everything. Raises ConnectionAbortedError when the front cannot start.
+
+        `pool_states` are those of a service whose place this one takes (`Topology.pool_states`)."""
         self._topology = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
-        await self._topology.start(sockets, "the service starts")
+        await self._topology.start(sockets, "the service starts", pool_states)
         self._tick()
 
     async def change(
@@ -88,12 +96,14 @@ class Supervisor:
         for pool in topology.pools.values():
             pool.recycle(reason)
 
-    async def stop(self, seconds: float) -> None:
-        """End everything in order; what is left after `seconds` is killed."""
+    async def stop(self, seconds: float, *, is_succeeded: bool = False) -> None:
+        """End everything in order; what is left after `seconds` is killed.
+
+        `is_succeeded`: another service accepts on the same sockets, so idle connections are given patience."""
         if self._timer is not None:
             self._timer.cancel()
         if self._topology is not None:
-            self._retire(self._topology, seconds)
+            self._retire(self._topology, seconds, _PATIENCE_SECONDS if is_succeeded else 0.0)
         while self._retiring:
             await asyncio.wait(set(self._retiring))
 

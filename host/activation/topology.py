@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from host.activation.children import Surroundings
 from host.activation.dllhost_supervisor import DllhostSupervisor
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.pool_supervisor import PoolSupervisor
+from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.whole_server import WholeServer
 from host.config.model import Snapshot
 from host.isolation.placement import Slot, SlotRole
 from host.isolation.process_model import ProcessModel
 from host.wire.control_messages import Configure
+
+_EVENTS_OF_STATES: Final = {"": PoolEvent.START, "AppOffline": PoolEvent.RAPID_FAIL}
 
 
 class Topology:
@@ -39,12 +43,15 @@ class Topology:
         for slot in slots[1:]:
             self._add(slot)
 
-    async def start(self, sockets: Mapping[str, socket.socket], why: str) -> None:
+    async def start(
+        self, sockets: Mapping[str, socket.socket], why: str, pool_states: Mapping[str, str] | None = None
+    ) -> None:
         """Start the front and the pools' parents. Raises ConnectionAbortedError when the front cannot start."""
         self.front.configure(self._configure, sockets)
         self.front.start(why)
         for pool in self.pools.values():
             pool.start()
+        self.restore_pools(pool_states or {})  # before the front has heard of any pool
         await self.front.first_ready
 
     def apply(
@@ -70,6 +77,19 @@ class Topology:
         for name, slot in slots.items():
             if slot not in added:
                 self.pools[name].apply(slot, snapshot.pool(name), configure, touched.get(name))
+
+    @property
+    def pool_states(self) -> dict[str, str]:
+        """Pools by name: empty for those that are started, else why they refuse requests (HTTPERR's word)."""
+        return {
+            name: "" if pool.state is PoolState.STARTED else pool.refuse_reason for name, pool in self.pools.items()
+        }
+
+    def restore_pools(self, states: Mapping[str, str]) -> None:
+        """Begin where another service has left off: what was started or stopped by hand, or failed rapidly."""
+        for name, reason in states.items():
+            if name in self.pools:
+                self.pools[name].handle(_EVENTS_OF_STATES.get(reason, PoolEvent.STOP))
 
     def tick(self) -> None:
         """Once a second."""

@@ -105,13 +105,18 @@ class UnloadApplication(Message, frozen=True, kw_only=True):
     name: str
 
 
+class Upgrade(Message, frozen=True, kw_only=True):
+    """Put a new service process, of the version that is installed now, in this one's place. Answer: Done, when the new
+    one serves; Failed, and nothing has changed, when it could not start."""
+
+
 class StopService(Message, frozen=True, kw_only=True):
     """Drain everything and end. Answer: Done, when the shutdown has begun."""
 
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (StartSite | StopSite | UnloadApplication | StopService)
+) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------

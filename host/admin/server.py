@@ -24,7 +24,7 @@ from host.admin.commands import (
     encode,
     message_length,
 )
-from host.admin.unix_socket import listen
+from host.admin.unix_socket import BACKLOG, listen
 
 COMMAND_SECONDS: Final = 10.0
 """How long a caller may take to say its command."""
@@ -50,23 +50,47 @@ class ControlServer:
         self._inode = 0
         self._conversations: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        """Begin to listen. Raises SocketInUse (names the pid of the service that lives there) or OSError."""
-        self._listening = listen(self.path)
+    @property
+    def listening(self) -> socket.socket:
+        """The socket, to be handed to another process that will answer in this one's place."""
+        assert self._listening is not None, "the server has been started"
+        return self._listening
+
+    async def start(self, listening: socket.socket | None = None) -> None:
+        """Begin to listen, or take over the socket of a server that has said `pause`.
+
+        Raises SocketInUse (names the pid of the service that lives there) or OSError."""
+        if listening is not None and self.path.exists():
+            listening.listen(BACKLOG)  # the kernel names the process that has said this last to whoever connects
+            self._listening = listening
+        else:
+            self._listening = listen(self.path)
         self._listening.setblocking(False)
         self._inode = self.path.stat().st_ino
-        asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
+        self.resume()
+
+    def pause(self) -> None:
+        """Take no more callers; they wait in the socket's queue, whoever serves it."""
+        asyncio.get_running_loop().remove_reader(self.listening.fileno())
+
+    def resume(self) -> None:
+        """Take callers."""
+        asyncio.get_running_loop().add_reader(self.listening.fileno(), self._accept)
+
+    def let_go(self) -> None:
+        """The socket is another process's from now on; conversations that have begun are finished here."""
+        self.listening.close()
+        self._listening = None
 
     async def close(self) -> None:
         """Stop listening and remove the socket; what has been answered is sent, callers that wait are cut."""
-        if self._listening is None:
-            return
-        asyncio.get_running_loop().remove_reader(self._listening.fileno())
-        self._listening.close()
-        self._listening = None
-        with suppress(FileNotFoundError):
-            if self.path.stat().st_ino == self._inode:
-                self.path.unlink()
+        if self._listening is not None:
+            self.pause()
+            self._listening.close()
+            self._listening = None
+            with suppress(FileNotFoundError):
+                if self.path.stat().st_ino == self._inode:
+                    self.path.unlink()
         conversations = [task for task in self._conversations if task is not asyncio.current_task()]
         for task in conversations:
             task.cancel()

@@ -15,6 +15,7 @@ from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
 from host.cli.run import run
 from host.cli.scaffold import init, new_app
 from host.cli.service_commands import list_app, recycle_app, start_app, status, stop, unload
+from host.cli.upgrade import upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,6 +52,7 @@ def isapy(
         isapy list workers           who serves what
         isapy recycle pool NAME      new workers, no request lost
         isapy events --follow        why processes start, end and are recycled
+        isapy upgrade                the version that is installed now takes over
         isapy stop                   finish the requests in hand and end
     """
 
@@ -65,6 +67,7 @@ app.add_typer(start_app, name="start", help="Start a pool or a site that was sto
 app.command("stop")(stop)
 app.command("events")(events)
 app.command("unload")(unload)
+app.command("upgrade")(upgrade)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 
 

@@ -27,6 +27,8 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "process-killed": EventKind(6005, "warning", "a process did not end in time and was killed"),
     "front-hung": EventKind(6006, "error", "listener or inetinfo did not answer a ping in time and was replaced"),
     "socket-not-wanted": EventKind(6007, "warning", "an inherited listening socket has no binding and was closed"),
+    "service-upgraded": EventKind(6008, "information", "another process is the service now; this one drains and ends"),
+    "upgrade-failed": EventKind(6009, "error", "the new service process could not start; the old one serves on"),
     "front-broken-link": EventKind(5011, "error", "a worker broke the dialogue or its link"),
     "application-unloaded": EventKind(6018, "information", "a dllhost was unloaded by the administrator"),
     # workers and pools, with IIS's numbers

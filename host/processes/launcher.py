@@ -42,6 +42,7 @@ class Launcher:
         self._loop = loop
         self._pidfds: dict[int, int] = {}
         self._actions: dict[int, ActionProgram] = {}
+        self._let_go: set[int] = set()
 
     def channel_pair(self) -> tuple[ControlChannel, socket.socket]:
         """A control channel: our end, and the end to pass on."""
@@ -60,18 +61,35 @@ class Launcher:
         target, arguments = targets[slot.role]
         process = start_child(target, control, slot.title, *arguments)
         control.close()
-        pidfd = os.pidfd_open(process.pid)
-        self._pidfds[process.pid] = pidfd
+
+        def reap() -> int:
+            process.join()
+            return process.exitcode or 0
+
+        self._watch(process.pid, reap, on_exit)
+        return ChildProcess(process, channel)
+
+    def watch(self, pid: int, on_exit: Callable[[int], None]) -> None:
+        """Hear of the end of a child of this process that was started elsewhere."""
+        self._watch(pid, lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), on_exit)
+
+    def let_go(self, pid: int) -> None:
+        """Hear no more of that child, and leave its exit status to somebody else."""
+        self._loop.remove_reader(self._pidfds[pid])
+        os.close(self._pidfds.pop(pid))
+        self._let_go.add(pid)
+
+    def _watch(self, pid: int, reap: Callable[[], int], on_exit: Callable[[int], None]) -> None:
+        pidfd = os.pidfd_open(pid)
+        self._pidfds[pid] = pidfd
 
         def ended() -> None:
             self._loop.remove_reader(pidfd)
             os.close(pidfd)
-            del self._pidfds[process.pid]
-            process.join()
-            on_exit(process.exitcode or 0)
+            del self._pidfds[pid]
+            on_exit(reap())
 
         self._loop.add_reader(pidfd, ended)
-        return ChildProcess(process, channel)
 
     def run_program(self, argv: Sequence[str], on_end: Callable[[int, str], None]) -> None:
         """Run a program that is no part of isapy; `on_end(status, output)` comes once. Raises OSError, ValueError."""
@@ -85,4 +103,4 @@ class Launcher:
 
     def is_ours(self, pid: int) -> bool:
         """Whether that child was started here (others are orphans that came back to the service)."""
-        return pid in self._pidfds or pid in self._actions
+        return pid in self._pidfds or pid in self._actions or pid in self._let_go

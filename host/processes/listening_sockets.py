@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from host.config.model import Binding, Site
@@ -31,9 +31,19 @@ class ListeningSockets:
         """What is served now."""
         return dict(self._open)
 
-    def adopt(self, listening: Iterable[socket.socket], *, is_managers: bool = True) -> list[str]:
-        """Sockets that listen already: a binding with the same address takes them. `is_managers`: a service manager
-        has opened them and holds them, too. Gives the endpoints that came twice; the second socket is closed."""
+    @property
+    def everything(self) -> Mapping[str, socket.socket]:
+        """What is open, served or not: for a successor of this service."""
+        return {**self._kept, **self._open}
+
+    @property
+    def managers(self) -> list[str]:
+        """Endpoints of everything that a service manager holds, too."""
+        return sorted(self._managers)
+
+    def adopt(self, listening: Iterable[socket.socket], managers: Collection[str] | None = None) -> list[str]:
+        """Sockets that listen already: a binding with the same address takes them. `managers` are those that a service
+        manager holds, too; without it, all. Gives the endpoints that came twice; the second socket is closed."""
         doubles = []
         for inherited in listening:
             endpoint = _endpoint_of(inherited)
@@ -44,7 +54,7 @@ class ListeningSockets:
             inherited.setblocking(False)
             inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._kept[endpoint] = inherited
-            if is_managers:
+            if managers is None or endpoint in managers:
                 self._managers.add(endpoint)
         return doubles
 

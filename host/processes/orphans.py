@@ -39,19 +39,27 @@ def end_orphans(known: Collection[int], is_ours: Callable[[int], bool]) -> list[
     return ended
 
 
-def end_everything() -> int:
-    """The last word: kill and reap whatever is still below this process; gives how many there were. Blocks briefly."""
+def end_everything(spared: Collection[int] = ()) -> int:
+    """The last word: kill and reap whatever is still below this process, but the `spared` children and what is below
+    them; gives how many there were. Blocks briefly."""
     count = 0
     for _ in range(_ROUNDS):
-        children = psutil.Process().children(recursive=True)
+        children = [child for child in psutil.Process().children() if child.pid not in spared]
         if not children:
             break
-        for child in children:
+        for child in [each for top in children for each in (top, *_below(top))]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGKILL)
                 count += 1
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        for child in children:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(child.pid, os.WNOHANG)
         time.sleep(_PAUSE_SECONDS)
     return count
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -16,9 +17,12 @@ from typing import Final
 
 from setproctitle import setproctitle
 
+from host import __version__
 from host.activation.children import Surroundings
 from host.activation.supervisor import Supervisor
+from host.admin import commands
 from host.admin.client import ControlError
+from host.admin.commands import Command, Reply
 from host.admin.location import control_socket
 from host.admin.server import ControlServer
 from host.admin.unix_socket import SocketInUse
@@ -31,15 +35,21 @@ from host.processes.configuration_changes import ConfigurationChanges
 from host.processes.console import Console, site_urls
 from host.processes.inherited_sockets import InheritedSockets, take_inherited_sockets
 from host.processes.launcher import Launcher
+from host.processes.lifeline import WaitersEnd
 from host.processes.listening_sockets import BindingError, ListeningSockets
 from host.processes.orphans import end_everything, end_orphans, reap_orphans
+from host.processes.predecessor import Predecessor, PredecessorGone, meet_predecessor
 from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
 from host.processes.spawn import become_subreaper
+from host.processes.succession import UpgradeFailed
+from host.processes.upgrade import Upgrade, become_waiter
+from host.processes.waiter import block_signals
 
 EXIT_FAILED: Final = 1
 EXIT_BAD_CONFIGURATION: Final = 2
 _SWEEP_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 0.05  # before this process ends: the administrator's answer goes out first
 _LAST_SECONDS: Final = 10.0  # beyond shutdownTimeLimit: what is left is killed, parents and fronts end
 
 
@@ -53,42 +63,61 @@ def run_service(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     setproctitle("isapy: service")
     become_subreaper()
-    console = Console(sys.stderr, quiet=options.quiet)
     manager = ServiceManager.from_environment(os.environ)
     inherited = take_inherited_sockets(os.environ)
+    try:
+        predecessor = meet_predecessor(os.environ)
+    except PredecessorGone as error:
+        Console(sys.stderr, quiet=True).error(str(error))
+        return EXIT_FAILED
+    console = Console(sys.stderr, quiet=options.quiet)
     try:
         source = read_source(options.config, options.isolation, options.port)
         snapshot = build_snapshot(source, 1)
     except ConfigErrors as problems:
+        if predecessor is not None:
+            predecessor.refuse(str(problems.errors[0]))
         for problem in problems.errors:
             console.error(str(problem))
         return EXIT_BAD_CONFIGURATION
+    service = Service(source, snapshot, console, manager=manager, inherited=inherited, predecessor=predecessor)
     try:
-        return asyncio.run(Service(source, snapshot, console, manager, inherited).live())
+        status = asyncio.run(service.live())
     finally:
-        end_everything()
+        end_everything(service.heirs)
+    if service.waiters_end is not None:
+        become_waiter(service.waiters_end)
+    return status
+
+
+class CannotStart(Exception):
+    """The service cannot start; the text says why and what to do."""
 
 
 class Service:
-    """Joins configuration, sockets, supervisor, control socket, file watching and the service manager."""
+    """Joins configuration, sockets, supervisor, control socket, file watching, service manager and succession."""
 
     def __init__(
         self,
         source: Source,
         snapshot: Snapshot,
         console: Console,
+        *,
         manager: ServiceManager,
         inherited: InheritedSockets,
+        predecessor: Predecessor | None,
     ) -> None:
         self._path = source.path
         self._first = (source, snapshot)
         self._console = console
         self._manager = manager
         self._inherited = inherited
+        self._predecessor = predecessor
         self._sockets = ListeningSockets()
         self._events = EventLog(Path(snapshot.log_directory, "events.log"), echo=console.event)
         self._stop = asyncio.Event()
         self._stop_requests = 0
+        self._exit_status = 0
         self._status = ""
         self._background_tasks: set[asyncio.Task[None]] = set()
         self._launcher: Launcher
@@ -96,46 +125,41 @@ class Service:
         self._sites: SiteControl
         self._changes: ConfigurationChanges
         self._watchdog: Watchdog
+        self._server: ControlServer
+        self._upgrade: Upgrade
+
+    @property
+    def heirs(self) -> list[int]:
+        """Processes that serve in this one's place, and are none of its business any more."""
+        return self._upgrade.heirs
+
+    @property
+    def waiters_end(self) -> WaitersEnd | None:
+        """The lifeline of the service that took over, when this process has to stay and wait for it."""
+        return self._upgrade.waiters_end
 
     async def live(self) -> int:
-        """Until a signal or the administrator ends it; gives the exit status."""
+        """Until a signal, the administrator or a successor ends it; gives the exit status."""
         loop = asyncio.get_running_loop()
         self._build(loop)
-        server = ControlServer(control_socket(self._path), self._administration.handle)
         try:
-            await server.start()
-            plan = self._plan()
-        except SocketInUse as error:
-            self._console.error(f"process {error.pid} runs {self._path} already; end it with: isapy stop")
-            return EXIT_FAILED
-        except BindingError as error:
+            await self._start(loop)
+        except CannotStart as error:
+            if self._predecessor is not None:
+                self._predecessor.refuse(str(error))
             self._console.error(str(error))
-            await server.close()
-            return EXIT_FAILED
-        except (ControlError, OSError) as error:
-            self._console.error(
-                f"the control socket cannot be made: {error}; set ISAPY_CONTROL to a folder of your own"
-            )
-            return EXIT_FAILED
-        self._listen_to_signals(loop)
-        # from here on no saved file goes unnoticed; it is followed after the start
-        self._background(self._changes.follow_files(self._stop, self._background))
-        try:
-            async with self._changes.lock:
-                self._sites.put_in_force(plan)
-                await self._supervisor.start(self._changes.snapshot, self._changes.configure, plan.sockets)
-                self._sites.confirm(plan)
-        except ConnectionAbortedError as error:
-            log = Path(self._changes.snapshot.log_directory, "events.log")
-            self._console.error(f"{error}; the event log {log} has more")
-            await self._supervisor.stop(0.0)
-            await server.close()
-            return EXIT_FAILED
-        self._sweep()
-        self._has_started()
-        await self._stop.wait()
-        await self._end(server)
-        return 0
+            self._exit_status = EXIT_FAILED
+        except PredecessorGone:
+            await self._end()
+        else:
+            self._sweep()
+            self._has_started()
+            await self._stop.wait()
+            await self._end()
+        await self._server.close()
+        if self.waiters_end is not None:
+            block_signals()
+        return self._exit_status
 
     # --- start and end ----------------------------------------------------------------------------------------
 
@@ -147,8 +171,8 @@ class Service:
         self._changes = ConfigurationChanges(
             *self._first,
             sites=self._sites,
-            lock=lock,
             sockets=self._sockets,
+            lock=lock,
             supervisor=self._supervisor,
             report=self._report,
             on_reload=self._has_reloaded,
@@ -156,28 +180,70 @@ class Service:
         self._administration = Administration(
             self._supervisor, self._sites, lambda: self._changes.snapshot, self._stop.set
         )
+        self._server = ControlServer(control_socket(self._path), self._answer)
+        self._upgrade = Upgrade(loop, self._launcher, self._server, self._manager, self._predecessor)
         self._watchdog = Watchdog(loop, self._manager, lambda: self._supervisor.is_well)
 
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Raises CannotStart, or PredecessorGone when there is nothing to take over any more."""
+        try:
+            if self._predecessor is None:
+                await self._server.start()
+            plan = self._plan()
+        except SocketInUse as error:
+            raise CannotStart(f"process {error.pid} runs {self._path} already; end it with: isapy stop") from error
+        except BindingError as error:
+            raise CannotStart(str(error)) from error
+        except (ControlError, OSError) as error:
+            text = f"the control socket cannot be made: {error}; set ISAPY_CONTROL to a folder of your own"
+            raise CannotStart(text) from error
+        self._listen_to_signals(loop)
+        if self._predecessor is not None:
+            self._predecessor.attach(loop, self._is_left_alone)
+        # from here on no saved file goes unnoticed; it is followed after the start
+        self._background(self._changes.follow_files(self._stop, self._background))
+        pools = {} if self._predecessor is None else self._predecessor.pools
+        try:
+            async with self._changes.lock:
+                self._sites.put_in_force(plan)
+                await self._supervisor.start(self._changes.snapshot, self._changes.configure, plan.sockets, pools)
+                self._sites.confirm(plan)
+        except ConnectionAbortedError as error:
+            await self._supervisor.stop(0.0)
+            log = Path(self._changes.snapshot.log_directory, "events.log")
+            raise CannotStart(f"{error}; the event log {log} has more") from error
+        if self._predecessor is not None:
+            await self._server.start(await self._predecessor.take_over())
+            await self._predecessor.confirm()
+
     def _plan(self) -> SitePlan:
-        """Those of the service manager first: what they listen on need not, and cannot, be opened again."""
+        """Inherited sockets first: what they listen on need not, and cannot, be opened again."""
+        sites = self._changes.snapshot.sites
+        if self._predecessor is not None:
+            self._sites.restore(sites, self._predecessor.sites)
+            self._sockets.adopt(self._predecessor.listening, self._predecessor.managers)
+            self._sockets.close_unwanted(sites)
+            return self._sites.plan(sites)
         problems = self._inherited.problems
         for endpoint in self._sockets.adopt(self._inherited.listening):
             problems.append(f"{endpoint} was inherited twice: one of the sockets is closed")
-        for endpoint in self._sockets.close_unwanted(self._changes.snapshot.sites):
+        for endpoint in self._sockets.close_unwanted(sites):
             problems.append(f"no binding wants the inherited socket {endpoint}: it is closed")
         for problem in problems:
             self._report("socket-not-wanted", problem, {})
-        return self._sites.plan(self._changes.snapshot.sites)
+        return self._sites.plan(sites)
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._asked_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._reload()))
+            loop.add_signal_handler(number, self._asked_to_stop, number)
+        loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload)
+        loop.add_signal_handler(signal.SIGUSR2, self._asked_to_upgrade)
 
     def _has_started(self) -> None:
         snapshot = self._changes.snapshot
         mode = snapshot.isolation_mode.value
-        self._report("service-started", f"isapy serves {self._path} in {mode} isolation", {"pid": str(os.getpid())})
+        text = f"isapy {__version__} serves {self._path} in {mode} isolation"
+        self._report("service-started", text, {"pid": str(os.getpid())})
         for warning in snapshot.warnings:
             self._report("configuration-warning", warning, {})
         urls = [url for site in self._sites.states.bound_sites for url in site_urls(site)]
@@ -186,26 +252,43 @@ class Service:
         self._manager.ready(self._status)
         self._watchdog.start()
 
-    async def _end(self, server: ControlServer) -> None:
-        self._report("service-stopping", "requests in hand are finished first", {})
+    async def _end(self) -> None:
+        """Finish what is in hand, and let everything end."""
+        is_succeeded = bool(self._upgrade.heirs)
+        self._report("service-stopping", "requests in hand are finished first", {"pid": str(os.getpid())})
         for task in self._background_tasks:
             task.cancel()
         self._sockets.close()
         seconds = float(max((pool.shutdown_time_limit_seconds for pool in self._changes.snapshot.pools), default=90))
-        self._manager.stopping(seconds + _LAST_SECONDS)
         patience = asyncio.get_running_loop().call_later(1.0, self._console.still_stopping)
-        await self._supervisor.stop(seconds)
+        if is_succeeded:
+            patience.cancel()
+        else:
+            self._manager.stopping(seconds + _LAST_SECONDS)
+        ends = asyncio.gather(self._supervisor.stop(seconds, is_succeeded=is_succeeded), self._upgrade.abandon(seconds))
+        await ends
         patience.cancel()
         self._watchdog.stop()
-        await server.close()
 
-    def _asked_to_stop(self) -> None:
+    def _asked_to_stop(self, number: int) -> None:
         self._stop_requests += 1
+        self._upgrade.pass_on(number)
         self._stop.set()
         if self._stop_requests > 1:
             self._supervisor.kill()
+            self._upgrade.kill()
+
+    def _is_left_alone(self, why: str) -> None:
+        """Nobody waits for this service: it must not outlive what was started and is watched by somebody."""
+        self._report("service-stopping", why, {"pid": str(os.getpid())})
+        self._exit_status = EXIT_FAILED
+        self._stop.set()
 
     # --- changes ----------------------------------------------------------------------------------------------
+
+    def _asked_to_reload(self) -> None:
+        if not self._upgrade.pass_on(signal.SIGHUP):
+            self._background(self._reload())
 
     async def _reload(self) -> None:
         """SIGHUP: the service manager hears of its beginning and its end, however it ends."""
@@ -220,10 +303,49 @@ class Service:
         self._status = f"{summary}; what was saved since is refused: {problem}" if problem else summary
         self._manager.status(self._status)
 
+    # --- a successor ------------------------------------------------------------------------------------------
+
+    async def _answer(self, command: Command) -> Reply:
+        if not isinstance(command, commands.Upgrade):
+            return await self._administration.handle(command)
+        try:
+            return commands.Done(text=f"process {await self._hand_over()} is the service now")
+        except UpgradeFailed as error:
+            return commands.Failed(message=f"the upgrade failed: {error}", remedy="the old service serves on")
+
+    def _asked_to_upgrade(self) -> None:
+        if not self._upgrade.pass_on(signal.SIGUSR2):
+            self._background(self._try_to_hand_over())
+
+    async def _try_to_hand_over(self) -> None:
+        with contextlib.suppress(UpgradeFailed):  # it is an event
+            await self._hand_over()
+
+    async def _hand_over(self) -> int:
+        """Let a successor take over, and end; gives its process id. Raises UpgradeFailed; then nothing has changed."""
+        if self._upgrade.is_under_way or self._stop.is_set():
+            raise UpgradeFailed("the service is being replaced already, or ends")
+        pid = os.getpid()
+        try:
+            async with self._changes.lock:
+                successor = await self._upgrade.run(
+                    self._sockets, self._sites.run_time_states, self._supervisor.topology.pool_states, self._stop
+                )
+        except UpgradeFailed as error:
+            self._report("upgrade-failed", f"{error}; process {pid} serves on", {"pid": str(pid)})
+            raise
+        self._watchdog.stop()
+        text = f"process {successor} is the service now; process {pid} finishes the requests in hand"
+        self._report("service-upgraded", text, {"pid": str(successor)})
+        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._stop.set)
+        return successor
+
     # --- small things -----------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
         """Orphans come back to the service when a pool's parent dies: reap them, end the CGI programs among them."""
+        if self._upgrade.heirs:
+            return  # they become this process's children one after the other, and nothing of theirs is an orphan
         reap_orphans(self._launcher.is_ours)
         if self._supervisor.has_lost_a_parent():
             end_orphans(set(self._supervisor.pids()), self._launcher.is_ours)

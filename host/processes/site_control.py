@@ -56,6 +56,21 @@ class SiteControl:
         """The sites whose bindings count."""
         return [site.id for site in self.states.bound_sites]
 
+    @property
+    def run_time_states(self) -> dict[int, str]:
+        """Sites by id: empty for those that are started, else the reason why they are not."""
+        return {each.site.id: "" if each.is_bound else each.reason or BY_HAND for each in self.states.statuses}
+
+    def restore(self, sites: Iterable[Site], run_time_states: Mapping[int, str]) -> None:
+        """Begin where another service has left off, before the first plan."""
+        known = [(site, run_time_states[site.id]) for site in sites if site.id in run_time_states]
+        self.states = SiteStates(
+            {
+                site.id: SiteStatus(site, SiteState.STOPPED if reason else SiteState.STARTED, reason)
+                for site, reason in known
+            }
+        )
+
     def plan(self, sites: Iterable[Site]) -> SitePlan:
         """What becomes of the sites under this configuration; the sockets it needs are opened beside those there are.
 
