@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Final
 
-_SEND_SECONDS: Final = 1.0  # a manager whose queue is full is waited for so long, and no longer
+_SEND_SECONDS: Final = 5.0  # a manager whose queue is full is waited for so long, with what must not be lost
 
 
 class ServiceManager:
@@ -63,7 +63,7 @@ class ServiceManager:
         """Another sentence for `systemctl status`."""
         if status != self._last_status:
             self._last_status = status
-            self._say(f"STATUS={_one_line(status)}")
+            self._say(f"STATUS={_one_line(status)}", seconds=0.0)
 
     def stopping(self, seconds: float) -> None:
         """The service ends and may need `seconds`, whatever the unit's TimeoutStopSec says."""
@@ -72,18 +72,18 @@ class ServiceManager:
 
     def alive(self) -> None:
         """Feed the watchdog."""
-        self._say("WATCHDOG=1")
+        self._say("WATCHDOG=1", seconds=0.0)
 
     def main_process(self, pid: int) -> None:
         """Another process is the service from now on."""
         self._say(f"MAINPID={pid}")
 
-    def _say(self, *lines: str) -> None:
+    def _say(self, *lines: str, seconds: float = _SEND_SECONDS) -> None:
         if not self.address:
             return
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notification:
-            notification.settimeout(_SEND_SECONDS)
+            notification.settimeout(seconds)
             notification.sendto("\n".join(lines).encode(), address)
 
 

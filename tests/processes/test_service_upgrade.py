@@ -23,7 +23,7 @@ from host.admin.unix_socket import living_pid
 from tests.processes.installed_version import InstalledVersion
 from tests.processes.notification_socket import notification_socket
 from tests.processes.test_changes import Load
-from tests.processes.test_service_life import SLOW, read_all, send
+from tests.processes.test_service_life import SLOW, let_go, read_all, send
 from tests.running_service import WAIT_SECONDS, RunningService, start_service, wait_until
 from tests.sample_site import write_site
 
@@ -89,7 +89,7 @@ def test_an_upgrade_loses_nothing_and_the_first_process_stays(tmp_path: Path, mo
     first = service.process.pid
     service.get("/warm.where")
     head = b"POST /a.echo HTTP/1.0\r\nHost: x\r\nContent-Length: 3000\r\n\r\n"
-    slow = send(service, b"GET /x.slow?seconds=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    slow = send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     with Load(service, "/a.where") as load, KeptConnection(service) as kept, send(service, head + PIECE) as post, slow:
         service.wait_for_requests(2)
         installed.install("9.8.7")
@@ -97,6 +97,7 @@ def test_an_upgrade_loses_nothing_and_the_first_process_stays(tmp_path: Path, mo
         assert (second != first, service.status().version) == (True, "9.8.7")
         assert living_pid(control_socket(config, service.environment)) == second
         post.sendall(PIECE)
+        let_go(service)
         assert b"slow but done" in read_all(slow)
 
         service.process.send_signal(signal.SIGUSR2)
@@ -231,14 +232,14 @@ def test_waiter_and_service_do_not_outlive_each_other(tmp_path: Path) -> None:
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
     service = start_service(tmp_path, config, port=service.port)
     upgraded(service)
-    gone(service.process.pid, service) if not psutil.pid_exists(service.process.pid) else None
     service.get("/warm.where")
-    with send(service, b"GET /x.slow?seconds=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
+    with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
         service.wait_for_requests(1)
         service.process.kill()
+        service.wait_for_event("service-stopping", "first process of this service is gone")
+        let_go(service)
         assert b"slow but done" in read_all(slow)
     service.process.wait(WAIT_SECONDS)
     service.wait_until_all_gone()
-    service.wait_for_event("service-stopping", "first process of this service is gone")
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", service.port)):
         pass
