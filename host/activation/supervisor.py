@@ -50,7 +50,7 @@ class Supervisor:
         snapshot: Snapshot,
         configure: Configure,
         sockets: Mapping[str, socket.socket],
-        pool_states: Mapping[str, str],
+        pool_states: Mapping[str, str] | None = None,
     ) -> None:
         """Start everything. Raises ConnectionAbortedError when the front cannot start.
 

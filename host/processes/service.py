@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -305,9 +305,10 @@ class Service:
 
     # --- a successor ------------------------------------------------------------------------------------------
 
-    async def _answer(self, command: Command) -> Reply:
+    async def _answer(self, command: Command, tell: Callable[[str], None]) -> Reply:
         if not isinstance(command, commands.Upgrade):
-            return await self._administration.handle(command)
+            return await self._administration.handle(command, tell)
+        tell("a new service starts beside this one")
         try:
             return commands.Done(text=f"process {await self._hand_over()} is the service now")
         except UpgradeFailed as error:

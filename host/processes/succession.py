@@ -20,7 +20,8 @@ from host.activation.children import describe_exit
 from host.processes.control_channel import ControlChannel
 from host.processes.launcher import Launcher
 from host.processes.spawn import kill
-from host.wire.control_messages import AnyMessage, Event, Hello, Listen, Ready, Serve, Succeed
+from host.wire.control_messages import AnyMessage, Event, Hello, Listen, Ready
+from host.wire.handover_messages import Serve, Succeed
 
 HANDOVER_VARIABLE: Final = "ISAPY_HANDOVER"
 """The number of the descriptor over which a successor is told what it takes over."""

@@ -20,7 +20,7 @@ from host.processes.listening_sockets import ListeningSockets
 from host.processes.predecessor import Predecessor
 from host.processes.service_manager import ServiceManager
 from host.processes.succession import PROTOCOL, Succession, UpgradeFailed, interpreter_command
-from host.wire.control_messages import Succeed
+from host.wire.handover_messages import Succeed
 
 _ABANDON_SECONDS: Final = 90.0  # shutdownTimeLimit's default: what a failed successor has accepted is finished
 

@@ -12,13 +12,11 @@ from typing import Final
 import msgspec
 
 from host.wire.errors import WireError
+from host.wire.handover_messages import Serve, Succeed
+from host.wire.message import Message
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
 
 INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an empty packet
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    """Base of all control messages."""
 
 
 # --- both ways ---------------------------------------------------------------------------------------------------
@@ -95,29 +93,6 @@ class Configure(Message, frozen=True, kw_only=True):
     def with_sites(self, started_sites: list[int]) -> Configure:
         """The same with other sites started."""
         return msgspec.structs.replace(self, started_sites=started_sites)
-
-
-# --- service and its successor -----------------------------------------------------------------------------------
-# Another version of isapy may be at the other end. These messages never change their fields: a later version adds
-# messages, or fields with defaults that it sends only to a peer whose `protocol` knows them.
-
-
-class Succeed(Message, frozen=True, kw_only=True):
-    """Service to its successor, behind one Listen for each socket: start beside me, and say Ready.
-
-    Descriptors: standard error; and, where the first process of all stays as a waiter, its lifeline. `managers` are the
-    endpoints whose sockets a service manager holds, too. `sites` and `pools` are run-time states that no configuration
-    has: empty when started, else why it is not.
-    """
-
-    protocol: int
-    managers: list[str]
-    sites: dict[int, str]
-    pools: dict[str, str]
-
-
-class Serve(Message, frozen=True, kw_only=True):
-    """Service to its successor: you are the service from now on; say Ready again. Descriptor: the control socket."""
 
 
 # --- service and front -------------------------------------------------------------------------------------------

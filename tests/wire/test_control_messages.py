@@ -11,13 +11,13 @@ from host.wire.control_messages import (
     Configure,
     Demand,
     Event,
-    Message,
     Pong,
     Requests,
     decode_message,
     encode_message,
 )
 from host.wire.errors import WireError
+from host.wire.message import Message
 from host.wire.message_rows import RequestRow
 
 ROW = RequestRow(
