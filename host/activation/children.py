@@ -15,6 +15,7 @@ from host.activation.headroom import MemoryFacts
 from host.activation.memory import memory_facts
 from host.isolation.placement import Slot
 from host.wire.control_messages import AnyMessage
+from host.wire.exit_codes import cannot_load
 
 
 class Channel(Protocol):
@@ -30,6 +31,9 @@ class Channel(Protocol):
 
     def send(self, message: AnyMessage, descriptors: Sequence[int] = ()) -> None:
         """Say something; the descriptors stay the caller's."""
+
+    def read_rest(self) -> None:
+        """Hand on what has arrived and was not read yet: the last words of a process that has ended."""
 
     def close(self) -> None:
         """The peer sees the end of input."""
@@ -82,10 +86,11 @@ class Surroundings:
 
 
 def describe_exit(status: int) -> str:
-    """`exit code 3` or `signal 9 (SIGKILL)`."""
+    """`exit code 3`, `exit code 78 (bad configuration)` or `signal 9 (SIGKILL)`."""
     if status < 0:
         return f"signal {-status} ({signal_name(-status)})"
-    return f"exit code {status}"
+    code = cannot_load(status)
+    return f"exit code {status}" + (f" ({code.name.lower().replace('_', ' ')})" if code is not None else "")
 
 
 def signal_name(number: int) -> str:

@@ -18,6 +18,7 @@ from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
+    CannotStart,
     Configure,
     Drain,
     Event,
@@ -49,6 +50,7 @@ class DllhostProcess:
         self.child: Child
         self._around = around
         self._kill_timer: asyncio.TimerHandle | None = None
+        self.start_failure = ""  # what it said before Ready, when it gave up
 
     @property
     def pid(self) -> int:
@@ -79,6 +81,7 @@ class DllhostProcess:
         """The process is gone."""
         if self._kill_timer is not None:
             self._kill_timer.cancel()
+        self.child.channel.read_rest()
         self.child.channel.close()
         if not self.ended.done():
             self.ended.set_result(None)
@@ -167,6 +170,8 @@ class DllhostSupervisor:
                 process.is_ready = True
                 if process is self.current:
                     self.reattach()
+            case CannotStart():
+                process.start_failure = message.reason
             case Plugins():
                 process.plugins = list(message.rows)
             case Pong():
@@ -188,7 +193,8 @@ class DllhostSupervisor:
         if process.is_leaving or self._is_retiring:
             self._around.report("process-ended", f"{self.slot.title} has ended", fields)
         else:
-            text = f"{self.slot.title} ended by {describe_exit(status)}; the next request starts it again"
+            why = f" ({process.start_failure})" if process.start_failure else ""
+            text = f"{self.slot.title} ended by {describe_exit(status)}{why}; the next request starts it again"
             self._around.report("process-died", text, fields)
             if self._is_wanted:
                 self.demand()

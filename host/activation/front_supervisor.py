@@ -260,12 +260,14 @@ class FrontSupervisor:
                 pass  # something that a front has no reason to say
 
     def _exited(self, status: int) -> None:
-        child, self._child = self._child, None
+        child = self._child
+        assert child is not None
+        child.channel.read_rest()
+        child.channel.close()
+        self._child = None
         self.is_ready = self._has_spoken = False
         self._changes.answer_all(None)  # the next one hears it in its configuration
         self._cancel_start_timer()
-        assert child is not None
-        child.channel.close()
         fields = {"pid": str(child.pid), "status": str(status)}
         if self._is_retiring:
             self._around.report("process-ended", f"{self.slot.title} has ended", fields)

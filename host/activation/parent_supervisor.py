@@ -1,16 +1,17 @@
-"""Keeps a pool's parent process running until the pool is retired."""
+"""Keeps a pool's parent process as the pool wants it: running or not, one after another."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from host.activation.children import Child, Surroundings, describe_exit
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
+    CannotStart,
     Configure,
     Drain,
     Event,
@@ -26,43 +27,75 @@ from host.wire.control_messages import (
 )
 from host.wire.message_rows import Examination
 
-_PAUSE_SECONDS: Final = 1.0
+_ENDING_SECONDS: Final = 10.0  # a parent that was told to end has no workers left: longer means that it hangs
+
+
+@dataclass(frozen=True, slots=True)
+class ParentEnd:
+    """How a parent process has ended. `status`: exit code, or minus the signal; `ready_at`: when it became able to
+    fork (monotonic seconds), None when it never did; `reason`: what it said or what was done to it, may be empty.
+    `was_preloading`: it was importing plugins, and the next one does without."""
+
+    pid: int
+    status: int
+    ready_at: float | None
+    reason: str
+    was_preloading: bool = False
+
+    @property
+    def cause(self) -> str:
+        """One clause: how it ended, and why if that is known."""
+        how = describe_exit(self.status)
+        return f"{how}: {self.reason}" if self.reason else how
+
+
+class ParentOwner(Protocol):
+    """Who wants the parent."""
+
+    def parent_is_ready(self) -> None:
+        """It can fork; said again after every `configure`."""
+
+    def worker_has_started(self, name: str, pid: int) -> None:
+        """It has forked that worker."""
+
+    def worker_has_exited(self, name: str, status: int) -> None:
+        """That worker has ended: exit code, or minus the signal."""
+
+    def worker_was_examined(self, name: str, examination: Examination) -> None:
+        """What that worker is doing."""
+
+    def parent_is_gone(self) -> None:
+        """It has ended as it was told to."""
+
+    def parent_has_died(self, end: ParentEnd) -> None:
+        """It has ended without being told; whether and when there is another one is the owner's affair."""
 
 
 class ParentSupervisor:
-    """One parent process after another.
-
-    `on_ready()`: it can fork. `on_started(worker, pid)` and `on_exited(worker, status)` tell of its workers,
-    `on_examined(worker, examination)` of one that was examined.
-    `on_gone(expected)`: the process has ended; an unexpected end is followed by a new one after a pause.
-    """
+    """At most one parent process at a time; `owner` is told what becomes of it and of its workers."""
 
     def __init__(
         self,
         slot: Slot,
         around: Surroundings,
         configure: Configure,
-        *,
-        on_ready: Callable[[], None],
-        on_started: Callable[[str, int], None],
-        on_exited: Callable[[str, int], None],
-        on_examined: Callable[[str, Examination], None],
-        on_gone: Callable[[bool], None],
+        owner: ParentOwner,
     ) -> None:
         self.slot = slot
-        self.is_ready = False
+        self.startup_seconds = 90.0  # startupTimeLimit: from the start to Ready
         self._around = around
         self._configure = configure
-        self._on_ready = on_ready
-        self._on_started = on_started
-        self._on_exited = on_exited
-        self._on_examined = on_examined
-        self._on_gone = on_gone
+        self._owner = owner
         self._child: Child | None = None
-        self._is_retiring = False
+        self._ready_at: float | None = None
+        self._reason = ""
+        self._why_again = ""  # it is ending, and another one is wanted behind it
+        self._is_ending = False
         self._has_died = False
         self._preloads = True  # until a parent has died of it
         self._preload_limit: asyncio.TimerHandle | None = None  # set while it imports plugins
+        self._start_timer: asyncio.TimerHandle | None = None
+        self._limit_timer: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int:
@@ -74,14 +107,41 @@ class ParentSupervisor:
         """Whether the process runs."""
         return self._child is not None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can fork workers, and is not on its way out."""
+        return self._ready_at is not None and not self._is_ending
+
     def start(self, why: str) -> None:
-        """Start the process; `why` ends in the event log."""
-        if self._is_retiring:
-            return
-        child = self._around.launcher.start(self.slot, self._exited)
-        self._child, self.is_ready = child, False
-        child.channel.attach(self._around.loop, self._heard, lambda _why: None)
-        self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+        """There shall be one; `why` ends in the event log. One that is ending is waited for."""
+        self._wait(None)
+        if self._child is None:
+            self._spawn(why)
+        elif self._is_ending:
+            self._why_again = why
+
+    def start_after(self, seconds: float, why: str) -> None:
+        """As `start`, when the pause is over; `start` and `stop` come before it."""
+        self._wait(self._around.loop.call_later(seconds, self.start, why))
+
+    def stop(self) -> None:
+        """There shall be none; its workers have ended already. `parent_is_gone` follows, at once where none runs."""
+        self._wait(None)
+        self._why_again = ""
+        if self._child is None:
+            self._owner.parent_is_gone()
+        elif not self._is_ending:
+            self._is_ending = True
+            self._tell(Drain(seconds=0.0))
+            self._limit(self._around.loop.call_later(_ENDING_SECONDS, self._child.kill, signal.SIGKILL))
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._wait(None)
+        self._why_again = ""
+        self._is_ending = True
+        if self._child is not None:
+            self._child.kill(signal.SIGKILL)
 
     def configure(self, configure: Configure) -> None:
         """Workers forked from now on see this configuration."""
@@ -97,69 +157,96 @@ class ParentSupervisor:
         self._tell(KillWorker(worker=name, signal=number))
 
     def examine_worker(self, name: str) -> None:
-        """Find out what that worker is doing; `on_examined` is told, unless it ends before."""
+        """Find out what that worker is doing; the owner is told, unless it ends before."""
         self._tell(ExamineWorker(worker=name))
-
-    def retire(self) -> None:
-        """End it; its workers have ended already."""
-        self._is_retiring = True
-        if self._child is None:
-            self._on_gone(True)
-        else:
-            self._tell(Drain(seconds=0.0))
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._is_retiring = True
-        if self._child is not None:
-            self._child.kill(signal.SIGKILL)
 
     def take_death(self) -> bool:
         """Whether it died unexpectedly since this was asked last (its CGI programs are orphans then)."""
         died, self._has_died = self._has_died, False
         return died
 
+    def _spawn(self, why: str) -> None:
+        child = self._around.launcher.start(self.slot, self._exited)
+        self._child, self._ready_at, self._is_ending, self._reason = child, None, False, ""
+        child.channel.attach(self._around.loop, self._heard, lambda _why: None)
+        self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+        self._limit(self._around.loop.call_later(self.startup_seconds, self._is_late))
+
+    def _is_late(self) -> None:
+        assert self._child is not None
+        self._reason = f"it was not ready within {self.startup_seconds:.0f} s"
+        self._around.report("worker-startup-limit", f"{self.slot.title}: {self._reason}", {"pid": str(self.pid)})
+        self._child.kill(signal.SIGKILL)
+
     def _heard(self, message: AnyMessage, _descriptors: list[int]) -> None:
         match message:
             case Hello():
                 self._tell(self._configuration())
             case Preloading():
-                limit = self._around.loop.call_later(message.seconds, self._preloads_too_long)
-                self._preload_limit = limit
+                self._limit(None)
+                self._preload_limit = self._around.loop.call_later(message.seconds, self._preloads_too_long)
             case Ready():
-                self._end_of_preload()
-                self.is_ready = True
-                self._on_ready()
+                self._became_ready()
+            case CannotStart():
+                self._reason = message.reason
             case WorkerStarted():
-                self._on_started(message.worker, message.pid)
+                self._owner.worker_has_started(message.worker, message.pid)
             case WorkerExamined():
-                self._on_examined(message.worker, message.examination)
+                self._owner.worker_was_examined(message.worker, message.examination)
             case WorkerExited():
-                self._on_exited(message.worker, message.status)
+                self._owner.worker_has_exited(message.worker, message.status)
             case Event():
                 self._around.report(message.id, message.text, message.fields)
             case _:
                 pass
 
+    def _became_ready(self) -> None:
+        self._end_of_preload()
+        if not self._is_ending:
+            self._limit(None)
+        if self._ready_at is None:
+            self._ready_at = self._around.clock()
+        if not self._is_ending:
+            self._owner.parent_is_ready()
+
     def _exited(self, status: int) -> None:
-        child, self._child, self.is_ready = self._child, None, False
+        child = self._child
         assert child is not None
+        child.channel.read_rest()
         child.channel.close()
+        self._limit(None)
+        end = ParentEnd(child.pid, status, self._ready_at, self._reason, self._end_of_preload())
+        self._child, self._ready_at = None, None
         fields = {"pid": str(child.pid), "status": str(status)}
-        if self._is_retiring:
-            self._around.report("process-ended", f"{self.slot.title} has ended", fields)
-        elif self._end_of_preload():
-            self._preloads = False
-            text = f"{self.slot.title} ended by {describe_exit(status)} while it imported plugins: nothing is preloaded"
-            self._around.report("preload-failed", text, fields)
-            self.start("without preloading")
-            return
-        else:
-            text = f"{self.slot.title} ended by {describe_exit(status)}; its workers finish what they have"
-            self._around.report("process-died", text, fields)
+        if not self._is_ending:
             self._has_died = True
-            self._around.loop.call_later(_PAUSE_SECONDS, self.start, "the one before it died")
-        self._on_gone(self._is_retiring)
+            if end.was_preloading:
+                self._preloads = False
+                text = f"{self.slot.title} ended by {end.cause} while it imported plugins: nothing is preloaded"
+                self._around.report("preload-failed", text, fields)
+            else:
+                text = f"{self.slot.title} ended by {end.cause}; its workers finish what they have"
+                self._around.report("process-died", text, fields)
+            self._owner.parent_has_died(end)
+            return
+        self._around.report("process-ended", f"{self.slot.title} has ended", fields)
+        if self._why_again:
+            why, self._why_again = self._why_again, ""
+            self._spawn(why)
+        else:
+            self._owner.parent_is_gone()
+
+    def _wait(self, timer: asyncio.TimerHandle | None) -> None:
+        """Replace the pause before a start by this one (None: there is none any more)."""
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+        self._start_timer = timer
+
+    def _limit(self, timer: asyncio.TimerHandle | None) -> None:
+        """Replace the running time limit by this one (None: there is none any more)."""
+        if self._limit_timer is not None:
+            self._limit_timer.cancel()
+        self._limit_timer = timer
 
     def _configuration(self) -> Configure:
         return self._configure if self._preloads else self._configure.without_preload()

@@ -13,11 +13,11 @@ from host.activation.children import Surroundings
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.garden import Answer, GardenFacts, answer_demand
 from host.activation.numa import numa_nodes
-from host.activation.parent_supervisor import ParentSupervisor
+from host.activation.parent_supervisor import ParentEnd, ParentSupervisor
 from host.activation.pool_rotation import PoolRotation
+from host.activation.pool_starts import PoolStarts
 from host.activation.pool_transitions import TRANSITIONS, PoolCommand, PoolEvent, PoolState
 from host.activation.pool_workers import PoolWorkers
-from host.activation.rapid_fail import failures_in_window, must_disable
 from host.activation.recycling import RecycleReason, schedule_reason
 from host.activation.schedule import look_at_schedule, time_of_day
 from host.activation.whole_server import WholeServer
@@ -26,6 +26,13 @@ from host.config.model import Pool
 from host.isolation.placement import Slot
 from host.wire.control_messages import Configure
 from host.wire.message_rows import Examination
+
+ALWAYS_RUNNING: Final = "AlwaysRunning"  # applicationPools/add/@startMode
+
+# HTTPERR's words for why a pool takes no requests
+DISABLED: Final = "Disabled"
+APP_OFFLINE: Final = "AppOffline"
+APP_SHUTDOWN: Final = "AppShutdown"
 
 _SETTLE_SECONDS: Final = 1.0  # web.config files that are saved within this time recycle once
 
@@ -47,32 +54,31 @@ class PoolSupervisor:
         self.pool = pool
         self.state = PoolState.STOPPED
         self.refuse_reason = ""  # HTTPERR's word while requests are refused
+        self._why_refused = ""
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self._around = around
         self._front = front
-        self._parent = ParentSupervisor(
-            slot,
-            around,
-            configure,
-            on_ready=self._parent_is_ready,
-            on_started=self._worker_has_started,
-            on_exited=self._worker_has_exited,
-            on_examined=self._worker_was_examined,
-            on_gone=self._parent_gone,
-        )
+        self._parent = ParentSupervisor(slot, around, configure, self)
+        self._parent.startup_seconds = pool.startup_time_limit_seconds
+        self._starts = PoolStarts(pool, around, go_on=self._go_on, disable=self._disable)
         self._workers = PoolWorkers(slot, pool, around, front, self._parent, self)
         self._rotation = PoolRotation(self._workers, self._parent, around, lambda: self.max_processes)
         self._changed_files: set[str] = set()
         self._schedule_mark = around.wall_clock()
         self._is_held_back = False
-        self._is_wanted = False  # somebody waits for a worker and the parent cannot fork yet
+        self._is_wanted = False  # a worker shall be started as soon as one can be
         self._is_retiring = False
-        self._failures: list[float] = []
         self._commands: Mapping[PoolCommand, Callable[[], None]] = {
             PoolCommand.ACCEPT: self._accept,
-            PoolCommand.REFUSE_DISABLED: lambda: self._refuse("Disabled"),
-            PoolCommand.REFUSE_OFFLINE: lambda: self._refuse("AppOffline"),
+            PoolCommand.FORGET_FAILURES: self._starts.forget,
+            PoolCommand.START_PARENT: self._start_parent,
+            PoolCommand.START_WORKERS: self._start_wanted,
+            PoolCommand.REFUSE_DISABLED: lambda: self._refuse(DISABLED),
+            PoolCommand.REFUSE_OFFLINE: lambda: self._refuse(APP_OFFLINE),
+            PoolCommand.REFUSE_SHUTDOWN: lambda: self._refuse(APP_SHUTDOWN),
             PoolCommand.DRAIN_WORKERS: lambda: self._workers.drain_all("the pool was stopped"),
+            PoolCommand.DRAIN_ABANDONED: self._drain_abandoned,
+            PoolCommand.END_PARENT: self._end_parent,
         }
 
     # --- what there is to know ----------------------------------------------------------------------------------
@@ -115,13 +121,12 @@ class PoolSupervisor:
     @property
     def failure_count(self) -> int:
         """Failures that count at the moment (rapid-fail protection)."""
-        return len(failures_in_window(self._failures, self.now, self.pool))
+        return self._starts.failure_count
 
     # --- what the supervisor above and the administrator ask for ------------------------------------------------
 
     def start(self) -> None:
-        """Start the parent, and the pool unless autoStart is off."""
-        self._parent.start("the pool's parent")
+        """The service has it now: start it, unless autoStart is off."""
         self.handle(PoolEvent.START if self.pool.auto_start else PoolEvent.STOP)
 
     def handle(self, event: PoolEvent) -> None:
@@ -131,17 +136,29 @@ class PoolSupervisor:
             self._commands[command]()
         self._note_if_empty()
 
+    def shut_down(self, why: str) -> None:
+        """A policy wants no workers of this pool for a time; requests get 503 AppShutdown until `end_shut_down`."""
+        self._why_refused = why
+        self.handle(PoolEvent.SHUT_DOWN)
+
+    def end_shut_down(self) -> None:
+        """The policy's time is over: start the pool again, unless somebody else has stopped it meanwhile."""
+        if self.refuse_reason == APP_SHUTDOWN:
+            self.handle(PoolEvent.START)
+
     def demand(self, known_to_front: int | None = None) -> None:
         """The front has requests and no worker with credit, and knows so many workers (None: it is not the front that
-        asks): wake one or start one, up to maxProcesses (a web garden grows so)."""
-        if self.state is not PoolState.STARTED or self._is_retiring:
+        asks): wake one or start one, up to maxProcesses (a web garden grows so). Where none can be started yet it is
+        started later; asking again changes nothing."""
+        if self._is_retiring or self.state not in (PoolState.STARTING, PoolState.STARTED):
             return
         facts = self._garden(known_to_front)
         answer = answer_demand(facts)
         if answer is Answer.WAKE:
             self._workers.wake()
-        elif answer is Answer.START and self._parent.is_ready:
-            self._workers.start("a request waits")
+        elif answer is Answer.START and self._may_start():
+            self._is_wanted = False
+            self._workers.start("a request waits" if known_to_front is not None else "one is wanted")
         elif answer is Answer.START or facts.leaving:
             self._is_wanted = True
         self._note_if_held_back(answer is Answer.HELD_BACK)
@@ -154,7 +171,8 @@ class PoolSupervisor:
         """Another configuration is in force; `reason` says why workers must be replaced, None that they need not."""
         self.slot, self.pool = slot, pool
         self._workers.slot, self._workers.pool = slot, pool
-        self._parent.slot = slot
+        self._starts.pool = pool
+        self._parent.slot, self._parent.startup_seconds = slot, pool.startup_time_limit_seconds
         self._parent.configure(configure)
         if reason is not None and not pool.disallow_rotation_on_config_change:
             self.recycle(reason)
@@ -162,6 +180,7 @@ class PoolSupervisor:
     def retire(self) -> None:
         """End for good: drain the workers, then the parent; `gone` is set when nothing is left."""
         self._is_retiring = True
+        self._starts.stop_waiting()
         self._workers.drain_all("the service lets it go")
         self._workers.orphans.end()
         self._end_when_empty()
@@ -169,6 +188,7 @@ class PoolSupervisor:
     def kill(self) -> None:
         """End everything at once."""
         self._is_retiring = True
+        self._starts.stop_waiting()
         for worker in (*self.workers.values(), *self.orphans.values()):
             self._workers.kill(worker)
         self._parent.kill()
@@ -233,12 +253,12 @@ class PoolSupervisor:
     def worker_exited(self, worker: WorkerRecord) -> None:
         """It has gone: somebody may wait for its place."""
         self._rotation.worker_has_gone(worker)
-        must_come_back = worker.owed is not None and self.pool.start_mode == "AlwaysRunning"
-        if (worker.is_apart and self._is_wanted) or (must_come_back and not self._workers.working()):
-            self._is_wanted = False
-            self.demand()
+        if worker.is_apart or worker.owed is not None:
+            self._start_wanted()
         self._rotation.go_on()
         self._note_if_empty()
+        if self.state is PoolState.STOPPED:
+            self._end_parent()
 
     def wants_recycle(self, worker: WorkerRecord, reason: RecycleReason) -> None:
         """A policy, or the worker itself, wants it recycled."""
@@ -262,26 +282,49 @@ class PoolSupervisor:
 
     # --- the parent ---------------------------------------------------------------------------------------------
 
-    def _parent_is_ready(self) -> None:
-        if self._is_wanted or self.pool.start_mode == "AlwaysRunning":
-            self._is_wanted = False
-            self.demand()
+    def _start_parent(self) -> None:
+        self._parent.start("the pool's parent")
+        if self._parent.is_ready:  # the one of before, whose workers had not ended yet
+            self.handle(PoolEvent.PARENT_READY)
+
+    def _end_parent(self) -> None:
+        if not self.orphans:  # a worker that was left to a debugger would end with it
+            self._parent.stop()
+
+    def _drain_abandoned(self) -> None:
+        self._is_wanted = self._is_wanted or bool(self._workers.working())
+        self._workers.abandon_all("its pool's parent died")
+
+    def parent_is_ready(self) -> None:
+        """Workers can be forked (parent_supervisor.ParentOwner)."""
+        self.handle(PoolEvent.PARENT_READY)
         self._rotation.go_on()
 
-    def _parent_gone(self, was_expected: bool) -> None:
-        if not was_expected:
-            self._workers.drain_all("its pool's parent died")
-            self._is_wanted = True
-        self._workers.parent_has_gone()
+    def parent_has_died(self, end: ParentEnd) -> None:
+        """The parent has ended without being told."""
+        self.handle(PoolEvent.PARENT_LOST)
+        if not end.was_preloading:  # no failure of the pool: the next parent does without
+            self._starts.parent_has_died(self.slot.title, end)
+        if self.state is PoolState.STARTING and not self._is_retiring:
+            why = "without preloading" if end.was_preloading else "the one before it died"
+            self._parent.start_after(self._starts.seconds_to_wait, why)
         self._end_when_empty()
 
-    def _worker_has_started(self, name: str, pid: int) -> None:
+    def parent_is_gone(self) -> None:
+        """The parent has ended as it was told to."""
+        self._workers.abandon_all("its pool's parent was ended")  # there are none, unless it was killed
+        self._end_when_empty()
+
+    def worker_has_started(self, name: str, pid: int) -> None:
+        """The parent has forked it."""
         self._workers.has_started(name, pid)
 
-    def _worker_has_exited(self, name: str, status: int) -> None:
+    def worker_has_exited(self, name: str, status: int) -> None:
+        """The parent tells of its end: exit code, or minus the signal."""
         self._workers.has_exited(name, status)
 
-    def _worker_was_examined(self, name: str, examination: Examination) -> None:
+    def worker_was_examined(self, name: str, examination: Examination) -> None:
+        """The parent has found out what it is doing."""
         self._workers.was_examined(name, examination)
 
     def _end_when_empty(self) -> None:
@@ -291,36 +334,50 @@ class PoolSupervisor:
             if not self.gone.done():
                 self.gone.set_result(None)
         else:
-            self._parent.retire()
+            self._parent.stop()
 
     # --- the pool's state ---------------------------------------------------------------------------------------
 
     def worker_failed(self, worker: WorkerRecord) -> None:
         """It failed in a way that rapid-fail protection counts."""
-        if worker.is_replacement:  # the pool serves on with the old one: there is nothing to protect it from
-            return
-        now = self._around.clock()
-        self._failures = [*failures_in_window(self._failures, now, self.pool), now]
-        if self.state is PoolState.STARTED and must_disable(self._failures, now, self.pool):
-            text = (
-                f"pool {self.pool.name} is disabled: {len(self._failures)} failures within "
-                f"{self.pool.rapid_fail_interval_seconds} s; `isapy start pool {self.pool.name}` enables it"
-            )
-            self._around.report("pool-rapid-fail", text, {"pool": self.pool.name})
-            self.handle(PoolEvent.RAPID_FAIL)
+        self._starts.worker_has_failed(worker)
+
+    def worker_cannot_load(self, worker: WorkerRecord) -> None:
+        """It has ended before Ready, and said that another one would not do better."""
+        self._starts.worker_cannot_load(worker)
+
+    def _may_start(self) -> bool:
+        """Whether a worker can be started at this moment."""
+        return self.state is PoolState.STARTED and self._parent.is_ready and not self._starts.must_wait()
+
+    def _start_wanted(self) -> None:
+        """Start what somebody waits for, or startMode AlwaysRunning demands."""
+        always = self.pool.start_mode == ALWAYS_RUNNING
+        if self._is_wanted or (always and not self._workers.working()):
+            self._is_wanted = False
+            self.demand()
+
+    def _go_on(self) -> None:
+        """After a failure, or when starts need not wait any more."""
+        if self.state is PoolState.STARTED and not self._is_retiring:
+            self._start_wanted()
+
+    def _disable(self, event: PoolEvent, why: str) -> None:
+        self._why_refused = why
+        self.handle(event)
 
     def _accept(self) -> None:
-        self._failures.clear()
-        self.refuse_reason = ""
+        self.refuse_reason = self._why_refused = ""
         self._front.queue_state(self.slot.name, "")
         self._around.report("pool-started", f"pool {self.pool.name} takes requests", {"pool": self.pool.name})
-        if self.pool.start_mode == "AlwaysRunning":
-            self.demand()
 
     def _refuse(self, reason: str) -> None:
         self.refuse_reason = reason
+        self._is_wanted = False
+        self._starts.stop_waiting()
         self._front.queue_state(self.slot.name, reason)
-        text = f"pool {self.pool.name} refuses requests with 503 {reason}"
+        why = f": {self._why_refused}" if reason == APP_SHUTDOWN else ""
+        text = f"pool {self.pool.name} refuses requests with 503 {reason}{why}"
         self._around.report("pool-stopped", text, {"pool": self.pool.name})
 
     def _note_if_empty(self) -> None:

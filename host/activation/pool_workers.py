@@ -30,6 +30,7 @@ from host.config.model import Pool
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
+    CannotStart,
     Drain,
     Event,
     Executing,
@@ -40,8 +41,10 @@ from host.wire.control_messages import (
     Unhealthy,
     WebConfigChanged,
 )
+from host.wire.exit_codes import cannot_load
 from host.wire.message_rows import Examination
 
+_LAST_WORDS_SECONDS: Final = 5.0  # from the end of a worker's link to its exit status; longer means that it lives on
 _ASLEEP: Final = (WorkerState.SUSPENDED, WorkerState.SUSPENDING)
 
 
@@ -50,6 +53,9 @@ class WorkersOwner(Protocol):
 
     def worker_failed(self, worker: WorkerRecord) -> None:
         """It failed in a way that rapid-fail protection counts."""
+
+    def worker_cannot_load(self, worker: WorkerRecord) -> None:
+        """It has ended before Ready, and said that another one would not do better."""
 
     def worker_attached(self) -> None:
         """One more serves."""
@@ -95,16 +101,18 @@ class PoolWorkers:
         self._number = 0
         self._waiters: list[asyncio.Future[None]] = []
         self.orphans = Orphans(around, self.kill)
-        unresponsive = UnresponsiveWorkers(around, front, parent, self._was_examined)
+        self._unresponsive = unresponsive = UnresponsiveWorkers(around, front, parent, self._was_examined)
         self._commands: Mapping[WorkerCommand, Callable[[WorkerRecord], None]] = {
             WorkerCommand.ATTACH: self._attach,
             WorkerCommand.DETACH: self._detach,
+            WorkerCommand.AWAIT_EXIT: lambda worker: self._limit(worker, _LAST_WORDS_SECONDS),
             WorkerCommand.KILL: self.kill,
             WorkerCommand.EXAMINE: unresponsive.examine,
             WorkerCommand.DROP: unresponsive.drop,
             WorkerCommand.ORPHAN: self._orphan,
-            WorkerCommand.REPORT_PING: lambda worker: unresponsive.report(worker, self.pool),
+            WorkerCommand.REPORT_PING: self._report_ping,
             WorkerCommand.COUNT_FAILURE: owner.worker_failed,
+            WorkerCommand.TAKE_OFFLINE: owner.worker_cannot_load,
             **self._suspension.commands,
             **{command: partial(self._report_command, command) for command in SENTENCES},
         }
@@ -130,7 +138,6 @@ class PoolWorkers:
             name=name, number=self._number, channel=channel, started_at=now, why_started=why, idle_since=now
         )
         worker.replaces = replaces
-        worker.parent_pid = self._parent.pid
         self.records[name] = worker
         channel.attach(
             self._around.loop,
@@ -156,8 +163,21 @@ class PoolWorkers:
             worker.end_text = worker.end_text or text
             self.step(worker, WorkerEvent.DRAIN)
 
+    def abandon_all(self, text: str) -> None:
+        """The parent has died: its workers are the service's own children now, and finish what they have. Those whose
+        channels have ended already, or that never ran, are gone: nobody else will tell of them."""
+        for worker in (*self.records.values(), *self.orphans.records.values()):
+            worker.is_abandoned = True
+            worker.end_text = worker.end_text or text
+            self.step(worker, WorkerEvent.DRAIN)
+            if worker.is_condemned:
+                self.kill(worker)  # the parent may have died before it did it
+            if worker.has_hung_up or not worker.pid:
+                self.has_exited(worker.name, 1)
+
     def kill(self, worker: WorkerRecord) -> None:
         """End it at once."""
+        worker.is_condemned = True
         self._signal(worker, signal.SIGKILL)
 
     def reattach(self) -> None:
@@ -185,7 +205,10 @@ class PoolWorkers:
         worker.is_lost = True
         if broken:
             self._report("front-broken-link", worker, f"{name} broke the dialogue: {broken}")
+            worker.end_text = worker.end_text or f"it broke the dialogue: {broken}"
             self.kill(worker)
+        else:
+            self.step(worker, WorkerEvent.LINK_LOST)
         return True
 
     async def until_gone(self, names: set[str]) -> None:
@@ -223,13 +246,14 @@ class PoolWorkers:
         worker = self.records.pop(name, None) or self.orphans.records.pop(name, None)
         if worker is None:
             return
-        worker.limit(None)
-        worker.channel.close()
         worker.exit_status = status
-        how = describe_exit(status)
+        worker.channel.read_rest()
+        worker.channel.close()
+        worker.limit(None)
+        how = describe_exit(status) + (f": {worker.start_failure}" if worker.start_failure else "")
         worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
         self._wake_waiters()
-        self.step(worker, WorkerEvent.EXITED)
+        self.step(worker, WorkerEvent.EXITED if cannot_load(status) is None else WorkerEvent.CANNOT_LOAD)
         self._owner.worker_exited(worker)
 
     def _wake_waiters(self) -> None:
@@ -244,18 +268,15 @@ class PoolWorkers:
         if worker is not None and worker.examined is not None and not worker.examined.done():
             worker.examined.set_result(examination)
 
-    def parent_has_gone(self) -> None:
-        """The parent is dead: nobody else will tell of the workers whose channels have ended, or that never ran."""
-        known = (*self.records.values(), *self.orphans.records.values())
-        for worker in [each for each in known if each.has_hung_up or not each.pid]:
-            self.has_exited(worker.name, 1)
-
     # --- what the worker says -----------------------------------------------------------------------------------
 
     def _heard(self, worker: WorkerRecord, message: AnyMessage) -> None:
         match message:
             case Ready():
-                self.step(worker, WorkerEvent.READY)
+                if worker.exit_status is None:  # not the last word of one that has ended
+                    self.step(worker, WorkerEvent.READY)
+            case CannotStart():
+                worker.start_failure = message.reason
             case Pong():
                 worker.has_answered(message, self._around.clock())
             case Plugins():
@@ -278,12 +299,10 @@ class PoolWorkers:
 
     def _channel_lost(self, worker: WorkerRecord) -> None:
         worker.is_lost = worker.has_hung_up = True
-        if not self._has_its_parent(worker):  # nobody else will tell how it ended
+        if worker.is_abandoned:  # nobody else will tell how it ended
             self.has_exited(worker.name, 0)
-
-    def _has_its_parent(self, worker: WorkerRecord) -> bool:
-        """Whether the process that has forked it still runs: after its death another one is the pool's parent."""
-        return self._parent.pid != 0 and self._parent.pid == worker.parent_pid
+        else:
+            self.step(worker, WorkerEvent.LINK_LOST)
 
     # --- the worker's automaton ---------------------------------------------------------------------------------
 
@@ -295,7 +314,7 @@ class PoolWorkers:
     def _attach(self, worker: WorkerRecord) -> None:
         worker.limit(None)
         now = self._around.clock()
-        worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
+        worker.ready_at = worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
         self._join(worker)
         replaced, worker.replaces = worker.replaces, None
         if replaced is not None:
@@ -308,9 +327,9 @@ class PoolWorkers:
         self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
 
     def _signal(self, worker: WorkerRecord, number: int) -> None:
-        if self._has_its_parent(worker):
+        if not worker.is_abandoned:
             self._parent.signal_worker(worker.name, number)
-        elif worker.pid and not worker.has_hung_up:  # it is the service's own child by now, and alive
+        elif worker.pid and not worker.has_hung_up:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, number)
 
@@ -321,6 +340,10 @@ class PoolWorkers:
 
     def _report_command(self, command: WorkerCommand, worker: WorkerRecord) -> None:
         report_command(self._around.report, command, worker, self.pool)
+
+    def _report_ping(self, worker: WorkerRecord) -> None:
+        worker.failure_text = f"did not answer a ping within {self.pool.ping_response_time_seconds} s"
+        self._unresponsive.report(worker, self.pool)
 
     def _limit(self, worker: WorkerRecord, seconds: float) -> None:
         worker.limit(self._around.loop.call_later(seconds, self.step, worker, WorkerEvent.LATE))

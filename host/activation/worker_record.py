@@ -26,13 +26,17 @@ class WorkerRecord:
     channel: Channel
     started_at: float
     why_started: str
+    ready_at: float | None = None
     state: WorkerState = WorkerState.STARTING
     pid: int = 0
     replaces: WorkerRecord | None = None
-    parent_pid: int = 0  # the process that has forked it
     has_hung_up: bool = False  # its channel has ended: the process is gone, or as good as gone
     is_lost: bool = False  # its link or channel has ended; the exit status is still to come
+    is_condemned: bool = False  # it was to be killed
+    is_abandoned: bool = False  # its parent has died: it is the service's own child by now
     end_text: str = ""  # why it ends
+    failure_text: str = ""  # what it did that counts as a failure
+    start_failure: str = ""  # what it said before Ready, when it gave up
     exit_status: int | None = None  # exit code, or minus the signal, once it has ended
     timer: asyncio.TimerHandle | None = None
     requests_served: int = 0

@@ -11,23 +11,31 @@ from host.activation.worker_transitions import WorkerCommand
 from host.config.model import Pool
 
 SENTENCES: Final[Mapping[WorkerCommand, tuple[str, Callable[[WorkerRecord, Pool], str]]]] = {
+    # what goes on behind the worker's name
     WorkerCommand.REPORT_STARTUP_LIMIT: (
         "worker-startup-limit",
-        lambda worker, pool: f"{worker.name} was not ready within {pool.startup_time_limit_seconds} s",
+        lambda _worker, pool: f"was not ready within {pool.startup_time_limit_seconds} s",
     ),
     WorkerCommand.REPORT_SHUTDOWN_LIMIT: (
         "worker-shutdown-limit",
-        lambda worker, pool: f"{worker.name} did not end within {pool.shutdown_time_limit_seconds} s",
+        lambda _worker, pool: f"did not end within {pool.shutdown_time_limit_seconds} s",
     ),
-    WorkerCommand.REPORT_DEATH: ("worker-died", lambda worker, _pool: f"{worker.name} ended by {worker.end_text}"),
-    WorkerCommand.REPORT_END: ("process-ended", lambda worker, _pool: f"{worker.name} has ended: {worker.end_text}"),
+    WorkerCommand.REPORT_LINK_LOST: (
+        "front-broken-link",
+        lambda _worker, _pool: "lives on without its link; it is killed",
+    ),
+    WorkerCommand.REPORT_DEATH: ("worker-died", lambda worker, _pool: f"ended by {worker.end_text}"),
+    WorkerCommand.REPORT_END: ("process-ended", lambda worker, _pool: f"has ended: {worker.end_text}"),
 }
 
 
 def report_command(report: EventReporter, command: WorkerCommand, worker: WorkerRecord, pool: Pool) -> None:
-    """Write the event of a REPORT_ command."""
+    """Write the event of a REPORT_ command; what it says is the worker's failure, if that is counted next."""
     event_id, sentence = SENTENCES[command]
-    report_worker(report, event_id, worker, pool, sentence(worker, pool))
+    worker.failure_text = sentence(worker, pool)
+    if worker.exit_status is None:  # the end is still to come, and this is why it comes
+        worker.end_text = worker.end_text or f"it {worker.failure_text}"
+    report_worker(report, event_id, worker, pool, f"{worker.name} {worker.failure_text}")
 
 
 def report_worker(report: EventReporter, event_id: str, worker: WorkerRecord, pool: Pool, text: str) -> None:

@@ -133,7 +133,7 @@ class Administration:
         pool = self._topology.pools.get(command.name)
         if pool is None:
             return self._no_such_pool(command.name)
-        if pool.state is not PoolState.STARTED:
+        if pool.state in (PoolState.STOPPING, PoolState.STOPPED):
             return Failed(message=f"pool {command.name} is stopped", remedy=f"isapy start pool {command.name}")
         old = set(pool.workers)
         pool.recycle(RecycleReason("recycle-on-demand", "asked for by the administrator"))

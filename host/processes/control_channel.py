@@ -107,6 +107,12 @@ class ControlChannel:
             raise WireError(f"{type(message).__name__} came where {kind.__name__} is due")
         return message
 
+    def read_rest(self) -> None:
+        """Hand on what has arrived and was not read yet: the last words of a process that has ended. Its end of the
+        channel is not waited for."""
+        if not self.is_closed and self._on_message is not None:
+            self._readable()
+
     def close(self) -> None:
         """Close this end; the peer sees the end of input."""
         if self.is_closed:

@@ -9,6 +9,7 @@ from typing import Final
 from host.config.store import ServerConfiguration, Source
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
+from host.processes.start_failure import starting
 from host.processes.worker import WorkerProcess, WorkerSeat
 from host.wire.control_messages import Configure, Hello
 from host.wire.frames import PROTOCOL_VERSION
@@ -22,7 +23,8 @@ def run_dllhost(control: socket.socket, slot_name: str, title: str, applications
     channel.send(Hello(role="dllhost", pid=os.getpid(), protocol=PROTOCOL_VERSION))
     configure = channel.wait_for(Configure)
     source = Source(configure.path, configure.text, configure.isolation, configure.port)
-    configuration = ServerConfiguration(source, configure.version)
+    with starting(channel):
+        configuration = ServerConfiguration(source, configure.version)
     seat = WorkerSeat(
         title=title,
         pool_name=slot_name,

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import multiprocess
 
+from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration, Source
 from host.confinement.confine import Confined, confine
 from host.confinement.errors import ConfinementError
@@ -26,6 +27,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
 from host.processes.preload import preload_plugins, running_threads
 from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
+from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, run_worker
 from host.spawner.server import Spawner
 from host.wire.control_messages import (
@@ -56,13 +58,7 @@ EXIT_PRELOADED_THREADS: Final = 78
 def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
     """The process's life, from Hello to the end of its last worker."""
     become_subreaper()
-    channel = ControlChannel(control)
-    try:
-        PoolParent(channel, pool_name, applications).run()
-    except ConfinementError as error:
-        text = f"pool {pool_name} cannot start: {error}"
-        channel.send(Event(id="pool-not-confined", text=text, fields={"pool": pool_name}))
-        sys.exit(77)
+    PoolParent(ControlChannel(control), pool_name, applications).run()
 
 
 class PoolParent:
@@ -120,17 +116,7 @@ class PoolParent:
     def _obey(self, message: AnyMessage, descriptors: list[int]) -> None:
         match message:
             case Configure():
-                source = Source(message.path, message.text, message.isolation, message.port)
-                self._configuration = ServerConfiguration(source, message.version)
-                snapshot = self._configuration.snapshot
-                self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
-                self._confine(self._configuration)
-                self._prepare_plugins()
-                if message.preloads and not self._workers:
-                    self._preload(self._configuration)
-                gc.collect()
-                gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
-                self._channel.send(Ready())
+                self._configure(message)
             case StartWorker():
                 self._fork(message, socket.socket(fileno=descriptors[0]))
             case KillWorker():
@@ -149,7 +135,11 @@ class PoolParent:
     def _confine(self, configuration: ServerConfiguration) -> None:
         """With the first configuration: become what the pool may be. With every one: run where it may run."""
         if self._confined is None:
-            self._confined = confine(configuration, self._pool_name, self._applications, self._report)
+            try:
+                self._confined = confine(configuration, self._pool_name, self._applications, self._report)
+            except ConfinementError as error:
+                self._report("pool-not-confined", f"pool {self._pool_name} cannot start: {error}")
+                raise
             self._spawner.settle()
         wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
         os.sched_setaffinity(0, wanted or self._all_processors)
@@ -171,6 +161,32 @@ class PoolParent:
 
     def _report(self, event_id: str, text: str) -> None:
         self._channel.send(Event(id=event_id, text=text, fields={"pool": self._pool_name}))
+
+    def _configure(self, message: Configure) -> None:
+        source = Source(message.path, message.text, message.isolation, message.port)
+        if self._configuration is None:
+            with starting(self._channel):
+                self._take(ServerConfiguration(source, message.version), preloads=message.preloads)
+        else:
+            try:
+                self._take(ServerConfiguration(source, message.version), preloads=message.preloads)
+            except ConfigErrors as problems:  # it serves on with what it has
+                for problem in problems.errors:
+                    text = f"pool {self._pool_name}: {problem}; its workers keep the configuration before it"
+                    self._report("configuration-refused", text)
+                return
+        gc.collect()
+        gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
+        self._channel.send(Ready())
+
+    def _take(self, configuration: ServerConfiguration, *, preloads: bool) -> None:
+        self._configuration = configuration
+        snapshot = configuration.snapshot
+        self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
+        self._confine(configuration)
+        self._prepare_plugins()
+        if preloads and not self._workers:
+            self._preload(configuration)
 
     def _shutdown_seconds(self) -> float:
         if self._configuration is None:

@@ -16,6 +16,7 @@ from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import release_memory, run_loop, settle_memory
 from host.processes.spawn import allow_debuggers, become
+from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -68,12 +69,14 @@ def run_worker(
 ) -> None:
     """The process's life, from loading the plugins to the last response."""
     assert configuration is not None
-    become(seat.title)
-    if seat.may_be_debugged:
-        allow_debuggers()
-    os.environ.update(seat.environment)
-    tempfile.tempdir = None  # TMPDIR is the pool's own: what the parent has found before does not count
-    WorkerProcess(ControlChannel(control), spawner, configuration, seat, examiner).run()
+    channel = ControlChannel(control)
+    with starting(channel):
+        become(seat.title)
+        if seat.may_be_debugged:
+            allow_debuggers()
+        os.environ.update(seat.environment)
+        tempfile.tempdir = None  # TMPDIR is the pool's own: what the parent has found before does not count
+    WorkerProcess(channel, spawner, configuration, seat, examiner).run()
 
 
 class WorkerProcess:
@@ -98,12 +101,26 @@ class WorkerProcess:
         self._pings: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
-        """The process's life."""
-        run_loop(self._live())
+        """The process's life. Raises SystemExit when it cannot start."""
+        try:
+            run_loop(self._live())
+        except StartFailure as failure:
+            give_up(self._channel, failure)
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
+        try:
+            launcher = await self._start()
+        except Exception as error:  # the boundary: whatever it is, it has ended the start
+            raise start_failure(error) from error
+        await self._end.wait()
+        await self._engine.close()
+        if launcher is not None:
+            launcher.close()
+        self._channel.close()
+
+    async def _start(self) -> ScriptLauncher | None:
         seat = self._seat
         launcher = ScriptLauncher(self._loop, self._spawner) if self._spawner is not None else None
         self._engine = Engine(
@@ -132,11 +149,7 @@ class WorkerProcess:
         await self._engine.warm_up()
         settle_memory()
         self._channel.send(Ready())
-        await self._end.wait()
-        await self._engine.close()
-        if launcher is not None:
-            launcher.close()
-        self._channel.close()
+        return launcher
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
         match message:

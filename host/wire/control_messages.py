@@ -37,6 +37,13 @@ class Ready(Message, frozen=True, kw_only=True):
     """Child: configured and able to work."""
 
 
+class CannotStart(Message, frozen=True, kw_only=True):
+    """Pool parent or worker, before Ready: I give up, for this reason. Its exit code says of which kind the reason is
+    (`host.wire.exit_codes`)."""
+
+    reason: str
+
+
 class Ping(Message, frozen=True, kw_only=True):
     """Service: are you well? Answered by Pong with the same number."""
 
@@ -321,6 +328,7 @@ class Executing(Message, frozen=True, kw_only=True):
 AnyMessage = (
     Hello
     | Ready
+    | CannotStart
     | Ping
     | Pong
     | Drain

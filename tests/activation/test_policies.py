@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from host.activation.backoff import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    SETTLED_SECONDS,
+    failures_in_a_row,
+    seconds_to_wait,
+)
 from host.activation.health import is_ping_due, is_unresponsive
 from host.activation.idle import is_idle
-from host.activation.rapid_fail import failures_in_window, must_disable
+from host.activation.rapid_fail import Failure, describe, failures_in_window, must_disable
 from host.activation.recycling import RecycleReason, age_reason, is_logged, recycle_reason, schedule_reason
 from host.activation.worker_facts import WorkerFacts
 from host.config.model import Pool
@@ -94,13 +101,57 @@ def test_silence_for_longer_than_the_response_time_is_a_failed_ping() -> None:
     assert not is_unresponsive(replace(waiting, now=9999.0), replace(POOL, pinging_enabled=False))
 
 
+def failures(*instants: float) -> list[Failure]:
+    return [Failure(instant, f"Shop#{number}", "ended by exit code 3") for number, instant in enumerate(instants, 1)]
+
+
 def test_five_failures_inside_five_minutes_disable_a_pool() -> None:
     """Failures that are older than the interval do not count."""
-    assert not must_disable([0.0, 1.0, 2.0, 3.0], 4.0, POOL)
-    assert must_disable([0.0, 1.0, 2.0, 3.0, 4.0], 4.0, POOL)
-    assert not must_disable([0.0, 1.0, 2.0, 3.0, 301.0], 301.0, POOL)
-    assert failures_in_window([0.0, 1.0, 301.0], 301.0, POOL) == (301.0,)
-    assert not must_disable([4.0] * 100, 4.0, replace(POOL, rapid_fail_protection=False))
+    assert not must_disable(failures(0.0, 1.0, 2.0, 3.0), 4.0, POOL)
+    assert must_disable(failures(0.0, 1.0, 2.0, 3.0, 4.0), 4.0, POOL)
+    assert not must_disable(failures(0.0, 1.0, 2.0, 3.0, 301.0), 301.0, POOL)
+    assert [each.at for each in failures_in_window(failures(0.0, 1.0, 301.0), 301.0, POOL)] == [301.0]
+    assert not must_disable(failures(*[4.0] * 100), 4.0, replace(POOL, rapid_fail_protection=False))
+
+
+def test_a_changed_limit_or_interval_holds_for_failures_of_before() -> None:
+    """failure/* is obeyed at once."""
+    two = failures(0.0, 100.0)
+    assert must_disable(two, 100.0, replace(POOL, rapid_fail_max_crashes=2))
+    assert not must_disable(two, 100.0, replace(POOL, rapid_fail_max_crashes=2, rapid_fail_interval_seconds=60))
+
+
+def test_the_failures_are_told_with_process_age_and_cause() -> None:
+    """An operator sees which, when and why."""
+    text = describe([Failure(90.0, "Shop#1", "ended by signal 9"), Failure(99.5, "Shop#2", "was late")], 100.0)
+    assert text == "10.0 s ago Shop#1: ended by signal 9; 0.5 s ago Shop#2: was late"
+
+
+def test_the_first_failure_costs_no_pause_and_the_next_ones_double_it_up_to_a_bound() -> None:
+    """What waits in the queue is served by the replacement of a worker that crashed once."""
+    assert seconds_to_wait([], 5.0) == 0.0
+    assert seconds_to_wait([5.0], 5.0) == 0.0
+    pauses = [seconds_to_wait([5.0] * count, 5.0) for count in range(2, 40)]
+    assert pauses[:4] == [FIRST_PAUSE_SECONDS * factor for factor in (1, 2, 4, 8)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+    assert seconds_to_wait([0.0] * 10_000, 0.0) == LONGEST_PAUSE_SECONDS
+
+
+def test_the_pause_counts_from_the_last_failure_and_passes() -> None:
+    """Asking again does not lengthen it."""
+    in_a_row = [0.0, 10.0]
+    assert seconds_to_wait(in_a_row, 10.0) == FIRST_PAUSE_SECONDS
+    assert seconds_to_wait(in_a_row, 10.0 + FIRST_PAUSE_SECONDS / 2) == FIRST_PAUSE_SECONDS / 2
+    assert seconds_to_wait(in_a_row, 10.0 + FIRST_PAUSE_SECONDS) == 0.0
+
+
+def test_a_process_that_had_settled_begins_a_new_series() -> None:
+    """A start that succeeded wipes out the failures before it; one that died at once after Ready does not."""
+    earlier = (1.0, 2.0, 3.0)
+    assert failures_in_a_row(earlier, None, 4.0) == (*earlier, 4.0)
+    assert failures_in_a_row(earlier, 4.0, 4.0 + SETTLED_SECONDS / 2) == (*earlier, 4.0 + SETTLED_SECONDS / 2)
+    assert failures_in_a_row(earlier, 4.0, 4.0 + SETTLED_SECONDS) == (4.0 + SETTLED_SECONDS,)
 
 
 def test_every_reason_is_logged_by_default_and_none_with_an_empty_list() -> None:

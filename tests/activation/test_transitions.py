@@ -79,19 +79,80 @@ def test_an_orderly_end_is_no_failure(event: WorkerEvent) -> None:
         (WorkerState.UNRESPONSIVE, WorkerEvent.EXAMINED_TO_ORPHAN),
         (WorkerState.UNRESPONSIVE, WorkerEvent.EXITED),
         (WorkerState.SUSPENDED, WorkerEvent.EXITED),
+        (WorkerState.RUNNING, WorkerEvent.LATE),
     ],
 )
 def test_what_rapid_fail_protection_counts(state: WorkerState, event: WorkerEvent) -> None:
-    """A crash, a start that takes too long and a failed ping are failures."""
+    """A crash, a start that takes too long, a failed ping and a lost link are failures."""
     _, commands = WORKER[state, event]
     assert WorkerCommand.COUNT_FAILURE in commands
 
 
-def test_a_stopped_pool_refuses_with_the_reason_of_its_stop() -> None:
-    """Disabled when an administrator stopped it, AppOffline when rapid-fail protection did."""
-    assert PoolCommand.REFUSE_DISABLED in POOL[PoolState.STARTED, PoolEvent.STOP][1]
-    assert PoolCommand.REFUSE_OFFLINE in POOL[PoolState.STARTED, PoolEvent.RAPID_FAIL][1]
-    assert POOL[PoolState.STOPPED, PoolEvent.START] == (PoolState.STARTED, (PoolCommand.ACCEPT,))
+def test_a_failure_is_told_before_it_is_counted() -> None:
+    """The event of rapid-fail protection names the cause of each failure, which the report puts down."""
+    for _, commands in WORKER.values():
+        names = [command.name for command in commands]
+        for command in (WorkerCommand.COUNT_FAILURE, WorkerCommand.TAKE_OFFLINE):
+            if command in commands:
+                assert any(name.startswith("REPORT_") for name in names[: commands.index(command)])
+
+
+def test_only_a_start_that_can_never_succeed_takes_the_pool_off_line_at_once() -> None:
+    """It burns no failure; the same exit code of a worker that had loaded is a crash."""
+    cells = [cell for cell, (_, commands) in WORKER.items() if WorkerCommand.TAKE_OFFLINE in commands]
+    assert cells == [(WorkerState.STARTING, WorkerEvent.CANNOT_LOAD)]
+    assert WorkerCommand.COUNT_FAILURE in WORKER[WorkerState.RUNNING, WorkerEvent.CANNOT_LOAD][1]
+
+
+def test_a_lost_link_gives_a_running_worker_a_moment_to_end_and_is_nothing_to_one_that_drains() -> None:
+    """The exit status tells more than the link; a worker that lives on without its link is killed."""
+    assert WORKER[WorkerState.RUNNING, WorkerEvent.LINK_LOST] == (WorkerState.RUNNING, (WorkerCommand.AWAIT_EXIT,))
+    assert WorkerCommand.KILL in WORKER[WorkerState.RUNNING, WorkerEvent.LATE][1]
+    assert WORKER[WorkerState.DRAINING, WorkerEvent.LINK_LOST] == (WorkerState.DRAINING, ())
+
+
+@pytest.mark.parametrize("state", [PoolState.STARTING, PoolState.STARTED])
+@pytest.mark.parametrize(
+    ("event", "refusal"),
+    [
+        (PoolEvent.STOP, PoolCommand.REFUSE_DISABLED),
+        (PoolEvent.RAPID_FAIL, PoolCommand.REFUSE_OFFLINE),
+        (PoolEvent.CANNOT_LOAD, PoolCommand.REFUSE_OFFLINE),
+        (PoolEvent.SHUT_DOWN, PoolCommand.REFUSE_SHUTDOWN),
+    ],
+)
+def test_a_pool_that_stops_refuses_with_the_reason_of_its_stop(
+    state: PoolState, event: PoolEvent, refusal: PoolCommand
+) -> None:
+    """Disabled: an administrator; AppOffline: its workers fail; AppShutdown: a policy. Its workers finish."""
+    following, commands = POOL[state, event]
+    assert following is PoolState.STOPPING
+    assert commands[:2] == (refusal, PoolCommand.DRAIN_WORKERS)
+
+
+@pytest.mark.parametrize("state", [PoolState.STOPPING, PoolState.STOPPED])
+def test_nothing_but_a_start_makes_a_stopped_pool_accept(state: PoolState) -> None:
+    """And that forgets its failures; an administrator's stop has the last word over the others."""
+    accepting = [event for event in PoolEvent if PoolCommand.ACCEPT in POOL[state, event][1]]
+    assert accepting == [PoolEvent.START]
+    assert PoolCommand.FORGET_FAILURES in POOL[state, PoolEvent.START][1]
+    assert POOL[state, PoolEvent.STOP] == (state, (PoolCommand.REFUSE_DISABLED,))
+
+
+def test_a_pool_is_started_when_its_parent_can_fork_and_starting_again_when_it_is_lost() -> None:
+    """Requests wait meanwhile: neither cell refuses anything."""
+    assert POOL[PoolState.STARTING, PoolEvent.PARENT_READY] == (PoolState.STARTED, (PoolCommand.START_WORKERS,))
+    assert POOL[PoolState.STARTED, PoolEvent.PARENT_LOST] == (PoolState.STARTING, (PoolCommand.DRAIN_ABANDONED,))
+
+
+def test_nothing_of_a_stopped_pool_runs() -> None:
+    """Its last worker takes the parent with it."""
+    assert POOL[PoolState.STOPPING, PoolEvent.EMPTY] == (PoolState.STOPPED, (PoolCommand.END_PARENT,))
+
+
+def test_start_clears_failures_also_on_a_pool_that_runs() -> None:
+    """`isapy start pool` is the administrator's word that it has been looked after."""
+    assert all(PoolCommand.FORGET_FAILURES in POOL[state, PoolEvent.START][1] for state in PoolState)
 
 
 def test_a_worker_that_does_not_answer_is_examined_before_anything_else_is_done_about_it() -> None:
@@ -104,7 +165,7 @@ def test_a_worker_that_does_not_answer_is_examined_before_anything_else_is_done_
 def test_an_orphan_is_never_killed_by_its_table() -> None:
     """It belongs to a debugger, until the service ends."""
     commands = [each for (state, _), (_, found) in WORKER.items() if state is WorkerState.ORPHANED for each in found]
-    assert commands == [WorkerCommand.REPORT_END]
+    assert set(commands) == {WorkerCommand.REPORT_END}
 
 
 def test_a_worker_is_stopped_only_after_the_front_has_let_go_of_it_and_it_has_said_so() -> None:

@@ -85,6 +85,7 @@ PURE_FILES = (
     "cpu",
     "recycling",
     "health",
+    "backoff",
     "front_health",
     "idle",
     "rapid_fail",

@@ -255,6 +255,7 @@ def test_the_pools_list_says_state_and_reason(tmp_path: Path) -> None:
     """What `isapy list pools` shows."""
     with running(tmp_path, write_site(tmp_path)) as service:
         service.ask(StopPool(name="Shop"))
+        service.get("/a.where")  # its parent can fork: the pool is Starting no more
         reply = service.ask(ListPools())
         assert isinstance(reply, Pools)
         states = {row.name: (row.state, row.reason) for row in reply.rows}

@@ -1,0 +1,153 @@
+"""A pool's supervisor over real processes: starts that can never succeed, starts that fail, workers without a parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from host.activation.pool_transitions import PoolEvent, PoolState
+from tests.activation.pool_alone import pool_alone
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also one that init has not reaped yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_parent_whose_configuration_cannot_be_read_takes_its_pool_off_line_at_once(tmp_path: Path) -> None:
+    """One start, no other; the event names cause and remedy; starting the pool by hand tries once more."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_text=lambda text: text.replace(b"<sites>", b"<sights>")) as alone:
+            alone.pool.start()
+            assert alone.pool.state is PoolState.STARTING
+            await alone.until(lambda: alone.pool.state is PoolState.STOPPED, "the pool off line")
+            assert alone.pool.refuse_reason == "AppOffline"
+            assert len(alone.told("process-started")) == 1
+            (told,) = alone.told("pool-cannot-load")
+            assert "exit code 78 (bad configuration)" in told
+            assert "applicationHost.config:" in told
+            assert "isapy start pool DefaultAppPool" in told
+            assert not alone.told("pool-rapid-fail")
+            alone.pool.demand()
+            assert len(alone.told("process-started")) == 1
+            alone.pool.handle(PoolEvent.START)
+            await alone.until_told("pool-cannot-load", 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_parent_that_dies_before_it_can_fork_is_a_failure_and_the_starts_wait_longer_and_longer(
+    tmp_path: Path,
+) -> None:
+    """Rapid-fail protection takes the pool off line; until then requests wait in its queue."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=lambda pool: replace(pool, rapid_fail_max_crashes=3)) as alone:
+            alone.pool.start()
+            for number in (1, 2, 3):
+                await alone.until_told("process-started", number)
+                os.kill(alone.pool.parent_pid, signal.SIGKILL)
+                await alone.until_told("process-died", number)
+                assert (alone.pool.refuse_reason == "") is (number < 3)
+            (told,) = alone.told("pool-rapid-fail")
+            assert told.count("pool DefaultAppPool: ended by signal 9 (SIGKILL)") == 3
+            assert alone.pool.state is PoolState.STOPPED
+
+    asyncio.run(scenario())
+
+
+def test_a_parent_that_does_not_become_ready_in_time_is_killed(tmp_path: Path) -> None:
+    """startupTimeLimit holds for it as for a worker."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=lambda pool: replace(pool, startup_time_limit_seconds=1)) as alone:
+            alone.pool.start()
+            os.kill(alone.pool.parent_pid, signal.SIGSTOP)
+            await alone.until_told("process-died", 1)
+            assert "not ready within 1 s" in alone.told("process-died")[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_outlives_its_parent_in_order_and_is_missed_by_nobody(tmp_path: Path) -> None:
+    """Its parent died and the next one does not know it: it finishes, its end is noticed, and that is no failure."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=lambda pool: replace(pool, shutdown_time_limit_seconds=1)) as alone:
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
+            (first,) = alone.pool.workers.values()
+            process = psutil.Process(first.pid)
+            os.kill(alone.pool.parent_pid, signal.SIGKILL)
+            await alone.until(lambda: first.name not in alone.pool.workers, "the end of the worker")
+            await alone.until(lambda: has_ended(process), "the end of its process")
+            assert alone.pool.state in (PoolState.STARTING, PoolState.STARTED)
+            assert alone.pool.failure_count == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_stopped_pool_has_no_process_and_starts_again(tmp_path: Path) -> None:
+    """Stopped means that nothing of it runs; a start while it ends is obeyed behind the end."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path) as alone:
+            alone.pool.start()
+            await alone.until(lambda: alone.pool.parent_pid, "a parent")
+            alone.pool.handle(PoolEvent.STOP)
+            alone.pool.handle(PoolEvent.START)
+            assert alone.pool.state is PoolState.STARTING
+            await alone.until_told("process-started", 2)
+            alone.pool.handle(PoolEvent.STOP)
+            await alone.until_told("process-ended", 2)
+            assert (alone.pool.parent_pid, alone.pool.state) == (0, PoolState.STOPPED)
+
+    asyncio.run(scenario())
+
+
+def test_a_policy_that_shut_a_pool_down_starts_it_again_unless_somebody_stopped_it(tmp_path: Path) -> None:
+    """AppShutdown while it lasts; the administrator's stop outlives the policy."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path) as alone:
+            alone.pool.start()
+            alone.pool.shut_down("cpu/@limit is 50 %")
+            assert alone.pool.refuse_reason == "AppShutdown"
+            assert "cpu/@limit is 50 %" in alone.told("pool-stopped")[-1]
+            alone.pool.end_shut_down()
+            assert alone.pool.refuse_reason == ""
+            alone.pool.shut_down("cpu/@limit is 50 %")
+            alone.pool.handle(PoolEvent.STOP)
+            alone.pool.end_shut_down()
+            assert alone.pool.refuse_reason == "Disabled"
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_was_to_be_killed_ends_although_its_parent_dies_before_it_is_told(tmp_path: Path) -> None:
+    """The parent is stopped, so it cannot hear it; then it is killed. Nothing is left behind."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path) as alone:
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
+            (first,) = alone.pool.workers.values()
+            process = psutil.Process(first.pid)
+            process.suspend()
+            os.kill(alone.pool.parent_pid, signal.SIGSTOP)
+            alone.pool.kill()
+            await alone.until(lambda: first.name not in alone.pool.workers, "the end of the worker")
+            await alone.until(lambda: has_ended(process), "the end of its process")
+
+    asyncio.run(scenario())
