@@ -1,4 +1,4 @@
-"""A pool's supervisor over real processes: starts that can never succeed, starts that fail, workers without a parent."""
+"""A pool over real processes: starts that can never succeed, starts that fail, workers without a parent."""
 
 from __future__ import annotations
 
