@@ -47,12 +47,12 @@ from host.wire.control_messages import (
     WorkerStarted,
 )
 from host.wire.errors import WireError
+from host.wire.exit_codes import ExitCode
 from host.wire.frames import PROTOCOL_VERSION
 from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
-EXIT_PRELOADED_THREADS: Final = 78
 
 
 def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
@@ -157,7 +157,7 @@ class PoolParent:
         if threads:
             text = f"a plugin has started threads while it was imported ({', '.join(threads)}): nothing is preloaded"
             self._report("preload-failed", text)
-            sys.exit(EXIT_PRELOADED_THREADS)
+            sys.exit(ExitCode.PRELOADED_THREADS)
 
     def _report(self, event_id: str, text: str) -> None:
         self._channel.send(Event(id=event_id, text=text, fields={"pool": self._pool_name}))

@@ -20,6 +20,7 @@ class ExitCode(enum.IntEnum):
     CANNOT_START = 70  # EX_SOFTWARE: the start itself raised
     NO_IDENTITY = 77  # EX_NOPERM: identity, limits or sandbox cannot be applied
     BAD_CONFIGURATION = 78  # EX_CONFIG: the configuration cannot be read
+    PRELOADED_THREADS = 79  # a plugin started threads while a pool's parent imported it: the next one does without
 
 
 REMEDIES: Final[Mapping[ExitCode, str]] = {

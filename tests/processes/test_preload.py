@@ -71,7 +71,7 @@ def test_threads_of_an_import_cost_the_parent_and_nothing_is_preloaded(tmp_path:
         assert answer["imported_by"] == answer["pid"]
         line = service.wait_for_event("preload-failed", "a plugin has started threads while it was imported")
         assert "(of a plugin)" in line
-        service.wait_for_event("preload-failed", "ended by exit code 78 while it imported plugins")
+        service.wait_for_event("preload-failed", "ended by exit code 79 while it imported plugins")
 
 
 def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing(tmp_path: Path) -> None:
