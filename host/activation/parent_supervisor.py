@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from host.activation.children import Child, Surroundings, describe_exit
+from host.activation.outgoing_parent import OutgoingParent
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
     AnyMessage,
@@ -70,9 +72,16 @@ class ParentOwner(Protocol):
     def parent_has_died(self, end: ParentEnd) -> None:
         """It has ended without being told; whether and when there is another one is the owner's affair."""
 
+    def workers_are_abandoned(self, names: set[str]) -> None:
+        """A parent that was replaced has died before these workers of its own."""
+
 
 class ParentSupervisor:
-    """At most one parent process at a time; `owner` is told what becomes of it and of its workers."""
+    """One parent process at a time that forks workers; `owner` is told what becomes of it and of its workers.
+
+    What a parent has taken on (identity, sandbox) it cannot give back: `renew` starts another one beside it, and the
+    old one goes with its last worker.
+    """
 
     def __init__(
         self,
@@ -87,6 +96,8 @@ class ParentSupervisor:
         self._configure = configure
         self._owner = owner
         self._child: Child | None = None
+        self._forked: set[str] = set()  # its workers that live
+        self._outgoing: list[OutgoingParent] = []
         self._ready_at: float | None = None
         self._reason = ""
         self._why_again = ""  # it is ending, and another one is wanted behind it
@@ -103,9 +114,14 @@ class ParentSupervisor:
         return self._child.pid if self._child is not None else 0
 
     @property
+    def pids(self) -> list[int]:
+        """Process ids of the parent and of those that it has replaced."""
+        return [each.pid for each in (self._child, *(one.child for one in self._outgoing)) if each is not None]
+
+    @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
-        return self._child is not None
+        """Whether one of them runs."""
+        return self._child is not None or bool(self._outgoing)
 
     @property
     def is_ready(self) -> bool:
@@ -128,8 +144,10 @@ class ParentSupervisor:
         """There shall be none; its workers have ended already. `parent_is_gone` follows, at once where none runs."""
         self._wait(None)
         self._why_again = ""
+        for outgoing in self._outgoing:
+            outgoing.end()
         if self._child is None:
-            self._owner.parent_is_gone()
+            self._note_if_gone()
         elif not self._is_ending:
             self._is_ending = True
             self._tell(Drain(seconds=0.0))
@@ -140,8 +158,20 @@ class ParentSupervisor:
         self._wait(None)
         self._why_again = ""
         self._is_ending = True
+        for outgoing in self._outgoing:
+            outgoing.is_told = True
+            outgoing.child.kill(signal.SIGKILL)
         if self._child is not None:
             self._child.kill(signal.SIGKILL)
+
+    def renew(self, why: str, configure: Configure | None = None) -> None:
+        """Another parent takes over, with this configuration (None: the same). Until it is ready nothing is forked; the
+        workers that there are serve on."""
+        self._configure = configure or self._configure
+        if self._child is None or self._is_ending:
+            return  # the next one is a new one anyway
+        self._outgoing.append(OutgoingParent(self._child, self._forked))
+        self._spawn(why)
 
     def configure(self, configure: Configure) -> None:
         """Workers forked from now on see this configuration."""
@@ -150,15 +180,16 @@ class ParentSupervisor:
 
     def start_worker(self, name: str, number: int, control: int) -> None:
         """Fork a worker with that end of its control channel."""
+        self._forked.add(name)
         self._tell(StartWorker(worker=name, number=number), control)
 
     def signal_worker(self, name: str, number: int) -> None:
         """Send that worker a signal: SIGKILL ends it, SIGSTOP and SIGCONT suspend and wake it."""
-        self._tell(KillWorker(worker=name, signal=number))
+        self._tell_of(name, KillWorker(worker=name, signal=number))
 
     def examine_worker(self, name: str) -> None:
         """Find out what that worker is doing; the owner is told, unless it ends before."""
-        self._tell(ExamineWorker(worker=name))
+        self._tell_of(name, ExamineWorker(worker=name))
 
     def take_death(self) -> bool:
         """Whether it died unexpectedly since this was asked last (its CGI programs are orphans then)."""
@@ -166,9 +197,10 @@ class ParentSupervisor:
         return died
 
     def _spawn(self, why: str) -> None:
-        child = self._around.launcher.start(self.slot, self._exited)
+        child = self._around.launcher.start(self.slot, lambda status: self._ended(child, status))
         self._child, self._ready_at, self._is_ending, self._reason = child, None, False, ""
-        child.channel.attach(self._around.loop, self._heard, lambda _why: None)
+        self._forked = set()
+        child.channel.attach(self._around.loop, partial(self._heard, child), lambda _why: None)
         self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
         self._limit(self._around.loop.call_later(self.startup_seconds, self._is_late))
 
@@ -178,7 +210,22 @@ class ParentSupervisor:
         self._around.report("worker-startup-limit", f"{self.slot.title}: {self._reason}", {"pid": str(self.pid)})
         self._child.kill(signal.SIGKILL)
 
-    def _heard(self, message: AnyMessage, _descriptors: list[int]) -> None:
+    def _heard(self, child: Child, message: AnyMessage, _descriptors: list[int]) -> None:
+        match message:
+            case WorkerStarted():
+                self._owner.worker_has_started(message.worker, message.pid)
+            case WorkerExamined():
+                self._owner.worker_was_examined(message.worker, message.examination)
+            case WorkerExited():
+                self._forget(message.worker)
+                self._owner.worker_has_exited(message.worker, message.status)
+            case Event():
+                self._around.report(message.id, message.text, message.fields)
+            case _:
+                if child is self._child:
+                    self._heard_of_itself(message)
+
+    def _heard_of_itself(self, message: AnyMessage) -> None:
         match message:
             case Hello():
                 self._tell(self._configuration())
@@ -189,14 +236,6 @@ class ParentSupervisor:
                 self._became_ready()
             case CannotStart():
                 self._reason = message.reason
-            case WorkerStarted():
-                self._owner.worker_has_started(message.worker, message.pid)
-            case WorkerExamined():
-                self._owner.worker_was_examined(message.worker, message.examination)
-            case WorkerExited():
-                self._owner.worker_has_exited(message.worker, message.status)
-            case Event():
-                self._around.report(message.id, message.text, message.fields)
             case _:
                 pass
 
@@ -209,14 +248,31 @@ class ParentSupervisor:
         if not self._is_ending:
             self._owner.parent_is_ready()
 
-    def _exited(self, status: int) -> None:
-        child = self._child
-        assert child is not None
+    def _ended(self, child: Child, status: int) -> None:
         child.channel.read_rest()
         child.channel.close()
+        if child is self._child:
+            self._current_has_ended(child, status)
+            return
+        outgoing = next(one for one in self._outgoing if one.child is child)
+        self._outgoing.remove(outgoing)
+        fields = {"pid": str(child.pid), "status": str(status)}
+        if outgoing.is_told:
+            self._around.report("process-ended", f"{self.slot.title}, which was replaced, has ended", fields)
+        else:
+            self._has_died = True
+            how = describe_exit(status)
+            text = f"{self.slot.title}, which was replaced, ended by {how}; its workers finish what they have"
+            self._around.report("process-died", text, fields)
+            self._owner.workers_are_abandoned(outgoing.workers)
+        if self._child is None:
+            self._note_if_gone()
+
+    def _current_has_ended(self, child: Child, status: int) -> None:
         self._limit(None)
         end = ParentEnd(child.pid, status, self._ready_at, self._reason, self._end_of_preload())
         self._child, self._ready_at = None, None
+        self._forked = set()
         fields = {"pid": str(child.pid), "status": str(status)}
         if not self._is_ending:
             self._has_died = True
@@ -234,7 +290,17 @@ class ParentSupervisor:
             why, self._why_again = self._why_again, ""
             self._spawn(why)
         else:
+            self._note_if_gone()
+
+    def _note_if_gone(self) -> None:
+        if not self._outgoing:
             self._owner.parent_is_gone()
+
+    def _forget(self, worker: str) -> None:
+        self._forked.discard(worker)
+        for outgoing in self._outgoing:
+            if worker in outgoing.workers:
+                outgoing.has_lost(worker)
 
     def _wait(self, timer: asyncio.TimerHandle | None) -> None:
         """Replace the pause before a start by this one (None: there is none any more)."""
@@ -265,3 +331,11 @@ class ParentSupervisor:
     def _tell(self, message: AnyMessage, *descriptors: int) -> None:
         if self._child is not None:
             self._child.channel.send(message, descriptors)
+
+    def _tell_of(self, worker: str, message: AnyMessage) -> None:
+        """Say it to the process that has forked the worker."""
+        for outgoing in self._outgoing:
+            if worker in outgoing.workers:
+                outgoing.tell(message)
+                return
+        self._tell(message)

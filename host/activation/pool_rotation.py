@@ -8,8 +8,9 @@ from host.activation.children import Surroundings
 from host.activation.headroom import shortage
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.pool_workers import PoolWorkers
-from host.activation.recycling import RecycleReason, is_logged
+from host.activation.recycling import RecycleReason, is_logged, schedule_reason
 from host.activation.rotation import Manner, Place, next_step, retry_seconds
+from host.activation.schedule import look_at_schedule, time_of_day
 from host.activation.worker_record import WorkerRecord
 from host.activation.worker_reports import report_worker
 from host.activation.worker_transitions import WorkerEvent
@@ -31,6 +32,7 @@ class PoolRotation:
         self._parent = parent
         self._around = around
         self._max_processes = max_processes
+        self._schedule_mark = around.wall_clock()
 
     def owe(self, worker: WorkerRecord, reason: RecycleReason) -> None:
         """A policy wants this worker recycled; what is owed already keeps its reason and its time."""
@@ -59,6 +61,18 @@ class PoolRotation:
             if step is None:
                 return
             self._begin(records[step.place], step.manner)
+
+    def tick(self) -> None:
+        """Look at the clock: a time of day that the schedule names recycles the workers that there are."""
+        look = look_at_schedule(
+            self._workers.pool.periodic_restart_schedule, self._schedule_mark, self._around.wall_clock()
+        )
+        self._schedule_mark = look.mark
+        if look.due is not None:
+            reason = schedule_reason(time_of_day(look.due))
+            for worker in self._workers.working():
+                self.owe(worker, reason)
+        self.go_on()
 
     def worker_has_gone(self, gone: WorkerRecord) -> None:
         """If it was to replace a worker that still serves, that one stays, and the recycle waits."""

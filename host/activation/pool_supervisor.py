@@ -14,12 +14,13 @@ from host.activation.front_supervisor import FrontSupervisor
 from host.activation.garden import Answer, GardenFacts, answer_demand
 from host.activation.numa import numa_nodes
 from host.activation.parent_supervisor import ParentEnd, ParentSupervisor
+from host.activation.pool_processor import PoolProcessor
 from host.activation.pool_rotation import PoolRotation
 from host.activation.pool_starts import PoolStarts
 from host.activation.pool_transitions import TRANSITIONS, PoolCommand, PoolEvent, PoolState
 from host.activation.pool_workers import PoolWorkers
-from host.activation.recycling import RecycleReason, schedule_reason
-from host.activation.schedule import look_at_schedule, time_of_day
+from host.activation.recycling import RecycleReason
+from host.activation.settled_changes import SettledChanges
 from host.activation.whole_server import WholeServer
 from host.activation.worker_record import WorkerRecord
 from host.config.model import Pool
@@ -63,8 +64,8 @@ class PoolSupervisor:
         self._starts = PoolStarts(pool, around, go_on=self._go_on, disable=self._disable)
         self._workers = PoolWorkers(slot, pool, around, front, self._parent, self)
         self._rotation = PoolRotation(self._workers, self._parent, around, lambda: self.max_processes)
-        self._changed_files: set[str] = set()
-        self._schedule_mark = around.wall_clock()
+        self._processor = PoolProcessor(self, around, server.processor_groups, lambda: self._parent.pids)
+        self._changed_files = SettledChanges(around.loop, _SETTLE_SECONDS, self._recycle_for_web_config)
         self._is_held_back = False
         self._is_wanted = False  # a worker shall be started as soon as one can be
         self._is_retiring = False
@@ -137,9 +138,12 @@ class PoolSupervisor:
         self._note_if_empty()
 
     def shut_down(self, why: str) -> None:
-        """A policy wants no workers of this pool for a time; requests get 503 AppShutdown until `end_shut_down`."""
+        """A policy wants no workers of this pool for a time: they are killed, requests get 503 AppShutdown until
+        `end_shut_down`."""
         self._why_refused = why
         self.handle(PoolEvent.SHUT_DOWN)
+        for worker in list(self.workers.values()):
+            self._workers.kill(worker)
 
     def end_shut_down(self) -> None:
         """The policy's time is over: start the pool again, unless somebody else has stopped it meanwhile."""
@@ -164,18 +168,26 @@ class PoolSupervisor:
         self._note_if_held_back(answer is Answer.HELD_BACK)
 
     def recycle(self, reason: RecycleReason) -> None:
-        """Replace every worker, one after the other: overlapped, unless disallowOverlappingRotation."""
+        """Replace every worker, one after the other: overlapped, unless disallowOverlappingRotation. A sandbox is made
+        anew: what it names may be another file by now."""
+        if self.pool.confinement.is_sandboxed:
+            self._parent.renew(f"a new sandbox: {reason.text}")
         self._rotation.owe_all(reason)
 
     def apply(self, slot: Slot, pool: Pool, configure: Configure, reason: RecycleReason | None) -> None:
         """Another configuration is in force; `reason` says why workers must be replaced, None that they need not."""
+        is_recycled = reason is not None and not pool.disallow_rotation_on_config_change
+        must_renew = pool.confinement != self.pool.confinement or (is_recycled and pool.confinement.is_sandboxed)
         self.slot, self.pool = slot, pool
         self._workers.slot, self._workers.pool = slot, pool
         self._starts.pool = pool
         self._parent.slot, self._parent.startup_seconds = slot, pool.startup_time_limit_seconds
-        self._parent.configure(configure)
-        if reason is not None and not pool.disallow_rotation_on_config_change:
-            self.recycle(reason)
+        if must_renew:
+            self._parent.renew("identity, privileges or sandbox are others now", configure)
+        else:
+            self._parent.configure(configure)
+        if is_recycled and reason is not None:
+            self._rotation.owe_all(reason)
 
     def retire(self) -> None:
         """End for good: drain the workers, then the parent; `gone` is set when nothing is left."""
@@ -216,13 +228,8 @@ class PoolSupervisor:
     def tick(self) -> None:
         """Look at the clock: pings, idle time-out, recycling limits and schedule."""
         self._workers.tick()
-        look = look_at_schedule(self.pool.periodic_restart_schedule, self._schedule_mark, self._around.wall_clock())
-        self._schedule_mark = look.mark
-        if look.due is not None:
-            reason = schedule_reason(time_of_day(look.due))
-            for worker in self._workers.working():
-                self._rotation.owe(worker, reason)
-        self._rotation.go_on()
+        self._processor.look(self.pool)
+        self._rotation.tick()
 
     # --- demand and recycling -----------------------------------------------------------------------------------
 
@@ -245,6 +252,10 @@ class PoolSupervisor:
         self._is_held_back = is_held_back
 
     # --- what the workers tell (pool_workers.WorkersOwner) ------------------------------------------------------
+
+    def worker_attaching(self, worker: WorkerRecord) -> None:
+        """It is about to get its first link."""
+        self._processor.attaching(worker, self.pool.cpu)
 
     def worker_attached(self) -> None:
         """One more serves: the next one may be recycled."""
@@ -270,15 +281,11 @@ class PoolSupervisor:
 
     def web_config_changed(self, files: list[str]) -> None:
         """A worker has seen these change. Saves that come together give one recycle."""
-        if self.pool.disallow_rotation_on_config_change:
-            return
-        if not self._changed_files:
-            self._around.loop.call_later(_SETTLE_SECONDS, self._recycle_for_web_config)
-        self._changed_files.update(files)
+        if not self.pool.disallow_rotation_on_config_change:
+            self._changed_files.note(files)
 
-    def _recycle_for_web_config(self) -> None:
-        files, self._changed_files = ", ".join(sorted(self._changed_files)), set()
-        self.recycle(RecycleReason("recycle-config-change", f"web.config changed: {files}"))
+    def _recycle_for_web_config(self, files: list[str]) -> None:
+        self.recycle(RecycleReason("recycle-config-change", f"web.config changed: {', '.join(files)}"))
 
     # --- the parent ---------------------------------------------------------------------------------------------
 
@@ -310,6 +317,10 @@ class PoolSupervisor:
             self._parent.start_after(self._starts.seconds_to_wait, why)
         self._end_when_empty()
 
+    def workers_are_abandoned(self, names: set[str]) -> None:
+        """A parent that was replaced has died before its last workers."""
+        self._workers.abandon_all("its pool's parent, which was replaced, died", names)
+
     def parent_is_gone(self) -> None:
         """The parent has ended as it was told to."""
         self._workers.abandon_all("its pool's parent was ended")  # there are none, unless it was killed
@@ -332,6 +343,7 @@ class PoolSupervisor:
             return
         if not self._parent.is_alive:
             if not self.gone.done():
+                self._processor.forget(self.pool)
                 self.gone.set_result(None)
         else:
             self._parent.stop()

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, Protocol
 
@@ -56,6 +56,9 @@ class WorkersOwner(Protocol):
 
     def worker_cannot_load(self, worker: WorkerRecord) -> None:
         """It has ended before Ready, and said that another one would not do better."""
+
+    def worker_attaching(self, worker: WorkerRecord) -> None:
+        """It is about to get its first link."""
 
     def worker_attached(self) -> None:
         """One more serves."""
@@ -163,10 +166,11 @@ class PoolWorkers:
             worker.end_text = worker.end_text or text
             self.step(worker, WorkerEvent.DRAIN)
 
-    def abandon_all(self, text: str) -> None:
-        """The parent has died: its workers are the service's own children now, and finish what they have. Those whose
-        channels have ended already, or that never ran, are gone: nobody else will tell of them."""
-        for worker in (*self.records.values(), *self.orphans.records.values()):
+    def abandon_all(self, text: str, names: Collection[str] | None = None) -> None:
+        """The parent has died (of `names`; None: of all): its workers are the service's own children now, and finish
+        what they have. Those whose channels have ended already, or that never ran, are gone: nobody else will tell."""
+        everybody = (*self.records.values(), *self.orphans.records.values())
+        for worker in [each for each in everybody if names is None or each.name in names]:
             worker.is_abandoned = True
             worker.end_text = worker.end_text or text
             self.step(worker, WorkerEvent.DRAIN)
@@ -315,6 +319,7 @@ class PoolWorkers:
         worker.limit(None)
         now = self._around.clock()
         worker.ready_at = worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
+        self._owner.worker_attaching(worker)
         self._join(worker)
         replaced, worker.replaces = worker.replaces, None
         if replaced is not None:

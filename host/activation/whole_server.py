@@ -7,6 +7,7 @@ from typing import Final
 
 from host.activation.idle import idle_timeout
 from host.activation.memory import MachineMemory, machine_memory
+from host.activation.processor_groups import ProcessorGroups
 from host.config.model import Pool, WebLimits
 
 _MEMORY_SECONDS: Final = 10.0  # how old a measure of the machine's memory may be
@@ -23,6 +24,7 @@ class WholeServer:
     ) -> None:
         self.limits = limits
         self.worker_count = worker_count
+        self.processor_groups = ProcessorGroups()
         self._measure = measure
         self._memory = MachineMemory(0, 0)
         self._measured_at = float("-inf")

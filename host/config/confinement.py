@@ -47,6 +47,11 @@ class Confinement:
     no_new_privileges: bool = True  # ours
     sandbox: Sandbox = field(default_factory=Sandbox)
 
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether rules are made when the parent starts."""
+        return self.sandbox.mode != "Off"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:

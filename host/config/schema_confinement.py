@@ -39,7 +39,6 @@ numbers of user namespaces (SUB_UID_MIN of login.defs)."""
 CPU: Final = Element(
     name="cpu",
     meaning="processor time of the pool's workers and programs together",
-    support=Support.UNSUPPORTED,
     attributes=(
         uint("limit", 0, "1/1000 of a percent of all processors; 0: none", within=(0, 100000)),
         choice(

@@ -182,6 +182,9 @@ class PoolParent:
     def _take(self, configuration: ServerConfiguration, *, preloads: bool) -> None:
         self._configuration = configuration
         snapshot = configuration.snapshot
+        slots = {slot.name: slot for slot in model_for(snapshot.isolation_mode).slots(snapshot)}
+        if self._pool_name in slots:
+            self._applications = slots[self._pool_name].applications
         self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
         self._confine(configuration)
         self._prepare_plugins()

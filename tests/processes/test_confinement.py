@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host.admin.commands import Done, StartPool
 from host.confinement.landlock import landlock_abi
 from host.confinement.privileges import may_change_identity
 from tests.confinement.everybody import Interpreter, open_folder, open_interpreter
-from tests.running_service import RunningService, start_service
+from tests.processes.test_changes import Load, save
+from tests.running_service import RunningService, running, start_service
 from tests.sample_site import write_program, write_site
 
 pytestmark = pytest.mark.slow
@@ -240,3 +243,131 @@ def test_an_affinitized_pool_runs_on_its_processors(folder: Path, interpreter: I
         assert look(service, "/shop/a.look")["processors"] == available
         config.write_text(config.read_text().replace(mask.format(1 << low[-1]), mask.format(1 << low[0])))
         service.wait_until_answered("/a.look", lambda: look(service)["processors"] == [low[0]])
+
+
+SLOW = """\
+import os, time
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Slow", path="*.slow")]
+
+@hookimpl
+def handle(request):
+    while not os.path.exists(request.query["until"]):
+        time.sleep(0.02)
+    return Response.text("done")
+"""
+
+BURN = """\
+import os, time
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Burn", path="*.burn")]
+
+@hookimpl
+def handle(request):
+    end = time.thread_time() + float(request.query["seconds"])
+    while time.thread_time() < end:
+        pass
+    return Response.json({"pid": os.getpid(), "used": time.process_time(), "clock": time.monotonic()})
+"""
+
+
+def cpu_limit(seconds: float) -> int:
+    """The limit that stands for so many processor seconds a second on this machine."""
+    return max(1, int(seconds * 100000 / len(os.sched_getaffinity(0))))
+
+
+def test_a_pool_that_uses_too_much_processor_time_is_shut_down(tmp_path: Path) -> None:
+    """KillW3wp: the worker is ended, requests get 503 AppShutdown, the pool beside it serves, and the administrator may
+    start the pool before its window is over. With NoAction there is only the event."""
+    limit = cpu_limit(1.5 / 60)
+    config = write_pools(
+        tmp_path,
+        DefaultAppPool=f'<cpu limit="{limit}" action="KillW3wp" resetInterval="00:01:00" />',
+        Shop=f'<cpu limit="{limit}" action="NoAction" resetInterval="00:01:00" />',
+    )
+    (tmp_path / "extensions" / "burn.py").write_text(BURN)
+    with running(tmp_path, config) as service:
+        assert service.get("/shop/a.burn?seconds=2").status == 200
+        told = service.wait_for_event("cpu-limit", "Shop")
+        assert "the pool has used" in told
+        service.get("/a.burn?seconds=2")
+        service.wait_for_event("cpu-limit", "DefaultAppPool", "it is shut down for")
+        service.wait_for_event("pool-stopped", "DefaultAppPool", "AppShutdown")
+        assert service.get("/").status == 503
+        service.httperr("AppShutdown")
+        assert service.get("/shop/").status == 200
+        assert isinstance(service.ask(StartPool(name="DefaultAppPool")), Done)
+        assert service.get("/").status == 200
+        assert not service.has_event("cpu-limit", "Shop", "shut down")
+
+
+def test_a_throttled_pool_stays_near_its_share(tmp_path: Path) -> None:
+    """Eight clients that ask for work without a pause: every request is answered, and the worker has used no more than
+    its share of the time that it took, however fast or loaded the machine is."""
+    share = 0.25
+    config = write_pools(tmp_path, DefaultAppPool=f'<cpu limit="{cpu_limit(share)}" action="Throttle" />')
+    (tmp_path / "extensions" / "burn.py").write_text(BURN)
+    with running(tmp_path, config) as service:
+        first = json.loads(service.get("/a.burn?seconds=0").body)
+        with ThreadPoolExecutor(8) as clients:
+            answers = [
+                json.loads(one.body) for one in clients.map(lambda _: service.get("/a.burn?seconds=0.03"), range(48))
+            ]
+        last = max(answers, key=lambda answer: answer["clock"])
+        assert {answer["pid"] for answer in answers} == {first["pid"]}
+        used, passed = last["used"] - first["used"], last["clock"] - first["clock"]
+        assert used > 48 * 0.03
+        assert used <= share * passed + 0.6  # what had been handed out, and saved, before
+        service.wait_for_event("cpu-throttled", "DefaultAppPool")
+
+
+def test_another_sandbox_needs_another_parent_and_costs_no_request(folder: Path, interpreter: Interpreter) -> None:
+    """What a parent has taken on it cannot give back: a changed configuration starts another one beside it. A request
+    in hand is finished by the old worker, every other one is answered, and the old parent goes with its last worker."""
+    config = write_pools(folder, DefaultAppPool='<sandbox mode="Off" />')
+    (folder / "outside").mkdir()
+    (folder / "outside" / "secret.txt").write_text("secret")
+    (folder / "extensions" / "slow.py").write_text(SLOW)
+    with serving(config, interpreter, folder) as service:
+        path = f"/a.look?read={folder}/outside/secret.txt"
+        assert look(service, path)["read"] == "done"
+        before = service.pid_of("pool DefaultAppPool")
+        with Load(service, "/") as load, ThreadPoolExecutor(1) as client:
+            slow = client.submit(service.get, f"/a.slow?until={folder}/go")
+            service.wait_for_requests(1)
+            save(config, lambda text: text.replace('<sandbox mode="Off" />', '<sandbox mode="Enforce" />'))
+            if not landlock_abi():
+                service.wait_for_event("pool-not-confined", "no Landlock")
+                (folder / "go").touch()
+                return
+            service.wait_until_answered("/", lambda: look(service, path)["read"] == "Permission denied")
+            assert service.pid_of("pool DefaultAppPool") != before
+            (folder / "go").touch()
+            assert slow.result().text == "done"
+            service.wait_for_event("process-ended", "pool DefaultAppPool, which was replaced")
+            save(config, lambda text: text.replace('<sandbox mode="Enforce" />', '<sandbox mode="Off" />'))
+            service.wait_until_answered("/", lambda: look(service, path)["read"] == "done")
+        assert load.answers
+        assert not load.failures
+        assert not service.has_event("process-died")
+
+
+def test_an_application_that_is_added_to_a_pool_is_served(tmp_path: Path) -> None:
+    """By the pool's parent that runs already."""
+    config = write_site(tmp_path)
+    (tmp_path / "blog").mkdir()
+    (tmp_path / "blog" / "index.html").write_text("the blog\n")
+    added = '<application path="/blog"><virtualDirectory path="/" physicalPath="../blog" /></application>'
+    with running(tmp_path, config) as service:
+        assert service.get("/").status == 200
+        parent = service.pid_of("pool DefaultAppPool")
+        text = config.read_text()
+        config.write_text(text.replace("<bindings>", f"{added}<bindings>", 1))
+        service.wait_until_answered("/", lambda: service.get("/blog/").status == 200)
+        assert service.pid_of("pool DefaultAppPool") == parent
