@@ -21,14 +21,14 @@ from host.processes.spawn import kill, start_child
 class ChildProcess:
     """A running child of the service."""
 
-    def __init__(self, process: Any, channel: ControlChannel) -> None:
-        self._process = process
+    def __init__(self, pid: int, channel: ControlChannel) -> None:
+        self._pid = pid
         self.channel = channel
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return int(self._process.pid)
+        return self._pid
 
     def kill(self, number: int) -> None:
         """Send it a signal."""
@@ -64,10 +64,13 @@ class Launcher:
 
         def reap() -> int:
             process.join()
-            return process.exitcode or 0
+            status = process.exitcode or 0
+            process.close()  # multiprocess's pipes, at once and not when the collector comes by
+            return status
 
-        self._watch(process.pid, reap, on_exit)
-        return ChildProcess(process, channel)
+        pid = int(process.pid)
+        self._watch(pid, reap, on_exit)
+        return ChildProcess(pid, channel)
 
     def watch(self, pid: int, on_exit: Callable[[int], None]) -> None:
         """Hear of the end of a child of this process that was started elsewhere."""
