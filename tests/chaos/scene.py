@@ -57,9 +57,9 @@ class Outcome:
         lines.append("disturbances: " + ", ".join(f"{count} x {what}" for what, count in sorted(self.strikes.items())))
         lines += [f"  excused {count:5} x {why}" for why, count in sorted(self.excused.items())]
         lines += [f"  LOST {failure}" for failure in self.losses[:20]]
-        for title in sorted(self.memory_after):
-            before = self.memory_before.get(title, 0.0)
-            lines.append(f"memory of {title}: {before} MB before, {self.memory_after[title]} MB after")
+        for title, before in sorted(self.memory_before.items()):
+            after = self.memory_after.get(title, 0.0)
+            lines.append(f"memory of {title}: {before} MB before, {after} MB after")
         return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,13 @@ def test_losses_and_excuses_are_counted_apart() -> None:
 def test_every_disturbance_is_used_by_the_long_run() -> None:
     """None is forgotten."""
     assert {*EVERY_SECONDS, *WORKER_KILLS, *IIS5_KILLS} == set(Disturbance)
+
+
+def test_the_page_names_every_disturbance_in_its_tables() -> None:
+    """docs/reliability.md says what each may cost."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reliability.md").read_text()
+    rows = {cells[2].strip() for line in page.splitlines() if len(cells := line.split("|")) == 5}
+    assert {what.value for what in Disturbance} <= rows
 
 
 def test_the_calendar_keeps_its_beat_and_gives_the_same_again_for_a_seed() -> None:
