@@ -34,7 +34,7 @@ def test_an_identity_that_nobody_wrote_is_none(server: Server) -> None:
 
 def test_everything_of_a_pool_arrives(server: Server) -> None:
     """Defaults of applicationPoolDefaults included; a rule's path is made absolute."""
-    own = pwd.getpwuid(os.geteuid()).pw_name
+    own = pwd.getpwuid(0).pw_name
     server.write(
         '<system.webServer><cgi processorTimeLimit="1" addressSpaceLimit="2" openFilesLimit="3" processesLimit="4" />'
         "</system.webServer>",
@@ -152,7 +152,7 @@ def test_a_range_that_is_too_small_is_an_error(server: Server) -> None:
 
 def test_a_password_and_a_path_that_is_missing_are_warnings(server: Server) -> None:
     """Unix asks nobody for the password of a user that root becomes; a folder may come later."""
-    own = pwd.getpwuid(os.geteuid()).pw_name
+    own = pwd.getpwuid(0).pw_name
     server.write(
         "",
         pools=f'<add name="P"><processModel identityType="SpecificUser" userName="{own}" password="x" />'

@@ -46,7 +46,7 @@ def test_the_identities_that_need_no_passwd_entry() -> None:
 
 def test_a_named_user_comes_with_its_groups_and_home() -> None:
     """As a login would give them."""
-    entry = pwd.getpwuid(os.geteuid())
+    entry = pwd.getpwuid(0)  # whom every machine knows
     account = account_for(Identity(type="SpecificUser", user_name=entry.pw_name))
     assert account is not None
     assert (account.user, account.group, account.home) == (entry.pw_uid, entry.pw_gid, entry.pw_dir)
