@@ -17,6 +17,8 @@ from tests.spawner.client import SpawnerClient
 
 SH = b"/bin/sh"
 LIMITS = Limits(processor_seconds=7, address_space_bytes=512 * 1024 * 1024, open_files=40, processes=5000)
+# 32 and 33 are glibc's own: its posix_spawn lets the child of a process that has used them ignore them
+C_LIBRARYS_SIGNALS = 0b11 << 31
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ ls /proc/self/fd | wc -l; grep -E '^Sig(Blk|Ign)' /proc/self/status; exit 3"""
     first, count, *signals = program.read_all().splitlines()
     assert first == b"hello one two a=b\xff " + bytes(tmp_path)
     assert int(count) == 4  # the fourth is the listing's own
-    assert [int(line.split()[1], 16) for line in signals] == [0, 0]
+    assert [int(line.split()[1], 16) & ~C_LIBRARYS_SIGNALS for line in signals] == [0, 0]
     assert program.read_errors() == b"oops\n"
     assert program.status() == 3
 
