@@ -48,6 +48,7 @@ def listen(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _folder(path) as folder, _lock(folder):
         _remove_dead(path)
+        _remove_leftovers(path.parent)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         temporary = f".{os.getpid()}.new"
         try:
@@ -84,6 +85,13 @@ def _remove_dead(path: Path) -> None:
     if pid:
         raise SocketInUse(path, pid)
     path.unlink()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What a service has made that was killed in the middle of `listen`: under the lock nobody else is in there."""
+    for leftover in folder.glob(".*.new"):
+        with suppress(FileNotFoundError):
+            leftover.unlink()
 
 
 @contextmanager

@@ -346,6 +346,13 @@ class Snapshot:
     pool_fingerprints: Mapping[str, str] = field(default_factory=dict)  # by pool: digest of what its applications see
     warnings: tuple[str, ...] = ()  # known but unsupported sections and the like, one line each, with file and line
 
+    @property
+    def longest_shutdown_seconds(self) -> int:
+        """How long the end of everything may take: the longest shutdownTimeLimit of a pool."""
+        return max(
+            (pool.shutdown_time_limit_seconds for pool in self.pools), default=Pool(name="").shutdown_time_limit_seconds
+        )
+
     def pool(self, name: str) -> Pool:
         """The pool of that name. Raises KeyError."""
         for pool in self.pools:

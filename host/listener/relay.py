@@ -45,6 +45,7 @@ class Relay:
         self._queues: dict[str, Queue] = {}
         self._demanded: dict[str, float] = {}
         self._links: dict[str, WorkerLink] = {}
+        self._expects_workers = True
         self._frames = WorkerFrames()
         self.frame: Final = self._frames.take
 
@@ -106,6 +107,13 @@ class Relay:
         if link not in queue.workers:
             queue.workers.append(link)
             self._dispatch(queue)
+
+    def expect_no_worker(self) -> None:
+        """No worker will come any more: queues that have none, or lose their last one, refuse (503 AppShutdown)."""
+        self._expects_workers = False
+        for name, queue in self._queues.items():
+            if not queue.workers:
+                self.set_queue_state(name, "AppShutdown")
 
     def close(self) -> None:
         """Drain and close every link."""
@@ -226,6 +234,8 @@ class Relay:
                 refusal = queue.requeue(exchange)
                 if refusal is not None:
                     _refuse(exchange, refusal)
+        if not self._expects_workers and not queue.workers:
+            self.set_queue_state(queue.name, "AppShutdown")
         if queue.waiting:
             self._dispatch(queue)
         if queue.waiting:

@@ -114,6 +114,10 @@ class Listener:
         """A paused worker takes requests again."""
         self._context.relay.resume(worker)
 
+    def expect_no_worker(self) -> None:
+        """Nobody is left who could start a worker: requests that none can take are refused instead of waiting."""
+        self._context.relay.expect_no_worker()
+
     def requests(self) -> list[RequestRow]:
         """The requests under way, oldest first."""
         context = self._context

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Final
 
 from host.config.store import ServerConfiguration, Source
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
+from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerProcess, WorkerSeat
 from host.wire.control_messages import Configure, Hello
 from host.wire.frames import PROTOCOL_VERSION
 
-_SHUTDOWN_SECONDS: Final = 90.0
-
 
 def run_dllhost(control: socket.socket, slot_name: str, title: str, applications: tuple[str, ...]) -> None:
     """The process's life. It is started by a request, so it loads as little as its applications need."""
+    deathwatch = Deathwatch(control, ORPHAN_SECONDS)
     channel = ControlChannel(control)
     channel.send(Hello(role="dllhost", pid=os.getpid(), protocol=PROTOCOL_VERSION))
     configure = channel.wait_for(Configure)
     source = Source(configure.path, configure.text, configure.isolation, configure.port)
     with starting(channel):
         configuration = ServerConfiguration(source, configure.version)
+    deathwatch.seconds = float(configuration.snapshot.longest_shutdown_seconds)
     seat = WorkerSeat(
         title=title,
         pool_name=slot_name,
@@ -33,6 +33,6 @@ def run_dllhost(control: socket.socket, slot_name: str, title: str, applications
         model=model_for(configuration.snapshot.isolation_mode),
         runs_filters=False,
         handler_slot=slot_name,
-        shutdown_seconds=_SHUTDOWN_SECONDS,
+        shutdown_seconds=deathwatch.seconds,
     )
     WorkerProcess(channel, None, configuration, seat).run()

@@ -20,6 +20,7 @@ from host.isolation.selection import model_for
 from host.listener.server import Listener
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
+from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import run_loop
 from host.processes.listener import FrontProcess
 from host.processes.script_spawner import fork_script_spawner
@@ -41,14 +42,17 @@ from host.worker.script_launcher import ScriptLauncher
 def run_inetinfo(control: socket.socket, applications: tuple[str, ...]) -> None:
     """The process's life, from Hello to the last response."""
     spawner = fork_script_spawner(control)
-    run_loop(_Inetinfo(ControlChannel(control), spawner, applications).live())
+    deathwatch = Deathwatch(control, ORPHAN_SECONDS)  # a thread, so behind the fork
+    run_loop(_Inetinfo(ControlChannel(control), deathwatch, spawner, applications).live())
 
 
 class _Inetinfo(FrontProcess):
     """The listener's process with an engine inside."""
 
-    def __init__(self, channel: ControlChannel, spawner: socket.socket, applications: tuple[str, ...]) -> None:
-        super().__init__(channel, "inetinfo")
+    def __init__(
+        self, channel: ControlChannel, deathwatch: Deathwatch, spawner: socket.socket, applications: tuple[str, ...]
+    ) -> None:
+        super().__init__(channel, "inetinfo", deathwatch)
         self._spawner = spawner
         self._applications = applications
         self._engine: Engine | None = None

@@ -14,6 +14,7 @@ from host.isolation.selection import model_for
 from host.listener.server import Listener
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
+from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import run_loop, settle_memory
 from host.wire.control_messages import (
     AnyMessage,
@@ -40,19 +41,20 @@ from host.wire.control_messages import (
 from host.wire.frames import PROTOCOL_VERSION
 
 _FLUSH_SECONDS: Final = 0.025  # logs are written in batches of this age: p99 suffers from larger ones
-_ORPHAN_SECONDS: Final = 90.0  # the service is gone: how long requests in hand may take
 
 
 def run_listener(control: socket.socket) -> None:
     """The process's life, from Hello to the last response."""
-    run_loop(FrontProcess(ControlChannel(control), "listener").live())
+    deathwatch = Deathwatch(control, ORPHAN_SECONDS)
+    run_loop(FrontProcess(ControlChannel(control), "listener", deathwatch).live())
 
 
 class FrontProcess:
     """What listener and inetinfo have in common: the control dialogue, the logs, the end."""
 
-    def __init__(self, channel: ControlChannel, role: str) -> None:
+    def __init__(self, channel: ControlChannel, role: str, deathwatch: Deathwatch) -> None:
         self.channel = channel
+        self._deathwatch = deathwatch
         self._role = role
         self.request_prefix: Final = f"{int(time.time()):x}-{os.getpid():x}-"  # no other process of this machine has it
         self.loop: asyncio.AbstractEventLoop
@@ -65,7 +67,7 @@ class FrontProcess:
         """From Hello to the end of the drain."""
         self.loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        self.channel.attach(self.loop, self.heard, lambda _why: self.drain(_ORPHAN_SECONDS))
+        self.channel.attach(self.loop, self.heard, lambda _why: self._lose_service())
         hello = Hello(role=self._role, pid=os.getpid(), protocol=PROTOCOL_VERSION, request_prefix=self.request_prefix)
         self.channel.send(hello)
         await self._end.wait()
@@ -128,6 +130,12 @@ class FrontProcess:
         """That worker (inetinfo: that dllhost) is to finish what it has, and gets nothing more."""
         self.listener.detach_worker(worker)
 
+    def _lose_service(self) -> None:
+        """The service is gone, and with it whoever starts workers: what can be finished is, and this process ends."""
+        if self._logs is not None:
+            self.listener.expect_no_worker()
+        self.drain(self._deathwatch.seconds)
+
     def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish what is in hand, end."""
         if self._closing is None:
@@ -146,6 +154,7 @@ class FrontProcess:
             self.channel.send(Event(id="configuration-refused", text=str(problems)))
             self._end.set()
             return
+        self._deathwatch.seconds = float(snapshot.longest_shutdown_seconds)
         is_first = self._logs is None
         if self._logs is None:
             self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)

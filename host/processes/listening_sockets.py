@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -14,7 +15,12 @@ _BACKLOG: Final = 4096
 
 
 class BindingError(Exception):
-    """A socket could not be opened; the text names the endpoint, the cause and the remedy."""
+    """A socket could not be opened; the text names the endpoint, the cause and the remedy. `is_in_use`: somebody else
+    listens there."""
+
+    def __init__(self, message: str, *, is_in_use: bool = False) -> None:
+        super().__init__(message)
+        self.is_in_use = is_in_use
 
 
 class ListeningSockets:
@@ -158,8 +164,9 @@ def _listen(endpoint: str, family: socket.AddressFamily, address: tuple[str, int
         remedy = "choose another port with --port or in the site's <binding>"
         if isinstance(error, PermissionError):
             remedy = f"ports below 1024 need root or CAP_NET_BIND_SERVICE; {remedy}"
-        elif error.errno == 99:  # EADDRNOTAVAIL
+        elif error.errno == errno.EADDRNOTAVAIL:
             remedy = f"no interface has the address {binding.ip}; correct the <binding>"
-        raise BindingError(f"cannot listen on {endpoint}: {error.strerror}; {remedy}") from error
+        text = f"cannot listen on {endpoint}: {error.strerror}; {remedy}"
+        raise BindingError(text, is_in_use=error.errno == errno.EADDRINUSE) from error
     listening.setblocking(False)
     return listening

@@ -50,6 +50,8 @@ EXIT_FAILED: Final = 1
 EXIT_BAD_CONFIGURATION: Final = 2
 _SWEEP_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 0.05  # before this process ends: the administrator's answer goes out first
+_CRASH_SECONDS: Final = 30.0  # how long the sockets of a service that was killed may still be in use
+_PAUSE_SECONDS: Final = 0.05
 _LAST_SECONDS: Final = 10.0  # beyond shutdownTimeLimit: what is left is killed, parents and fronts end
 
 
@@ -187,9 +189,11 @@ class Service:
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Raises CannotStart, or PredecessorGone when there is nothing to take over any more."""
         try:
+            has_crashed = self._server.path.exists()  # a service that ends takes its socket away
             if self._predecessor is None:
                 await self._server.start()
-            plan = self._plan()
+            self._adopt_sockets()
+            plan = await self._plan(_CRASH_SECONDS if has_crashed else 0.0)
         except SocketInUse as error:
             raise CannotStart(f"process {error.pid} runs {self._path} already; end it with: isapy stop") from error
         except BindingError as error:
@@ -216,14 +220,14 @@ class Service:
             await self._server.start(await self._predecessor.take_over())
             await self._predecessor.confirm()
 
-    def _plan(self) -> SitePlan:
+    def _adopt_sockets(self) -> None:
         """Inherited sockets first: what they listen on need not, and cannot, be opened again."""
         sites = self._changes.snapshot.sites
         if self._predecessor is not None:
             self._sites.restore(sites, self._predecessor.sites)
             self._sockets.adopt(self._predecessor.listening, self._predecessor.managers)
             self._sockets.close_unwanted(sites)
-            return self._sites.plan(sites)
+            return
         problems = self._inherited.problems
         for endpoint in self._sockets.adopt(self._inherited.listening):
             problems.append(f"{endpoint} was inherited twice: one of the sockets is closed")
@@ -231,7 +235,19 @@ class Service:
             problems.append(f"no binding wants the inherited socket {endpoint}: it is closed")
         for problem in problems:
             self._report("socket-not-wanted", problem, {})
-        return self._sites.plan(sites)
+
+    async def _plan(self, patience_seconds: float) -> SitePlan:
+        """Open what is missing. Raises BindingError; one that is still in use, after so many seconds: the front of a
+        service that was killed closes its sockets as soon as it has noticed."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience_seconds
+        while True:
+            try:
+                return self._sites.plan(self._changes.snapshot.sites)
+            except BindingError as error:
+                if not error.is_in_use or loop.time() >= end:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _listen_to_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -259,7 +275,7 @@ class Service:
         for task in self._background_tasks:
             task.cancel()
         self._sockets.close()
-        seconds = float(max((pool.shutdown_time_limit_seconds for pool in self._changes.snapshot.pools), default=90))
+        seconds = float(self._changes.snapshot.longest_shutdown_seconds)
         patience = asyncio.get_running_loop().call_later(1.0, self._console.still_stopping)
         if is_succeeded:
             patience.cancel()

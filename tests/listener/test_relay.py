@@ -344,6 +344,25 @@ def test_a_returning_request_meets_a_closed_door(front: RunningListener) -> None
     assert front.log.next_refusal().reason == "AppOffline"
 
 
+def test_without_a_service_nobody_waits_for_a_worker_that_cannot_come(front: RunningListener) -> None:
+    """Who waits where no worker is gets 503 AppShutdown at once; a worker that is there serves to its end."""
+    waiting, served, late = front.client(), front.client(), front.client()
+    waiting.get()
+    front.message(Demand)
+    shop = front.worker("B1", pool="B")
+    front.run(front.listener.expect_no_worker)
+    assert waiting.read_to_end().startswith(b"HTTP/1.1 503 ")
+    assert front.log.next_refusal().reason == "AppShutdown"
+    served.get("/shop")
+    shop.answer(shop.request()[0])
+    assert served.read_response()[0] == 200
+    late.get("/shop")
+    shop.request()
+    shop.die()
+    assert late.read_to_end().startswith(b"HTTP/1.1 503 ")
+    assert front.log.next_refusal().reason == "AppShutdown"
+
+
 def test_the_death_of_an_idle_worker_is_reported(front: RunningListener) -> None:
     """Nothing was in its hands."""
     front.worker("A1").die()
