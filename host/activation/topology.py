@@ -11,7 +11,7 @@ from host.activation.children import Surroundings
 from host.activation.dllhost_supervisor import DllhostSupervisor
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.pool_supervisor import PoolSupervisor
-from host.activation.pool_transitions import PoolEvent, PoolState
+from host.activation.pool_transitions import PoolEvent
 from host.activation.recycling import RecycleReason
 from host.activation.whole_server import WholeServer
 from host.config.model import Snapshot
@@ -19,7 +19,8 @@ from host.isolation.placement import Slot, SlotRole
 from host.isolation.process_model import ProcessModel
 from host.wire.control_messages import Configure
 
-_EVENTS_OF_STATES: Final = {"": PoolEvent.START, "AppOffline": PoolEvent.RAPID_FAIL}
+# What a policy has shut down for a time (AppShutdown) starts: policies begin anew.
+_EVENTS_OF_REASONS: Final = {"Disabled": PoolEvent.STOP, "AppOffline": PoolEvent.RAPID_FAIL}
 
 
 class Topology:
@@ -80,16 +81,15 @@ class Topology:
 
     @property
     def pool_states(self) -> dict[str, str]:
-        """Pools by name: empty for those that are started, else why they refuse requests (HTTPERR's word)."""
-        return {
-            name: "" if pool.state is PoolState.STARTED else pool.refuse_reason for name, pool in self.pools.items()
-        }
+        """Pools by name: empty for those that take requests, else why they refuse them (HTTPERR's word)."""
+        return {name: pool.refuse_reason for name, pool in self.pools.items()}
 
     def restore_pools(self, states: Mapping[str, str]) -> None:
         """Begin where another service has left off: what was started or stopped by hand, or failed rapidly."""
         for name, reason in states.items():
-            if name in self.pools:
-                self.pools[name].handle(_EVENTS_OF_STATES.get(reason, PoolEvent.STOP))
+            pool = self.pools.get(name)
+            if pool is not None and pool.refuse_reason != reason:
+                pool.handle(_EVENTS_OF_REASONS.get(reason, PoolEvent.START))
 
     def tick(self) -> None:
         """Once a second."""

@@ -169,11 +169,7 @@ def test_what_was_stopped_by_hand_stays_stopped_over_an_upgrade(tmp_path: Path) 
     assert service.get("/shop/").status == 503
     reply = service.ask(ListPools())
     assert isinstance(reply, Pools)
-    assert {row.name: row.state for row in reply.rows} == {
-        "DefaultAppPool": "Started",
-        "Shop": "Stopped",
-        "Deep": "Started",
-    }
+    assert {row.name for row in reply.rows if row.state == "Stopped"} == {"Shop"}
     service.ask(StopSite(name="Default Web Site"))
     upgraded(service)
     sites = service.ask(ListSites())
