@@ -28,7 +28,7 @@ async def application(scope, receive, send):
 """
 _POOL: Final = '<add name="DefaultAppPool" />'
 _GARDEN: Final = (
-    '<add name="DefaultAppPool"><failure rapidFailProtection="false" />'
+    '<add name="DefaultAppPool"><failure rapidFailProtection="false" /><recycling disallowOverlappingRotation="true" />'
     '<processModel maxProcesses="{workers}" maxConcurrentRequests="{requests}" /></add>'
 )
 _FULL_CREDIT: Final = 256
@@ -36,7 +36,8 @@ _GARDEN_CREDIT: Final = 2
 
 
 def write_pool_site(folder: Path, workers: int) -> MeasuredSite:
-    """The benchmark's site with a pool of so many workers; several come only when one of them has no credit left."""
+    """The benchmark's site with a pool of so many workers; several come only when one of them has no credit left. When
+    it is recycled, its workers end and the next request starts one."""
     site = write_site(folder, with_program=False)
     requests = _FULL_CREDIT if workers == 1 else _GARDEN_CREDIT
     text = site.configuration.read_text()

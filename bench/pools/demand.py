@@ -20,7 +20,7 @@ from bench.processor_time import wait_until_quiet
 from bench.server import Contestant, Server
 from bench.summary import Spread, spread
 from host.admin.client import call
-from host.admin.commands import StartPool, StopPool
+from host.admin.commands import RecyclePool
 from host.admin.location import control_socket
 
 _TIMEOUT_SECONDS: Final = 30.0
@@ -43,12 +43,12 @@ class DemandStart:
         return self.cold.median / self.warm.median
 
 
-def stop_and_start_pool(server: Server) -> None:
-    """The pool's worker ends, its parent stays."""
+def end_workers(server: Server) -> None:
+    """The pool's worker ends, its parent stays, and nobody starts another one (recycled without overlap)."""
     environment = {"ISAPY_CONTROL": str(server.place.folder / "control")}
     path = control_socket(server.place.site.configuration, environment)
-    for command in (StopPool(name="DefaultAppPool"), StartPool(name="DefaultAppPool")):
-        call(path, command, timeout=_TIMEOUT_SECONDS)
+    call(path, RecyclePool(name="DefaultAppPool"), timeout=_TIMEOUT_SECONDS)
+    _wait_until_ended(server, "worker")
 
 
 def workers(server: Server, role: str) -> list[psutil.Process]:
@@ -64,10 +64,14 @@ def workers(server: Server, role: str) -> list[psutil.Process]:
 
 
 def _wait_for_idle(server: Server) -> None:
+    _wait_until_ended(server, "uwsgi worker")
+
+
+def _wait_until_ended(server: Server, role: str) -> None:
     end = time.monotonic() + _TIMEOUT_SECONDS
-    while workers(server, "uwsgi worker"):
+    while workers(server, role):
         if time.monotonic() > end:
-            raise TimeoutError("uWSGI keeps its worker")
+            raise TimeoutError(f"{server.name} keeps its workers")
         time.sleep(_LOOK_SECONDS)
 
 
@@ -80,7 +84,7 @@ def _kill_only_worker(server: Server) -> None:
 
 
 WAYS: Final[Sequence[tuple[Contestant, str, Callable[[Server], None]]]] = (
-    (ISAPY, "demand start, warm pool parent", stop_and_start_pool),
+    (ISAPY, "demand start, warm pool parent", end_workers),
     (UWSGI_CHEAP, "cheap mode, after --idle", _wait_for_idle),
     (GUNICORN, "its only worker was killed (it starts none on demand)", _kill_only_worker),
 )

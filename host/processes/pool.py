@@ -25,7 +25,7 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
-from host.processes.preload import preload_plugins, running_threads
+from host.processes.preload import preload_own_plugins, preload_plugins, running_threads
 from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, run_worker
@@ -243,6 +243,8 @@ class PoolParent:
         assert self._configuration is not None
         snapshot = self._configuration.snapshot
         self._plugin_code.prepare([*snapshot.extension_folders, *snapshot.filter_folders])
+        for problem in preload_own_plugins(snapshot, self._plugin_code):
+            self._report("preload-failed", problem)
 
     def _become_worker(self) -> None:
         """In the fork: let go of what is the parent's."""

@@ -1,4 +1,5 @@
-"""`preloadApplications` of a pool (ours): its parent imports the plugins' files, so that its workers share them.
+"""What a pool's parent imports before it forks, so that its workers start at once and share it: isapy's own plugins
+always, all others where the pool says `preloadApplications` (ours).
 
 Only the files' own code runs here; `load(context)` runs in every worker as always. What fails stays out and fails again
 in the worker, where it is reported. A file that has changed since is loaded anew by each worker.
@@ -8,10 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from host.bundled_files import bundled_folder
 from host.config.errors import ConfigErrors
-from host.config.model import PathSettings
+from host.config.model import PathSettings, Snapshot
 from host.config.store import ServerConfiguration
 from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, preload_plugin_file
@@ -22,8 +25,27 @@ def preload_plugins(configuration: ServerConfiguration, applications: Sequence[s
 
     Returns what became of those that could not be imported, a sentence each.
     """
+    return _preload(_files(configuration, applications), code)
+
+
+def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
+    """Import the drop-in extensions and filters that came with isapy and are not replaced by others of their names.
+
+    They are host code: importing them has no effect that a fork could not take over. Returns as `preload_plugins`.
+    """
+    found = []
+    for kind, folders, prefix in (
+        ("extensions", snapshot.extension_folders, EXTENSION_PREFIX),
+        ("filters", snapshot.filter_folders, FILTER_PREFIX),
+    ):
+        own = bundled_folder(kind)
+        found += [(path, prefix) for path in find_plugin_files(folders).values() if Path(path).parent.resolve() == own]
+    return _preload(found, code)
+
+
+def _preload(files: Iterable[tuple[str, str]], code: PluginCode) -> list[str]:
     problems = []
-    for path, prefix in dict.fromkeys(_files(configuration, applications)):
+    for path, prefix in dict.fromkeys(files):
         try:
             preload_plugin_file(path, prefix, code.code_of)
         except KeyboardInterrupt:

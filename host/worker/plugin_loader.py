@@ -30,7 +30,9 @@ _preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
 def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> None:
     """As `load_plugin_file`, in a process that forks: its children find the module loaded, unless the file changes."""
     code = code_of(path)
-    _preloaded[path, prefix] = code, load_plugin_file(path, prefix, lambda _path: code)
+    known = _preloaded.get((path, prefix))
+    if known is None or known[0] is not code:
+        _preloaded[path, prefix] = code, load_plugin_file(path, prefix, lambda _path: code)
 
 
 def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> ModuleType:

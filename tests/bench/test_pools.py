@@ -60,13 +60,14 @@ def test_an_unknown_part_is_refused() -> None:
 
 @pytest.mark.slow
 def test_a_demand_start_finds_no_worker_and_costs_more_than_a_request(tmp_path: Path) -> None:
-    """isapy's pool is stopped and started: its parent stays, its worker is gone, the request starts another one."""
+    """isapy's pool is recycled without overlap: its parent stays, its worker is gone, the request starts another."""
     server = Server(ISAPY, tmp_path / "run", write_pool_site(tmp_path / "site", 1))
     try:
         server.start(ISAPY.paths[PAGE])
-        before = demand.workers(server, "worker")
-        demand.stop_and_start_pool(server)
+        before, (parent,) = demand.workers(server, "worker"), demand.workers(server, "pool")
+        demand.end_workers(server)
         assert demand.workers(server, "worker") == []
+        assert [process.pid for process in demand.workers(server, "pool")] == [parent.pid]
         assert first_byte(server.port, ISAPY.paths[PAGE]) > 0.0
         (after,) = demand.workers(server, "worker")
         assert after.pid not in [process.pid for process in before]

@@ -81,3 +81,37 @@ def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing
         answer = ask(service)
         assert answer["imported_by"] == answer["pid"]
         service.wait_for_event("preload-failed", "ended by signal 9 (SIGKILL) while it imported plugins")
+
+
+WHO_IMPORTED = """\
+import importlib, os, sys
+from host.api import HandlerMapping, Response, hookimpl
+
+here = os.getpid()
+found = sorted(name for name in sys.modules if name.startswith("host_"))
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Who", path="*.who")]
+
+@hookimpl
+async def handle(request):
+    return Response.json({"imported_by": here, "pid": os.getpid(), "found": found})
+"""
+
+
+def test_isapys_own_plugins_are_imported_by_the_parent_in_any_case_and_others_are_not(tmp_path: Path) -> None:
+    """Without preloadApplications: when a drop-in runs in the worker, the bundled ones are there already, also those
+    whose names come after its own; a drop-in of a bundled one's name takes its place, in the worker."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "aaa.py").write_text(WHO_IMPORTED)
+    (tmp_path / "extensions" / "script.py").write_text(WHO_IMPORTED.replace("*.who", "*.own"))
+    with running(tmp_path, config) as service:
+        answer = json.loads(service.get("/x.who").body)
+        assert answer["imported_by"] == answer["pid"] != service.pid_of("pool DefaultAppPool")
+        assert {"host_extensions.static_file", "host_extensions.cgi", "host_filters.request_filtering"} <= set(
+            answer["found"]
+        )
+        assert "host_extensions.script" not in answer["found"]
+        own = json.loads(service.get("/x.own").body)
+        assert own["imported_by"] == own["pid"]
