@@ -14,6 +14,7 @@ from host.activation.front_supervisor import FrontSupervisor
 from host.activation.garden import Answer, GardenFacts, answer_demand
 from host.activation.numa import numa_nodes
 from host.activation.parent_supervisor import ParentEnd, ParentSupervisor
+from host.activation.pool_door import APP_OFFLINE, APP_SHUTDOWN, DISABLED, PoolDoor
 from host.activation.pool_processor import PoolProcessor
 from host.activation.pool_rotation import PoolRotation
 from host.activation.pool_starts import PoolStarts
@@ -29,12 +30,6 @@ from host.wire.control_messages import Configure
 from host.wire.message_rows import Examination
 
 ALWAYS_RUNNING: Final = "AlwaysRunning"  # applicationPools/add/@startMode
-
-# HTTPERR's words for why a pool takes no requests
-DISABLED: Final = "Disabled"
-APP_OFFLINE: Final = "AppOffline"
-APP_SHUTDOWN: Final = "AppShutdown"
-
 _SETTLE_SECONDS: Final = 1.0  # web.config files that are saved within this time recycle once
 
 
@@ -54,11 +49,9 @@ class PoolSupervisor:
         self.slot = slot
         self.pool = pool
         self.state = PoolState.STOPPED
-        self.refuse_reason = ""  # HTTPERR's word while requests are refused
-        self._why_refused = ""
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self._around = around
-        self._front = front
+        self._door = PoolDoor(slot.name, pool, around, front)
         self._parent = ParentSupervisor(slot, around, configure, self)
         self._parent.startup_seconds = pool.startup_time_limit_seconds
         self._starts = PoolStarts(pool, around, go_on=self._go_on, disable=self._disable)
@@ -70,7 +63,7 @@ class PoolSupervisor:
         self._is_wanted = False  # a worker shall be started as soon as one can be
         self._is_retiring = False
         self._commands: Mapping[PoolCommand, Callable[[], None]] = {
-            PoolCommand.ACCEPT: self._accept,
+            PoolCommand.ACCEPT: self._door.open,
             PoolCommand.FORGET_FAILURES: self._starts.forget,
             PoolCommand.START_PARENT: self._start_parent,
             PoolCommand.START_WORKERS: self._start_wanted,
@@ -78,8 +71,10 @@ class PoolSupervisor:
             PoolCommand.REFUSE_OFFLINE: lambda: self._refuse(APP_OFFLINE),
             PoolCommand.REFUSE_SHUTDOWN: lambda: self._refuse(APP_SHUTDOWN),
             PoolCommand.DRAIN_WORKERS: lambda: self._workers.drain_all("the pool was stopped"),
+            PoolCommand.KILL_WORKERS: self._workers.kill_all,
             PoolCommand.DRAIN_ABANDONED: self._drain_abandoned,
             PoolCommand.END_PARENT: self._end_parent,
+            PoolCommand.RUN_AUTO_SHUTDOWN: self._door.run_auto_shutdown,
         }
 
     # --- what there is to know ----------------------------------------------------------------------------------
@@ -108,6 +103,11 @@ class PoolSupervisor:
     def last_recycle_seconds(self) -> float | None:
         """How long ago that was; None when it never was."""
         return self.now - self._rotation.last_recycle_at if self.last_recycle else None
+
+    @property
+    def refuse_reason(self) -> str:
+        """HTTPERR's word while requests are refused; empty while they are taken."""
+        return self._door.reason
 
     @property
     def parent_pid(self) -> int:
@@ -140,14 +140,12 @@ class PoolSupervisor:
     def shut_down(self, why: str) -> None:
         """A policy wants no workers of this pool for a time: they are killed, requests get 503 AppShutdown until
         `end_shut_down`."""
-        self._why_refused = why
+        self._door.why = why
         self.handle(PoolEvent.SHUT_DOWN)
-        for worker in list(self.workers.values()):
-            self._workers.kill(worker)
 
     def end_shut_down(self) -> None:
         """The policy's time is over: start the pool again, unless somebody else has stopped it meanwhile."""
-        if self.refuse_reason == APP_SHUTDOWN:
+        if self._door.reason == APP_SHUTDOWN:
             self.handle(PoolEvent.START)
 
     def demand(self, known_to_front: int | None = None) -> None:
@@ -180,7 +178,7 @@ class PoolSupervisor:
         must_renew = pool.confinement != self.pool.confinement or (is_recycled and pool.confinement.is_sandboxed)
         self.slot, self.pool = slot, pool
         self._workers.slot, self._workers.pool = slot, pool
-        self._starts.pool = pool
+        self._starts.pool = self._door.pool = pool
         self._parent.slot, self._parent.startup_seconds = slot, pool.startup_time_limit_seconds
         if must_renew:
             self._parent.renew("identity, privileges or sandbox are others now", configure)
@@ -375,22 +373,13 @@ class PoolSupervisor:
             self._start_wanted()
 
     def _disable(self, event: PoolEvent, why: str) -> None:
-        self._why_refused = why
+        self._door.why = why
         self.handle(event)
 
-    def _accept(self) -> None:
-        self.refuse_reason = self._why_refused = ""
-        self._front.queue_state(self.slot.name, "")
-        self._around.report("pool-started", f"pool {self.pool.name} takes requests", {"pool": self.pool.name})
-
     def _refuse(self, reason: str) -> None:
-        self.refuse_reason = reason
         self._is_wanted = False
         self._starts.stop_waiting()
-        self._front.queue_state(self.slot.name, reason)
-        why = f": {self._why_refused}" if reason == APP_SHUTDOWN else ""
-        text = f"pool {self.pool.name} refuses requests with 503 {reason}{why}"
-        self._around.report("pool-stopped", text, {"pool": self.pool.name})
+        self._door.close(reason)
 
     def _note_if_empty(self) -> None:
         if not self.workers and self.state is PoolState.STOPPING:

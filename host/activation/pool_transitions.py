@@ -45,15 +45,17 @@ class PoolCommand(enum.Enum):
     REFUSE_OFFLINE = "refuse: AppOffline"  # 503, its workers fail
     REFUSE_SHUTDOWN = "refuse: AppShutdown"  # 503, a policy shut it down
     DRAIN_WORKERS = "drain workers"
+    KILL_WORKERS = "kill workers"  # they have had more than they may have
     DRAIN_ABANDONED = "drain abandoned workers"  # workers whose parent is gone finish what they have
     END_PARENT = "end parent"
+    RUN_AUTO_SHUTDOWN = "run autoShutdownExe"  # the service has shut the pool down by itself
 
 
 _S, _E, _C = PoolState, PoolEvent, PoolCommand
 _BEGIN: Final = (_C.ACCEPT, _C.FORGET_FAILURES, _C.START_PARENT)
 _STOP: Final = (_C.REFUSE_DISABLED, _C.DRAIN_WORKERS)
-_OFFLINE: Final = (_C.REFUSE_OFFLINE, _C.DRAIN_WORKERS)
-_SHUT_DOWN: Final = (_C.REFUSE_SHUTDOWN, _C.DRAIN_WORKERS)
+_OFFLINE: Final = (_C.REFUSE_OFFLINE, _C.DRAIN_WORKERS, _C.RUN_AUTO_SHUTDOWN)
+_SHUT_DOWN: Final = (_C.REFUSE_SHUTDOWN, _C.DRAIN_WORKERS, _C.KILL_WORKERS, _C.RUN_AUTO_SHUTDOWN)
 
 TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[PoolCommand, ...]]]] = {
     (_S.STARTING, _E.START): (_S.STARTING, (_C.FORGET_FAILURES, _C.START_PARENT)),  # do not wait for the pause's end

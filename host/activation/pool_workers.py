@@ -166,6 +166,11 @@ class PoolWorkers:
             worker.end_text = worker.end_text or text
             self.step(worker, WorkerEvent.DRAIN)
 
+    def kill_all(self) -> None:
+        """End every worker at once."""
+        for worker in list(self.records.values()):
+            self.kill(worker)
+
     def abandon_all(self, text: str, names: Collection[str] | None = None) -> None:
         """The parent has died (of `names`; None: of all): its workers are the service's own children now, and finish
         what they have. Those whose channels have ended already, or that never ran, are gone: nobody else will tell."""

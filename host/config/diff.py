@@ -4,8 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Final
 
 from host.config.model import Binding, Pool, Site, Snapshot
+
+WITHOUT_RECYCLING: Final = frozenset(
+    {
+        # the listener obeys them at once
+        "queue_length",
+        "load_balancer_capabilities",
+        "replay_idempotent_requests",
+        # the service obeys them at once, or at its next start (auto_start)
+        "auto_start",
+        "start_mode",
+        "rapid_fail_protection",
+        "rapid_fail_interval_seconds",
+        "rapid_fail_max_crashes",
+        "auto_shutdown_exe",
+        "auto_shutdown_params",
+        "disallow_overlapping_rotation",
+        "disallow_rotation_on_config_change",
+        "log_event_on_recycle",
+        "log_event_on_process_model",
+    }
+)
+"""Fields of Pool that no worker knows of. A change of any other one replaces the workers, as in IIS: restart limits,
+idle time-out, pings, time limits, orphan action, processor limits, identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +42,14 @@ class PoolDifference:
     content: bool = False
 
     @property
+    def needs_recycling(self) -> bool:
+        """Whether the workers must be replaced."""
+        return self.content or not WITHOUT_RECYCLING.issuperset(self.settings)
+
+    @property
     def reason(self) -> str:
-        """One sentence for the event log."""
-        changed = [name.replace("_", " ") for name in self.settings]
+        """One sentence for the event log: what the workers are replaced for."""
+        changed = [name.replace("_", " ") for name in self.settings if name not in WITHOUT_RECYCLING]
         if self.content:
             changed.append("what its applications see")
         return f"the configuration changed: {', '.join(changed)}"
@@ -47,7 +76,7 @@ class Difference:
     @property
     def touched_pools(self) -> Mapping[str, str]:
         """Pools whose workers must be replaced, with the reason for the event log."""
-        return {name: change.reason for name, change in self.pools_changed.items()}
+        return {name: change.reason for name, change in self.pools_changed.items() if change.needs_recycling}
 
 
 def difference(old: Snapshot, new: Snapshot) -> Difference:

@@ -174,6 +174,8 @@ class Pool:
     orphan_worker_process: bool = False
     orphan_action_exe: str = ""
     orphan_action_params: str = ""
+    auto_shutdown_exe: str = ""
+    auto_shutdown_params: str = ""
     replay_idempotent_requests: bool = True  # ours
     environment_variables: tuple[tuple[str, str], ...] = ()
     confinement: Confinement = field(default_factory=Confinement)

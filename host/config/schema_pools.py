@@ -190,8 +190,8 @@ FAILURE: Final = Element(
             granularity=60,
         ),
         uint("rapidFailProtectionMaxCrashes", 5, "failures within the window", within=(1, 2147483647)),
-        string("autoShutdownExe", "program run at shutdown", expansion=Expansion.TEXT, support=_UNSUPPORTED),
-        string("autoShutdownParams", "its arguments", expansion=Expansion.TEXT, support=_UNSUPPORTED),
+        string("autoShutdownExe", "program run when the service shuts the pool down", expansion=Expansion.TEXT),
+        string("autoShutdownParams", "its arguments; `%1%` is the pool's name", expansion=Expansion.TEXT),
         boolean(
             "replayIdempotentRequests",
             True,

@@ -96,6 +96,8 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         orphan_worker_process=failure.flag("orphanWorkerProcess"),
         orphan_action_exe=failure.text("orphanActionExe"),
         orphan_action_params=failure.text("orphanActionParams"),
+        auto_shutdown_exe=failure.text("autoShutdownExe"),
+        auto_shutdown_params=failure.text("autoShutdownParams"),
         replay_idempotent_requests=failure.flag("replayIdempotentRequests"),
         environment_variables=tuple(
             (entry.effective.text("name"), entry.effective.text("value"))

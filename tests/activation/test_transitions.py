@@ -124,10 +124,12 @@ def test_a_lost_link_gives_a_running_worker_a_moment_to_end_and_is_nothing_to_on
 def test_a_pool_that_stops_refuses_with_the_reason_of_its_stop(
     state: PoolState, event: PoolEvent, refusal: PoolCommand
 ) -> None:
-    """Disabled: an administrator; AppOffline: its workers fail; AppShutdown: a policy. Its workers finish."""
+    """Disabled: an administrator; AppOffline: its workers fail; AppShutdown: a policy, which kills what it drains."""
     following, commands = POOL[state, event]
     assert following is PoolState.STOPPING
     assert commands[:2] == (refusal, PoolCommand.DRAIN_WORKERS)
+    assert (PoolCommand.KILL_WORKERS in commands) is (event is PoolEvent.SHUT_DOWN)
+    assert (PoolCommand.RUN_AUTO_SHUTDOWN in commands) is (event is not PoolEvent.STOP)
 
 
 @pytest.mark.parametrize("state", [PoolState.STOPPING, PoolState.STOPPED])

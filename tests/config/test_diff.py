@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from host.config.diff import Difference, difference
-from host.config.model import Snapshot
+from host.config.diff import WITHOUT_RECYCLING, Difference, difference
+from host.config.model import Pool, Snapshot
 from host.config.store import Source, build_snapshot
 from tests.config.server_sample import Server
 
@@ -69,7 +69,62 @@ def test_pool_settings_are_named(server: Server) -> None:
     found = difference(*snapshots(server, "", "", pools=(old, new)))
     assert found.pools_changed["P"].settings == ("queue_length", "max_processes")
     assert not found.pools_changed["P"].content
-    assert dict(found.touched_pools) == {"P": "the configuration changed: queue length, max processes"}
+    assert dict(found.touched_pools) == {"P": "the configuration changed: max processes"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'queueLength="55"',
+        'autoStart="false"',
+        'startMode="AlwaysRunning"',
+        '><failure loadBalancerCapabilities="TcpLevel" /',
+        '><failure rapidFailProtection="false" /',
+        '><failure rapidFailProtectionInterval="00:09:00" /',
+        '><failure rapidFailProtectionMaxCrashes="9" /',
+        '><failure autoShutdownExe="/bin/true" autoShutdownParams="x" /',
+        '><failure replayIdempotentRequests="false" /',
+        '><recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true" /',
+        '><recycling logEventOnRecycle="None" /',
+        '><processModel logEventOnProcessModel="None" /',
+    ],
+)
+def test_what_no_worker_knows_of_replaces_no_worker(server: Server, setting: str) -> None:
+    """The change is seen, for the service and the listener obey it at once, and no pool is touched."""
+    end = "/>" if ">" not in setting else "></add>"
+    found = difference(*snapshots(server, "", "", pools=('<add name="P" />', f'<add name="P" {setting}{end}')))
+    assert found.pools_changed.keys() == {"P"}
+    assert not found.touched_pools
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<processModel idleTimeout="00:09:00" />',
+        '<processModel pingInterval="00:00:09" />',
+        '<processModel pingingEnabled="false" />',
+        '<processModel startupTimeLimit="00:00:09" />',
+        '<processModel shutdownTimeLimit="00:00:09" />',
+        '<processModel maxConcurrentRequests="9" />',
+        '<recycling><periodicRestart time="09:00:00" /></recycling>',
+        '<recycling><periodicRestart requests="9" /></recycling>',
+        '<recycling><periodicRestart memory="9000" /></recycling>',
+        '<recycling><periodicRestart privateMemory="9000" /></recycling>',
+        '<failure orphanWorkerProcess="true" />',
+        '<failure orphanActionExe="/bin/true" />',
+        '<cpu limit="50000" />',
+        '<environmentVariables><add name="A" value="b" /></environmentVariables>',
+    ],
+)
+def test_what_forces_a_recycle_in_iis_replaces_the_workers(server: Server, element: str) -> None:
+    """Restart limits, idle time-out, pings, time limits, orphan action, processor limits, a worker's environment."""
+    found = difference(*snapshots(server, "", "", pools=('<add name="P" />', f'<add name="P">{element}</add>')))
+    assert found.touched_pools.keys() == {"P"}
+
+
+def test_the_list_of_what_replaces_no_worker_names_fields_of_a_pool() -> None:
+    """A misspelt name would recycle for nothing."""
+    assert {field.name for field in dataclasses.fields(Pool)} >= WITHOUT_RECYCLING
 
 
 def test_pools_come_and_go(server: Server) -> None:
