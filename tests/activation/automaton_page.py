@@ -42,7 +42,7 @@ def sections() -> dict[str, str]:
     return {
         "Life of a pool": "\n\n".join(
             [
-                "Drawn from the table in `host/activation/pool_transitions.py` by `tests/activation/automaton_page.py`; an\n"
+                "Drawn from `host/activation/pool_transitions.py` by `tests/activation/automaton_page.py`; an\n"
                 "event that is missing changes nothing. What a request gets in each state: `docs/configuration.md`.",
                 picture(pool.TRANSITIONS, pool.PoolState.STOPPED),
                 rows(pool.TRANSITIONS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,12 +38,16 @@ class PoolAlone:
         configure = Configure(version=1, path=source.path, text=change_text(source.text), isolation="", port=0)
         self.events: list[tuple[str, str]] = []
         self._something = asyncio.Event()
-        self.around = Surroundings(loop, Launcher(loop), self._report)
+        self.stopped_at: float | None = None  # the clock stands
+        self.around = Surroundings(loop, Launcher(loop), self._report, clock=self._clock)
         pool = change_pool(snapshot.pool("DefaultAppPool"))
         server = WholeServer(snapshot.web_limits, lambda: len(self.pool.workers))
         self.pool = PoolSupervisor(
             slot, pool, self.around, FrontSupervisor(front, self.around, configure), configure, server
         )
+
+    def _clock(self) -> float:
+        return time.monotonic() if self.stopped_at is None else self.stopped_at
 
     def _report(self, event_id: str, text: str, _fields: object) -> None:
         self.events.append((event_id, text))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from host.activation.backoff import FIRST_PAUSE_SECONDS
 from host.activation.pool_transitions import PoolEvent, PoolState
 from tests.activation.pool_alone import pool_alone
 
@@ -149,5 +150,33 @@ def test_a_worker_that_was_to_be_killed_ends_although_its_parent_dies_before_it_
             alone.pool.kill()
             await alone.until(lambda: first.name not in alone.pool.workers, "the end of the worker")
             await alone.until(lambda: has_ended(process), "the end of its process")
+
+    asyncio.run(scenario())
+
+
+def test_demand_repeated_does_not_defeat_the_pause_between_starts(tmp_path: Path) -> None:
+    """The clock stands: two starts have failed, and nobody's asking brings a third one before its time."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path) as alone:
+            (tmp_path / "extensions" / "ends.py").write_text("import os\n\nos._exit(3)\n")
+            alone.stopped_at = 1000.0
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until_told("worker-died", 1)
+            alone.pool.demand()
+            await alone.until_told("worker-died", 2)
+            started = len(alone.told("process-started"))
+            for _ in range(100):
+                alone.pool.demand()
+            assert (len(alone.told("process-started")), len(alone.pool.workers)) == (started, 0)
+            alone.stopped_at += FIRST_PAUSE_SECONDS
+            alone.pool.demand()
+            await alone.until_told("worker-died", 3)
+            alone.pool.demand()
+            assert not alone.pool.workers
+            alone.pool.handle(PoolEvent.START)
+            assert alone.pool.failure_count == 0
+            await alone.until_told("worker-died", 4)
 
     asyncio.run(scenario())

@@ -94,15 +94,16 @@ def test_a_full_queue_refuses(start: Start) -> None:
     assert first.read_response()[0] == 200
 
 
-def test_behind_a_tcp_load_balancer_a_refusal_is_a_closed_connection(start: Start) -> None:
+@pytest.mark.parametrize("reason", ["Disabled", "AppOffline", "AppShutdown"])
+def test_behind_a_tcp_load_balancer_a_refusal_is_a_closed_connection(start: Start, reason: str) -> None:
     """loadBalancerCapabilities TcpLevel."""
     front = start(balancer="TcpLevel")
-    front.run(lambda: front.listener.set_queue_state("A", "AppOffline"))
+    front.run(lambda: front.listener.set_queue_state("A", reason))
     client = front.client()
     client.get()
     assert client.read_to_end() == b""
     refusal = front.log.next_refusal()
-    assert (refusal.reason, refusal.status) == ("AppOffline", 0)
+    assert (refusal.reason, refusal.status) == (reason, 0)
 
 
 @pytest.mark.parametrize("reason", ["Disabled", "AppOffline", "AppShutdown"])
