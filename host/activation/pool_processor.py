@@ -20,6 +20,7 @@ from host.activation.cpu import (
     window_end,
     worker_share,
 )
+from host.activation.pool_door import APP_SHUTDOWN
 from host.activation.processor_groups import ProcessorGroups
 from host.activation.processor_time import MachineTime, ProcessTime, below, read_machine, read_times, time_of
 from host.activation.worker_record import WorkerRecord
@@ -28,7 +29,6 @@ from host.config.confinement import Cpu
 from host.config.model import Pool
 from host.wire.control_messages import Pace
 
-_APP_SHUTDOWN: Final = "AppShutdown"
 _CHANGE: Final = 0.02  # a share that differs by less is not told again
 
 
@@ -110,7 +110,7 @@ class PoolProcessor:
     def _count(self, pool: Pool, use: CpuUse) -> None:
         cpu = pool.cpu
         if self._shut_until:
-            if self._owner.refuse_reason != _APP_SHUTDOWN:  # the administrator has started or stopped it
+            if self._owner.refuse_reason != APP_SHUTDOWN:  # the administrator has started or stopped it
                 self._window, self._shut_until = None, 0.0
             elif use.now >= self._shut_until:
                 self._window, self._shut_until = None, 0.0

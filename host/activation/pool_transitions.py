@@ -31,6 +31,7 @@ class PoolEvent(enum.Enum):
     RAPID_FAIL = "rapid fail"  # too many failures inside rapidFailProtectionInterval
     CANNOT_LOAD = "cannot load"  # parent or worker said that starting it again is pointless
     SHUT_DOWN = "shut down"  # a policy wants no workers for a time: cpu/@action="KillW3wp"
+    FOUND_OFFLINE = "found off line"  # the service before this one (an upgrade) had taken it off line
     EMPTY = "empty"  # its last worker is gone
 
 
@@ -55,6 +56,7 @@ _S, _E, _C = PoolState, PoolEvent, PoolCommand
 _BEGIN: Final = (_C.ACCEPT, _C.FORGET_FAILURES, _C.START_PARENT)
 _STOP: Final = (_C.REFUSE_DISABLED, _C.DRAIN_WORKERS)
 _OFFLINE: Final = (_C.REFUSE_OFFLINE, _C.DRAIN_WORKERS, _C.RUN_AUTO_SHUTDOWN)
+_FOUND_OFFLINE: Final = (_C.REFUSE_OFFLINE, _C.DRAIN_WORKERS)  # autoShutdownExe was run then
 _SHUT_DOWN: Final = (_C.REFUSE_SHUTDOWN, _C.DRAIN_WORKERS, _C.KILL_WORKERS, _C.RUN_AUTO_SHUTDOWN)
 
 TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[PoolCommand, ...]]]] = {
@@ -65,6 +67,7 @@ TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[Pool
     (_S.STARTING, _E.RAPID_FAIL): (_S.STOPPING, _OFFLINE),
     (_S.STARTING, _E.CANNOT_LOAD): (_S.STOPPING, _OFFLINE),
     (_S.STARTING, _E.SHUT_DOWN): (_S.STOPPING, _SHUT_DOWN),
+    (_S.STARTING, _E.FOUND_OFFLINE): (_S.STOPPING, _FOUND_OFFLINE),
     (_S.STARTING, _E.EMPTY): (_S.STARTING, ()),
     (_S.STARTED, _E.START): (_S.STARTED, (_C.FORGET_FAILURES, _C.START_WORKERS)),
     (_S.STARTED, _E.STOP): (_S.STOPPING, _STOP),
@@ -73,6 +76,7 @@ TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[Pool
     (_S.STARTED, _E.RAPID_FAIL): (_S.STOPPING, _OFFLINE),
     (_S.STARTED, _E.CANNOT_LOAD): (_S.STOPPING, _OFFLINE),
     (_S.STARTED, _E.SHUT_DOWN): (_S.STOPPING, _SHUT_DOWN),
+    (_S.STARTED, _E.FOUND_OFFLINE): (_S.STOPPING, _FOUND_OFFLINE),
     (_S.STARTED, _E.EMPTY): (_S.STARTED, ()),  # on demand: the next request starts one
     (_S.STOPPING, _E.START): (_S.STARTING, _BEGIN),  # the draining workers end, new ones start
     (_S.STOPPING, _E.STOP): (_S.STOPPING, (_C.REFUSE_DISABLED,)),  # the administrator's word is the last
@@ -81,6 +85,7 @@ TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[Pool
     (_S.STOPPING, _E.RAPID_FAIL): (_S.STOPPING, ()),
     (_S.STOPPING, _E.CANNOT_LOAD): (_S.STOPPING, ()),
     (_S.STOPPING, _E.SHUT_DOWN): (_S.STOPPING, ()),
+    (_S.STOPPING, _E.FOUND_OFFLINE): (_S.STOPPING, (_C.REFUSE_OFFLINE,)),
     (_S.STOPPING, _E.EMPTY): (_S.STOPPED, (_C.END_PARENT,)),
     (_S.STOPPED, _E.START): (_S.STARTING, _BEGIN),
     (_S.STOPPED, _E.STOP): (_S.STOPPED, (_C.REFUSE_DISABLED,)),
@@ -89,5 +94,6 @@ TRANSITIONS: Final[dict[tuple[PoolState, PoolEvent], tuple[PoolState, tuple[Pool
     (_S.STOPPED, _E.RAPID_FAIL): (_S.STOPPED, ()),
     (_S.STOPPED, _E.CANNOT_LOAD): (_S.STOPPED, ()),
     (_S.STOPPED, _E.SHUT_DOWN): (_S.STOPPED, ()),
+    (_S.STOPPED, _E.FOUND_OFFLINE): (_S.STOPPED, (_C.REFUSE_OFFLINE,)),
     (_S.STOPPED, _E.EMPTY): (_S.STOPPED, ()),
 }

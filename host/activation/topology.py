@@ -10,6 +10,7 @@ from typing import Final
 from host.activation.children import Surroundings
 from host.activation.dllhost_supervisor import DllhostSupervisor
 from host.activation.front_supervisor import FrontSupervisor
+from host.activation.pool_door import APP_OFFLINE, DISABLED
 from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.pool_transitions import PoolEvent
 from host.activation.recycling import RecycleReason
@@ -20,7 +21,7 @@ from host.isolation.process_model import ProcessModel
 from host.wire.control_messages import Configure
 
 # What a policy has shut down for a time (AppShutdown) starts: policies begin anew.
-_EVENTS_OF_REASONS: Final = {"Disabled": PoolEvent.STOP, "AppOffline": PoolEvent.RAPID_FAIL}
+_EVENTS_OF_REASONS: Final = {DISABLED: PoolEvent.STOP, APP_OFFLINE: PoolEvent.FOUND_OFFLINE}
 
 
 class Topology:

@@ -147,6 +147,17 @@ def test_a_pool_is_started_when_its_parent_can_fork_and_starting_again_when_it_i
     assert POOL[PoolState.STARTED, PoolEvent.PARENT_LOST] == (PoolState.STARTING, (PoolCommand.DRAIN_ABANDONED,))
 
 
+@pytest.mark.parametrize("state", list(PoolState))
+def test_a_pool_that_the_service_before_had_taken_off_line_stays_so_and_no_program_is_run_again(
+    state: PoolState,
+) -> None:
+    """Over an upgrade: whatever the new service had done with the pool until then."""
+    following, commands = POOL[state, PoolEvent.FOUND_OFFLINE]
+    assert following in (PoolState.STOPPING, PoolState.STOPPED)
+    assert commands[0] is PoolCommand.REFUSE_OFFLINE
+    assert PoolCommand.RUN_AUTO_SHUTDOWN not in commands
+
+
 def test_nothing_of_a_stopped_pool_runs() -> None:
     """Its last worker takes the parent with it."""
     assert POOL[PoolState.STOPPING, PoolEvent.EMPTY] == (PoolState.STOPPED, (PoolCommand.END_PARENT,))
