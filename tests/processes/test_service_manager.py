@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from host.processes.service_manager import ServiceManager, Watchdog
 from tests.processes.notification_socket import NotificationSocket, notification_socket
+from tests.processes.test_service_life import SLOW, read_all, send
 from tests.running_service import ROOT, WAIT_SECONDS, start_service, wait_until
 from tests.sample_site import write_program, write_site
 
@@ -168,3 +170,24 @@ def test_the_units_say_what_the_service_does(tmp_path: Path) -> None:
         timeout=WAIT_SECONDS,
     )
     assert "isapy" not in found.stderr, found.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["workerprocess", "iis5"])
+def test_a_second_signal_ends_everything_at_once(tmp_path: Path, mode: str) -> None:
+    """The first one waits for a request in hand that never ends; the second one does not."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "slow.py").write_text(SLOW)
+    service = start_service(tmp_path, config, "--isolation", mode)
+    service.get("/warm.where")
+    with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\n\r\n") as connection:
+        service.wait_for_requests(1)
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_for_event("service-stopping")
+        assert service.process.poll() is None
+        service.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(ConnectionResetError):
+            assert read_all(connection) == b""
+    assert service.process.wait(WAIT_SECONDS) == 0
+    service.wait_until_all_gone()
+    service.wait_for_event("process-killed")
