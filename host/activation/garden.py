@@ -6,9 +6,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from host.activation.worker_transitions import WorkerState
+from host.activation.worker_transitions import IN_PLACE, WorkerState
 
-_WORKING = (WorkerState.STARTING, WorkerState.RUNNING, WorkerState.SUSPENDING, WorkerState.SUSPENDED)
 _CAN_BE_WOKEN = (WorkerState.SUSPENDED, WorkerState.SUSPENDING)
 
 
@@ -40,7 +39,7 @@ class GardenFacts:
 
 def answer_demand(facts: GardenFacts) -> Answer:
     """One more worker only when every worker that runs has no credit left, and none is on its way."""
-    working = [state for state in facts.states if state in _WORKING]
+    working = [state for state in facts.states if state in IN_PLACE]
     if WorkerState.STARTING in working:
         return Answer.NOTHING
     if facts.known_to_front is not None and facts.known_to_front < working.count(WorkerState.RUNNING):

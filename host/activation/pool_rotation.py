@@ -118,5 +118,6 @@ def _place_of(worker: WorkerRecord) -> Place:
         is_owed=worker.owed is not None and not worker.is_lost,
         is_replacement=worker.is_replacement,
         is_apart=worker.is_apart,
+        is_lost=worker.is_lost,
         not_before=worker.not_before,
     )

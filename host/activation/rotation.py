@@ -3,7 +3,8 @@
 A recycle that is asked for is *owed* until it begins. In a web garden the workers change one after the other: one
 replacement starts at a time, so that a new version which cannot start touches nobody, the pool keeps its capacity, and
 memory is needed for one more worker only. Old workers may take their time to finish; no more of them drain than the
-pool has workers.
+pool has workers. Where a pool has more workers than it may have by now (maxProcesses was lowered), the surplus is ended
+instead of replaced.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from host.activation.worker_transitions import WorkerState
+from host.activation.worker_transitions import IN_PLACE, WorkerState
 
 _FIRST_RETRY_SECONDS: Final = 10.0
 _LONGEST_RETRY_SECONDS: Final = 900.0
@@ -24,7 +25,7 @@ class Manner(enum.Enum):
 
     OVERLAPPED = "the replacement is ready before the old one stops taking requests"
     APART = "the old one ends before another one starts"
-    ENDED = "it is suspended: nobody waits for a replacement"
+    ENDED = "it is suspended, or one too many: nobody waits for a replacement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Place:
     is_owed: bool = False
     is_replacement: bool = False  # it starts to take another one's place
     is_apart: bool = False
+    is_lost: bool = False  # its process has ended, or is about to: it counts no more
     not_before: float = 0.0
 
 
@@ -59,12 +61,19 @@ def next_step(
         if places[place].state is WorkerState.SUSPENDED:
             return Step(place, Manner.ENDED)
     ready = [place for place in owed if places[place].state is WorkerState.RUNNING]
+    if ready and sum(_is_counted(worker) for worker in places) > max_processes:
+        return Step(ready[0], Manner.ENDED)
     if not ready or not can_start or any(worker.is_replacement or worker.is_apart for worker in places):
         return None
     draining = sum(worker.state is WorkerState.DRAINING for worker in places)
     if draining >= max_processes:
         return None
     return Step(ready[0], Manner.OVERLAPPED if overlaps else Manner.APART)
+
+
+def _is_counted(worker: Place) -> bool:
+    """Whether maxProcesses counts it; a replacement is counted as the worker whose place it takes."""
+    return worker.state in IN_PLACE and not worker.is_replacement and not worker.is_lost
 
 
 def retry_seconds(failures: int) -> float:

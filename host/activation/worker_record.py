@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Final
 
 from host.activation.children import Channel
 from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
-from host.activation.worker_transitions import TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
+from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
 from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
-
-_IN_PLACE: Final = (WorkerState.STARTING, WorkerState.RUNNING, WorkerState.SUSPENDING, WorkerState.SUSPENDED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +67,7 @@ class WorkerRecord:
     @property
     def takes_requests(self) -> bool:
         """Whether it is one of the pool's working or coming workers (what maxProcesses counts)."""
-        return self.state in _IN_PLACE and not self.is_lost
+        return self.state in IN_PLACE and not self.is_lost
 
     @property
     def is_replacement(self) -> bool:

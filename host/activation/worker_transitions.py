@@ -27,6 +27,10 @@ class WorkerState(enum.Enum):
     GONE = "Gone"
 
 
+IN_PLACE: Final = (WorkerState.STARTING, WorkerState.RUNNING, WorkerState.SUSPENDING, WorkerState.SUSPENDED)
+"""A worker in one of these takes requests, or soon will: what maxProcesses counts."""
+
+
 class WorkerEvent(enum.Enum):
     """What can happen to a worker."""
 

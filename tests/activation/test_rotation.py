@@ -43,6 +43,20 @@ def test_never_more_workers_drain_than_the_pool_has() -> None:
     assert step(OWED, DRAINING, DRAINING, most=2) is None
 
 
+def test_workers_that_are_too_many_are_ended_without_a_replacement() -> None:
+    """maxProcesses was lowered: one by one they leave, until the last that may stay is replaced."""
+    assert step(OWED, OWED, OWED, most=2) == Step(0, Manner.ENDED)
+    assert step(DRAINING, OWED, RUNNING, most=1) == Step(1, Manner.ENDED)
+    assert step(DRAINING, OWED, OWED, most=2) == Step(1, Manner.OVERLAPPED)
+    assert step(RUNNING, RUNNING, RUNNING, most=2) is None
+
+
+def test_neither_a_replacement_nor_a_lost_worker_is_one_too_many() -> None:
+    """A replacement counts as the worker whose place it takes; a process that has crashed counts no more."""
+    assert step(OWED, STARTING) is None
+    assert step(replace(RUNNING, is_lost=True), OWED) == Step(1, Manner.OVERLAPPED)
+
+
 def test_a_recycle_waits_for_its_worker_to_be_ready_and_for_the_parent() -> None:
     """A worker that starts is recycled once it runs; without a parent nobody can be forked."""
     assert step(Place(WorkerState.STARTING, is_owed=True)) is None
