@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,21 @@ from host.activation.actions import run_action
 from host.activation.children import Surroundings
 from host.processes.launcher import Launcher
 from host.processes.orphans import reap_orphans
+from tests.running_service import ROOT, WAIT_SECONDS
 
 Told = tuple[str, str, Mapping[str, str]]
+STARTER = """\
+import asyncio
+import psutil
+from host.processes.launcher import Launcher
+
+async def start():
+    Launcher(asyncio.get_running_loop()).run_program(["/bin/sh", "-c", "exec sleep 300"], print)
+    print(psutil.Process().children()[0].pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(start())
+"""
 SHOW = "import os, sys; print(sys.argv[1:], sorted(os.environ), os.getsid(0) == os.getpid())"
 
 
@@ -29,7 +41,7 @@ async def run(executable: str, parameters: str) -> Told:
     around = Surroundings(loop, launcher, lambda *event: told.set_result(event))
     run_action(around, executable, parameters, "41 42", "orphanActionExe for A#1", {"worker": "A#1"})
     reap_orphans(launcher.is_ours)  # the service looks for other people's children once a second
-    return await asyncio.wait_for(told, 20)
+    return await asyncio.wait_for(told, WAIT_SECONDS)
 
 
 def test_words_are_split_as_a_shell_splits_them_and_no_shell_sees_them(tmp_path: Path) -> None:
@@ -63,19 +75,8 @@ def test_what_goes_wrong_is_an_event(executable: str, parameters: str, text: str
 
 def test_a_program_ends_with_the_process_that_started_it() -> None:
     """The service may be killed: what it has started for an occasion does not outlive it."""
-    read, write = os.pipe()
-    starter = os.fork()
-    if not starter:
-
-        async def start() -> None:
-            Launcher(asyncio.get_running_loop()).run_program(["/bin/sh", "-c", "exec sleep 300"], print)
-            os.write(write, f"{psutil.Process().children()[0].pid}\n".encode())
-            await asyncio.Event().wait()
-
-        asyncio.run(start())
-    program = psutil.Process(int(os.read(read, 100)))
-    os.kill(starter, signal.SIGKILL)
-    os.waitpid(starter, 0)
-    assert program.wait(20) is None
-    os.close(read)
-    os.close(write)
+    with subprocess.Popen([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, cwd=ROOT) as starter:
+        assert starter.stdout is not None
+        program = psutil.Process(int(starter.stdout.readline()))
+        starter.kill()
+    assert program.wait(WAIT_SECONDS) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from host.activation.group_memory import group_folders, group_memory, tightest_group
@@ -96,10 +97,8 @@ def test_the_facts_of_this_machine_can_be_read() -> None:
 
 def test_a_process_that_is_gone_has_no_facts() -> None:
     """A worker may end while it is looked at."""
-    gone = os.fork()
-    if not gone:
-        os._exit(0)
-    os.waitpid(gone, 0)
+    with subprocess.Popen(["/bin/true"]) as ended:
+        gone = ended.pid
     assert memory_kilobytes(gone) == (0, 0)
     assert resident_kilobytes(gone) == 0
     assert tightest_group(gone) is None

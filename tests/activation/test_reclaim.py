@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,16 +24,12 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
 @contextmanager
 def stopped_child() -> Iterator[int]:
     """A process that stops itself; killed and reaped afterwards."""
-    pid = os.fork()
-    if not pid:
-        os.kill(os.getpid(), signal.SIGSTOP)
-        os._exit(0)
-    try:
-        os.waitpid(pid, os.WUNTRACED)
-        yield pid
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    with subprocess.Popen(["/bin/sh", "-c", "kill -STOP $$"]) as child:
+        try:
+            os.waitpid(child.pid, os.WUNTRACED)
+            yield child.pid
+        finally:
+            child.kill()
 
 
 def test_only_private_memory_is_taken() -> None:

@@ -22,7 +22,7 @@ from tests.running_service import running
 
 _REPORT_SECONDS = 60.0
 _SETTINGS = Settings(
-    process_model='pingInterval="00:00:01" pingResponseTime="00:00:02" maxProcesses="2" maxConcurrentRequests="6" '
+    process_model='pingInterval="00:00:01" pingResponseTime="00:00:04" maxProcesses="2" maxConcurrentRequests="6" '
     'startupTimeLimit="00:00:20" shutdownTimeLimit="00:00:20"'  # one that is stopped while it starts or ends
 )
 

@@ -16,7 +16,7 @@ from tests.running_service import running
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = Settings(process_model='pingInterval="00:00:01" pingResponseTime="00:00:02"')
+SETTINGS = Settings(process_model='pingInterval="00:00:01" pingResponseTime="00:00:04"')
 
 
 @pytest.fixture(scope="module")

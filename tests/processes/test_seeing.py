@@ -28,7 +28,7 @@ from host.admin.commands import (
     Workers,
 )
 from host.admin.location import control_socket
-from tests.running_service import RunningService, running
+from tests.running_service import WAIT_SECONDS, RunningService, running
 from tests.sample_site import write_site
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ class Held:
         """Open the gate; gives status, and the request's id and process as its handler saw them."""
         self._gate.touch()
         self._thread.join(30)
-        return self._answers.get(timeout=30)
+        return self._answers.get(timeout=WAIT_SECONDS)
 
 
 class Slow:
@@ -84,7 +84,7 @@ class Slow:
 
     def wait_for_news(self, word: str) -> str:
         """The first of the news that has that word."""
-        while word not in (text := self.told.get(timeout=30)):
+        while word not in (text := self.told.get(timeout=WAIT_SECONDS)):
             pass
         return text
 

@@ -11,7 +11,7 @@ import pytest
 from host.admin.client import CommandFailed
 from host.admin.commands import ListSites, SiteRow, Sites, StartSite, StopSite
 from tests.processes.test_changes import save
-from tests.running_service import RunningService, free_port, read_answer, running
+from tests.running_service import WAIT_SECONDS, RunningService, free_port, read_answer, running
 from tests.sample_site import WHERE
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ def page(service: RunningService, host: str) -> tuple[int, str]:
 def other_port(port: int) -> str:
     """What the first bytes of an answer on that port say, or `refused`."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\nHost: any.test\r\n\r\n")
             whole = b"".join(iter(lambda: connection.recv(65536), b""))
     except ConnectionRefusedError:

@@ -20,7 +20,7 @@ from tests.sample_site import write_site
 
 _THREADS = 64
 POOL = """
-<processModel pingInterval="00:00:01" pingResponseTime="00:00:01" idleTimeout="00:00:00" />
+<processModel pingInterval="00:00:01" pingResponseTime="00:00:04" idleTimeout="00:00:00" />
 <failure rapidFailProtection="false" {failure} />"""
 ATTACH = """\
 import ctypes, os, sys
@@ -77,7 +77,7 @@ def test_a_handler_that_holds_the_loop_is_named_and_its_worker_replaced(service:
         line = failure_of(service, pid)
         place = service.folder / "extensions" / "holds_loop.py"
         number = place.read_text().splitlines().index("        threading.Event().wait()") + 1
-        assert "did not answer a ping within 1 s; request GET /held.loop (" in line
+        assert "did not answer a ping within 4 s; request GET /held.loop (" in line
         assert f"is in extension holds_loop.py, line {number}: threading.Event().wait()" in line
         assert f"plugin=holds_loop place={place}:{number} stacks=" in line
         assert f'File \\"{place}\\", line {number}, in handle' in line

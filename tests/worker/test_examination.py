@@ -25,7 +25,7 @@ async def handle(request):
         await deep_down()
     elif request.raw_query == "loop":
         entered.set()
-        gate.wait(20)
+        gate.wait(90)
     return Response.text("free")
 async def deep_down():
     await waited.wait()
@@ -38,7 +38,7 @@ def handler_mappings(): return [HandlerMapping(name="Thread", path="*.thread")]
 @hookimpl
 def handle(request):
     entered.set()
-    gate.wait(20)
+    gate.wait(90)
     return Response.text("free")
 """
 
@@ -69,7 +69,7 @@ def test_a_held_loop_is_told_with_its_request_and_the_tasks_that_wait(site: Site
         found: list[Examination] = []
 
         def look() -> None:
-            held.entered.wait(20)
+            held.entered.wait(90)
             found.append(ask(engine))
             held.gate.set()
 
@@ -81,10 +81,10 @@ def test_a_held_loop_is_told_with_its_request_and_the_tasks_that_wait(site: Site
         await front.answer(holding)
         thread.join()
         (examination,) = found
-        number = lines.index("        gate.wait(20)") + 1
+        number = lines.index("        gate.wait(90)") + 1
         assert (examination.verb, examination.url, examination.plugin) == ("GET", "/b.held?loop", "held")
         assert examination.place == f"{path}:{number}"
-        assert f"is in extension held.py, line {number}: gate.wait(20)" in examination.summary
+        assert f"is in extension held.py, line {number}: gate.wait(90)" in examination.summary
         assert examination.request_id in examination.summary
         assert examination.culprits == [holding]
         task = next(line for line in examination.stacks.splitlines() if "/a.held?task" in line)

@@ -29,7 +29,7 @@ async def handle(request):
         try:
             await forever(request)
         except asyncio.CancelledError:
-            await asyncio.get_running_loop().run_in_executor(None, gate.wait, 20)
+            await asyncio.get_running_loop().run_in_executor(None, gate.wait, 90)
             raise
     await forever(request)
 async def forever(request):
@@ -46,7 +46,7 @@ gate = threading.Event()
 def handler_mappings(): return [HandlerMapping(name="Blocking", path="*.block")]
 @hookimpl
 def handle(request):
-    gate.wait(20)
+    gate.wait(90)
     return Response.text("too late")
 """
 TRACE = """
@@ -124,7 +124,7 @@ def test_a_blocked_thread_keeps_its_credit_and_makes_the_worker_unhealthy(limite
         await front.until(lambda: front.credit == 3)
         answer = await front.ask("/a.block")
         assert (answer.status, answer.credit) == (504, 0)
-        assert f"extension blocking.py, line {line_of(path, '    gate.wait(20)')}: gate.wait(20)" in answer.text
+        assert f"extension blocking.py, line {line_of(path, '    gate.wait(90)')}: gate.wait(90)" in answer.text
         await until(lambda: limited.unhealthy)
         assert "cannot be ended; it is in extension blocking.py" in limited.unhealthy[0]
         assert (await front.ask("/page.txt")).status == 200
