@@ -7,12 +7,14 @@ import contextlib
 import ctypes
 import gc
 import os
+import threading
 from collections.abc import Coroutine
 from typing import Any, Final
 
 import uvloop
 
 _YOUNG_OBJECTS: Final = 20_000
+_LAST_SECONDS: Final = 2.0  # what code of plugins has left behind may take so long to end
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -21,6 +23,18 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         asyncio.run(main)
     else:
         uvloop.run(main)
+
+
+def end_soon(status: int = 0) -> None:
+    """The last thing a process that has run plugins does: it is given a moment to end by itself, and then it is ended.
+
+    A thread that a plugin has started and that is no daemon would keep the interpreter waiting for ever, and so would a
+    job that was given to the loop's executor and abandoned. No request depends on them: those have been answered, and
+    `unload` was the plugins' occasion to end what they have started. IIS ends its workers with ExitProcess, too.
+    """
+    timer = threading.Timer(_LAST_SECONDS, os._exit, (int(status),))
+    timer.daemon = True
+    timer.start()
 
 
 def settle_memory() -> None:

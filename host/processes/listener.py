@@ -15,7 +15,7 @@ from host.listener.server import Listener
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
-from host.processes.event_loop import run_loop, settle_memory
+from host.processes.event_loop import end_soon, run_loop, settle_memory
 from host.wire.control_messages import (
     AnyMessage,
     AskRequests,
@@ -75,6 +75,7 @@ class FrontProcess:
         if self._logs is not None:
             self._logs.close()
         self.channel.close()
+        end_soon()
 
     async def close(self) -> None:
         """What inetinfo has to end beside the listener."""

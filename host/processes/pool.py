@@ -137,6 +137,7 @@ class PoolParent:
         if self._confined is None:
             try:
                 self._confined = confine(configuration, self._pool_name, self._applications, self._report)
+                continue_at_parents_death()  # this process, too; a change of identity makes the kernel forget it
             except ConfinementError as error:
                 self._report("pool-not-confined", f"pool {self._pool_name} cannot start: {error}")
                 raise

@@ -11,6 +11,7 @@ from typing import Final
 from host.config.errors import ConfigErrors
 from host.confinement.errors import ConfinementError
 from host.processes.control_channel import ControlChannel
+from host.processes.event_loop import end_soon
 from host.wire.control_messages import CannotStart
 from host.wire.exit_codes import ExitCode
 
@@ -55,6 +56,7 @@ def give_up(channel: ControlChannel, failure: StartFailure) -> None:
     """Tell the service why, and end. Raises SystemExit with the failure's code."""
     channel.send(CannotStart(reason=failure.reason))
     channel.close()
+    end_soon(failure.code)
     raise SystemExit(int(failure.code)) from failure
 
 

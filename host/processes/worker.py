@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
-from host.processes.event_loop import release_memory, run_loop, settle_memory
+from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
 from host.processes.spawn import allow_debuggers, become
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.control_messages import (
@@ -40,6 +43,8 @@ from host.worker.engine import Engine
 from host.worker.examiner import Examiner
 from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
+
+_ALONE_SECONDS: Final = 5.0  # beyond shutdownTimeLimit, without a parent: the service ends it before, if there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,7 @@ class WorkerProcess:
         if launcher is not None:
             launcher.close()
         self._channel.close()
+        end_soon()
 
     async def _start(self) -> ScriptLauncher | None:
         seat = self._seat
@@ -139,7 +145,7 @@ class WorkerProcess:
             plugin_code=seat.plugin_code,
         )
         if self._examiner is not None:
-            self._examiner.start(self._engine.examine)
+            self._examiner.start(self._engine.examine, self._end_without_parent)
         self._configuration.report_problems_to(partial(report_web_config, self._report))
         self._configuration.report_changes_to(lambda files: self._channel.send(WebConfigChanged(files=files)))
         self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
@@ -190,6 +196,10 @@ class WorkerProcess:
         self._engine.drained.add_done_callback(lambda _future: self._end.set())
         self._engine.end_when_idle()
         self._loop.call_later(seconds, self._end.set)
+
+    def _end_without_parent(self) -> None:
+        """The alarm's default action needs neither the loop nor the interpreter: it ends what hangs, too."""
+        signal.alarm(math.ceil(self._seat.shutdown_seconds + _ALONE_SECONDS))
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         self._channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))

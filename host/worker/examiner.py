@@ -33,15 +33,17 @@ class Examiner:
         self._questions = questions
         self._memory = memory
 
-    def start(self, examine: Callable[[], Examination]) -> None:
-        """Answer from now on, whatever loop and threads are doing."""
+    def start(self, examine: Callable[[], Examination], on_parents_end: Callable[[], object]) -> None:
+        """Answer from now on, whatever loop and threads are doing. `on_parents_end` is called on the examiner's thread
+        when the parent has ended: the service may be gone, too, and nobody else sees that in a worker that hangs."""
         faulthandler.register(EXAMINATION_SIGNAL, file=self._memory, all_threads=True, chain=False)
-        threading.Thread(target=self._serve, args=(examine,), name="examiner", daemon=True).start()
+        threading.Thread(target=self._serve, args=(examine, on_parents_end), name="examiner", daemon=True).start()
 
-    def _serve(self, examine: Callable[[], Examination]) -> None:
+    def _serve(self, examine: Callable[[], Examination], on_parents_end: Callable[[], object]) -> None:
         with self._questions as questions, suppress(OSError):
             while questions.recv(len(QUESTION)):  # nothing: the parent is gone, and nobody will ask any more
                 questions.send(encode_message(WorkerExamined(worker="", examination=_look(examine))))
+        on_parents_end()
 
 
 def _look(examine: Callable[[], Examination]) -> Examination:

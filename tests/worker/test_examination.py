@@ -47,11 +47,14 @@ def ask(engine: Engine) -> Examination:
     """As the parent does: over a socket, from a thread that is no part of the engine."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     memory = os.memfd_create("test")
-    Examiner(theirs, memory).start(engine.examine)
+    parent_has_ended = threading.Event()
+    Examiner(theirs, memory).start(engine.examine, parent_has_ended.set)
     ours.send(QUESTION)
-    ours.settimeout(20)
+    ours.settimeout(90)
     message = decode_message(ours.recv(65536))
+    assert not parent_has_ended.is_set()
     ours.close()
+    assert parent_has_ended.wait(90)
     os.close(memory)
     assert isinstance(message, WorkerExamined)
     return message.examination
