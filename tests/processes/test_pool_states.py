@@ -33,6 +33,29 @@ def handle(request):
     return Response.text("let go")
 """
 
+HANGS_UP = """\
+import os, socket, struct
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="HangsUp", path="*.hangup")]
+
+@hookimpl
+def handle(request):
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            end = socket.socket(fileno=os.dup(int(name)))
+        except OSError:
+            continue
+        with end:
+            if (end.family, end.type) == (socket.AF_UNIX, socket.SOCK_STREAM):
+                peer = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+                if peer != os.getpid():
+                    end.shutdown(socket.SHUT_RDWR)
+    return Response.text("nobody hears it")
+"""
+
 ENDS_AT_ITS_IMPORT = """\
 import os
 
@@ -229,3 +252,16 @@ def test_an_always_running_pool_whose_worker_dies_has_another_one_without_a_requ
         assert isinstance(service.ask(StopPool(name="Shop")), Done)
         assert isinstance(service.ask(StartPool(name="Shop")), Done)
         service.wait_for_event("process-started", "worker Shop#3")
+
+
+def test_a_worker_that_lives_on_without_its_link_is_replaced_at_once_and_killed(tmp_path: Path) -> None:
+    """A broken link is a failure; the process is given a moment to end by itself, so that its exit could say why."""
+    config = write_site(tmp_path, default_pool='<failure replayIdempotentRequests="false" />')
+    (tmp_path / "extensions" / "hangs_up.py").write_text(HANGS_UP)
+    with running(tmp_path, config) as service:
+        before = json.loads(service.get("/a.where").body)["pid"]
+        assert service.get("/x.hangup").status == 502
+        assert json.loads(service.get("/a.where").body)["pid"] != before
+        service.wait_for_event("front-broken-link", "DefaultAppPool#1 lives on without its link")
+        service.wait_for_event("process-ended", "DefaultAppPool#1 has ended", "SIGKILL")
+        assert pool_row(service, "DefaultAppPool").failures == 1
