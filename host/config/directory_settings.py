@@ -104,6 +104,17 @@ class DirectorySettings:
         self._paths[key] = _InForce(now + RECHECK_SECONDS, settings)
         return settings
 
+    def prepare(self, application: Application) -> None:
+        """Work out what the server's file alone says for the application's root: a process that forks has it ready for
+        its children. No web.config is looked at, and what is broken is left to those who report it."""
+        site, place = self._place(application)
+        target = (site.name.lower(), *segments_of(application.path))
+        placed = applicable([Level(self._server.document, ())], target, place.path)
+        key = (place.path, tuple(part.fragment for part in placed))
+        result = compute_settings(placed, self._server.document, place)
+        if isinstance(result, PathSettings):
+            self._computed[key] = result
+
     def locations_of(self, application: Application) -> set[str]:
         """URL paths inside the application for which the server's file has a location."""
         _, place = self._place(application)

@@ -72,6 +72,10 @@ class ServerConfiguration:
         """
         return self._directories.settings_for(application, url_path)
 
+    def prepare(self, application: Application) -> None:
+        """Have ready, before a fork, what the server's file alone says for that application."""
+        self._directories.prepare(application)
+
     def settings_below(self, application: Application) -> Iterator[tuple[str, PathSettings]]:
         """URL path and settings of every virtual directory of the application, and of every location below it that the
         server's file has. Paths whose web.config is broken are left out."""

@@ -188,6 +188,9 @@ class PoolParent:
             self._applications = slots[self._pool_name].applications
         self._examinations.plugin_folders = (*snapshot.extension_folders, *snapshot.filter_folders)
         self._confine(configuration)
+        if self._pool_name in slots:
+            for key in self._applications:
+                configuration.prepare(snapshot.application(key))
         self._prepare_plugins()
         if preloads and not self._workers:
             self._preload(configuration)

@@ -70,6 +70,28 @@ def test_settings_stay_the_same_object_while_nothing_changes(server: Server, rea
     assert read("/shop/cart/x") is not shop
 
 
+def test_what_is_prepared_is_what_the_servers_file_alone_says(server: Server, read: Reader) -> None:
+    """The same object where there is no web.config; one that was there before, or is broken, counts and is reported as
+    without preparing, and is no change."""
+    changes: list[list[str]] = []
+    server.web_config("shop", BROWSE)
+    server.web_config("www/images", "<nonsense />")
+    read.configuration.report_changes_to(changes.append)
+    plain = server.configuration()
+    for at in ("/", "/shop"):
+        read.configuration.prepare(application(read.configuration.snapshot, at))
+    assert read("/a.png") is read("/other/b.png")
+    assert read("/a.png") == plain.settings_for(application(plain.snapshot, "/"), "/a.png")
+    assert (
+        read.browses("/shop/a.png")
+        == plain.settings_for(application(plain.snapshot, "/shop"), "/shop/a.png").directory_browse_enabled
+    )
+    with pytest.raises(ConfigErrors):
+        read("/images/a.png")
+    assert len(server.problems) == 1
+    assert changes == []
+
+
 def test_the_hot_path_touches_no_file_and_is_cheap(server: Server, read: Reader) -> None:
     """One dictionary lookup and one look at the clock; the folders may even be gone."""
     one = application(read.configuration.snapshot, "/")
