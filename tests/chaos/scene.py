@@ -87,7 +87,7 @@ class Scene:
     def _workers(self) -> int:
         return sum(title.startswith(("worker Main#", "dllhost pooled")) for title in self.service.titles())
 
-    def run(self, disturbances: Sequence[Disturbance], *, answers_between: int = 2) -> Outcome:
+    def run(self, disturbances: Sequence[Disturbance], *, answers_between: int = 1) -> Outcome:
         """Strike, and strike again when each kind of request has been answered so often; then nothing may be left that
         was not there before."""
         before, first = take_census(self.service), len(self.disturber.strikes)

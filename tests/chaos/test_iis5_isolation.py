@@ -28,7 +28,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.mark.parametrize(
     "disturbances",
-    [[Disturbance.KILL_DLLHOST] * 3, [Disturbance.KILL_INETINFO] * 2, [Disturbance.CHANGE_CONFIGURATION] * 2],
+    [[Disturbance.KILL_DLLHOST] * 2, [Disturbance.KILL_INETINFO], [Disturbance.CHANGE_CONFIGURATION]],
     ids=lambda found: found[0].name,
 )
 def test_a_death_costs_what_this_mode_says_and_no_more(scene: Scene, disturbances: list[Disturbance]) -> None:
