@@ -103,26 +103,6 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
     assert service.stop() == 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_killed_service_leaves_nothing_running(tmp_path: Path, mode: str) -> None:
-    """SIGKILL on the service: listener, parents, workers, dllhosts and a sleeping CGI program end by themselves."""
-    config = write_site(tmp_path)
-    write_program(tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nexec sleep 300\n")
-    service = start_service(tmp_path, config, "--isolation", mode)
-    service.get("/a.where")
-    service.get("/shop/a.where")
-    connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
-    service.wait_for_process("sleep")
-    processes = service.tree()
-    service.process.kill()
-    connection.close()
-    _, alive = psutil.wait_procs(processes, timeout=WAIT_SECONDS)
-    for process in alive:
-        process.kill()
-    assert not alive
-    service.process.wait(WAIT_SECONDS)
-
-
 def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> None:
     """Open connections are cut, the next connect works, the worker is the same process."""
     with running(tmp_path, write_site(tmp_path)) as service:
