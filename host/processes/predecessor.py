@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import socket
 from collections.abc import Callable, MutableMapping
 from typing import Final
@@ -117,6 +118,8 @@ class Predecessor:
             self._control.set_result(socket.socket(fileno=descriptors[0]))
 
     def _inherit(self, message: Succeed, descriptors: list[int]) -> None:
+        # Not in the terminal's foreground group: with `stty tostop` writing there would stop this process.
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         os.dup2(descriptors[0], _STANDARD_ERROR)
         os.close(descriptors[0])
         if len(descriptors) > 1:

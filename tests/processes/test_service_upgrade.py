@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from host.admin.unix_socket import living_pid
 from tests.processes.installed_version import InstalledVersion
 from tests.processes.notification_socket import notification_socket
 from tests.processes.test_changes import Load
-from tests.processes.test_service_life import SLOW, let_go, read_all, send
+from tests.processes.test_service_life import SLOW, let_go, read_all, send, takes_connections
 from tests.running_service import WAIT_SECONDS, RunningService, start_service, wait_until
 from tests.sample_site import write_site
 
@@ -210,6 +211,40 @@ def test_a_service_manager_is_told_the_new_main_process_and_the_old_one_ends(tmp
         manager.wait_for("STOPPING=1")
         assert os.waitpid(second, 0) == (second, 0)
     service.wait_until_all_gone()
+
+
+IN_A_TERMINAL = """
+import os, sys
+os.setsid()
+os.open(sys.argv[1], os.O_RDWR)  # a session without a terminal takes the first one that it opens
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_terminal_reaches_the_new_service_once(tmp_path: Path) -> None:
+    """A real terminal signals its foreground group. Once: a second signal would not let the request be finished."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "slow.py").write_text(SLOW)
+    terminal, line = os.openpty()
+    try:
+        wrapper = [sys.executable, "-c", IN_A_TERMINAL, os.ttyname(line)]
+        service = start_service(tmp_path, config, wrapper=wrapper)
+        second = upgraded(service)
+        service.get("/warm.where")
+        with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
+            service.wait_for_requests(1)
+            os.write(terminal, b"\x03")
+            service.wait_for_event("service-stopping", f"pid={second}")
+            wait_until(lambda: not takes_connections(service), tmp_path, "the end of the listening socket")
+            let_go(service)
+            assert b"slow but done" in read_all(slow)
+        assert service.process.wait(WAIT_SECONDS) == 0
+        service.wait_until_all_gone()
+        assert not service.has_event("process-killed")
+    finally:
+        os.close(terminal)
+        os.close(line)
 
 
 @pytest.mark.slow
