@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from host.config.document import Document, Fragment, Location, read_document
@@ -120,6 +120,12 @@ class DirectorySettings:
         _, place = self._place(application)
         locations = {fragment.location for fragment in self._server.document.fragments}
         return {"/" + "/".join(one[1:]) for one in locations if len(one) > 1 and is_above(place.path, one)}
+
+    def keep_good_files_of(self, previous: DirectorySettings) -> None:
+        """Begin with what broken files said when they were good last; those problems have been told."""
+        for folder, state in previous._folders.items():
+            if state.errors is not None and state.document is not None:
+                self._folders[folder] = replace(state)
 
     def _resolve(self, application: Application, url_path: str, now: float) -> PathSettings:
         place = self._place(application)[1]

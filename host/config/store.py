@@ -76,6 +76,17 @@ class ServerConfiguration:
         """Have ready, before a fork, what the server's file alone says for that application."""
         self._directories.prepare(application)
 
+    def look_at_files(self, application: Application) -> None:
+        """Look now at the web.config files at the roots of the application's virtual directories. A process that is
+        forked afterwards goes on with what this one has found: also with the last good state of a file that is broken
+        by now. Problems go where `report_problems_to` says."""
+        for _ in self.settings_below(application):
+            pass
+
+    def keep_good_files_of(self, previous: ServerConfiguration) -> None:
+        """This configuration replaces that one: a web.config that is broken by now goes on as it was last good."""
+        self._directories.keep_good_files_of(previous._directories)
+
     def settings_below(self, application: Application) -> Iterator[tuple[str, PathSettings]]:
         """URL path and settings of every virtual directory of the application, and of every location below it that the
         server's file has. Paths whose web.config is broken are left out."""

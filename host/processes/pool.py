@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import multiprocess
@@ -28,7 +29,7 @@ from host.processes.examinations import Examinations
 from host.processes.preload import preload_own_plugins, preload_plugins, running_threads
 from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
 from host.processes.start_failure import starting
-from host.processes.worker import WorkerSeat, run_worker
+from host.processes.worker import WorkerSeat, report_web_config, run_worker
 from host.spawner.server import Spawner
 from host.wire.control_messages import (
     AnyMessage,
@@ -181,6 +182,9 @@ class PoolParent:
         self._channel.send(Ready())
 
     def _take(self, configuration: ServerConfiguration, *, preloads: bool) -> None:
+        configuration.report_problems_to(partial(report_web_config, self._report))
+        if self._configuration is not None:
+            configuration.keep_good_files_of(self._configuration)
         self._configuration = configuration
         snapshot = configuration.snapshot
         slots = {slot.name: slot for slot in model_for(snapshot.isolation_mode).slots(snapshot)}
@@ -191,6 +195,7 @@ class PoolParent:
         if self._pool_name in slots:
             for key in self._applications:
                 configuration.prepare(snapshot.application(key))
+        self._look_at_files()
         self._prepare_plugins()
         if preloads and not self._workers:
             self._preload(configuration)
@@ -223,6 +228,7 @@ class PoolParent:
             may_be_debugged=pool.orphan_worker_process,
         )
         examiner = self._examinations.prepare(message.worker)
+        self._look_at_files()
         self._prepare_plugins()
 
         def live() -> None:
@@ -241,6 +247,14 @@ class PoolParent:
         self._workers[process.pid] = (message.worker, process)
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
+
+    def _look_at_files(self) -> None:
+        """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
+        assert self._configuration is not None
+        for site in self._configuration.snapshot.sites:
+            for application in site.applications:
+                if application.key in self._applications:
+                    self._configuration.look_at_files(application)
 
     def _prepare_plugins(self) -> None:
         """Have ready what the next worker needs; plugin files may have been saved since this was done last."""

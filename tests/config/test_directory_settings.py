@@ -191,6 +191,22 @@ def test_a_web_config_that_breaks_keeps_the_last_good_settings(server: Server, r
     assert len(server.problems) == 2
 
 
+def test_a_configuration_that_follows_another_keeps_its_last_good_files(server: Server, read: Reader) -> None:
+    """Files at the roots of virtual directories are looked at without a request; what was told is not told again."""
+    server.web_config("www", BROWSE)
+    first = read.configuration
+    first.look_at_files(application(first.snapshot, "/"))
+    server.raw_web_config("www", "<configuration")
+    server.clock.pass_a_while()
+    first.look_at_files(application(first.snapshot, "/"))
+    read.configuration = server.configuration()
+    read.configuration.keep_good_files_of(first)
+    assert read.browses("/a")
+    assert len(server.problems) == 1
+    server.web_config("www", NO_BROWSE)
+    assert not read.later().browses("/a")
+
+
 def test_a_conflict_between_two_files_keeps_the_last_good_settings(server: Server, read: Reader) -> None:
     """The upper file is sound by itself; together with the lower one it adds a header twice."""
     header = '<httpProtocol><customHeaders><add name="X-A" value="1" /></customHeaders></httpProtocol>'

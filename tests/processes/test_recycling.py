@@ -71,7 +71,7 @@ def test_a_replacement_that_cannot_start_leaves_the_old_worker_serving(tmp_path:
 
 def test_a_changed_web_config_recycles_its_pool_once_and_a_broken_one_never(tmp_path: Path) -> None:
     """At any folder of an application; several saves are one recycle. A pool that disallows rotation on a change, and
-    one whose events nobody wants, are obeyed."""
+    one whose events nobody wants, are obeyed. A broken file at an application's root outlives its workers."""
     config = write_site(tmp_path)
     quiet = '<add name="Shop"><recycling disallowRotationOnConfigChange="true" logEventOnRecycle="Time" /></add>'
     config.write_text(config.read_text().replace('<add name="Shop" />', quiet))
@@ -102,3 +102,11 @@ def test_a_changed_web_config_recycles_its_pool_once_and_a_broken_one_never(tmp_
         assert pid_at(service, "/shop/a.where") != shop_before
         assert (pid_at(service), service.has_event("recycle-on-demand")) == (now, False)
         assert len([line for line in service.events() if "recycle-config-change" in line]) == 1
+        shop_config.write_text("<configuration")
+        service.wait_until_answered("/shop/", lambda: service.has_event("configuration-refused", "shop/web.config"))
+        assert isinstance(service.ask(RecyclePool(name="Shop")), Done)
+        assert service.get("/shop/").status == 200  # by what the file said when it was good last
+        config.write_text(config.read_text().replace('logEventOnRecycle="Time"', 'logEventOnRecycle="Time, Memory"'))
+        service.wait_for_event("configuration-applied")
+        assert isinstance(service.ask(RecyclePool(name="Shop")), Done)
+        assert service.get("/shop/").status == 200
