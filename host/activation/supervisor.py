@@ -45,6 +45,11 @@ class Supervisor:
         """Whether what serves has given a sign of life lately."""
         return self._topology is not None and self._topology.front.is_well
 
+    @property
+    def _topologies(self) -> list[Topology]:
+        """The one that serves, and those that are being replaced (at the end it is among these)."""
+        return list(dict.fromkeys([*self._old, *([self._topology] if self._topology else [])]))
+
     async def start(
         self,
         snapshot: Snapshot,
@@ -109,17 +114,15 @@ class Supervisor:
 
     def pids(self) -> set[int]:
         """Process ids of everything that runs below the service, also of topologies that are being replaced."""
-        topologies = [*self._old, *([self._topology] if self._topology else [])]
-        return {pid for topology in topologies for pid in topology.pids() if pid}
+        return {pid for topology in self._topologies for pid in topology.pids() if pid}
 
     def has_lost_a_parent(self) -> bool:
         """Whether a pool's parent has died since this was asked last: its CGI programs are orphans."""
-        deaths = [pool.take_parent_death() for pool in self.topology.pools.values()]
-        return True in deaths
+        return True in [pool.take_parent_death() for topology in self._topologies for pool in topology.every_pool]
 
     def kill(self) -> None:
         """End everything at once."""
-        for topology in [*self._old, *([self._topology] if self._topology else [])]:
+        for topology in self._topologies:
             topology.kill()
 
     async def _replace(

@@ -45,6 +45,12 @@ class Topology:
         for slot in slots[1:]:
             self._add(slot)
 
+    @property
+    def every_pool(self) -> list[PoolSupervisor]:
+        """The pools that are served, and those that a change has taken out and that have not ended yet."""
+        self._retired_pools = [pool for pool in self._retired_pools if not pool.gone.done()]
+        return [*self.pools.values(), *self._retired_pools]
+
     async def start(
         self, sockets: Mapping[str, socket.socket], why: str, pool_states: Mapping[str, str] | None = None
     ) -> None:
@@ -102,7 +108,7 @@ class Topology:
         """End everything in order: the front finishes what it has, then workers, dllhosts and parents."""
         self.front.retire(seconds, patience_seconds)
         await self.front.gone
-        pools = [*self.pools.values(), *self._retired_pools]
+        pools = self.every_pool
         for pool in pools:
             pool.retire()
         for dllhost in self.dllhosts.values():
@@ -117,7 +123,7 @@ class Topology:
         """End everything at once."""
         if not self.front.gone.done():
             self.front.kill()
-        for pool in [*self.pools.values(), *self._retired_pools]:
+        for pool in self.every_pool:
             if not pool.gone.done():
                 pool.kill()
         for dllhost in self.dllhosts.values():
@@ -127,7 +133,7 @@ class Topology:
     def pids(self) -> Iterable[int]:
         """Process ids of everything that runs below the service."""
         yield self.front.pid
-        for pool in self.pools.values():
+        for pool in self.every_pool:
             yield pool.parent_pid
             for worker in (*pool.workers.values(), *pool.orphans.values()):
                 yield worker.pid
@@ -145,7 +151,7 @@ class Topology:
 
     def _count_workers(self) -> int:
         """Workers of all pools, those that drain included."""
-        return sum(len(pool.workers) for pool in [*self.pools.values(), *self._retired_pools])
+        return sum(len(pool.workers) for pool in self.every_pool)
 
     def _demand(self, queue: str, workers: int) -> None:
         if queue in self.pools:

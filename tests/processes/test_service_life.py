@@ -124,19 +124,25 @@ def test_a_killed_inetinfo_is_restarted_and_the_dllhosts_stay(tmp_path: Path) ->
         assert json.loads(service.get("/shop/a.where").body)["pid"] == shop
 
 
-def test_a_killed_pool_parent_is_restarted_and_its_cgi_programs_end(tmp_path: Path) -> None:
-    """The pool serves on with a new parent and new workers."""
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_killed_pool_parent_is_restarted_and_its_cgi_programs_end(tmp_path: Path, *, is_replaced: bool) -> None:
+    """The pool serves on with a new parent and new workers. Its programs end also when the process model was switched
+    meanwhile, so that the pool only finishes what it has."""
     config = write_site(tmp_path)
     write_program(tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nexec sleep 300\n")
     with running(tmp_path, config) as service:
         service.get("/a.where")
         connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
         program = service.wait_for_process("sleep")
-        service.kill(service.pid_of("pool DefaultAppPool"))
+        parent = service.pid_of("pool DefaultAppPool")
+        if is_replaced:
+            config.write_text(config.read_text().replace('mode="WorkerProcess"', 'mode="IIS5"'))
+            service.wait_for_event("configuration-applied")
+        service.kill(parent)
         psutil.wait_procs([program], timeout=WAIT_SECONDS)
         assert not program.is_running()
         assert service.get("/cgi-bin/hello.cgi").status == 200
-        service.wait_for_event("process-died", "pool DefaultAppPool")
+        service.wait_for_event("process-", "pool DefaultAppPool", f"pid={parent}", "status=-9")
         connection.close()
 
 
