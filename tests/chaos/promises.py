@@ -64,14 +64,12 @@ class Strike:
 
 def excuse(failure: Failure, strikes: Sequence[Strike]) -> str:
     """The disturbance that excuses the failure; empty when it is a loss. `strikes` are one after the other."""
-    by_kind: dict[Disturbance, list[Strike]] = {}
     first = bisect_left(strikes, failure.connected, key=lambda strike: strike.ended)
     end = bisect_right(strikes, failure.ended, key=lambda strike: strike.began)
-    for strike in strikes[first:end]:
-        by_kind.setdefault(strike.what, []).append(strike)
-    for what, rule in _RULES.items():
-        if what in by_kind and rule(failure, by_kind[what]):
-            return what.value
+    for kinds, rule in _RULES:
+        met = [strike for strike in strikes[first:end] if strike.what in kinds]
+        if met and rule(failure, met):
+            return " and ".join(dict.fromkeys(strike.what.value for strike in met))
     return ""
 
 
@@ -131,11 +129,9 @@ def _lost_with_parent(failure: Failure, strikes: list[Strike]) -> bool:
     return _is_cut(failure) or failure.status == BAD_GATEWAY
 
 
-_RULES: Final[Mapping[Disturbance, Callable[[Failure, list[Strike]], bool]]] = {
-    Disturbance.KILL_LISTENER: _lost_with_front,
-    Disturbance.KILL_INETINFO: _lost_with_front,
-    Disturbance.KILL_WORKER: _lost_with_worker,
-    Disturbance.STOP_WORKER: _lost_with_worker,
-    Disturbance.KILL_DLLHOST: _lost_with_dllhost,
-    Disturbance.KILL_PARENT: _lost_with_parent,
-}
+_RULES: Final[Sequence[tuple[frozenset[Disturbance], Callable[[Failure, list[Strike]], bool]]]] = (
+    (frozenset({Disturbance.KILL_LISTENER, Disturbance.KILL_INETINFO}), _lost_with_front),
+    (frozenset({Disturbance.KILL_WORKER, Disturbance.STOP_WORKER}), _lost_with_worker),  # both are a worker's death
+    (frozenset({Disturbance.KILL_DLLHOST}), _lost_with_dllhost),
+    (frozenset({Disturbance.KILL_PARENT}), _lost_with_parent),
+)

@@ -45,6 +45,8 @@ def strike(what: Disturbance, began: float = 11.0, ended: float = 11.1) -> Strik
         (DROPPED, [strike(Disturbance.KILL_WORKER)], False),  # the listener lives, and must say 502
         (REFUSED, [strike(Disturbance.KILL_WORKER)], False),  # a GET has a second try
         (REFUSED, [strike(Disturbance.KILL_WORKER), strike(Disturbance.KILL_WORKER, 11.5, 11.6)], True),
+        (REFUSED, [strike(Disturbance.STOP_WORKER), strike(Disturbance.KILL_WORKER, 11.5, 11.6)], True),
+        (REFUSED, [strike(Disturbance.STOP_WORKER), strike(Disturbance.KILL_DLLHOST, 11.5, 11.6)], False),
         (UPLOAD_REFUSED, [strike(Disturbance.KILL_WORKER)], True),
         (dataclasses.replace(REFUSED, kind="put"), [strike(Disturbance.KILL_WORKER)], False),
         (dataclasses.replace(REFUSED, kind="put"), [strike(Disturbance.KILL_DLLHOST)], True),
