@@ -229,7 +229,6 @@ class PoolParent:
         )
         examiner = self._examinations.prepare(message.worker)
         self._look_at_files()
-        self._prepare_plugins()
 
         def live() -> None:
             ours.close()
@@ -247,6 +246,7 @@ class PoolParent:
         self._workers[process.pid] = (message.worker, process)
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
+        self._prepare_plugins()  # for the next one, in this one's time: files may have been saved since
 
     def _look_at_files(self) -> None:
         """What a web.config said when it was good last outlives the workers: a new one goes on with it."""

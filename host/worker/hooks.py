@@ -22,6 +22,7 @@ ASYNC: Final = 1  # awaited
 THREAD: Final = 2  # run on the thread pool
 
 _MARK: Final = f"{PROJECT}_impl"
+_MARKED_NAMES: Final = f"__{PROJECT}_marked__"
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
@@ -50,9 +51,19 @@ class _PluginManager(pluggy.PluginManager):
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
         """As pluggy's; nothing for a module's name that `hookimpl` has not marked."""
-        if isinstance(plugin, ModuleType) and not hasattr(vars(plugin).get(name), _MARK):
+        if isinstance(plugin, ModuleType) and name not in marked_names(plugin):
             return None
         return super().parse_hookimpl_opts(plugin, name)
+
+
+def marked_names(module: ModuleType) -> frozenset[str]:
+    """The module's names that `hookimpl` has marked. It is looked for once: in the parent of a pool for what that has
+    imported, so that a worker need not touch (and so copy) everything else that the module holds."""
+    names = vars(module)
+    found: frozenset[str] | None = names.get(_MARKED_NAMES)
+    if found is None:
+        found = names[_MARKED_NAMES] = frozenset(name for name, value in names.items() if hasattr(value, _MARK))
+    return found
 
 
 def new_plugin_manager() -> pluggy.PluginManager:

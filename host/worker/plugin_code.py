@@ -10,10 +10,10 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from types import CodeType
 from typing import Any, Final
 
@@ -50,7 +50,8 @@ class PluginCode:
 
     def code_of(self, path: str) -> CodeType:
         """The code of the file as it is now. Raises OSError, and SyntaxError or ValueError as `compile` does."""
-        source = Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            source = file.read()
         known = self._compiled.get(path)
         if known is not None and known[0] == source:
             return known[1]
@@ -78,9 +79,14 @@ def find_plugin_files(folders: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for folder in folders:
-        for path in sorted(Path(folder).glob("*.py")):
-            if not path.name.startswith(("_", ".")) and path.is_file():
-                found.setdefault(path.stem, str(path))
+        try:
+            with os.scandir(folder) as entries:
+                files = [entry for entry in entries if entry.name.endswith(".py") and entry.is_file()]
+        except OSError:
+            continue
+        for entry in sorted(files, key=lambda entry: entry.name):
+            if not entry.name.startswith(("_", ".")):
+                found.setdefault(entry.name.removesuffix(".py"), entry.path)
     return found
 
 
@@ -110,6 +116,6 @@ def _libraries_of(source: bytes) -> Iterator[str]:
 
 def _changed_at(folder: str) -> int:
     try:
-        return Path(folder).stat().st_mtime_ns
+        return os.stat(folder).st_mtime_ns
     except OSError:
         return 0

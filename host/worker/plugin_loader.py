@@ -16,6 +16,7 @@ from types import CodeType, ModuleType
 from typing import Final
 
 from host.api import HandlerMapping
+from host.worker.hooks import marked_names
 
 EXTENSION_PREFIX: Final = "host_extensions"
 FILTER_PREFIX: Final = "host_filters"
@@ -32,7 +33,9 @@ def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeTyp
     code = code_of(path)
     known = _preloaded.get((path, prefix))
     if known is None or known[0] is not code:
-        _preloaded[path, prefix] = code, load_plugin_file(path, prefix, lambda _path: code)
+        module = load_plugin_file(path, prefix, lambda _path: code)
+        marked_names(module)
+        _preloaded[path, prefix] = code, module
 
 
 def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> ModuleType:
