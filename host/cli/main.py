@@ -9,6 +9,7 @@ import typer
 
 from host import __version__
 from host.admin.client import ControlError
+from host.cli.build_library import build_library
 from host.cli.check import check
 from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
@@ -61,6 +62,7 @@ app.command()(run)
 app.command()(check)
 app.command()(init)
 app.add_typer(new_app, name="new", help="Write a plugin: an extension or a filter.")
+app.command("cc", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(build_library)
 app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")

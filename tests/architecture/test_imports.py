@@ -23,6 +23,7 @@ LIBRARIES = {
     "rich",
     "watchfiles",
     "psutil",
+    "cffi",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.worker": {"host.api", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
     "host.programs": {"host.api", "host.gateway"},
+    "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {
@@ -47,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.config",
         "host.logs",
         "host.bundled_files",
+        "host.native",  # its headers and its compiler's flags, for `isapy cc`
         "host",
         "typer",
         "rich",
