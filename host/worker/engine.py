@@ -153,6 +153,16 @@ class Engine:
         """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
         self._channel.attach(link, side, request_prefix)
 
+    def report_ends_to(self, ended: Callable[[int], None]) -> None:
+        """Call `ended` with the number of each request for which everything is done, the calls of plugins after its
+        answer included. Before the first link is attached."""
+        self._channel.report_ends_to(ended)
+
+    async def sessions_ended(self) -> None:
+        """Returns when plugins have been told of every connection that the front has said to be closed."""
+        if self._session_tasks:
+            await asyncio.wait(list(self._session_tasks))
+
     def pace(self, share: float) -> None:
         """Use at most `share` processor seconds a second from now on. First of all before `attach`."""
         if self._pacer is None:

@@ -75,13 +75,17 @@ class PluginCode:
 def find_plugin_files(folders: Sequence[str]) -> dict[str, str]:
     """Plugin files by stem, in the order of folders and names; of two with one stem the first folder's counts.
 
-    Files whose names begin with `_` or `.` are no plugins. A folder that does not exist holds none.
+    Files whose names begin with `_` or `.` are no plugins. A folder that does not exist holds none. A plugin file may
+    stand in a folder's place, as if it lay alone in one.
     """
     found: dict[str, str] = {}
     for folder in folders:
         try:
             with os.scandir(folder) as entries:
                 files = [entry for entry in entries if entry.name.endswith(".py") and entry.is_file()]
+        except NotADirectoryError:
+            found.setdefault(os.path.basename(folder).removesuffix(".py"), folder)
+            continue
         except OSError:
             continue
         for entry in sorted(files, key=lambda entry: entry.name):

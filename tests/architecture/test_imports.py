@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "watchfiles",
         "psutil",
     },
+    "host.testing": {"host.api", "host.config", "host.isolation", "host.wire", "host.worker", "uvloop"},
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
