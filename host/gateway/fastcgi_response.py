@@ -1,0 +1,63 @@
+"""What an application sends for one request on a connection of its own (FastCGI 1.0 sections 5 and 6.2).
+
+Bytes in, output and error text and an end out. There is one request at a time on a connection: its id is REQUEST_ID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from host.gateway.fastcgi_records import (
+    MANAGEMENT,
+    EndRequest,
+    MalformedRecord,
+    RecordReader,
+    RecordType,
+    decode_end,
+)
+
+REQUEST_ID: Final = 1
+
+
+class Received(NamedTuple):
+    """What one record meant: exactly one of the three is set."""
+
+    output: bytes = b""
+    error_text: bytes = b""
+    end: EndRequest | None = None
+
+
+class ResponseReader:
+    """Reads the responses of one connection, one request after the other."""
+
+    __slots__ = ("_is_open", "_reader")
+
+    def __init__(self) -> None:
+        self._reader = RecordReader()
+        self._is_open = False
+
+    def begin(self) -> None:
+        """A request was sent. Raises MalformedRecord when the last one left half a record behind."""
+        if not self._reader.is_between_records:
+            raise MalformedRecord("bytes of no request came")
+        self._is_open = True
+
+    def receive(self, data: bytes) -> Iterator[Received]:
+        """What `data` completes, to be iterated to its end. Raises MalformedRecord for what no application may send."""
+        for kind, request_id, content in self._reader.receive(data):
+            if request_id == MANAGEMENT:
+                continue  # answers to questions that were not asked, or UNKNOWN_TYPE: of no request
+            if request_id != REQUEST_ID or not self._is_open:
+                raise MalformedRecord(f"a record of type {kind} for request {request_id}, which is not under way")
+            if kind == RecordType.STDOUT:
+                if content:
+                    yield Received(output=content)
+            elif kind == RecordType.STDERR:
+                if content:
+                    yield Received(error_text=content)
+            elif kind == RecordType.END_REQUEST:
+                self._is_open = False
+                yield Received(end=decode_end(content))
+            else:
+                raise MalformedRecord(f"a record of type {kind}, which no application sends")
