@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
-from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
 from host.gateway.environment import inherited_variables, meta_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
+from host.programs.gateway_answer import respond
 from host.programs.legacy_cgi import LegacyCgi
-from host.programs.output_body import NoBody, OutputBody, output_body
+from host.programs.output_body import OutputBody
 from host.programs.program_run import ProgramOrder, ProgramRun, ProgramWatch
 from host.programs.request_input import RequestInput
 
@@ -198,42 +198,6 @@ def refuse_unlisted(request: Request, program: str, command_line: str = "") -> N
     if not allowed:
         remedy = f'Allow it in <isapiCgiRestriction>: <add path="{program}" allowed="true" />.'
         raise HttpError(404, 2, f"{program} is not allowed to run by the restriction list", remedy=remedy)
-
-
-async def respond(request: Request, run: ProgramRun) -> Response:
-    """The response as soon as its head is there. Raises HttpError 502.1 and 502.2."""
-    parser = CgiResponseParser()
-    try:
-        while parser.head is None:
-            data = await run.read()
-            if data:
-                parser.receive(data)
-            else:
-                parser.receive_end()
-    except MalformedOutput as error:
-        raise await run.failure(str(error), error.output) from error
-    head = parser.head
-    if head.form is CgiForm.LOCAL_REDIRECT:
-        run.finish()
-        return Response.local_redirect(head.target)
-    response = Response(status=head.status, reason=head.reason, headers=head.headers)
-    if head.status == 401:
-        response.substatus = 5  # denied by a CGI program
-    await fill_body(request, run, response, head, parser.rest)
-    return response
-
-
-async def fill_body(request: Request, run: ProgramRun, response: Response, head: CgiHead, rest: bytes) -> None:
-    """Our own page, the program's output, or nothing."""
-    if head.stock_body is not None:
-        run.finish()
-        response.body = head.stock_body
-    elif head.has_body and request.method != "HEAD":
-        response.body = await output_body(run, rest, head.content_length)
-    else:
-        run.finish()
-        if head.has_body:
-            response.body = NoBody()
 
 
 async def respond_raw(run: ProgramRun) -> Response:

@@ -1,21 +1,21 @@
-"""A program's output as the body of a response."""
+"""CGI output as the body of a response."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
 
+from host.programs.gateway_run import GatewayRun
 from host.programs.output_pipe import PIECE_BYTES
-from host.programs.program_run import ProgramRun
 
 GATHER_SECONDS: Final = 0.01
 """So long the end of a short answer is waited for, so that it can go out whole, with its length, in one frame."""
 
 
-async def output_body(run: ProgramRun, first: bytes, promised: int | None) -> bytes | OutputBody:
+async def output_body(run: GatewayRun, first: bytes, promised: int | None) -> bytes | OutputBody:
     """The whole output if it is short and comes at once, else what streams it.
 
-    `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `ProgramRun.read` does,
+    `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `GatewayRun.read` does,
     and 502.2 when less than promised is all: nothing has left yet, so the client can be told.
     """
     gathered = bytearray(first)
@@ -40,7 +40,7 @@ async def output_body(run: ProgramRun, first: bytes, promised: int | None) -> by
 class OutputBody:
     """Piece by piece, as the program writes it; to be read to its end or closed, else the program is killed."""
 
-    def __init__(self, run: ProgramRun, first: bytes, promised: int | None) -> None:
+    def __init__(self, run: GatewayRun, first: bytes, promised: int | None) -> None:
         self._run = run
         self._first = first
         self._promised = self._left = promised

@@ -1,0 +1,44 @@
+"""CGI output as a response (RFC 3875 section 6): the same for every carrier."""
+
+from __future__ import annotations
+
+from host.api import Request, Response
+from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
+from host.programs.gateway_run import GatewayRun
+from host.programs.output_body import NoBody, output_body
+
+
+async def respond(request: Request, run: GatewayRun) -> Response:
+    """The response as soon as its head is there. Raises HttpError as `run` does."""
+    parser = CgiResponseParser()
+    try:
+        while parser.head is None:
+            data = await run.read()
+            if data:
+                parser.receive(data)
+            else:
+                parser.receive_end()
+    except MalformedOutput as error:
+        raise await run.failure(str(error), error.output) from error
+    head = parser.head
+    if head.form is CgiForm.LOCAL_REDIRECT:
+        run.finish()
+        return Response.local_redirect(head.target)
+    response = Response(status=head.status, reason=head.reason, headers=head.headers)
+    if head.status == 401:
+        response.substatus = 5  # denied by a CGI program
+    await _fill_body(request, run, response, head, parser.rest)
+    return response
+
+
+async def _fill_body(request: Request, run: GatewayRun, response: Response, head: CgiHead, rest: bytes) -> None:
+    """Our own page, the program's output, or nothing."""
+    if head.stock_body is not None:
+        run.finish()
+        response.body = head.stock_body
+    elif head.has_body and request.method != "HEAD":
+        response.body = await output_body(run, rest, head.content_length)
+    else:
+        run.finish()
+        if head.has_body:
+            response.body = NoBody()

@@ -1,0 +1,30 @@
+"""What answers a request with CGI output, whatever carries it: a program's pipes, FastCGI records, SCGI."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from host.api import HttpError
+
+
+class GatewayRun(Protocol):
+    """A request that is being answered. One of `finish` and `abandon` must be called in the end."""
+
+    async def read(self, patience_seconds: float | None = None) -> bytes | None:
+        """The next output; empty at the end, None when nothing came for `patience_seconds`.
+
+        Raises HttpError when no more will come than this: a time limit has passed, the peer has died.
+        """
+
+    async def check_end(self) -> None:
+        """The output has ended: raises HttpError when it was cut."""
+
+    async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
+        """The refusal for an answer that is none, which is also told to the event log. `output` is what has come of
+        it; `in_body`: its headers were complete."""
+
+    def finish(self) -> None:
+        """The answer is complete; what still comes is dropped."""
+
+    def abandon(self, reason: str) -> None:
+        """Nobody wants the answer any more."""
