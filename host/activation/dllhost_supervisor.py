@@ -12,9 +12,11 @@ from functools import partial
 from typing import Final
 
 from host.activation.children import Child, Surroundings, describe_exit
+from host.activation.crash_site import CrashSite
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.questions import Questions
 from host.isolation.placement import Slot
+from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -50,6 +52,7 @@ class DllhostProcess:
         self.child: Child
         self._around = around
         self._kill_timer: asyncio.TimerHandle | None = None
+        self.crash_site = CrashSite()
         self.start_failure = ""  # what it said before Ready, when it gave up
 
     @property
@@ -162,7 +165,7 @@ class DllhostSupervisor:
         if self.current is not None:
             self.current.kill()
 
-    def _heard(self, process: DllhostProcess, message: AnyMessage, _descriptors: list[int]) -> None:
+    def _heard(self, process: DllhostProcess, message: AnyMessage, descriptors: list[int]) -> None:
         match message:
             case Hello():
                 process.child.channel.send(self._configure)
@@ -178,6 +181,8 @@ class DllhostSupervisor:
                 process.counter_questions.answer(message.number, message)
             case Executing():
                 process.executing_questions.answer(message.number, message.rows)
+            case BlackBoxOpened():
+                process.crash_site.take(descriptors)
             case Event():
                 fields = {"process": self.slot.title, "pid": str(process.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)
@@ -189,12 +194,15 @@ class DllhostSupervisor:
         self.leaving.discard(process)
         if process is self.current:
             self.current = None
+        blame = process.crash_site.read()
         fields = {"pid": str(process.pid), "status": str(status)}
         if process.is_leaving or self._is_retiring:
             self._around.report("process-ended", f"{self.slot.title} has ended", fields)
         else:
             why = f" ({process.start_failure})" if process.start_failure else ""
-            text = f"{self.slot.title} ended by {describe_exit(status)}{why}; the next request starts it again"
+            where = f" {blame.sentence}" if blame is not None else ""
+            text = f"{self.slot.title} ended by {describe_exit(status)}{where}{why}; the next request starts it again"
+            fields |= blame.fields if blame is not None else {}
             self._around.report("process-died", text, fields)
             if self._is_wanted:
                 self.demand()

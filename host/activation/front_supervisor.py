@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
+from host.activation.crash_site import CrashSite
 from host.activation.debugger import is_traced
 from host.activation.front_health import (
     HUNG_SECONDS,
@@ -18,6 +19,7 @@ from host.activation.front_health import (
 )
 from host.activation.questions import Questions
 from host.isolation.placement import Slot
+from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -72,6 +74,7 @@ class FrontSupervisor:
         self._sockets: dict[str, socket.socket] = {}
         self._queues: dict[str, str] = {}
         self._child: Child | None = None
+        self._crash_site = CrashSite()
         self._started_at = 0.0
         self._has_spoken = False
         self._request_prefix = ""
@@ -220,7 +223,7 @@ class FrontSupervisor:
             self._child.kill(9)
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
-        assert not descriptors, "a front sends no descriptors"
+        assert not descriptors or isinstance(message, BlackBoxOpened), "a front sends no other descriptors"
         match message:
             case Hello():
                 self._has_spoken = True
@@ -245,6 +248,8 @@ class FrontSupervisor:
                 self.on_worker_paused(message.worker, message.number, message.is_paused)
             case WorkerGone():
                 self.on_worker_gone(message.worker, message.broken)
+            case BlackBoxOpened():
+                self._crash_site.take(descriptors)
             case Event():
                 self._around.report(message.id, message.text, message.fields)
             case Plugins():
@@ -268,12 +273,17 @@ class FrontSupervisor:
         self.is_ready = self._has_spoken = False
         self._changes.answer_all(None)  # the next one hears it in its configuration
         self._cancel_start_timer()
+        blame = self._crash_site.read()
         fields = {"pid": str(child.pid), "status": str(status)}
         if self._is_retiring:
             self._around.report("process-ended", f"{self.slot.title} has ended", fields)
             self._has_gone()
             return
-        text = f"{self.slot.title} ended by {describe_exit(status)}; its open connections are lost, it is restarted"
+        where = f" {blame.sentence}" if blame is not None else ""
+        fields |= blame.fields if blame is not None else {}
+        text = (
+            f"{self.slot.title} ended by {describe_exit(status)}{where}; its open connections are lost, it is restarted"
+        )
         self._around.report("process-died", text, fields)
         if not self.first_ready.done():
             self.first_ready.set_exception(ConnectionAbortedError(f"{self.slot.title}: {describe_exit(status)}"))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, Protocol
 
-from host.activation.children import Surroundings, describe_exit
+from host.activation.children import Surroundings
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.idle import idlest
 from host.activation.orphans import Orphans
@@ -28,6 +28,7 @@ from host.activation.worker_transitions import WorkerCommand, WorkerEvent, Worke
 from host.activation.worker_watch import Due, Finding, look_at
 from host.config.model import Pool
 from host.isolation.placement import Slot
+from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
     CannotStart,
@@ -144,7 +145,7 @@ class PoolWorkers:
         self.records[name] = worker
         channel.attach(
             self._around.loop,
-            lambda message, _descriptors: self._heard(worker, message),
+            lambda message, descriptors: self._heard(worker, message, descriptors),
             lambda _why: self._channel_lost(worker),
         )
         self._parent.start_worker(name, self._number, workers_end.fileno())
@@ -255,12 +256,7 @@ class PoolWorkers:
         worker = self.records.pop(name, None) or self.orphans.records.pop(name, None)
         if worker is None:
             return
-        worker.exit_status = status
-        worker.channel.read_rest()
-        worker.channel.close()
-        worker.limit(None)
-        how = describe_exit(status) + (f": {worker.start_failure}" if worker.start_failure else "")
-        worker.end_text = f"{worker.end_text}; {how}" if worker.end_text else how
+        worker.has_ended(status)
         self._wake_waiters()
         self.step(worker, WorkerEvent.EXITED if cannot_load(status) is None else WorkerEvent.CANNOT_LOAD)
         self._owner.worker_exited(worker)
@@ -279,7 +275,7 @@ class PoolWorkers:
 
     # --- what the worker says -----------------------------------------------------------------------------------
 
-    def _heard(self, worker: WorkerRecord, message: AnyMessage) -> None:
+    def _heard(self, worker: WorkerRecord, message: AnyMessage, descriptors: list[int]) -> None:
         match message:
             case Ready():
                 if worker.exit_status is None:  # not the last word of one that has ended
@@ -300,6 +296,8 @@ class PoolWorkers:
             case WebConfigChanged():
                 if worker.state is WorkerState.RUNNING and worker.owed is None:
                     self._owner.web_config_changed(message.files)
+            case BlackBoxOpened():
+                worker.crash_site.take(descriptors)
             case Event():
                 fields = {"pool": self.pool.name, "worker": worker.name, "pid": str(worker.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from host.activation.children import Channel
+from host.activation.children import Channel, describe_exit
+from host.activation.crash_site import CrashSite
 from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
+from host.wire.black_box import Blame
 from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
 
@@ -35,6 +37,8 @@ class WorkerRecord:
     failure_text: str = ""  # what it did that counts as a failure
     start_failure: str = ""  # what it said before Ready, when it gave up
     exit_status: int | None = None  # exit code, or minus the signal, once it has ended
+    crash_site: CrashSite = field(default_factory=CrashSite)
+    blame: Blame | None = None  # the native code in which it has died
     timer: asyncio.TimerHandle | None = None
     requests_served: int = 0
     requests_in_hand: int = 0
@@ -115,6 +119,19 @@ class WorkerRecord:
             last_ping_at=self.last_ping_at,
             last_pong_at=self.last_pong_at,
         )
+
+    def has_ended(self, status: int) -> None:
+        """Its process is gone: exit code, or minus the signal. Takes in its last words, and what it has left behind."""
+        self.exit_status = status
+        self.channel.read_rest()
+        self.channel.close()
+        self.limit(None)
+        how = describe_exit(status) + (f": {self.start_failure}" if self.start_failure else "")
+        blame = self.crash_site.read()
+        if blame is not None and (status or not self.end_text):
+            self.blame = blame
+            how += f" {blame.sentence}"
+        self.end_text = f"{self.end_text}; {how}" if self.end_text else how
 
     def limit(self, timer: asyncio.TimerHandle | None) -> None:
         """Replace the running time limit by this one (None: there is none any more)."""

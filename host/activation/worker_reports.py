@@ -43,4 +43,5 @@ def report_worker(report: EventReporter, event_id: str, worker: WorkerRecord, po
     fields = {"pool": pool.name, "worker": worker.name, "pid": str(worker.pid)}
     if worker.exit_status is not None:
         fields["status"] = str(worker.exit_status)
+        fields |= worker.blame.fields if worker.blame is not None else {}
     report(event_id, text, fields)

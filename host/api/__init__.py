@@ -1,5 +1,6 @@
 """The whole contract with plugin files. `from host.api import ...` is all that a plugin ever imports of isapy."""
 
+from host.api.black_box import BlackBox
 from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpError, describe, reason_phrase
 from host.api.headers import Headers
 from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
@@ -31,6 +32,7 @@ from host.api.response import Body, FileBody, Response
 __all__ = [
     "SUBSTATUS_MEANINGS",
     "ApplicationInfo",
+    "BlackBox",
     "Body",
     "BodyTooLarge",
     "ClientGone",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from host.api.black_box import BlackBox, NoBlackBox
+
 
 class ResourceType(enum.Enum):
     """What the mapped URL must be on disk (IIS: handlers/add/@resourceType)."""
@@ -135,5 +137,6 @@ class PluginContext:
     launcher: ProgramLauncher
     report_event: Callable[[str, str], None]  # (stable id such as "plugin-warning", text): a line in the event log
     report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
+    black_box: BlackBox = field(default_factory=NoBlackBox)  # for plugins that call native code
     settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
     state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

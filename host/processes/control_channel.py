@@ -74,6 +74,19 @@ class ControlChannel:
             self._waiting.append((b"I" + raw_message, duplicates))
         self._flush()
 
+    def send_from_thread(self, message: AnyMessage, descriptors: Sequence[int] = ()) -> None:
+        """Say something small from any thread: it has left when this returns, unless the peer is slow to read.
+
+        It may overtake what `send` has queued. The channel must be attached to a loop.
+        """
+        try:
+            socket.send_fds(self._socket, [b"I" + encode_message(message)], list(descriptors))
+        except BlockingIOError:
+            assert self._loop is not None, "an attached channel has a loop"
+            self._loop.call_soon_threadsafe(self.send, message, descriptors)
+        except OSError:  # the peer is gone; the reader sees the end and reports it
+            return
+
     def receive(self) -> list[tuple[AnyMessage, list[int]]]:
         """Everything that has arrived. Raises EOFError when the peer is gone, WireError when it broke the dialogue."""
         messages: list[tuple[AnyMessage, list[int]]] = []

@@ -25,6 +25,7 @@ from host.processes.event_loop import run_loop
 from host.processes.listener import FrontProcess
 from host.processes.script_spawner import fork_script_spawner
 from host.processes.worker import report_web_config
+from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -76,6 +77,7 @@ class _Inetinfo(FrontProcess):
             runs_filters=True,
             handler_slot=FRONT_QUEUE,
             demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
+            leave_black_box=lambda memory: self.channel.send_from_thread(BlackBoxOpened(), [memory]),
         )
         configuration.report_problems_to(partial(report_web_config, self._report))
         await self._engine.start()

@@ -20,6 +20,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
 from host.processes.spawn import allow_debuggers, become
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
+from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -143,6 +144,7 @@ class WorkerProcess:
             handler_slot=seat.handler_slot,
             capacity=seat.max_concurrent_requests,
             plugin_code=seat.plugin_code,
+            leave_black_box=lambda memory: self._channel.send_from_thread(BlackBoxOpened(), [memory]),
         )
         if self._examiner is not None:
             self._examiner.start(self._engine.examine, self._end_without_parent)

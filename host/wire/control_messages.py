@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from host.wire.black_box import BlackBoxOpened
 from host.wire.errors import WireError
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
@@ -362,6 +363,7 @@ AnyMessage = (
     | WebConfigChanged
     | Unhealthy
     | Plugins
+    | BlackBoxOpened
     | AskExecuting
     | ExamineWorker
     | WorkerExamined

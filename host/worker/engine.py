@@ -18,6 +18,7 @@ from host.config.model import PathSettings, Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow
+from host.worker.black_box import BlackBox
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
 from host.worker.examination import examine
@@ -70,6 +71,7 @@ class Engine:
         demand: Callable[[str], None] | None = None,
         capacity: int = DEFAULT_CAPACITY,
         plugin_code: PluginCode | None = None,
+        leave_black_box: Callable[[int], None] | None = None,
     ) -> None:
         self._loop = loop
         self._configuration = configuration
@@ -88,6 +90,7 @@ class Engine:
             report_event=report_event,
             report_unhealthy=report_unhealthy,
             allows_raw_data_filters=model.allows_raw_data_filters,
+            black_box=BlackBox(leave_black_box or _nobody_reads),
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts, plugin_code)
         pipeline = self._build_pipeline()
@@ -334,6 +337,10 @@ def _pool(snapshot: Snapshot, name: str) -> Pool:
 
 def _united(groups: Iterable[tuple[Hook, ...]]) -> tuple[Hook, ...]:
     return tuple(dict.fromkeys(hook for group in groups for hook in group))
+
+
+def _nobody_reads(descriptor: int) -> None:
+    del descriptor
 
 
 def _nobody(slot: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from host.api import FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
+from host.api import BlackBox, FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
 from host.wire.message_rows import PluginRow
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
 from host.worker.hooks import unregister as take_out
@@ -84,6 +84,7 @@ class WorkerFacts:
     report_event: ReportEvent
     report_unhealthy: Callable[[str], None]
     allows_raw_data_filters: bool
+    black_box: BlackBox
 
 
 class Plugins:
@@ -249,6 +250,7 @@ class Plugins:
             launcher=facts.launcher,
             report_event=lambda event_id, text: facts.report_event(event_id, text, {"plugin": plugin.name}),
             report_unhealthy=facts.report_unhealthy,
+            black_box=facts.black_box,
             settings=dict(settings),
         )
 
