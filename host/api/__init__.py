@@ -2,6 +2,7 @@
 
 from host.api.black_box import BlackBox
 from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpError, describe, reason_phrase
+from host.api.filters import FILTER_REVISION, FilterContext, FilterError, FilterProperty, Notification
 from host.api.headers import Headers
 from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
 from host.api.notifications import (
@@ -30,6 +31,7 @@ from host.api.request import ApplicationInfo, Connection, Request, RequestBody
 from host.api.response import Body, FileBody, Response
 
 __all__ = [
+    "FILTER_REVISION",
     "SUBSTATUS_MEANINGS",
     "ApplicationInfo",
     "BlackBox",
@@ -42,14 +44,18 @@ __all__ = [
     "DenialReason",
     "FileBody",
     "FilterAnswer",
+    "FilterContext",
+    "FilterError",
     "FilterInfo",
     "FilterPriority",
+    "FilterProperty",
     "FilterStatus",
     "HandlerInfo",
     "HandlerMapping",
     "Headers",
     "HttpError",
     "LogEntry",
+    "Notification",
     "PluginContext",
     "Program",
     "ProgramExit",

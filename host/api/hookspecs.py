@@ -19,6 +19,7 @@ from typing import Final
 
 import pluggy
 
+from host.api.filters import FilterContext
 from host.api.notifications import Credentials, Denial, FilterInfo, FilterStatus, LogEntry, RawData, UrlMap
 from host.api.plugins import HandlerInfo, HandlerMapping, PluginContext
 from host.api.request import Connection, Request
@@ -94,6 +95,7 @@ def handle(request: Request) -> Response | None:
 
 
 # --- filters: ISAPI's notifications ------------------------------------------------------------------------------
+# `filter_context` is what IIS passes as HTTP_FILTER_CONTEXT. A filter that does not take it costs nothing for it.
 
 
 @hookspec
@@ -103,7 +105,17 @@ def filter_info() -> FilterInfo:
 
 
 @hookspec
-def on_read_raw_data(connection: Connection, data: RawData) -> FilterAnswer:
+def open_filter(name: str, path: str) -> object | None:
+    """For plugins that carry filters of another contract: `<isapiFilters>` lists the file `path` as `name`.
+
+    Asked once per worker before the file would be loaded as a plugin. Returns the object whose marked methods are the
+    filter's hooks (`load`, `filter_info`, `on_...`; only those that it wants), or None: not mine. An exception makes
+    the filter unavailable. Must be a plain def.
+    """
+
+
+@hookspec
+def on_read_raw_data(connection: Connection, data: RawData, filter_context: FilterContext) -> FilterAnswer:
     """Bytes as they came from the client, before parsing; any split. IIS 5 isolation mode only.
 
     In worker process isolation mode a filter that implements it is refused at load, with an event. `data.data` may
@@ -112,53 +124,53 @@ def on_read_raw_data(connection: Connection, data: RawData) -> FilterAnswer:
 
 
 @hookspec
-def on_preproc_headers(request: Request) -> FilterAnswer:
+def on_preproc_headers(request: Request, filter_context: FilterContext) -> FilterAnswer:
     """The head has been parsed, nothing has been decided: method, URL and header fields may be changed. Once."""
 
 
 @hookspec
-def on_url_map(request: Request, url_map: UrlMap) -> FilterAnswer:
+def on_url_map(request: Request, url_map: UrlMap, filter_context: FilterContext) -> FilterAnswer:
     """A URL was mapped to a physical path, which may be changed. May come several times in one request."""
 
 
 @hookspec
-def on_authentication(request: Request, credentials: Credentials) -> FilterAnswer:
+def on_authentication(request: Request, credentials: Credentials, filter_context: FilterContext) -> FilterAnswer:
     """The client's credentials (empty for anonymous), before they are checked; both texts may be changed."""
 
 
 @hookspec
-def on_auth_complete(request: Request) -> FilterAnswer:
+def on_auth_complete(request: Request, filter_context: FilterContext) -> FilterAnswer:
     """The user is known (`request.user`, empty for anonymous); the handler has not been chosen."""
 
 
 @hookspec
-def on_access_denied(request: Request, denial: Denial) -> FilterAnswer:
+def on_access_denied(request: Request, denial: Denial, filter_context: FilterContext) -> FilterAnswer:
     """A 401 is about to be sent; a Response replaces it."""
 
 
 @hookspec
-def on_send_response(request: Request, response: Response) -> FilterAnswer:
+def on_send_response(request: Request, response: Response, filter_context: FilterContext) -> FilterAnswer:
     """The response's head is complete and not sent: status and header fields may be changed."""
 
 
 @hookspec
-def on_send_raw_data(request: Request, data: RawData) -> FilterAnswer:
+def on_send_raw_data(request: Request, data: RawData, filter_context: FilterContext) -> FilterAnswer:
     """A piece of the response's body is about to go out; it may be replaced. Called in reverse order (high priority
     last). Keeps file bodies from being sent by descriptor: every byte passes here."""
 
 
 @hookspec
-def on_end_of_request(request: Request) -> FilterAnswer:
+def on_end_of_request(request: Request, filter_context: FilterContext) -> FilterAnswer:
     """The response has been handed to the listener."""
 
 
 @hookspec
-def on_log(request: Request, entry: LogEntry) -> FilterAnswer:
+def on_log(request: Request, entry: LogEntry, filter_context: FilterContext) -> FilterAnswer:
     """Just before the log line is written; the entry's fields may be changed."""
 
 
 @hookspec
-def on_end_of_net_session(connection: Connection) -> FilterAnswer:
+def on_end_of_net_session(connection: Connection, filter_context: FilterContext) -> FilterAnswer:
     """The client's connection is closed; called in every worker that has served it. Drop what you kept for it."""
 
 

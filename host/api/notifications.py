@@ -6,14 +6,19 @@ import enum
 from dataclasses import dataclass
 
 
-class FilterStatus(enum.Enum):
-    """What becomes of a notification after a filter has seen it (the SF_STATUS_REQ_ codes that make sense here).
+class FilterStatus(enum.IntEnum):
+    """What becomes of a notification after a filter has seen it; ISAPI's numbers (SF_STATUS_REQ_*).
 
-    A filter that finishes the request returns a `Response` instead; one that refuses it raises `HttpError`.
+    A filter that finishes the request usually returns a `Response`, and one that refuses it raises `HttpError`:
+    FINISHED and ERROR say the same for filters that work with `FilterContext`.
     """
 
-    NEXT_NOTIFICATION = "next"  # the next filter gets it too; what None means
-    HANDLED_NOTIFICATION = "handled"  # no further filter gets this notification; the request goes on
+    FINISHED = 0x08000000  # what the filter wrote by its FilterContext is the answer; then the connection is closed
+    FINISHED_KEEP_CONNECTION = 0x08000001  # the same; the connection stays open if the answer's length is known
+    NEXT_NOTIFICATION = 0x08000002  # the next filter gets it too; what None means
+    HANDLED_NOTIFICATION = 0x08000003  # no further filter gets this notification; the request goes on
+    ERROR = 0x08000004  # 500.0 with the filter's name; FilterContext.last_error ends in the log
+    READ_NEXT = 0x08000005  # on_read_raw_data alone: call again with these bytes and more
 
 
 class FilterPriority(enum.IntEnum):
@@ -26,7 +31,10 @@ class FilterPriority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterInfo:
-    """What a filter says of itself (GetFilterVersion). `blocking=True` calls its hooks on the thread pool."""
+    """What a filter says of itself (GetFilterVersion). `blocking=True` calls its hooks on the thread pool.
+
+    With neither port it is called for both, as IIS does.
+    """
 
     description: str = ""
     priority: FilterPriority = FilterPriority.LOW

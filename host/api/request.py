@@ -17,7 +17,10 @@ _TARGET: Final = re.compile(r"/[!-~]*")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The client's connection: addresses as text, ports as numbers. `number` is unique while the listener lives."""
+    """The client's connection: addresses as text, ports as numbers. `number` is unique while the listener lives.
+
+    `state` is the place for a plugin's own values about the connection, in this worker, until `on_end_of_net_session`.
+    """
 
     remote_address: str
     remote_port: int
@@ -25,6 +28,7 @@ class Connection:
     local_port: int
     number: int
     is_secure: bool = False
+    state: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_local(self) -> bool:

@@ -14,6 +14,8 @@ from time import monotonic
 from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response
+from host.worker.filter_changes import CHANGED, check_change
+from host.worker.filter_output import KEY, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
 from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
@@ -22,7 +24,12 @@ from host.worker.plugins import ReportEvent
 from host.worker.request_task import become_task
 from host.worker.thread_pool import ThreadPool
 
-_ENDS = (HttpError, ClientGone, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
+
+class FilterEnded(Exception):
+    """A filter has said FINISHED of a response that is being sent: nothing more of it goes out."""
+
+
+_ENDS = (HttpError, ClientGone, FilterEnded, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
 BODY = "body"
 """The name of the call while a handler's body is sent, piece by piece: `CallUnderWay.name` is a hook's, or this."""
 
@@ -33,6 +40,8 @@ _AFTER_THE_HANDLER = frozenset(
     and name != "pre_request_handler_execute"
 ) | {"end_request"}
 """Events that may change a response but have none to give."""
+
+_GIVES_NO_RESPONSE = _AFTER_THE_HANDLER | {"on_send_raw_data", "on_log", "on_end_of_request", "on_end_of_net_session"}
 
 
 class CallUnderWay:
@@ -72,15 +81,21 @@ class HookCaller:
                     answer = hook[0](*arguments)
                 else:
                     answer = await self._wait_for(hook, arguments)
-                if answer is None:
-                    continue
                 if inspect.isawaitable(answer):  # a plain def that returned a coroutine
                     await become_task()
                     answer = await answer
-                if isinstance(answer, Response) and hook.name not in _AFTER_THE_HANDLER:
+                if hook[3] in CHANGED:
+                    check_change(hook[3], arguments[1])
+                if answer is None:
+                    continue
+                if isinstance(answer, Response) and hook.name not in _GIVES_NO_RESPONSE:
                     return answer
-                if _stops(hook, answer):
+                if not isinstance(answer, FilterStatus) or hook.name in MODULE_HOOKS:
+                    raise TypeError(f"{hook.name} must not return a {type(answer).__name__}")
+                if answer is FilterStatus.HANDLED_NOTIFICATION:
                     return None
+                if answer is not FilterStatus.NEXT_NOTIFICATION:
+                    return self._conclude(hook, answer, arguments[0])
         except HttpError as error:
             error.module = error.module or hook.plugin
             raise
@@ -91,15 +106,44 @@ class HookCaller:
         return None
 
     async def tell(self, calls: Calls, *arguments: Any) -> None:
-        """Call every one of them; what one raises is an event and keeps no other from being called."""
+        """Call every one of them; what one raises is an event and keeps no other from being called.
+
+        A filter that has handled the notification, or finished it, keeps it from the filters behind it.
+        """
         for hook in calls:
             try:
-                await self.ask((hook,), *arguments)
-            except HttpError as error:
-                if not isinstance(error, PluginError):  # that one has been reported
-                    self.blame(hook, error, arguments[0])
+                answer = hook[0](*arguments) if hook[1] == INLINE else await self._wait_for(hook, arguments)
+                if inspect.isawaitable(answer):
+                    await become_task()
+                    answer = await answer
+                if hook[3] in CHANGED:
+                    check_change(hook[3], arguments[1])
+                if answer is None:
+                    continue
+                if not isinstance(answer, FilterStatus) or hook.name in MODULE_HOOKS:
+                    raise TypeError(f"{hook.name} must not return a {type(answer).__name__}")
+                if answer is FilterStatus.ERROR or answer is FilterStatus.READ_NEXT:
+                    self._conclude(hook, answer, arguments[0])
+                elif answer is not FilterStatus.NEXT_NOTIFICATION:
+                    return
             except ClientGone:
                 continue
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                if not isinstance(error, PluginError):  # that one has been reported
+                    self.blame(hook, error, arguments[0])
+
+    def _conclude(self, hook: Hook, answer: FilterStatus, subject: object) -> Response:
+        """The response of a filter that has finished the request. Raises PluginError for one that has failed it."""
+        if answer is FilterStatus.READ_NEXT:
+            raise TypeError(f"{hook.name} must not return READ_NEXT: it reads no raw data")
+        if answer is FilterStatus.ERROR:
+            raise self.report_error(hook, subject)
+        if hook.name == "on_send_raw_data":
+            raise FilterEnded
+        assert isinstance(subject, Request)
+        return finished(subject, keeps_connection=answer is FilterStatus.FINISHED_KEEP_CONNECTION)
 
     async def handle(self, hook: Hook, request: Request) -> Response | None:
         """Ask a handler."""
@@ -149,14 +193,27 @@ class HookCaller:
         place = where(error)
         about = f"{type(error).__name__}: {error}"
         detail = f"{hook.plugin}.{hook.name} raised {about}" + (f" at {place}" if place else "")
-        fields = {"plugin": hook.plugin, "hook": hook.name, "place": place}
-        if isinstance(subject, Request):
-            fields |= {"request": subject.id, "url": subject.raw_target}
-        self._report_event("plugin-error", f"{detail}\n{failure}", fields)
+        self._report_failure(hook, f"{detail}\n{failure}", subject, {"place": place})
         remedy = f"Correct the code at {place}." if place else "Correct the plugin."
         refusal = PluginError(500, 0, detail, remedy=remedy, failure=failure)
         refusal.module = hook.plugin
         return refusal
+
+    def report_error(self, hook: Hook, subject: object) -> PluginError:
+        """Report that a filter said ERROR; returns the 500.0 for its request."""
+        output = subject.context.get(KEY) if isinstance(subject, Request) else None
+        code = output.last_error if output is not None else 0
+        detail = f"{hook.plugin}.{hook.name} reported an error" + (f": Windows error {code}" if code else "")
+        self._report_failure(hook, detail, subject, {"win32": str(code)})
+        refusal = PluginError(500, 0, detail, remedy="Ask the filter's author what it means.", failure="")
+        refusal.module, refusal.win32_status = hook.plugin, code
+        return refusal
+
+    def _report_failure(self, hook: Hook, text: str, subject: object, further: dict[str, str]) -> None:
+        fields = {"plugin": hook.plugin, "hook": hook.name} | further
+        if isinstance(subject, Request):
+            fields |= {"request": subject.id, "url": subject.raw_target}
+        self._report_event("plugin-error", text, fields)
 
 
 def call_plain(calls: Calls, *arguments: Any) -> Calls:
@@ -197,10 +254,3 @@ def _saying(hook: Hook, answer: object = None, error: BaseException | None = Non
         return answer
 
     return hook._replace(function=say)
-
-
-def _stops(hook: Hook, answer: object) -> bool:
-    """Whether no further plugin is asked. Raises TypeError for an answer that the hook cannot give."""
-    if isinstance(answer, FilterStatus) and hook.name.startswith("on_"):
-        return answer is FilterStatus.HANDLED_NOTIFICATION
-    raise TypeError(f"{hook.name} must not return a {type(answer).__name__}")

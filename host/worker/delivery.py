@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from host.api import ClientGone, FileBody, LogEntry, RawData, Request, Response
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
-from host.worker.calling import BODY, HookCaller
+from host.worker.calling import BODY, FilterEnded, HookCaller
 from host.worker.exchange import Exchange
+from host.worker.filter_output import KEY
 from host.worker.plan import Plan
 from host.worker.request_task import become_task
 from host.worker.response_head import build_head
@@ -70,6 +71,9 @@ class Delivery:
                     await self._send_whole(exchange, request, response, plan, body)
                     return
             await self._send_stream(exchange, request, response, plan, body)
+        except FilterEnded:
+            await self._settle_log(exchange, request, response, plan)
+            self._end_early(exchange, response)
         finally:
             if body.__class__ is not bytes:
                 await self._close_body(body)
@@ -143,6 +147,13 @@ class Delivery:
                     break
         return sent
 
+    def _end_early(self, exchange: Exchange, response: Response) -> None:
+        """A filter of the response's bytes wants no more of them sent: the connection ends here."""
+        if exchange.has_begun:
+            exchange.reset(500, 0, "a filter has ended the response")  # its line keeps the status that was sent
+        else:
+            exchange.send_complete(_RAW, _codes(response), b"", b"")
+
     # --- the body
 
     async def _pieces(self, plan: Plan, request: Request, body: Any) -> AsyncGenerator[bytes | FileBody, None]:
@@ -192,8 +203,9 @@ class Delivery:
 
     async def _filtered(self, plan: Plan, request: Request, data: bytes) -> bytes:
         raw = RawData(data)
-        if await self._caller.ask(plan.on_send_raw_data, request, raw) is not None:
-            raise BodyFault("on_send_raw_data cannot answer with a Response: the head has been sent")
+        await self._caller.ask(plan.on_send_raw_data, request, raw)
+        if plan.gives_contexts and (output := request.context.get(KEY)) is not None:
+            return bytes(output.take_written() + raw.data)
         return raw.data
 
     async def _close_body(self, body: Any) -> None:

@@ -27,9 +27,12 @@ _MARKED_NAMES: Final = f"__{PROJECT}_marked__"
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
 DECLARATIONS: Final = ("module_names", "handler_mappings", "handler_info", "in_process_only", "filter_info")
-MODULE_HOOKS: Final = tuple(
-    name for name in HOOK_NAMES if name not in (*FILTER_HOOKS, *DECLARATIONS, "load", "unload", "handle")
-)
+AT_LOAD: Final = (*DECLARATIONS, "load", "unload", "open_filter")
+"""Hooks that are about no request."""
+
+MODULE_HOOKS: Final = tuple(name for name in HOOK_NAMES if name not in (*FILTER_HOOKS, *AT_LOAD, "handle"))
+CONTEXT: Final = "filter_context"
+"""The argument that only those get who take it."""
 
 
 class PluginFault(Exception):
@@ -43,6 +46,7 @@ class Hook(NamedTuple):
     kind: int  # INLINE, ASYNC or THREAD
     plugin: str
     name: str
+    takes_context: bool = False  # its last argument is a FilterContext
 
 
 class _PluginManager(pluggy.PluginManager):
@@ -128,8 +132,10 @@ def _bind(caller: pluggy.HookCaller, implementation: pluggy.HookImpl, plugin: st
     assert caller.spec is not None
     function = implementation.function
     kind = ASYNC if inspect.iscoroutinefunction(function) else INLINE
-    adapted = _adapt(function, implementation.argnames, caller.spec.argnames)
-    return Hook(adapted, kind, plugin, caller.name)
+    taken = implementation.argnames
+    takes_context = CONTEXT in taken
+    offered = [name for name in caller.spec.argnames if takes_context or name != CONTEXT]
+    return Hook(_adapt(function, taken, offered), kind, plugin, caller.name, takes_context)
 
 
 def _adapt(function: Callable[..., Any], taken: Sequence[str], offered: Sequence[str]) -> Callable[..., Any]:

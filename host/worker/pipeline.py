@@ -7,16 +7,16 @@ whatever happens, the request is logged and ended, and every plugin that takes p
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
-from host.api import ClientGone, Credentials, Denial, DenialReason, HttpError, Request, Response, UrlMap
+from host.api import ClientGone, Denial, DenialReason, HttpError, Request, Response, UrlMap
 from host.worker.calling import HookCaller, call_plain, call_quick
+from host.worker.credentials import read_credentials
 from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
 from host.worker.exchange import Exchange, Overdue
+from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
 from host.worker.handler_map import Entry, chosen_entry, select
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
@@ -86,10 +86,14 @@ class Pipeline:
             response = await self._abandon(exchange, plan, error)
         finally:
             served.in_hand -= 1
+            if plan.gives_contexts:
+                end_output(request)
             if plan.end and response is not None:
                 await self._caller.tell(plan.end, request, response)
             if plan.on_end_of_request and (left := call_plain(plan.on_end_of_request, request)):
                 await self._caller.tell(left, request)
+            if plan.gives_contexts:
+                forget_contexts(request)
 
     # --- from the head to a response
 
@@ -275,11 +279,15 @@ class Pipeline:
         try:
             settings = request.settings
             left = plan.on_send_response
-            is_special = response.status < 200 or response.raw or (settings and settings.custom_headers)
+            is_special = (
+                response.status < 200 or response.raw or plan.gives_contexts or (settings and settings.custom_headers)
+            )
             if left and not is_special:
                 left = call_plain(left, request, response)
             if left or is_special:
                 response = await self._prepare(request, response, left)
+                if plan.gives_contexts:
+                    response = await self._as_filters_wrote(exchange, request, response)
             if not self._delivery.send_at_once(exchange, request, response, plan):
                 await self._delivery.send(exchange, request, response, plan)
         except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
@@ -300,6 +308,8 @@ class Pipeline:
         try:
             for name, value in request.settings.custom_headers if request.settings is not None else ():
                 response.headers.add(name, value)
+            if (output := request.context.get(KEY)) is not None:
+                output.settle(request, response)
             if calls:
                 other = await self._caller.ask(calls, request, response)
             if response.status < 200 and other is None:
@@ -311,6 +321,16 @@ class Pipeline:
             return response
         await self._delivery.discard(response)
         return other
+
+    async def _as_filters_wrote(self, exchange: Exchange, request: Request, response: Response) -> Response:
+        """The response with what filters have said of it by their contexts."""
+        output: FilterOutput | None = request.context.get(KEY)
+        if output is None:
+            return response
+        whole = output.complete(request, response, is_head=exchange.is_head)
+        if whole is not response and whole.body.__class__ is bytes:
+            await self._delivery.discard(response)
+        return whole
 
     async def _send_instead(self, exchange: Exchange, request: Request, error: HttpError, plan: Plan) -> Response:
         """The response failed: a page when nothing was sent, otherwise the connection is cut."""
@@ -364,20 +384,3 @@ def _too_many(served: ServedApplication) -> HttpError:
         f"{served.request_limit} requests of this application are under way",
         remedy='Raise <serverRuntime appConcurrentRequestLimit="..." /> or find out what holds them.',
     )
-
-
-def read_credentials(request: Request) -> Credentials:
-    """What the client sent to log on: Basic credentials decoded, of another scheme the name alone."""
-    scheme, _, value = request.headers.get("Authorization").partition(" ")
-    if scheme.lower() != "basic":
-        return Credentials("", "", scheme)
-    try:
-        raw = base64.b64decode(value.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        return Credentials("", "", scheme)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:  # RFC 7617 leaves the encoding open; old browsers send this
-        text = raw.decode("latin-1")
-    user, _, password = text.partition(":")
-    return Credentials(user, password, scheme)

@@ -51,6 +51,7 @@ class Plan:
     looks_at_users: bool = False  # some plugin takes part in authentication
     is_asked_before_the_handler: bool = False  # some plugin is called between begin_request and the handler's choice
     settles_log: bool = False  # some plugin is called before the log line is written
+    gives_contexts: bool = False  # some filter takes a filter_context
 
 
 EMPTY_PLAN: Final = Plan()
@@ -105,13 +106,17 @@ def compile_plan(filters: Sequence[ListedFilter], modules: Sequence[Plugin], *, 
         looks_at_users=looks_at_users,
         is_asked_before_the_handler=bool(looks_at_users or events["on_url_map"] or events["authorize"]),
         settles_log=bool(events["log"] or events["on_log"]),
+        gives_contexts=any(hook.takes_context for plugin in ordered for hook in plugin.hooks.values()),
     )
 
 
 def _takes_part(plugin: Plugin, is_secure: bool) -> bool:
     if not plugin.is_loaded or not plugin.is_pipeline_member:
         return False
-    return plugin.info.secure_port if is_secure else plugin.info.nonsecure_port
+    info = plugin.info
+    if not info.secure_port and not info.nonsecure_port:
+        return True  # as IIS: neither flag means both
+    return info.secure_port if is_secure else info.nonsecure_port
 
 
 def _calls(plugins: Iterable[Plugin], names: tuple[str, ...]) -> Calls:

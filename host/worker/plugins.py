@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from host.api import BlackBox, FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
 from host.wire.message_rows import PluginRow
+from host.worker.filter_context import with_contexts
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
 from host.worker.hooks import unregister as take_out
 from host.worker.plugin_code import PluginCode, find_plugin_files
@@ -137,7 +138,7 @@ class Plugins:
         plugin = self._plugins.get(path or name)
         if plugin is None:
             plugin = Plugin(name, family, path, f"{FILTER_PREFIX}.{name}" + (f" at {path}" if path else ""))
-            await self._load(plugin, path or name, partial(self._run_member, name, path))
+            await self._load(plugin, path or name, partial(self._run_member, family, name, path))
         if "on_read_raw_data" in plugin.hooks and not self._facts.allows_raw_data_filters:
             if plugin.is_loaded:  # an extension that is listed as a filter too: it goes on answering
                 self._facts.report_event("filter-refused", f"{plugin.name}: {_NO_RAW_DATA}", {"plugin": plugin.name})
@@ -183,7 +184,8 @@ class Plugins:
         self._plugins[key] = plugin
         try:
             plugin.code = run()
-            plugin.hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)
+            hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)
+            plugin.hooks = with_contexts(hooks, plugin.private_name)
             self._read_declarations(plugin)
         except KeyboardInterrupt:
             raise
@@ -209,6 +211,8 @@ class Plugins:
 
     def _read_declarations(self, plugin: Plugin) -> None:
         hooks = plugin.hooks
+        if "open_filter" in hooks and hooks["open_filter"].kind == ASYNC:
+            raise PluginFault("open_filter must be a plain def: it is called while plugins are loaded")
         if "on_read_raw_data" in hooks and hooks["on_read_raw_data"].kind == ASYNC:
             raise PluginFault("on_read_raw_data must be a plain def: bytes cannot wait before they are parsed")
         plugin.info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
@@ -279,12 +283,23 @@ class Plugins:
         families = (FILTER,) if family == FILTER else (FILTER, EXTENSION)
         return next((self._files[one][name] for one in families if name in self._files[one]), "")
 
-    def _run_member(self, name: str, path: str) -> Any:
+    def _run_member(self, family: str, name: str, path: str) -> Any:
         if path:
+            if family == FILTER and (carried := self._opened(name, path)) is not None:
+                return carried
             return load_plugin_file(path, FILTER_PREFIX, self._code.code_of)
         if name in self._entry_points:
             return self._entry_points[name]()
         raise PluginFault(f"there is no file {name}.py in the plugin folders and no installed plugin {name}")
+
+    def _opened(self, name: str, path: str) -> Any:
+        """The filter in that file as a plugin for filters of its kind carries it; None: it is a plugin file."""
+        for plugin in self._plugins.values():
+            hook = plugin.hooks.get("open_filter") if plugin.is_loaded else None
+            carried = hook.function(name, path) if hook is not None else None
+            if carried is not None:
+                return carried
+        return None
 
 
 def _checked(value: Any, expected: type, hook: str) -> Any:

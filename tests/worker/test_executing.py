@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from host.worker.executing import executing_rows, pipeline_state
-from host.worker.hooks import DECLARATIONS, HOOK_NAMES
+from host.worker.hooks import AT_LOAD, HOOK_NAMES
 from tests.worker.front import CLOSERS, run
 from tests.worker.site import Site, attach
 
@@ -41,7 +41,7 @@ def authorize_request(request):
 @pytest.mark.parametrize("hook", HOOK_NAMES)
 def test_every_hook_of_a_request_belongs_to_a_pipeline_state(hook: str) -> None:
     """The administrator sees IIS's words, whichever plugin is at work."""
-    without_request = (*DECLARATIONS, "load", "unload", "on_end_of_net_session", "on_read_raw_data")
+    without_request = (*AT_LOAD, "on_end_of_net_session", "on_read_raw_data")
     if hook not in without_request:
         assert pipeline_state(hook)[0].isupper()
 
