@@ -109,7 +109,7 @@ class SiteStates:
 
 def shown(binding: Binding) -> str:
     """A binding as IIS shows it: `http/*:8080:www.example.org`."""
-    return f"{binding.protocol}/{binding.ip or '*'}:{binding.port}:{binding.host}"
+    return f"{binding.protocol}/{binding.endpoint}:{binding.host}"
 
 
 def _claims(site: Site) -> set[tuple[str, int, str]]:

@@ -137,7 +137,7 @@ def _port(config: Path) -> int:
         sites = build_snapshot(read_source(str(config)), 1).sites
     except ConfigErrors:
         return PORT
-    return next((binding.port for site in sites for binding in site.bindings), PORT)
+    return next((binding.port for site in sites for binding in site.bindings if binding.port), PORT)
 
 
 def _read(config: Path) -> str:

@@ -1,8 +1,9 @@
-"""`bindingInformation`: `ip:port:host` of http."""
+"""`bindingInformation`: `ip:port:host` of http, or `unix:/path/of.sock:host` for a unix socket (ours)."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import Final
 
@@ -10,16 +11,40 @@ from host.config.errors import ValueProblem
 from host.config.model import Binding
 
 _FORM: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*):([^:]*):([^:]*)")
+_UNIX_FORM: Final = re.compile(r"unix:([^:]*):([^:]*)")
+_LONGEST_UNIX_PATH: Final = 107  # bytes: sun_path of sockaddr_un holds one more, for the NUL
 _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def parse_binding(protocol: str, information: str) -> Binding:
     """The binding that `information` describes; host names in lower case. Raises ValueProblem."""
+    unix = _UNIX_FORM.fullmatch(information)
+    if unix is not None:
+        return Binding(protocol=protocol.lower(), ip="", port=0, host=_host(unix[2]), path=_unix_path(unix[1]))
     found = _FORM.fullmatch(information)
     if found is None:
-        raise ValueProblem(f'"{information}" is not ip:port:host', 'write for example "*:8080:" or "[::1]:8080:"')
+        raise ValueProblem(
+            f'"{information}" is not ip:port:host',
+            'write for example "*:8080:", "[::1]:8080:" or "unix:/run/www.sock:"',
+        )
     address, port, host = found.groups()
     return Binding(protocol=protocol.lower(), ip=_address(address), port=_port(port), host=_host(host))
+
+
+def socket_mode(text: str) -> int:
+    """The permissions of a unix socket's file, from octal digits. Raises ValueProblem."""
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise ValueProblem(f'"{text}" is not a mode', "write three octal digits, such as 660 for user and group")
+    return int(text, 8)
+
+
+def _unix_path(text: str) -> str:
+    if not text.startswith("/") or text.endswith("/") or "\0" in text:
+        raise ValueProblem(f'"{text}" is not the path of a unix socket', "write for example unix:/run/isapy/www.sock:")
+    if len(os.fsencode(text)) > _LONGEST_UNIX_PATH:
+        remedy = f"the kernel takes {_LONGEST_UNIX_PATH} bytes; choose a shorter path"
+        raise ValueProblem(f'"{text}" is too long for a unix socket', remedy)
+    return os.path.normpath(text)
 
 
 def _address(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.config.confinement import Confinement, Cpu, ProgramLimits
+from host.config.listener_settings import ListenerSettings
 from host.config.names import AccessPolicy, ResponseMode
 
 
@@ -31,21 +32,28 @@ class ApplicationIsolation(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """One `<binding>`: `bindingInformation` is `ip:port:host`. An empty or `*` ip means every address."""
+    """One `<binding>`: `bindingInformation` is `ip:port:host`, or `unix:/path:host` (ours). An empty or `*` ip means
+    every address."""
 
     protocol: str
     ip: str
-    port: int
+    port: int  # 0 for a unix socket
     host: str  # empty: any host; "*.example.org": any host below it
+    path: str = ""  # of a unix socket
+    socket_mode: int = 0o666  # of a unix socket: its file's permissions
 
     @property
     def endpoint(self) -> str:
-        """The listening socket it needs: `127.0.0.1:8080`, `*:8080`, `[::1]:8080`."""
+        """The listening socket it needs: `127.0.0.1:8080`, `*:8080`, `[::1]:8080`, `unix:/run/www.sock`."""
+        if self.path:
+            return f"unix:{self.path}"
         return f"{self.ip or '*'}:{self.port}"
 
     @property
     def claim(self) -> tuple[str, int, str]:
         """What a started site has for itself: address (empty: all of them), port and host name."""
+        if self.path:
+            return self.endpoint, 0, self.host.rstrip(".")
         return "" if self.ip in ("*", "0.0.0.0", "[::]") else self.ip, self.port, self.host.rstrip(".")
 
 
@@ -274,6 +282,7 @@ class RequestFiltering:
     allow_double_escaping: bool = False
     allow_high_bit_characters: bool = True
     max_allowed_content_length: int = 30000000
+    remove_server_header: bool = False
     max_url: int = 4096
     max_query_string: int = 2048
     header_limits: Mapping[str, int] = field(default_factory=dict)  # lower-case name to bytes
@@ -341,6 +350,7 @@ class Snapshot:
     sites: tuple[Site, ...] = ()
     pools: tuple[Pool, ...] = ()
     web_limits: WebLimits = field(default_factory=WebLimits)
+    listener: ListenerSettings = field(default_factory=ListenerSettings)
     log_directory: str = ""  # of HTTPERR and the event log
     temporary_directory: str = ""  # the pools' private folders lie in it
     extension_folders: tuple[str, ...] = ()  # searched in order; the first file of a name wins

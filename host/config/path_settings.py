@@ -232,6 +232,7 @@ def _request_filtering(section: Effective) -> RequestFiltering:
     return RequestFiltering(
         allow_double_escaping=section.flag("allowDoubleEscaping"),
         allow_high_bit_characters=section.flag("allowHighBitCharacters"),
+        remove_server_header=section.flag("removeServerHeader"),
         max_allowed_content_length=limits.number("maxAllowedContentLength"),
         max_url=limits.number("maxUrl"),
         max_query_string=limits.number("maxQueryString"),

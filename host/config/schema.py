@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from host.config import schema_content, schema_handlers, schema_pools, schema_security, schema_sites
+from host.config import (
+    schema_content,
+    schema_handlers,
+    schema_listener,
+    schema_pools,
+    schema_security,
+    schema_sites,
+)
 from host.config.schema_types import Element, Section
 
 SECTIONS: Final[Mapping[str, Section]] = {
@@ -16,6 +23,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_sites.SITES,
         schema_sites.LOG,
         schema_sites.WEB_LIMITS,
+        schema_listener.LISTENER,
         schema_handlers.HANDLERS,
         schema_handlers.ISAPI_FILTERS,
         schema_handlers.MODULES,

@@ -178,7 +178,7 @@ REQUEST_FILTERING: Final = Section(
             boolean("allowDoubleEscaping", False, "let URLs through that change when decoded twice (else 404.11)"),
             boolean("allowHighBitCharacters", True, "let characters above 127 through (else 404.12)"),
             boolean("unescapeQueryString", True, "look at the decoded query too", support=_WITHOUT_MEANING),
-            boolean("removeServerHeader", False, "send no Server field", support=_UNSUPPORTED),
+            boolean("removeServerHeader", False, "send no Server field (by the host itself; no filter is needed)"),
         ),
         elements=(
             _FILE_EXTENSIONS,

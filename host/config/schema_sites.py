@@ -142,10 +142,12 @@ BINDINGS: Final = Element(
                 string("protocol", "http (others are accepted with a warning)", required=True, key=True),
                 string(
                     "bindingInformation",
-                    "ip:port:host; * is every address, *.example.org every host below it",
+                    "ip:port:host; * is every address, *.example.org every host below it; unix:/path/of.sock:host is a "
+                    "unix socket (ours)",
                     required=True,
                     key=True,
                 ),
+                string("socketMode", "permissions of a unix socket's file: octal digits", "666", ours=True),
                 uint("sslFlags", 0, "flags of https", support=_UNSUPPORTED),
             ),
         ),

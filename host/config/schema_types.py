@@ -176,6 +176,7 @@ def string(  # noqa: PLR0913  # a declaration names what differs from the plain 
     expansion: Expansion = Expansion.NONE,
     case_sensitive: bool = False,
     support: Support = Support.HONOURED,
+    ours: bool = False,
 ) -> Attribute:
     """An attribute that is a text."""
     return Attribute(
@@ -189,6 +190,7 @@ def string(  # noqa: PLR0913  # a declaration names what differs from the plain 
         expansion=expansion,
         case_sensitive=case_sensitive,
         support=support,
+        ours=ours,
     )
 
 

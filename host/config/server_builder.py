@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from host.config.bindings import parse_binding
+from host.config.bindings import parse_binding, socket_mode
 from host.config.errors import ValueProblem
 from host.config.expansion import Expander
 from host.config.inheritance import Effective, overlay
@@ -173,12 +174,14 @@ class _SiteBuilder:
                 message = f"isapy does not serve {protocol} yet; the binding is ignored"
                 self._problems.warnings.append(node.error(message, attribute="protocol"))
             return None
+        attribute = "bindingInformation"
         try:
-            return parse_binding(protocol, binding.text("bindingInformation"))
+            parsed = parse_binding(protocol, binding.text(attribute))
+            attribute = "socketMode"
+            return replace(parsed, socket_mode=socket_mode(binding.text(attribute)))
         except ValueProblem as problem:
             if node is not None:
-                error = node.error(problem.message, problem.remedy, attribute="bindingInformation")
-                self._problems.errors.append(error)
+                self._problems.errors.append(node.error(problem.message, problem.remedy, attribute=attribute))
             return None
 
     def _log_file(self, log: Effective) -> LogFile:

@@ -14,6 +14,7 @@ from host.config.errors import ConfigError, ConfigErrors
 from host.config.expansion import Expander, root_folder, server_expander
 from host.config.inheritance import Effective, in_force
 from host.config.levels import application_path, is_above
+from host.config.listener_builder import build_listener
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
@@ -109,6 +110,7 @@ def _build(
         sites=sites,
         pools=pools,
         web_limits=build_web_limits(sections["webLimits"]),
+        listener=build_listener(sections["listener"], problems),
         log_directory=_log_folder(expander),
         temporary_directory=expander.path("%ISAPY_STATE%/temp"),
         extension_folders=plugin_folders(root, "extensions"),
@@ -151,7 +153,9 @@ def _with_port(sites: tuple[Site, ...], port: int) -> tuple[Site, ...]:
     if not sites[0].bindings:
         first = replace(sites[0], bindings=(Binding(protocol="http", ip="", port=port, host=""),))
         return (first, *sites[1:])
-    moved = sites[0].bindings[0].port
+    moved = next((one.port for one in sites[0].bindings if one.port), 0)  # a unix socket has none
+    if not moved:
+        return sites
     return tuple(
         replace(site, bindings=tuple(replace(one, port=port) if one.port == moved else one for one in site.bindings))
         for site in sites

@@ -28,6 +28,7 @@ _HEAD: Final = re.compile(
 )
 _MAX_REMEMBERED_HEAD: Final = 1024
 _BODYLESS: Final = frozenset((204, 304))
+_SERVER: Final = b"Server: isapy\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -65,16 +66,17 @@ _read_remembered = lru_cache(maxsize=512)(_read)  # handlers repeat themselves: 
 
 
 class Stamp:
-    """Server and Date and the end of a head, prebuilt; `update` once a second."""
+    """Server (if it is to be named) and Date and the end of a head, prebuilt; `update` once a second."""
 
-    __slots__ = ("close", "keep", "keep_1_0")
+    __slots__ = ("_server", "close", "keep", "keep_1_0")
 
-    def __init__(self, epoch_seconds: float) -> None:
+    def __init__(self, epoch_seconds: float, *, names_server: bool = True) -> None:
+        self._server = _SERVER if names_server else b""
         self.update(epoch_seconds)
 
     def update(self, epoch_seconds: float) -> None:
         """Show this time from now on."""
-        common = b"Server: isapy\r\nDate: " + formatdate(epoch_seconds, usegmt=True).encode("ascii") + b"\r\n"
+        common = self._server + b"Date: " + formatdate(epoch_seconds, usegmt=True).encode("ascii") + b"\r\n"
         self.keep = common + b"\r\n"
         self.keep_1_0 = common + b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 keeps only when it is told so
         self.close = common + b"Connection: close\r\n\r\n"

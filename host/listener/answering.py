@@ -27,6 +27,7 @@ from host.wire.frames import ResponseFlag, ResponseFrame
 
 _CLOSE: Final = int(ResponseFlag.CLOSE)
 _RAW: Final = int(ResponseFlag.RAW)
+_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _DONE: Final = Phase.DONE
 
 
@@ -60,10 +61,11 @@ class AnsweringSocket(ClientSocket):
                 raise _two_statuses(frame, head)
             context, request = self.context, exchange.head
             keep = self.http.answer(context.is_draining or flags & _CLOSE != 0)
+            stamp = context.bare_stamp if flags & _NO_SERVER else context.stamp
             if keep and request.minor_version:
-                end_of_head = context.stamp.keep
+                end_of_head = stamp.keep
             else:
-                end_of_head = context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+                end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
             try:
                 raw = complete_response(request, head, body, end_of_head)
             except ShortBodyError:
@@ -86,7 +88,8 @@ class AnsweringSocket(ClientSocket):
                 raise _two_statuses(frame, head)
             wants_close = bool(frame.flags & _CLOSE) or self.context.is_draining
             keep = http.begin_response(wants_close or not can_keep_open(request, head, is_complete=False))
-            end_of_head = self.context.stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            stamp = self.context.bare_stamp if frame.flags & _NO_SERVER else self.context.stamp
+            end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
             raw_head, framing = begin_response(request, head, end_of_head)
         self.expect_stream()
         stream = ResponseStream(exchange, self, framing, raw_head, self.context.relay.window_opener(exchange))
@@ -131,7 +134,7 @@ class AnsweringSocket(ClientSocket):
         if closes_only:
             linger = False
         else:
-            self.write(render(page, self.context.stamp.close, with_body=with_body))
+            self.write(render(page, self.context.refusal_stamp.close, with_body=with_body))
         self.end(linger=linger)
 
     def reset(self, exchange: Exchange, page: Page, substatus: int) -> None:
@@ -171,9 +174,7 @@ class AnsweringSocket(ClientSocket):
         context, log_file = self.context, exchange.route.site.log_file
         if log_file.enabled:
             now = context.monotonic()
-            record = request_record(
-                exchange, self._address or self.address, codes, sent, context.wall_offset + now, now
-            )
+            record = request_record(exchange, self.address, codes, sent, context.wall_offset + now, now)
             context.log.request(record, log_file)
 
     def note(self, status: int, reason: str, asked: Asked) -> None:

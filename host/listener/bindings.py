@@ -22,6 +22,8 @@ from host.isolation.process_model import ProcessModel
 
 _MAX_REMEMBERED: Final = 4096  # targets per endpoint; beyond it everything is forgotten (a scan of random URLs)
 _UNLIMITED: Final = 4294967295
+UNIX_PREFIX: Final = "unix:"
+"""What an endpoint begins with that is the path of a unix socket."""
 
 
 class SiteGauge:
@@ -107,6 +109,11 @@ class EndpointRoutes:
         """From now on these bindings count."""
         self._own_address = own_address
         self._any_address = any_address
+        self._remembered.clear()
+
+    def set_limits(self, limits: Limits) -> None:
+        """Paths must keep these limits from now on."""
+        self._limits = limits
         self._remembered.clear()
 
     def find(self, host: bytes, target: bytes) -> Route:
@@ -200,9 +207,15 @@ class RoutingTable:
         for (address, port), endpoint in self._endpoints.items():
             endpoint.replace(self._category(address, port), self._category("", port))
 
+    def set_limits(self, limits: Limits) -> None:
+        """Paths must keep these limits from now on."""
+        self._limits = limits
+        for endpoint in self._endpoints.values():
+            endpoint.set_limits(limits)
+
     def at(self, address: str, port: int) -> EndpointRoutes:
-        """The routing of what arrives at this local address and port."""
-        key = (plain_address(address), port)
+        """The routing of what arrives at this local address and port, or at this unix socket (`unix:/path`, 0)."""
+        key = (address if address.startswith(UNIX_PREFIX) else plain_address(address), port)
         endpoint = self._endpoints.get(key)
         if endpoint is None:
             endpoint = self._endpoints[key] = EndpointRoutes(self._limits)
@@ -222,5 +235,7 @@ class RoutingTable:
 
 
 def _category_key(binding: Binding) -> tuple[str, int]:
+    if binding.path:
+        return UNIX_PREFIX + binding.path, 0
     address = plain_address(binding.ip)
     return ("" if address in ("*", "0.0.0.0", "::") else address), binding.port

@@ -10,21 +10,27 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import math
+import os
 import socket
 import struct
 import termios
 from collections.abc import Callable
 from typing import Any, Final
 
+from host.listener.bindings import UNIX_PREFIX
 from host.listener.context import ListenerContext
 from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.file_sender import FileSender
+from host.listener.forwarded import ForwardedClient
 
 NEVER: Final = math.inf
 LINGER_SECONDS: Final = 2.0  # after our last byte: how long a client's bytes are read and dropped
 _HIGH_WATER: Final = 256 * 1024  # unsent bytes in the transport at which a response waits
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+DEFAULT_PORT: Final = 80
+DEFAULT_SECURE_PORT: Final = 443
 
 IDLE: Final = "Timer_ConnectionIdle"
 HEADER: Final = "Timer_HeaderWait"
@@ -43,6 +49,7 @@ class ClientSocket(asyncio.Protocol):
         "_file_done",
         "_has_high_limit",
         "_has_low_limit",
+        "_peer",
         "_sender",
         "context",
         "deadline",
@@ -50,6 +57,7 @@ class ClientSocket(asyncio.Protocol):
         "is_half_closed",
         "is_lingering",
         "is_read_paused",
+        "is_secure",
         "is_write_paused",
         "mark",
         "number",
@@ -68,6 +76,8 @@ class ClientSocket(asyncio.Protocol):
         self.is_read_paused = False
         self.is_lingering = False
         self.is_half_closed = False
+        self.is_secure = False
+        self._peer: Address | None = None
         self._address: Address | None = None
         self._facts = b""
         self._file_done: Callable[[bool], None] | None = None
@@ -81,13 +91,44 @@ class ClientSocket(asyncio.Protocol):
     # --- who is there
 
     @property
+    def peer(self) -> Address:
+        """Both ends of the connection; looked up once, since it costs system calls. A unix socket's peer has no
+        address, and its own end is where the scheme's port would be."""
+        if self._peer is None:
+            peer = self.transport.get_extra_info("peername")
+            own = self.transport.get_extra_info("sockname")
+            if isinstance(own, tuple):
+                peer = peer or ("", 0)
+                self._peer = Address(_unmapped(peer[0]), peer[1], _unmapped(own[0]), own[1])
+            else:
+                self._peer = Address("", 0, "", DEFAULT_PORT)
+        return self._peer
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Where the connection came in, as bindings name it: address and port, or `unix:/path` and 0."""
+        own = self.transport.get_extra_info("sockname")
+        if own is None or isinstance(own, tuple):
+            return self.peer.server_ip, self.peer.server_port
+        return UNIX_PREFIX + os.fsdecode(own), 0
+
+    @property
     def address(self) -> Address:
-        """Both ends; looked up once, since it costs system calls."""
-        if self._address is None:
-            peer = self.transport.get_extra_info("peername") or ("", 0)
-            own = self.transport.get_extra_info("sockname") or ("", 0)
-            self._address = Address(_unmapped(peer[0]), peer[1], _unmapped(own[0]), own[1])
-        return self._address
+        """Both ends, as the request in hand says it (`speak_for`)."""
+        return self._address or self.peer
+
+    def speak_for(self, client: ForwardedClient | None) -> None:
+        """The request in hand comes from this client, by a believed proxy; None: from the peer itself."""
+        peer = self.peer
+        if client is None:
+            address, self.is_secure = peer, False
+        else:
+            address, self.is_secure = peer._replace(client_ip=client.address, client_port=client.port), client.is_secure
+            if not peer.server_ip:
+                address = address._replace(server_port=DEFAULT_SECURE_PORT if client.is_secure else DEFAULT_PORT)
+        if address != self._address:
+            self._address = address
+            self._facts = b""
 
     @property
     def facts(self) -> bytes:

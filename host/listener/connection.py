@@ -34,12 +34,13 @@ _BODY_END: Final = Signal.BODY_END
 class ClientConnection(AnsweringSocket):
     """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
 
-    __slots__ = ("_began_at", "_gauge", "_is_next_due", "_is_submitted", "_routes")
+    __slots__ = ("_began_at", "_gauge", "_is_next_due", "_is_proxied", "_is_submitted", "_routes")
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
         self._routes: EndpointRoutes | None = None
         self._gauge: SiteGauge | None = None
+        self._is_proxied = False  # the peer may say who the client is
         self._began_at = 0.0  # first byte of a head that came in pieces
         self._is_submitted = False
         self._is_next_due = False
@@ -153,8 +154,10 @@ class ClientConnection(AnsweringSocket):
         now = context.monotonic()
         routes = self._routes
         if routes is None:
-            address = self.address
-            routes = self._routes = context.routing.at(address.server_ip, address.server_port)
+            routes = self._routes = context.routing.at(*self.endpoint)
+            self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
+        if self._is_proxied:
+            self.speak_for(context.forwarded.client(head.fields))
         try:
             route = routes.find(head.host, head.target)
         except RemoteProtocolError as error:
@@ -268,6 +271,8 @@ class ClientConnection(AnsweringSocket):
         if self.is_half_closed and not has_bytes:
             self.end(linger=False)
             return
+        if self._is_proxied:
+            self.speak_for(None)
         self.timer = IDLE
         self.deadline = context.now + self.timeout_seconds + 1
         if self.is_read_paused:

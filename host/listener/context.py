@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from host.config.listener_settings import ForwardedHeaders, ListenerSettings
 from host.config.model import WebLimits
 from host.http1.limits import Limits
 from host.http1.policy import HeadPolicy
@@ -15,6 +16,7 @@ from host.http1.writer import Stamp
 from host.listener.bindings import RoutingTable
 from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
+from host.listener.forwarded import ForwardedClients
 from host.listener.relay import Relay
 from host.wire.control_messages import AnyMessage
 
@@ -70,7 +72,6 @@ class ListenerContext:
         send: Callable[[AnyMessage], None],
         log: Log,
         clock: Clock,
-        limits: Limits,
         raw_data_hook: RawDataHook | None,
     ) -> None:
         self.loop: Final = loop
@@ -78,24 +79,46 @@ class ListenerContext:
         self.clock: Final = clock
         self.monotonic: Final = clock.monotonic
         self.raw_data_hook: Final = raw_data_hook
-        self.policy: Final = HeadPolicy(limits)
-        self.routing: Final = RoutingTable(limits)
+        self.policy = HeadPolicy(Limits())
+        self.routing: Final = RoutingTable(Limits())
+        self.forwarded = ForwardedClients(ForwardedHeaders())
         self.errors: Final = ErrorLog(log)
         self.relay: Final = Relay(loop, send, clock.monotonic)
         self.connections: set[OpenConnection] = set()
         self.connection_numbers = itertools.count(1)
         self.max_connections = 0  # 0: as many as come
         self.web_limits = WebLimits()
+        self._settings = ListenerSettings()
         self.refused_at = -1.0  # when HTTPERR last said so
         self.is_draining = False
         self.all_closed: asyncio.Future[None] | None = None  # awaited by a drain
         self.now = clock.monotonic()
         self.wall_offset = clock.wall() - self.now  # add it to the monotonic clock: seconds since the epoch
-        self.stamp: Final = Stamp(clock.wall())
+        self.stamp = Stamp(clock.wall())
+        self.bare_stamp: Final = Stamp(clock.wall(), names_server=False)
+        self.refusal_stamp = self.stamp  # of what no worker has answered
 
     def wall(self, monotonic: float) -> float:
         """Seconds since the epoch at that moment of the monotonic clock (right to the last tick's adjustment)."""
         return monotonic + self.wall_offset
+
+    def configure(self, settings: ListenerSettings) -> None:
+        """Obey `<listener>` from now on; connections that are open keep the sizes under which they came."""
+        if self._settings == settings:
+            return
+        self._settings = settings
+        limits = Limits(
+            max_field_bytes=settings.max_field_bytes,
+            max_request_bytes=settings.max_request_bytes,
+            url_segment_max_length=settings.url_segment_max_length,
+            url_segment_max_count=settings.url_segment_max_count,
+        )
+        self.policy = HeadPolicy(limits)
+        self.routing.set_limits(limits)
+        self.forwarded = ForwardedClients(settings.forwarded_headers)
+        named = Stamp(self.clock.wall())
+        self.stamp = self.bare_stamp if settings.disable_server_header == 2 else named
+        self.refusal_stamp = self.bare_stamp if settings.disable_server_header else named
 
     def tick(self) -> None:
         """Once a second: the clocks, the Date field, and every deadline."""
@@ -103,6 +126,7 @@ class ListenerContext:
         wall = self.clock.wall()
         self.wall_offset = wall - now
         self.stamp.update(wall)
+        self.bare_stamp.update(wall)
         late = [connection for connection in self.connections if connection.deadline <= now]
         for connection in late:
             connection.deadline_passed()

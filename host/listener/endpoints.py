@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 BACKLOG: Final = 4096
 _MOST_DESCRIPTORS: Final = 65536
 _RESERVED_DESCRIPTORS: Final = 256  # links, logs, files on their way, second descriptors of connections that send files
+
+# The file of a unix socket is the service's: it outlives this process.
+_LEAVES_THE_FILE: Final[dict[str, Any]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 def descriptor_budget() -> int:
@@ -31,7 +35,7 @@ def descriptor_budget() -> int:
 
 
 class Endpoints:
-    """The listening sockets in use, by endpoint (`address:port`)."""
+    """The listening sockets in use, by endpoint (`address:port`, `unix:/path`)."""
 
     def __init__(
         self,
@@ -46,10 +50,15 @@ class Endpoints:
         self._serving: dict[str, asyncio.Task[asyncio.Server]] = {}
 
     def listen(self, endpoint: str, listening: socket.socket) -> None:
-        """Accept on this socket, which is ours from now on. An endpoint that is served already is replaced."""
+        """Accept on this socket (TCP or unix), ours from now on. An endpoint that is served already is replaced."""
         self.unlisten(endpoint)
         listening.setblocking(False)
-        serve = self._loop.create_server(self._new_connection, sock=listening, backlog=BACKLOG)
+        if listening.family == socket.AF_UNIX:
+            serve = self._loop.create_unix_server(
+                self._new_connection, sock=listening, backlog=BACKLOG, **_LEAVES_THE_FILE
+            )
+        else:
+            serve = self._loop.create_server(self._new_connection, sock=listening, backlog=BACKLOG)
         task = self._serving[endpoint] = self._loop.create_task(serve)
         task.add_done_callback(partial(self._served, endpoint, listening))
 

@@ -26,6 +26,8 @@ class Client(Protocol):
 
     number: int
 
+    is_secure: bool
+
     @property
     def facts(self) -> bytes:
         """`host.wire.frames.RequestFrame.connection`."""

@@ -8,6 +8,7 @@ from host.listener.exchange import Client, Exchange
 from host.wire.codec import encode, encode_request
 from host.wire.frames import MAX_DATA_BYTES, Kind, RequestFlag
 
+_SECURE: Final = int(RequestFlag.SECURE)
 _HTTP_1_1: Final = int(RequestFlag.HTTP_1_1)
 _HAS_BODY: Final = int(RequestFlag.HAS_BODY)
 _BODY_COMPLETE: Final = int(RequestFlag.BODY_COMPLETE)
@@ -22,6 +23,8 @@ def request_frame(exchange: Exchange, client: Client) -> bytes:
     flags = _HTTP_1_1 if head.minor_version else 0
     if head.keep_alive:
         flags |= _KEEP_ALIVE
+    if client.is_secure:
+        flags |= _SECURE
     if exchange.deaths:
         flags |= _REPLAYED
     first = b""

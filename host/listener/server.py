@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final
 
 from host.config.model import Snapshot
-from host.http1.limits import Limits
 from host.isolation.process_model import ProcessModel
 from host.listener.connection import ClientConnection
 from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClock
@@ -41,7 +40,6 @@ class Listener:
         send: Callable[[AnyMessage], None],
         log: Log,
         clock: Clock | None = None,
-        limits: Limits | None = None,
         raw_data_hook: RawDataHook | None = None,
         request_prefix: str = "",
     ) -> None:
@@ -51,7 +49,6 @@ class Listener:
             send=send,
             log=log,
             clock=clock or SystemClock(),
-            limits=limits or Limits(),
             raw_data_hook=raw_data_hook,
         )
         self._context.max_connections = descriptor_budget()
@@ -71,6 +68,7 @@ class Listener:
         `started`: ids of the sites whose bindings count; None: those with serverAutoStart."""
         context = self._context
         context.web_limits = snapshot.web_limits
+        context.configure(snapshot.listener)
         context.routing.configure(snapshot, model, started)
         for name, pool in context.routing.queues.items():
             closes_only = pool.load_balancer_capabilities == "TcpLevel"

@@ -83,6 +83,8 @@ def site_urls(site: Site) -> list[str]:
 
 
 def _url(binding: Binding) -> str:
+    if binding.path:
+        return binding.endpoint
     host = binding.host if binding.host and not binding.host.startswith("*") else binding.ip
     if host in ("", "*", "0.0.0.0"):
         host = "localhost"

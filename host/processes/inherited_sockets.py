@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FIRST_DESCRIPTOR: Final = 3  # SD_LISTEN_FDS_START
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
 @dataclass(slots=True)
@@ -49,9 +50,9 @@ def _take(descriptor: int, name: str, found: InheritedSockets) -> None:
         os.close(descriptor)
         found.problems.append(f"{what} is no socket; it is closed")
         return
-    is_internet = inherited.family in (socket.AF_INET, socket.AF_INET6) and inherited.type == socket.SOCK_STREAM
-    if is_internet and inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+    is_stream = inherited.family in _FAMILIES and inherited.type == socket.SOCK_STREAM
+    if is_stream and inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         found.listening.append(inherited)
         return
     inherited.close()
-    found.problems.append(f"{what} is no listening TCP socket; it is closed")
+    found.problems.append(f"{what} is no listening stream socket; it is closed")

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from host.config.model import Binding, Site
+from host.processes import unix_sockets
 
 _BACKLOG: Final = 4096
 
@@ -31,6 +32,7 @@ class ListeningSockets:
         # A service manager's sockets stay open there whatever we do: nobody else can open them, so we keep ours, too.
         self._managers: set[str] = set()
         self._kept: dict[str, socket.socket] = {}  # inherited, and not served at the moment
+        self._files: dict[str, unix_sockets.Identity] = {}  # of the unix sockets that are ours, by endpoint
 
     @property
     def by_endpoint(self) -> Mapping[str, socket.socket]:
@@ -58,10 +60,13 @@ class ListeningSockets:
                 inherited.close()
                 continue
             inherited.setblocking(False)
-            inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if inherited.family != socket.AF_UNIX:
+                inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._kept[endpoint] = inherited
             if managers is None or endpoint in managers:
                 self._managers.add(endpoint)
+            elif inherited.family == socket.AF_UNIX:
+                self._files[endpoint] = unix_sockets.identity(_path_of(endpoint))
         return doubles
 
     def close_unwanted(self, sites: Iterable[Site]) -> list[str]:
@@ -71,7 +76,7 @@ class ListeningSockets:
         }
         unwanted = sorted(self._kept.keys() - named)
         for endpoint in unwanted:
-            self._kept.pop(endpoint).close()
+            self._close(endpoint, self._kept.pop(endpoint))
             self._managers.discard(endpoint)
         return unwanted
 
@@ -81,7 +86,7 @@ class ListeningSockets:
         Call `close_others` with the result once the old sockets are not accepted on any more.
         """
         wanted: dict[str, socket.socket] = {}
-        opened: list[socket.socket] = []
+        opened: dict[str, socket.socket] = {}
         try:
             for binding in [binding for site in sites for binding in site.bindings]:
                 for own_endpoint, family, address in _addresses(binding):
@@ -90,12 +95,11 @@ class ListeningSockets:
                         continue
                     listening = self._open.get(endpoint) or self._kept.get(endpoint)
                     if listening is None:
-                        listening = _listen(endpoint, family, address, binding)
-                        opened.append(listening)
+                        listening = opened[endpoint] = self._listen(endpoint, family, address, binding)
                     wanted[endpoint] = listening
         except BindingError:
-            for listening in opened:
-                listening.close()
+            for endpoint, listening in opened.items():
+                self._close(endpoint, listening)
             raise
         self._open.update(wanted)
         for endpoint in wanted:
@@ -109,14 +113,35 @@ class ListeningSockets:
             if endpoint in self._managers:
                 self._kept[endpoint] = listening
             else:
-                listening.close()
+                self._close(endpoint, listening)
 
-    def close(self) -> None:
-        """Close all."""
-        for listening in [*self._open.values(), *self._kept.values()]:
-            listening.close()
+    def close(self, *, is_succeeded: bool = False) -> None:
+        """Close all. The files of unix sockets stay for a successor that has them now."""
+        if is_succeeded:
+            self._files.clear()
+        for endpoint, listening in self.everything.items():
+            self._close(endpoint, listening)
         self._open.clear()
         self._kept.clear()
+
+    def _listen(
+        self, endpoint: str, family: socket.AddressFamily, address: tuple[str, int], binding: Binding
+    ) -> socket.socket:
+        if not binding.path:
+            return _listen(endpoint, family, address, binding)
+        try:
+            listening, self._files[endpoint] = unix_sockets.listen(binding.path, binding.socket_mode, _BACKLOG)
+        except OSError as error:
+            text = f"cannot listen on {endpoint}: {error.strerror}; {_unix_remedy(error, binding.path)}"
+            raise BindingError(text, is_in_use=error.errno == errno.EADDRINUSE) from error
+        listening.setblocking(False)
+        return listening
+
+    def _close(self, endpoint: str, listening: socket.socket) -> None:
+        """The file goes first: a new socket may take its place as soon as this one is closed."""
+        if endpoint in self._files:
+            unix_sockets.remove(_path_of(endpoint), self._files.pop(endpoint))
+        listening.close()
 
     def _served_by(self, endpoint: str) -> str:
         """The endpoint whose socket takes these connections: an inherited one for every IPv6 address may take IPv4,
@@ -131,7 +156,22 @@ class ListeningSockets:
         return every_address
 
 
+def _path_of(endpoint: str) -> str:
+    return endpoint.removeprefix(unix_sockets.PREFIX)
+
+
+def _unix_remedy(error: OSError, path: str) -> str:
+    folder = os.path.dirname(path)
+    if error.errno == errno.ENOENT:
+        return f"make the folder {folder}, or choose another path in the site's <binding>"
+    if isinstance(error, PermissionError):
+        return f"give the service's user write access to {folder}"
+    return "end the program that has it, or choose another path in the site's <binding>"
+
+
 def _endpoint_of(listening: socket.socket) -> str:
+    if listening.family == socket.AF_UNIX:
+        return unix_sockets.PREFIX + os.fsdecode(listening.getsockname())
     address, port = listening.getsockname()[:2]
     return f"[{address}]:{port}" if listening.family == socket.AF_INET6 else f"{address}:{port}"
 
@@ -139,6 +179,8 @@ def _endpoint_of(listening: socket.socket) -> str:
 def _addresses(binding: Binding) -> list[tuple[str, socket.AddressFamily, tuple[str, int]]]:
     """Where a binding listens. `*` is every address of both families (an IPv6 socket only where there is IPv6)."""
     port = binding.port
+    if binding.path:
+        return [(binding.endpoint, socket.AF_UNIX, (binding.path, 0))]
     if binding.ip in ("", "*"):
         found = [(f"0.0.0.0:{port}", socket.AF_INET, ("0.0.0.0", port))]
         if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6"):

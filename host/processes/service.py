@@ -274,7 +274,7 @@ class Service:
         self._report("service-stopping", "requests in hand are finished first", {"pid": str(os.getpid())})
         for task in self._background_tasks:
             task.cancel()
-        self._sockets.close()
+        self._sockets.close(is_succeeded=is_succeeded)
         seconds = float(self._changes.snapshot.longest_shutdown_seconds)
         patience = asyncio.get_running_loop().call_later(1.0, self._console.still_stopping)
         if is_succeeded:

@@ -69,7 +69,7 @@ class Kind(enum.IntEnum):
 class RequestFlag(enum.IntFlag):
     """Facts about a request that fit into one byte."""
 
-    SECURE = 1  # came over TLS
+    SECURE = 1  # the client speaks TLS, to us or to a believed proxy
     HTTP_1_1 = 2  # otherwise HTTP/1.0
     HAS_BODY = 4
     BODY_COMPLETE = 8  # the whole body is in the REQUEST frame; no BODY, no BODY_END
@@ -85,6 +85,7 @@ class ResponseFlag(enum.IntFlag):
     CLOSE = 2  # close the client's connection afterwards
     RAW = 4  # nph: head_length is 0, body bytes go out as they are, then the connection is closed
     NO_CACHE = 8  # must not enter the listener's cache
+    NO_SERVER = 16  # without a Server field
 
 
 REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the field block, content length
@@ -101,9 +102,9 @@ class RequestFrame(NamedTuple):
     """A decoded REQUEST.
 
     `connection` is `remote address NUL remote port NUL local address NUL local port NUL connection number`, built once
-    per connection. `application` is the key `<site id>:<application path>`, for example `1:/shop`. `fields` is the
-    header block as it came: `Name: value` lines each ended by CRLF, without the empty line. `content_length` is -1
-    when the client sent a chunked body.
+    per connection (for each client, when a believed proxy speaks for several). `application` is the key
+    `<site id>:<application path>`, for example `1:/shop`. `fields` is the header block as it came: `Name: value` lines
+    each ended by CRLF, without the empty line. `content_length` is -1 when the client sent a chunked body.
     """
 
     flags: int

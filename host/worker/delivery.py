@@ -20,6 +20,7 @@ from host.worker.request_task import become_task
 from host.worker.response_head import build_head
 
 _NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
+_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _RAW: Final = int(ResponseFlag.RAW)
 _BODYLESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5
 _END: Final = object()
@@ -51,6 +52,8 @@ class Delivery:
             return False
         head = build_head(response, drops_length=True)  # the front counts what is complete
         flags = head.flags | _NO_CACHE if plan.forbids_cache else head.flags
+        if (settings := request.settings) is not None and settings.request_filtering.remove_server_header:
+            flags |= _NO_SERVER
         exchange.send_complete(flags, _codes(response), head.raw, body)
         return True
 
@@ -223,7 +226,10 @@ class Delivery:
     # --- flags and log
 
     def _flags(self, plan: Plan, request: Request) -> int:
-        return _NO_CACHE if plan.forbids_cache or request.user else 0
+        flags = _NO_CACHE if plan.forbids_cache or request.user else 0
+        if (settings := request.settings) is not None and settings.request_filtering.remove_server_header:
+            flags |= _NO_SERVER
+        return flags
 
     async def _settle_log(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         if exchange.is_gone:

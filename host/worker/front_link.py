@@ -177,7 +177,9 @@ class FrontLink:
             return
         if number in self._exchanges:
             raise WireError(f"request number {number} is in use")
-        connection = self._connections.get(raw_connection) or self._new_connection(raw_connection, flags)
+        connection = self._connections.get(raw_connection)
+        if connection is None or connection.is_secure is not bool(flags & _SECURE):
+            connection = self._new_connection(raw_connection, flags)
         body: ArrivedBody | StreamedBody
         if flags & _BODY_COMPLETE or not flags & _HAS_BODY:
             body = ArrivedBody(first)
@@ -244,6 +246,9 @@ class FrontLink:
             connection = connection_of(raw, is_secure=bool(flags & _SECURE))
         except ValueError as error:
             raise WireError(f"a request with the connection {raw!r}") from error
+        earlier = self._sessions.get(connection.number)
+        if earlier is not None:  # a proxy's connection brings another client
+            self._connections.pop(earlier.raw, None)
         self._connections[raw] = connection
         self._sessions[connection.number] = _Session(raw, connection)
         return connection

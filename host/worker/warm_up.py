@@ -151,7 +151,7 @@ class WarmUp:
     def _build(self, page: _Page) -> Request:
         binding = next(iter(self._site_of(page.served).bindings), None)
         host = page.host_name or (binding.host.removeprefix("*.") if binding is not None else "") or "localhost"
-        port = binding.port if binding is not None else 80
+        port = (binding.port if binding is not None else 0) or 80
         name = host if port == 80 else f"{host}:{port}"
         request = Request(
             id=f"warm-up-{os.getpid():x}-{self._number}",

@@ -54,10 +54,11 @@ def test_a_section_is_declared_soundly(section: Section) -> None:
             assert element.collection.entry.keys, path
 
 
-def test_the_sections_are_iiss_and_one_of_ours() -> None:
+def test_the_sections_are_iiss_and_two_of_ours() -> None:
     """Ours are marked."""
     assert {path for path, section in SECTIONS.items() if not section.ours} == set(IIS_NAMES.split())
-    assert [path for path, section in SECTIONS.items() if section.ours] == ["system.applicationHost/isolation"]
+    ours = ["system.applicationHost/isolation", "system.applicationHost/listener"]
+    assert [path for path, section in SECTIONS.items() if section.ours] == ours
 
 
 def test_the_attributes_of_ours_are_marked() -> None:
@@ -79,6 +80,14 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "cgi/@processesLimit",
         "applicationPools/add/failure/@replayIdempotentRequests",
         "sites/site/application/@isolation",
+        "sites/site/bindings/binding/@socketMode",
+        "listener/@maxFieldLength",
+        "listener/@maxRequestBytes",
+        "listener/@urlSegmentMaxLength",
+        "listener/@urlSegmentMaxCount",
+        "listener/@disableServerHeader",
+        "listener/forwardedHeaders/@header",
+        "listener/forwardedHeaders/add/@ipAddress",
         "cgi/@passAuthorization",
         "staticContent/@followSymbolicLinksOutsideRoot",
     }

@@ -177,6 +177,24 @@ def test_limits_of_the_listener(server: Server) -> None:
     assert limits.min_bytes_per_second == 0
 
 
+def test_the_listener_s_own_settings(server: Server) -> None:
+    """HTTP.sys's registry values and believed proxies; the smaller size of the two lowers the other, as there."""
+    server.write(
+        """<system.applicationHost><listener maxFieldLength="9000" maxRequestBytes="8000" urlSegmentMaxLength="0"
+        urlSegmentMaxCount="9" disableServerHeader="2"><forwardedHeaders header="Forwarded">
+        <add ipAddress="10.0.0.1/8" /><add ipAddress="::1" /><add ipAddress="unix" />
+        </forwardedHeaders></listener></system.applicationHost>""",
+        sites=False,
+    )
+    listener = server.snapshot().listener
+    assert (listener.max_field_bytes, listener.max_request_bytes) == (8000, 8000)
+    assert (listener.url_segment_max_length, listener.url_segment_max_count) == (0, 9)
+    assert listener.disable_server_header == 2
+    forwarded = listener.forwarded_headers
+    assert (forwarded.header, forwarded.trusts_unix_sockets) == ("Forwarded", True)
+    assert [str(network) for network in forwarded.networks] == ["10.0.0.0/8", "::1/128"]
+
+
 def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
     """Bindings of other protocols and other log formats are left out, not refused."""
     server.write(

@@ -13,6 +13,7 @@ import queue
 import select
 import socket
 import struct
+import tempfile
 import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from typing import TypeVar
 
 import uvloop
 
+from host.config.listener_settings import ListenerSettings
 from host.config.model import (
     Application,
     Binding,
@@ -109,7 +111,8 @@ class Sizes:
     header_wait: int = 0
     min_bytes_per_second: int = 240
     max_connections: int = 4294967295
-    limits: Limits = field(default_factory=Limits)
+    listener: ListenerSettings = field(default_factory=ListenerSettings)
+    unix_path: str = ""
     raw_data_hook: RawDataHook | None = None
 
 
@@ -124,7 +127,10 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
     default = Site(
         name="Default Web Site",
         id=1,
-        bindings=(Binding(protocol="http", ip="127.0.0.1", port=port, host="127.0.0.1"),),
+        bindings=(
+            Binding(protocol="http", ip="127.0.0.1", port=port, host="127.0.0.1"),
+            *([Binding(protocol="http", ip="", port=0, host="", path=sizes.unix_path)] if sizes.unix_path else []),
+        ),
         applications=(application(1, "/shop", "B"), application(1, "/", "A")),
         limits=limits,
     )
@@ -149,12 +155,19 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         header_wait_timeout_seconds=sizes.header_wait,
         min_bytes_per_second=sizes.min_bytes_per_second,
     )
-    return Snapshot(version=version, path="/x", sites=(default, named), pools=pools, web_limits=web_limits)
+    return Snapshot(
+        version=version,
+        path="/x",
+        sites=(default, named),
+        pools=pools,
+        web_limits=web_limits,
+        listener=sizes.listener,
+    )
 
 
 def routing(port: int, sizes: Sizes) -> EndpointRoutes:
     """The routes of that configuration at 127.0.0.1."""
-    table = RoutingTable(sizes.limits)
+    table = RoutingTable(Limits())
     table.configure(snapshot(port, sizes), WorkerProcessIsolation())
     return table.at("127.0.0.1", port)
 
@@ -181,11 +194,15 @@ class RunningListener:
             send=self.messages.put,
             log=self.log,
             clock=self.clock,
-            limits=self.sizes.limits,
             raw_data_hook=self.sizes.raw_data_hook,
         )
         self.listener.configure(snapshot(self.port, self.sizes), WorkerProcessIsolation())
         self.listener.listen(f"127.0.0.1:{self.port}", listening)
+        if self.sizes.unix_path:
+            unix = socket.socket(socket.AF_UNIX)
+            unix.bind(self.sizes.unix_path)
+            unix.listen()
+            self.listener.listen(f"unix:{self.sizes.unix_path}", unix)
 
     def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call it on the loop and wait for the result."""
@@ -216,8 +233,8 @@ class RunningListener:
             worker.send(encode_number(Kind.CREDIT, 0, credit))
         return worker
 
-    def client(self) -> Client:
-        client = Client(self)
+    def client(self, *, over_unix: bool = False) -> Client:
+        client = Client(self, self.sizes.unix_path if over_unix else "")
         self._clients.append(client)
         return client
 
@@ -260,11 +277,23 @@ def running_listener(sizes: Sizes | None = None, *, on_uvloop: bool = True) -> I
     assert not problems, problems
 
 
+@contextmanager
+def free_unix_path() -> Iterator[str]:
+    """A path for a unix socket, short enough for the kernel wherever the tests keep their files."""
+    with tempfile.TemporaryDirectory(prefix="isapy-") as folder:
+        yield os.path.join(folder, "www.sock")
+
+
 class Client:
     """A blocking client that sees bytes as they are."""
 
-    def __init__(self, front: RunningListener) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS)
+    def __init__(self, front: RunningListener, unix_path: str = "") -> None:
+        if unix_path:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(WAIT_SECONDS)
+            self.socket.connect(unix_path)
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS)
         self._front = front
         self._received = b""
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from host.config.listener_settings import ListenerSettings
 from host.wire.codec import encode_response
 from host.wire.control_messages import Event, WorkerGone
 from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind, LogFrame, ResponseFlag, ResponseFrame
 from tests.listener.running_listener import RunningListener
 from tests.listener.test_client_socket import send_until_stalled
+
+Start = Callable[..., RunningListener]
 
 
 def test_a_whole_answer_gets_server_date_and_length(front: RunningListener) -> None:
@@ -315,3 +320,33 @@ def test_a_refused_head_request_gets_no_body(front: RunningListener) -> None:
     client = front.client()
     client.get(method="HEAD")
     assert client.read_to_end().endswith(b"\r\n\r\n")
+
+
+def server_fields(front: RunningListener, flags: int = 0) -> list[str]:
+    """What Server says on a whole answer, on one in pieces and on a refusal."""
+    worker, client = front.worker(), front.client()
+    said = []
+    client.get()
+    worker.answer(worker.request()[0], flags=flags)
+    said.append(client.read_response()[1].get("server", ""))
+    client.get(version="1.0")
+    number = worker.request()[0]
+    worker.begin(number, b"piece", flags=flags)
+    worker.end(number)
+    said.append("isapy" if b"\r\nServer: isapy\r\n" in client.read_to_end() else "")
+    refused = front.client()
+    refused.send(b"GET / HTTP/1.1\r\n\r\n")
+    said.append("isapy" if b"\r\nServer: isapy\r\n" in refused.read_to_end() else "")
+    return said
+
+
+def test_a_worker_can_leave_the_server_field_away(start: Start) -> None:
+    """requestFiltering/@removeServerHeader; the listener's own refusals keep it."""
+    assert server_fields(start()) == ["isapy", "isapy", "isapy"]
+    assert server_fields(start(), ResponseFlag.NO_SERVER) == ["", "", "isapy"]
+
+
+@pytest.mark.parametrize(("setting", "said"), [(1, ["isapy", "isapy", ""]), (2, ["", "", ""])])
+def test_the_listener_can_leave_it_away(start: Start, setting: int, said: list[str]) -> None:
+    """HTTP.sys's DisableServerHeader: 1 on refusals, 2 on everything."""
+    assert server_fields(start(listener=ListenerSettings(disable_server_header=setting))) == said

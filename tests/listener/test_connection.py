@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from host.http1.limits import Limits
+from host.config.listener_settings import ListenerSettings
 from host.wire.codec import decode_session_end
 from host.wire.frames import INITIAL_BODY_WINDOW, Kind, RequestFlag
 from tests.listener.running_listener import RunningListener
@@ -424,7 +424,7 @@ def test_raw_data_filters_see_bytes_before_they_are_parsed(start: Start) -> None
 
 def test_limits_are_the_listeners(start: Start) -> None:
     """They are handed in."""
-    front = start(limits=Limits(max_request_bytes=200, max_field_bytes=200))
+    front = start(listener=ListenerSettings(max_request_bytes=200, max_field_bytes=200))
     client = front.client()
     client.get(extra="A: " + "b" * 300 + "\r\n")
     assert client.read_to_end().startswith(b"HTTP/1.1 431 ")

@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from host.config.model import WebLimits
-from host.http1.limits import Limits
 from host.listener.context import ListenerContext, SystemClock
 from host.listener.exchange import Exchange
 from tests.listener.running_listener import MovableClock, RecordingLog
@@ -41,9 +40,7 @@ def clock() -> MovableClock:
 def context(clock: MovableClock) -> ListenerContext:
     loop = asyncio.new_event_loop()
     loop.close()
-    return ListenerContext(
-        loop, send=lambda _: None, log=RecordingLog(), clock=clock, limits=Limits(), raw_data_hook=None
-    )
+    return ListenerContext(loop, send=lambda _: None, log=RecordingLog(), clock=clock, raw_data_hook=None)
 
 
 def test_deadlines_pass_at_the_tick(context: ListenerContext, clock: MovableClock) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
+from pathlib import Path
 
 import pytest
 
 from host.config.model import Binding, Site
 from host.processes.listening_sockets import BindingError, ListeningSockets
+from tests.listener.running_listener import free_unix_path
 from tests.running_service import free_port
 
 
@@ -68,3 +72,68 @@ def test_an_address_of_another_machine_is_named() -> None:
 def test_without_a_site_nothing_is_opened() -> None:
     """Only started sites are given."""
     assert ListeningSockets().open_for(()) == {}
+
+
+def unix_site(path: str, mode: int = 0o666) -> tuple[Site, ...]:
+    return sites(Binding(protocol="http", ip="", port=0, host="", path=path, socket_mode=mode))
+
+
+def can_connect(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def test_a_unix_socket_comes_with_its_file_and_goes_with_it() -> None:
+    """With the permissions that the binding gives; what a killed service left behind is replaced."""
+    with free_unix_path() as path:
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(path)
+        sockets = ListeningSockets()
+        assert list(sockets.open_for(unix_site(path, 0o600))) == [f"unix:{path}"]
+        assert can_connect(path)
+        assert stat.S_IMODE(os.lstat(path).st_mode) == 0o600
+        sockets.close_others([])
+        assert not os.path.exists(path)
+
+
+def test_a_unix_socket_in_use_a_file_in_the_way_and_a_missing_folder_are_errors() -> None:
+    """Named with a remedy; nothing is taken from anybody."""
+    with free_unix_path() as path:
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            other.listen()
+            with pytest.raises(BindingError, match=r"unix:.*in use.*another path") as refusal:
+                ListeningSockets().open_for(unix_site(path))
+            assert refusal.value.is_in_use
+            assert can_connect(path)
+        os.unlink(path)
+        Path(path).write_text("precious")
+        with pytest.raises(BindingError, match="no socket is in the way"):
+            ListeningSockets().open_for(unix_site(path))
+        assert Path(path).read_text() == "precious"
+        with pytest.raises(BindingError, match="make the folder"):
+            ListeningSockets().open_for(unix_site(f"{path}.d/x.sock"))
+
+
+def test_a_successor_keeps_the_file_of_a_unix_socket_and_takes_it_away_at_its_own_end() -> None:
+    """As long as it is still that file: another program's is left alone."""
+    with free_unix_path() as path:
+        old, new = ListeningSockets(), ListeningSockets()
+        listening = old.open_for(unix_site(path))[f"unix:{path}"]
+        new.adopt([socket.socket(fileno=os.dup(listening.fileno()))], managers=[])
+        old.close(is_succeeded=True)
+        assert can_connect(path)
+        new.open_for(unix_site(path))
+        new.close()
+        assert not os.path.exists(path)
+
+        again = ListeningSockets()
+        again.open_for(unix_site(path))
+        os.unlink(path)
+        Path(path).write_text("another's")
+        again.close()
+        assert Path(path).read_text() == "another's"

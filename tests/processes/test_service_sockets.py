@@ -67,7 +67,7 @@ def test_what_can_be_served_is_taken_and_the_rest_is_closed_and_named(tmp_path: 
         others = take(as_systemd(descriptors, "web:idle:file", pid="1"), descriptors)
         address, port = good.getsockname()
     problems = (
-        "inherited descriptor 4 (idle) is no listening TCP socket; it is closed",
+        "inherited descriptor 4 (idle) is no listening stream socket; it is closed",
         ("inherited descriptor 5 (file) is no socket; it is closed"),
     )
     assert told.strip() == f'[[["{address}", {port}]], ["{problems[0]}", "{problems[1]}"], [], [false]]'

@@ -1,0 +1,118 @@
+"""Who the client is when a believed proxy says so: X-Forwarded-For with X-Forwarded-Proto, or Forwarded (RFC 7239).
+
+The field is a list to which each proxy appends whom it has heard from, so it is read from its end: the client is the
+last address that is no believed proxy itself, and what stands before it is hearsay. Only the configured field is looked
+at: a proxy that writes one of the two lets the other one through as a client wrote it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from host.config.listener_settings import ForwardedHeaders
+
+MOST_HOPS: Final = 32
+"""Proxies that are looked through; a longer list is a client's invention."""
+
+_FORWARDED_FOR: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-for):([^\r\n]*)")
+_FORWARDED_PROTO: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-proto):([^\r\n]*)")
+_FORWARDED: Final = re.compile(rb"(?:^|\n)(?i:forwarded):([^\r\n]*)")
+_ELEMENT: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+_PAIR: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s"]*)\s*(?:;|$)')
+
+
+class ForwardedClient(NamedTuple):
+    """The client's address (text, plain), its port (0: not told), and whether it spoke TLS to the first proxy."""
+
+    address: str
+    port: int
+    is_secure: bool
+
+
+class _Hop(NamedTuple):
+    node: str
+    scheme: str
+
+
+class ForwardedClients:
+    """Looks behind believed proxies."""
+
+    __slots__ = ("_is_trusted", "_settings")
+
+    def __init__(self, settings: ForwardedHeaders) -> None:
+        self._settings = settings
+        self._is_trusted = lru_cache(maxsize=1024)(self._is_in_a_network)
+
+    def trusts(self, address: str) -> bool:
+        """Whether the peer at `address` (empty: of a unix socket) is a believed proxy."""
+        if not address:
+            return self._settings.trusts_unix_sockets
+        return self._is_trusted(address)
+
+    def client(self, fields: bytes) -> ForwardedClient | None:
+        """The client behind a believed proxy that sent this block of header fields; None when they do not say.
+
+        A node that is no address (`unknown`, an obfuscated name) ends the search: who stands behind it cannot be known.
+        """
+        found: ForwardedClient | None = None
+        hops = _forwarded(fields) if self._settings.header == "Forwarded" else _x_forwarded(fields)
+        for hop, _ in zip(hops, range(MOST_HOPS), strict=False):
+            address, port = _address_of(hop.node)
+            if not address:
+                break
+            found = ForwardedClient(address, port, hop.scheme.lower() == "https")
+            if not self._is_trusted(address):
+                break
+        return found
+
+    def _is_in_a_network(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._settings.networks if network.version == parsed.version)
+
+
+def _x_forwarded(fields: bytes) -> Iterator[_Hop]:
+    """The nodes of X-Forwarded-For, last first. X-Forwarded-Proto says a scheme for each, or one for all."""
+    nodes = _list(_FORWARDED_FOR, fields)
+    schemes = _list(_FORWARDED_PROTO, fields)
+    is_parallel = len(schemes) == len(nodes)
+    last = schemes[-1] if schemes else ""
+    for index in range(len(nodes) - 1, -1, -1):
+        yield _Hop(nodes[index], schemes[index] if is_parallel else last)
+
+
+def _list(name: re.Pattern[bytes], fields: bytes) -> list[str]:
+    text = b",".join(name.findall(fields)).decode("latin-1")
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _forwarded(fields: bytes) -> Iterator[_Hop]:
+    """The elements of Forwarded, last first; one without `for` hides its client."""
+    text = b",".join(_FORWARDED.findall(fields)).decode("latin-1")
+    for element in reversed(_ELEMENT.findall(text)):
+        pairs = {name.lower(): value.strip('"') for name, value in _PAIR.findall(element)}
+        yield _Hop(pairs.get("for", ""), pairs.get("proto", ""))
+
+
+def _address_of(node: str) -> tuple[str, int]:
+    """Address and port of `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`; an empty text for others."""
+    host, port = node, ""
+    if node.startswith("["):
+        host, _, port = node[1:].partition("]")
+        port = port.removeprefix(":")
+    elif node.count(":") == 1:
+        host, _, port = node.partition(":")
+    try:
+        parsed = ipaddress.ip_address(host)
+    except ValueError:
+        return "", 0
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    address = str(mapped or parsed).partition("%")[0]
+    is_port = port.isascii() and port.isdigit() and int(port) < 65536
+    return address, int(port) if is_port else 0
