@@ -27,7 +27,7 @@ from host.api.plugins import (
     ResourceLimits,
     ResourceType,
 )
-from host.api.request import ApplicationInfo, Connection, Request, RequestBody
+from host.api.request import ApplicationInfo, Connection, MappedUrl, Request, RequestBody, RequestHost
 from host.api.response import Body, FileBody, Response
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Headers",
     "HttpError",
     "LogEntry",
+    "MappedUrl",
     "Notification",
     "PluginContext",
     "Program",
@@ -63,6 +64,7 @@ __all__ = [
     "RawData",
     "Request",
     "RequestBody",
+    "RequestHost",
     "RequireAccess",
     "ResourceLimits",
     "ResourceType",

@@ -20,6 +20,7 @@ from typing import Final
 import pluggy
 
 from host.api.filters import FilterContext
+from host.api.isapi import HSE_STATUS_SUCCESS, ControlBlock, ExtensionVersion
 from host.api.notifications import Credentials, Denial, FilterInfo, FilterStatus, LogEntry, RawData, UrlMap
 from host.api.plugins import HandlerInfo, HandlerMapping, PluginContext
 from host.api.request import Connection, Request
@@ -91,6 +92,35 @@ def handle(request: Request) -> Response | None:
 
     None: not mine; the next name in the mapping's `modules` is asked, and after the last one the answer is 404.0.
     Cancelled (async) when the client leaves; a plain `def` learns it by ClientGone from the body.
+    """
+
+
+# --- extensions with the ISAPI contract: instead of `handle` ---------------------------------------------------------
+
+
+@hookspec
+def get_extension_version(version: ExtensionVersion) -> bool | None:
+    """Called once, before the first request: fill in `version.description`. False refuses to be loaded (500.21).
+
+    A plain `def`. It is called after `load`.
+    """
+
+
+@hookspec
+def http_extension_proc(ecb: ControlBlock) -> int:
+    """Answer a request through its control block; returns an HSE_STATUS_ (`host.api.isapi`).
+
+    A plain `def`, on the worker's thread pool, many at a time. HSE_STATUS_PENDING keeps the request until
+    `ecb.done_with_session()`, which any thread may call. What it raises is a 500.0 that names the plugin.
+    """
+    return HSE_STATUS_SUCCESS
+
+
+@hookspec
+def terminate_extension(flags: int) -> bool | None:
+    """Called once when the worker ends in order, with HSE_TERM_MUST_UNLOAD (2), when no request is outstanding.
+
+    A plain `def`, on a thread, before `unload`. Must be quick: shutdownTimeLimit is running.
     """
 
 

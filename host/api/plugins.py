@@ -46,6 +46,8 @@ class HandlerMapping:
     resource_type: ResourceType = ResourceType.UNSPECIFIED
     require_access: RequireAccess = RequireAccess.SCRIPT
     pre_condition: str = ""
+    allow_path_info: bool = False  # ISAPI: PATH_INFO is only what follows the script (IIS: else the whole path)
+    response_buffer_limit: int = 4194304  # ISAPI: bytes of an answer that are kept before it begins to be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from host.api.errors import HttpError
 from host.api.headers import Headers
 from host.api.plugins import HandlerMapping
+
+if TYPE_CHECKING:
+    from host.api.response import FileBody, Response
+
+T = TypeVar("T")
 
 _TARGET: Final = re.compile(r"/[!-~]*")
 
@@ -86,11 +91,77 @@ class ApplicationInfo:
     physical_path: str  # folder of its root virtual directory
     pool_name: str
     environment: Mapping[str, str] = field(default_factory=dict, compare=False)  # the pool's environmentVariables
+    pipeline_mode: str = "Integrated"  # or Classic: the pool's managedPipelineMode
 
     @property
     def metabase_path(self) -> str:
         """APPL_MD_PATH: `/LM/W3SVC/1/ROOT` or `/LM/W3SVC/1/ROOT/shop`."""
         return f"/LM/W3SVC/{self.site_id}/ROOT" + ("" if self.path == "/" else self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class MappedUrl:
+    """What a URL path of the site is mapped to. `url_root` is the URL path of the virtual directory."""
+
+    path: str  # decoded and normalised
+    physical_path: str
+    physical_root: str  # folder of the virtual directory
+    url_root: str
+    access: int  # accessPolicy's bits: 1 read, 2 write, 4 execute, 512 script
+
+
+class RequestHost(Protocol):
+    """What the host does for a request in hand. `Request.host` gives it; its methods belong to the event loop.
+
+    Code on a thread reaches the coroutines by `asyncio.run_coroutine_threadsafe`.
+    """
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client is still there, as far as is known. May be asked on any thread."""
+
+    def append_to_log(self, text: str) -> None:
+        """Append to the query field of the log line. Without effect once the line is settled. On any thread."""
+
+    def set_log_status(self, status: int) -> None:
+        """Log this status instead of the one that the client gets. On any thread."""
+
+    async def run_on_thread(self, plugin: str, name: str, function: Callable[..., T], *arguments: Any) -> T:
+        """`function(*arguments)` on a thread of the worker's pool, accounted for as a call of `plugin`'s `name`.
+
+        Cancelling it takes effect when the function has returned; one that no thread has begun is dropped.
+        """
+
+    async def map_url(self, target: str) -> MappedUrl:
+        """Where an absolute URL path of the site leads; on_url_map is notified. Raises HttpError."""
+
+    async def execute(
+        self,
+        target: str,
+        *,
+        method: str = "",
+        headers: Headers | None = None,
+        body: bytes | RequestBody | None = None,
+        user: tuple[str, str] | None = None,
+        passed_over: tuple[str, ...] = (),
+    ) -> Response:
+        """The response of another URL of the site (path and query, percent-encoded), asked for inside the host.
+
+        Method, header fields, body and user (name, authentication type) are the request's own where they are not
+        given. Mappings named in
+        `passed_over` do not answer. Nesting is limited to ten. The response is not sent: use `pieces`, or return it.
+        Raises HttpError, 403.18 for a URL of an application that runs elsewhere.
+        """
+
+    def pieces(self, response: Response) -> AsyncGenerator[bytes | FileBody, None]:
+        """The body of a response, whatever its kind, piece by piece. Close it (`contextlib.aclosing`): files that it
+        gives are open until the next piece is asked for."""
+
+    async def error_page(self, error: HttpError) -> Response:
+        """The response that the refusal would get: the detailed, the configured or the short page."""
+
+    async def configured_error_page(self, error: HttpError) -> Response | None:
+        """The page that `httpErrors` names for the refusal's status and substatus, if it names one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,7 +194,20 @@ class Request:
     redirect_count: int = 0  # local redirects so far
     redirect_variables: Mapping[str, str] = field(default_factory=dict)  # REDIRECT_* of the request that led here
     context: dict[str, Any] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()  # names of mappings that do not answer this request (`RequestHost.execute`)
     _headers: Headers | None = None
+    _host: RequestHost | None = None
+    _host_source: tuple[Callable[..., RequestHost], Any, Any] | None = None  # what makes `_host` when it is wanted
+
+    @property
+    def host(self) -> RequestHost:
+        """What the host does for this request. Raises RuntimeError when the request has ended."""
+        if self._host is None:
+            if self._host_source is None:
+                raise RuntimeError(f"request {self.id} has ended, or nobody serves it")
+            open_host, exchange, plan = self._host_source
+            self._host = open_host(self, exchange, plan)
+        return self._host
 
     def set_url(self, target: str) -> None:
         """Rewrite the URL: an absolute path with an optional query, percent-encoded. For filters and modules before

@@ -202,6 +202,8 @@ class Handler:
     resource_type: str = "Unspecified"
     require_access: str = "Script"
     pre_condition: str = ""
+    allow_path_info: bool = False
+    response_buffer_limit: int = 4194304
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

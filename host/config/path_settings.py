@@ -150,6 +150,8 @@ def _handler(entry: Effective) -> Handler:
         resource_type=entry.text("resourceType"),
         require_access=entry.text("requireAccess"),
         pre_condition=entry.text("preCondition"),
+        allow_path_info=entry.flag("allowPathInfo"),
+        response_buffer_limit=entry.number("responseBufferLimit"),
         settings={
             setting.effective.text("name"): setting.effective.text("value")
             for setting in entry.child("settings").entries

@@ -59,15 +59,13 @@ HANDLER: Final = Element(
         boolean(
             "allowPathInfo",
             False,
-            "PATH_INFO is only what follows the script (in isapy it always is: RFC 3875)",
-            support=_WITHOUT_MEANING,
+            "ISAPI: PATH_INFO is only what follows the script, not the whole path (elsewhere it always is: RFC 3875)",
         ),
         string("preCondition", "comma list; an entry that does not meet it is treated as absent", case_sensitive=True),
         uint(
             "responseBufferLimit",
             4194304,
-            "bytes kept before they are sent (isapy sends what a handler writes at once)",
-            support=_WITHOUT_MEANING,
+            "ISAPI: bytes of an answer kept before it begins to be sent (other handlers' are sent as they come)",
         ),
     ),
     elements=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -174,6 +174,17 @@ class HookCaller:
             if hook.kind == ASYNC:
                 return await hook.function(*arguments)
             return await self.pool.run(hook.function, *arguments)
+        finally:
+            self.under_way.discard(call)
+
+    async def run_on_thread(
+        self, plugin: str, name: str, subject: object, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """A plugin's function on a thread of the pool, as a call under way; raises whatever it raises."""
+        call = CallUnderWay(plugin, name, subject, is_on_a_thread=True)
+        self.under_way.add(call)
+        try:
+            return await self.pool.run(function, *arguments)
         finally:
             self.under_way.discard(call)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from host.api import ClientGone, FileBody, LogEntry, RawData, Request, Response
@@ -46,6 +47,8 @@ class Delivery:
             or exchange.is_head
             or response.status in _BODYLESS
             or request.user
+            or exchange.log_parameters
+            or exchange.log_status
             or plan.settles_log
             or plan.on_send_raw_data
         ):
@@ -87,6 +90,24 @@ class Delivery:
             await become_task()
             await self._close_body(response.body)
 
+    async def pieces(self, response: Response) -> AsyncGenerator[bytes | FileBody, None]:
+        """The body of a response that is not sent as it is; closed at the end."""
+        body = _plain(response.body)
+        try:
+            if isinstance(body, bytes):
+                if body:
+                    yield body
+                return
+            async with aclosing(self._given_pieces(body)) as given_pieces:
+                async for given in given_pieces:
+                    piece = _plain(given)
+                    if not isinstance(piece, bytes | FileBody):
+                        raise BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody")
+                    yield piece
+        finally:
+            if body.__class__ is not bytes:
+                await self._close_body(body)
+
     # --- three ways
 
     async def _send_whole(
@@ -96,8 +117,7 @@ class Delivery:
         if not response.raw:
             head = build_head(response, drops_length=True)  # the front counts what is complete
             raw_head, flags = head.raw, head.flags
-        if plan.settles_log or request.user:
-            await self._settle_log(exchange, request, response, plan)
+        await self._settle_log(exchange, request, response, plan)
         exchange.send_complete(flags | self._flags(plan, request), _codes(response), raw_head, body)
 
     async def _send_bodyless(
@@ -236,15 +256,16 @@ class Delivery:
             raise ClientGone("the client closed its connection")
         if plan.log:
             await self._caller.tell(plan.log, request, response)
+        if not (plan.on_log or request.user or exchange.log_parameters or exchange.log_status):
+            return
+        before = log_entry(exchange, request, response)
+        entry = replace(before, parameters=before.parameters + exchange.log_parameters)
+        entry.http_status = exchange.log_status or entry.http_status
         if plan.on_log:
-            entry = log_entry(exchange, request, response)
-            before = log_entry(exchange, request, response)
             await self._caller.tell(plan.on_log, request, entry)
-            frame = log_changes(before, entry, request.user)
-            if any(frame):
-                exchange.log(frame)
-        elif request.user:
-            exchange.log(LogFrame(user_name=request.user))
+        frame = log_changes(before, entry, request.user)
+        if any(frame):
+            exchange.log(frame)
 
 
 def log_entry(exchange: Exchange, request: Request, response: Response) -> LogEntry:

@@ -37,12 +37,15 @@ async def answer_refusal(request: Request, error: HttpError, run_target: RunTarg
     mode = section.error_mode
     if mode == "Detailed" or (mode == "DetailedLocalOnly" and request.connection.is_local):
         return error_page(request, error, is_detailed=True)
+    response = await configured_page(request, error, run_target)
+    return response if response is not None else error_page(request, error, is_detailed=False)
+
+
+async def configured_page(request: Request, error: HttpError, run_target: RunTarget) -> Response | None:
+    """The page that `httpErrors` names for this refusal; None when it names none, or one that cannot be had."""
+    section: HttpErrors = request.settings.http_errors if request.settings is not None else _DEFAULTS
     chosen = _entry_for(section, error)
-    if chosen is not None:
-        response = await _custom_page(request, error, chosen, run_target)
-        if response is not None:
-            return response
-    return error_page(request, error, is_detailed=False)
+    return None if chosen is None else await _custom_page(request, error, chosen, run_target)
 
 
 def needs_page(response: Response, request: Request) -> bool:

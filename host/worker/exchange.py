@@ -65,6 +65,8 @@ class Exchange:
         "is_gone",
         "is_head",
         "is_running",
+        "log_parameters",
+        "log_status",
         "method",
         "must_flush",
         "number",
@@ -87,6 +89,8 @@ class Exchange:
         self.is_gone = False  # the client left
         self.is_running = False  # the task has begun: it can be cancelled (before, it would never run its end)
         self.overdue: Overdue | None = None
+        self.log_parameters = ""  # what the handler appends to the query field
+        self.log_status = 0  # what it wants to be logged instead of the client's status
         self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
         self.task: asyncio.Task[None] | None = None
         self._window = INITIAL_RESPONSE_WINDOW

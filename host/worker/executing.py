@@ -44,7 +44,7 @@ _STATES: Final = {
 
 def pipeline_state(hook: str) -> str:
     """The state of a request for which this hook is called."""
-    return _STATES[hook.removeprefix("post_")]
+    return _STATES.get(hook.removeprefix("post_"), "ExecuteRequestHandler")  # else a handler's own call
 
 
 def executing_rows(exchanges: Iterable[Exchange], calls: Iterable[CallUnderWay], now: float) -> list[ExecutingRow]:

@@ -114,6 +114,11 @@ def _candidate(entry: Entry, lengths: list[int], path: str) -> Candidate:
     return Candidate(entry, lengths, sure_match)
 
 
+def without(candidates: Sequence[Candidate], names: Sequence[str]) -> tuple[Candidate, ...]:
+    """The candidates but the mappings of those names."""
+    return tuple(candidate for candidate in candidates if candidate.entry.mapping.name not in names)
+
+
 def select(candidates: Sequence[Candidate], method: str, path: str, physical_path: str) -> Match:
     """The entry that answers. `physical_path` is the whole path's, final slash included.
 
@@ -209,9 +214,11 @@ def _configured_entry(handler: Handler, settings: PathSettings, find: FindPlugin
         resource_type=ResourceType(handler.resource_type),
         require_access=RequireAccess(handler.require_access),
         pre_condition=handler.pre_condition,
+        allow_path_info=handler.allow_path_info,
+        response_buffer_limit=handler.response_buffer_limit,
     )
     names = mapping.modules or _module_of_processor(mapping.script_processor)
-    return _entry(mapping, names, settings, find, _restriction(mapping, settings))
+    return _entry(mapping, names, settings, find, _restriction(mapping, names, settings))
 
 
 def _brought_entry(mapping: HandlerMapping, plugin: Plugin, settings: PathSettings, find: FindPlugin) -> Entry:
@@ -286,7 +293,7 @@ def _access_refusal(mapping: HandlerMapping, policy: AccessPolicy, *, is_local: 
     return Refusal(403, substatus, detail, f'Add {wanted} to <handlers accessPolicy="..."> for this path.')
 
 
-def _restriction(mapping: HandlerMapping, settings: PathSettings) -> Refusal | None:
+def _restriction(mapping: HandlerMapping, names: str, settings: PathSettings) -> Refusal | None:
     """isapiCgiRestriction: a configured program that is not built in must be allowed."""
     processor = mapping.script_processor
     if not processor:
@@ -297,7 +304,7 @@ def _restriction(mapping: HandlerMapping, settings: PathSettings) -> Refusal | N
             if restriction.allowed:
                 return None
             return _restricted(f"{program} is listed in isapiCgiRestriction as not allowed")
-    is_isapi = _module_of_processor(processor) == "IsapiModule"
+    is_isapi = "isapimodule" in names.lower() or _module_of_processor(processor) == "IsapiModule"
     if settings.not_listed_isapis_allowed if is_isapi else settings.not_listed_cgis_allowed:
         return None
     return _restricted(f"{program} is not listed in isapiCgiRestriction")

@@ -27,10 +27,14 @@ _MARKED_NAMES: Final = f"__{PROJECT}_marked__"
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
 DECLARATIONS: Final = ("module_names", "handler_mappings", "handler_info", "in_process_only", "filter_info")
-AT_LOAD: Final = (*DECLARATIONS, "load", "unload", "open_filter")
+ISAPI_LIFE: Final = ("get_extension_version", "terminate_extension")
+AT_LOAD: Final = (*DECLARATIONS, "load", "unload", "open_filter", *ISAPI_LIFE)
 """Hooks that are about no request."""
 
-MODULE_HOOKS: Final = tuple(name for name in HOOK_NAMES if name not in (*FILTER_HOOKS, *AT_LOAD, "handle"))
+ISAPI_HOOKS: Final = (*ISAPI_LIFE, "http_extension_proc")
+MODULE_HOOKS: Final = tuple(
+    name for name in HOOK_NAMES if name not in (*FILTER_HOOKS, *AT_LOAD, *ISAPI_HOOKS, "handle")
+)
 CONTEXT: Final = "filter_context"
 """The argument that only those get who take it."""
 

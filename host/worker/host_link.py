@@ -18,6 +18,7 @@ from host.api import ClientGone, FileBody, Headers, HttpError, Request, Response
 from host.wire.codec import (
     decode_end,
     decode_file,
+    decode_log,
     decode_number,
     decode_reset,
     decode_response,
@@ -33,6 +34,7 @@ from host.wire.frames import (
     INITIAL_RESPONSE_WINDOW,
     MAX_DATA_BYTES,
     Kind,
+    LogFrame,
     RequestFlag,
     RequestFrame,
     ResponseFlag,
@@ -57,8 +59,9 @@ class FilePiece(NamedTuple):
 class Call:
     """One forwarded request, from REQUEST to END or RESET, and until its last descriptor has come."""
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, number: int, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         self.number = number
+        self.request = request
         self.state = RequestState.SENT
         self.head: asyncio.Future[ResponseFrame] = loop.create_future()
         self.pieces: deque[bytes | FilePiece] = deque()
@@ -173,7 +176,7 @@ class HostLink:
         """
         if self.is_closed:
             raise HttpError(502, 3, _DIED)
-        call = Call(next(self._numbers), self._loop)
+        call = Call(next(self._numbers), request, self._loop)
         self._calls[call.number] = call
         self._send_request(call, request)
         try:
@@ -326,6 +329,8 @@ class HostLink:
             call.add_piece(body)
         elif kind is Kind.FILE:
             call.add_piece(FilePiece(*decode_file(body)))
+        elif kind is Kind.LOG:
+            _note_log(call.request, decode_log(body))
         elif kind is Kind.BODY_WINDOW:
             call.body_room += decode_number(body)
         elif kind is Kind.END:
@@ -363,3 +368,11 @@ class HostLink:
                 call.fail(error)
             call.wake()
         self._changed(self, why)
+
+
+def _note_log(request: Request, frame: LogFrame) -> None:
+    """What the handler wants in the log line; the line itself is settled here, where the filters are."""
+    if frame.target:
+        request.host.append_to_log(frame.target.removeprefix(request.raw_target).removeprefix("?"))
+    if frame.status:
+        request.host.set_log_status(int(frame.status))

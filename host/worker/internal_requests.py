@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from host.api import HttpError, Request
+from host.api import Headers, HttpError, Request, RequestBody
 from host.worker.request_body import ArrivedBody
 
 MOST_REDIRECTS: Final = 10
@@ -21,21 +21,7 @@ def follow(request: Request, target: str, *, status: int = 200, keeps_request: b
     A GET without a body that knows where it comes from by REDIRECT_ variables (as Apache passes them), or, with
     `keeps_request`, the same method and body under another URL. Raises HttpError 500.0 after ten steps.
     """
-    if request.redirect_count >= MOST_REDIRECTS:
-        raise HttpError(
-            500,
-            0,
-            f"more than {MOST_REDIRECTS} local redirects, the last from {request.raw_target} to {target}",
-            remedy="Find the loop: a script, a default document or an error page leads back to itself.",
-        )
-    inner = replace(
-        request,
-        raw_target=target,
-        redirect_count=request.redirect_count + 1,
-        mapping=None,
-        path_info="",
-        script_name="",
-    )
+    inner = _inner(request, target)
     if not keeps_request:
         inner.method = "GET"
         inner.body = ArrivedBody(b"")
@@ -45,6 +31,55 @@ def follow(request: Request, target: str, *, status: int = 200, keeps_request: b
             headers.remove(name)
         inner.raw_headers, inner._headers = headers.to_raw(), headers
     return inner
+
+
+def child_of(
+    request: Request,
+    target: str,
+    *,
+    method: str = "",
+    headers: Headers | None = None,
+    body: bytes | RequestBody | None = None,
+) -> Request:
+    """The request for `target` whose response the handler of `request` wants (HSE_REQ_EXEC_URL).
+
+    What is not given is inherited, the body that is still coming included. Its `context` is a copy. Raises HttpError
+    500.0 after ten steps, ValueError for a target that is no absolute path.
+    """
+    inner = _inner(request, target)
+    inner.set_url(target)
+    inner.context = dict(request.context)
+    if method:
+        inner.method = method
+    if body is not None and not isinstance(body, bytes):
+        inner.body = body
+    if headers is not None or isinstance(body, bytes):
+        fields = (request.headers if headers is None else headers).copy()
+        if isinstance(body, bytes):
+            inner.body = ArrivedBody(body)
+            fields.remove("Transfer-Encoding")
+            fields.set("Content-Length", str(len(body)))
+        inner.raw_headers, inner._headers = fields.to_raw(), fields
+    return inner
+
+
+def _inner(request: Request, target: str) -> Request:
+    if request.redirect_count >= MOST_REDIRECTS:
+        raise HttpError(
+            500,
+            0,
+            f"more than {MOST_REDIRECTS} local redirects, the last from {request.raw_target} to {target}",
+            remedy="Find the loop: a script, a default document or an error page leads back to itself.",
+        )
+    return replace(
+        request,
+        raw_target=target,
+        redirect_count=request.redirect_count + 1,
+        mapping=None,
+        path_info="",
+        script_name="",
+        _host=None,
+    )
 
 
 def redirect_variables(request: Request, status: int) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final, Protocol
 
 from host.api import ClientGone, Denial, DenialReason, HttpError, Request, Response, UrlMap
@@ -17,11 +18,12 @@ from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
-from host.worker.handler_map import Entry, chosen_entry, select
+from host.worker.handler_map import Entry, chosen_entry, select, without
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
 from host.worker.physical_path import is_really_below
 from host.worker.plan import Calls, Plan
+from host.worker.request_host import RequestServices, ServiceKit
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
@@ -60,6 +62,7 @@ class Pipeline:
         self._routes = routes
         self._caller = caller
         self._delivery = Delivery(caller)
+        self._open_host = partial(RequestServices, ServiceKit(routes, caller, self._delivery, self._run))
         self._refresh_plan = refresh_plan
         self._forward = forward
         self._clock = clock
@@ -73,6 +76,7 @@ class Pipeline:
             await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
         response: Response | None = None
+        request._host_source = (self._open_host, exchange, plan)
         served.in_hand += 1
         try:
             try:
@@ -94,6 +98,9 @@ class Pipeline:
                 await self._caller.tell(left, request)
             if plan.gives_contexts:
                 forget_contexts(request)
+            request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
+            if exchange.request is not request:
+                exchange.request._host = exchange.request._host_source = None
 
     # --- from the head to a response
 
@@ -210,7 +217,8 @@ class Pipeline:
             physical_path = route.physical_path
             if is_moved:
                 physical_path = request.physical_path + ("/" if path.endswith("/") else "")
-            entry, length, resource = select(route.candidates, request.method, path, physical_path)
+            candidates = without(route.candidates, request.passed_over) if request.passed_over else route.candidates
+            entry, length, resource = select(candidates, request.method, path, physical_path)
             request.mapping = entry.mapping
             if length == len(path):
                 request.script_name = path

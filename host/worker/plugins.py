@@ -18,6 +18,7 @@ from host.wire.message_rows import PluginRow
 from host.worker.filter_context import with_contexts
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
 from host.worker.hooks import unregister as take_out
+from host.worker.isapi_plugins import IsapiPlugin, carry
 from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
@@ -63,6 +64,7 @@ class Plugin:
     is_in_process_only: bool = False
     is_pipeline_member: bool = False  # a filter or module that the configuration lists
     context: PluginContext | None = None
+    isapi: IsapiPlugin | None = None  # an extension with the ISAPI contract
 
     @property
     def is_loaded(self) -> bool:
@@ -198,6 +200,8 @@ class Plugins:
         self._load_order.append(plugin)
         try:
             await self._call_life_hook(plugin, "load")
+            assert plugin.context is not None, "load has been called with it"
+            plugin.isapi = carry(plugin.hooks, plugin.context)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -260,6 +264,8 @@ class Plugins:
 
     async def _unload(self, plugin: Plugin) -> None:
         try:
+            if plugin.isapi is not None:
+                await plugin.isapi.terminate()
             await self._call_life_hook(plugin, "unload")
         except KeyboardInterrupt:
             raise

@@ -33,6 +33,7 @@ class ServedApplication:
             physical_path=model.physical_path,
             pool_name=model.pool_name,
             environment=dict(pool.environment_variables),
+            pipeline_mode=pool.managed_pipeline_mode,
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
         self.is_classic = pool.managed_pipeline_mode == "Classic"

@@ -32,12 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.wire": {"msgspec"},
     "host.http1": {"httptools"},
     "host.gateway": {"host.api"},
+    "host.isapi": {"host.api"},
     "host.config": {"lxml", "watchfiles", "host.bundled_files"},
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
     "host.confinement": {"host", "host.config"},
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
-    "host.worker": {"host.api", "host.wire", "host.config", "host.isolation", "pluggy"},
+    "host.worker": {"host.api", "host.isapi", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
@@ -79,7 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
-    "extensions": {"host.api", "host.gateway", "host.programs"},
+    "extensions": {"host.api", "host.gateway", "host.isapi", "host.programs"},
     "filters": {"host.api"},
 }
 

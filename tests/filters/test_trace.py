@@ -65,6 +65,9 @@ LEFT_OUT = {
     "in_process_only",
     "handler_info",
     "handle",
+    "get_extension_version",
+    "http_extension_proc",
+    "terminate_extension",
     "unload",
 } | {
     "on_read_raw_data",

@@ -1,0 +1,65 @@
+"""Runs one call of an extension: a request in, a response out as soon as there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from host.api import Request, Response
+from host.isapi.control_block import paths_of
+from host.isapi.loaded_extension import LoadedExtension
+from host.isapi.output import Piece
+from host.isapi.sending import ExtensionControlBlock
+from host.isapi.session import ExtensionFacts, Session
+
+
+async def respond(
+    request: Request, extension: LoadedExtension, facts: ExtensionFacts, *, is_direct: bool = False
+) -> Response:
+    """The extension's answer. `is_direct`: the URL names its own file.
+
+    The proc runs on a thread of the pool; a request is never given back while it does. A pending session lasts until
+    it is done, the client leaves, or the request's time is over. Raises HttpError, ClientGone, and what the proc
+    raised.
+    """
+    session = Session(request, extension.name, facts)
+    await session.read_ahead()
+    ecb = ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
+    del ecb
+    loop = asyncio.get_running_loop()
+    proc = loop.create_task(
+        session.host.run_on_thread(extension.name, "http_extension_proc", session.call, extension.http_extension_proc)
+    )
+    try:
+        await session.output.begun
+        if not session.output.is_streamed:
+            await _end_of(proc)
+    except asyncio.CancelledError:
+        session.abandon()
+        proc.cancel()
+        await _end_of(proc)
+        raise
+    response = session.output.response()
+    if session.output.is_streamed:
+        response.body = _stream(session, proc)
+    return response
+
+
+async def _stream(session: Session, proc: asyncio.Task[None]) -> AsyncGenerator[Piece, None]:
+    try:
+        async for piece in session.output.pieces():
+            yield piece
+    finally:
+        session.output.leave(is_connected=session.host.is_connected)
+        if not session.host.is_connected:
+            session.abandon()
+        await _end_of(proc)
+
+
+async def _end_of(proc: asyncio.Task[None]) -> None:
+    """Return when the proc has: its thread cannot be stopped."""
+    while not proc.done():
+        try:
+            await asyncio.wait([proc])
+        except asyncio.CancelledError:
+            continue

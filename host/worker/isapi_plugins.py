@@ -1,0 +1,42 @@
+"""Drop-in plugins with `http_extension_proc` instead of `handle`: their handler is made by `host.isapi`.
+
+That room is imported for the first of them; a worker without any pays nothing for the contract.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable
+from typing import Protocol
+
+from host.api import PluginContext, Request, Response
+from host.worker.hooks import ASYNC, ISAPI_HOOKS, Hook, PluginFault
+
+_CARRIER = "host.isapi.plugin_hooks"
+
+
+class IsapiPlugin(Protocol):
+    """`host.isapi.plugin_hooks.PluginExtension`."""
+
+    def handle(self, request: Request) -> Awaitable[Response]:
+        """The answer."""
+
+    async def terminate(self) -> None:
+        """The worker ends: terminate_extension."""
+
+
+def carry(hooks: dict[str, Hook], context: PluginContext) -> IsapiPlugin | None:
+    """Give a plugin that has `http_extension_proc` its `handle` hook; None for any other one.
+
+    Calls `get_extension_version`; raises PluginFault for hooks that no thread can call, and what that call raises.
+    """
+    if "http_extension_proc" not in hooks or "handle" in hooks:
+        return None
+    own = {name: hooks[name] for name in ISAPI_HOOKS if name in hooks}
+    for name, hook in own.items():
+        if hook.kind == ASYNC:
+            raise PluginFault(f"{name} must be a plain def: it is called on a thread")
+    carrier = importlib.import_module(_CARRIER)
+    plugin: IsapiPlugin = carrier.PluginExtension({name: hook.function for name, hook in own.items()}, context)
+    hooks["handle"] = Hook(plugin.handle, ASYNC, context.plugin_name, "http_extension_proc")
+    return plugin
