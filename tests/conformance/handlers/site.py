@@ -1,0 +1,56 @@
+"""One site with the applications of all kinds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.conformance.handlers.kind import APPLICATION, HandlerKind
+
+CONFIG = """\
+<configuration>
+  <system.applicationHost>
+    <applicationPools><add name="DefaultAppPool"><processModel idleTimeout="00:00:00" /></add></applicationPools>
+    <sites>
+      <site name="Default Web Site" id="1">
+        <application path="/" applicationPool="DefaultAppPool" isolation="Medium">
+          <virtualDirectory path="/" physicalPath="../wwwroot" />
+        </application>
+        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
+      </site>
+    </sites>
+  </system.applicationHost>
+  <system.webServer>
+    <handlers accessPolicy="Read, Script, Execute">
+      <add name="CGI" path="*.cgi" verb="*" modules="CgiModule" resourceType="File" requireAccess="Execute" />
+      <add name="Script" path="*.pys" verb="*" modules="ScriptModule" resourceType="File" />
+      {handlers}
+      <add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="Either" requireAccess="Read" />
+    </handlers>
+    <security><isapiCgiRestriction notListedCgisAllowed="true" notListedIsapisAllowed="true" /></security>
+    {web_server}
+  </system.webServer>
+</configuration>
+"""
+
+
+def write_handlers_site(folder: Path, kinds: Sequence[HandlerKind]) -> Path:
+    """The site below `folder`; gives the path of its applicationHost.config."""
+    lib = folder / "lib"
+    for name in ("conf", "lib", "wwwroot", "extensions", "filters"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(APPLICATION, lib / "conformance_application.py")
+    for kind in kinds:
+        for name, text in kind.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.format(lib=str(lib), folder=str(folder)))
+            path.chmod(0o755 if text.startswith("#!") else 0o644)
+    config = folder / "conf" / "applicationHost.config"
+    text = CONFIG.format(
+        handlers="\n      ".join(kind.handlers for kind in kinds if kind.handlers),
+        web_server="\n    ".join(kind.web_server for kind in kinds if kind.web_server),
+    )
+    config.write_text(text.replace("{folder}", str(folder)).replace("{lib}", str(lib)))
+    return config
