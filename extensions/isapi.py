@@ -1,0 +1,99 @@
+"""ISAPI extensions by file: IIS's IsapiModule.
+
+    <add name="Legacy" path="*.do" verb="*" modules="IsapiModule" scriptProcessor="/srv/isapi/legacy.py" />
+    <add name="ByName" path="/isapi/*" verb="*" modules="IsapiModule" resourceType="File" requireAccess="Execute" />
+
+The first answers every `*.do` with one extension, the second runs the extension that the URL names. A `.py` file is a
+Python module with `http_extension_proc`, or one written for pywin32 (`__ExtensionFactory__`); `.so` and `.dll` are shared
+objects. Each is loaded once per worker, at its first request, and must be allowed by `isapiCgiRestriction` (404.2).
+What carries them is imported with the first extension of its kind.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+from host.api import HttpError, PluginContext, Request, Response, hookimpl
+
+CARRIERS: Final = {".py": "host.pywin32.extension", ".so": "host.native.extension", ".dll": "host.native.extension"}
+"""By the file's ending: the module whose `open_extension(path)` gives a `LoadedExtension`."""
+
+
+@hookimpl
+def module_names() -> Sequence[str]:
+    return ("IsapiModule",)
+
+
+@hookimpl
+def load(context: PluginContext) -> None:
+    _loaded.append(IsapiModule(context))
+
+
+@hookimpl
+async def unload(context: PluginContext) -> None:
+    while _loaded:
+        await _loaded.pop().close()
+
+
+@hookimpl
+async def handle(request: Request) -> Response:
+    return await _loaded[-1].respond(request)
+
+
+class IsapiModule:
+    """What all requests of a worker share; its room is imported with the first of them."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._context = context
+        self._room: Any = None
+
+    async def respond(self, request: Request) -> Response:
+        """The extension's answer. Raises HttpError."""
+        path, is_direct = extension_file(request)
+        if is_direct:
+            refuse_unlisted(request, path)
+        if self._room is None:
+            self._room = importlib.import_module("host.isapi.extension_files").ExtensionFiles(self._context)
+        response: Response = await self._room.respond(request, path, carrier_of(path), is_direct=is_direct)
+        return response
+
+    async def close(self) -> None:
+        """The worker ends: TerminateExtension."""
+        if self._room is not None:
+            await self._room.terminate()
+
+
+_loaded: list[IsapiModule] = []
+
+
+def extension_file(request: Request) -> tuple[str, bool]:
+    """The extension's file, and whether the URL itself names it."""
+    processor = request.mapping.script_processor.partition("|")[0].strip() if request.mapping is not None else ""
+    if processor:
+        return os.path.abspath(processor), False
+    return request.physical_path, True
+
+
+def carrier_of(path: str) -> str:
+    """The module that opens such files. Raises HttpError 500.0 for any other file."""
+    carrier = CARRIERS.get(os.path.splitext(path)[1].lower())
+    if carrier is None:
+        remedy = f"An ISAPI extension is a file that ends in {', '.join(CARRIERS)}."
+        raise HttpError(500, 0, f"{path} is no ISAPI extension", remedy=remedy)
+    return carrier
+
+
+def refuse_unlisted(request: Request, path: str) -> None:
+    """404.2 for an extension that the restriction list denies, or does not name while unlisted ones are denied.
+
+    Where `scriptProcessor` names it, the mapping itself is refused so.
+    """
+    settings = request.settings
+    listed = next((entry for entry in settings.restrictions if entry.path == path), None)
+    if listed.allowed if listed is not None else settings.not_listed_isapis_allowed:
+        return
+    remedy = f'Allow it in <isapiCgiRestriction>: <add path="{path}" allowed="true" />.'
+    raise HttpError(404, 2, f"{path} is not allowed to run by the restriction list", remedy=remedy)

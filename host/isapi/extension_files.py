@@ -1,0 +1,37 @@
+"""The extensions that a worker runs by file, whatever carries them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+
+from host.api import PluginContext, Request, Response
+from host.isapi.driver import respond
+from host.isapi.loaded_extension import ExtensionCache, LoadedExtension
+from host.isapi.plugin_hooks import facts_of
+
+
+class ExtensionFiles:
+    """Of one worker. A carrier is a module with `open_extension(path)`, imported with the first file of its kind."""
+
+    def __init__(self, context: PluginContext) -> None:
+        self._cache = ExtensionCache(context.report_event)
+        self._facts = facts_of(context)
+
+    async def respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:
+        """The answer of the extension in that file, loaded on a thread if need be. Raises HttpError."""
+        extension = self._cache.loaded(path)
+        if extension is None:
+            extension = await request.host.run_on_thread(path, "get_extension_version", self._load, path, carrier)
+        return await respond(request, extension, self._facts, is_direct=is_direct)
+
+    async def terminate(self) -> None:
+        """The worker ends."""
+        await asyncio.to_thread(self._cache.terminate_all)
+
+    def _load(self, path: str, carrier: str) -> LoadedExtension:
+        def open_extension(file: str) -> LoadedExtension:
+            extension: LoadedExtension = importlib.import_module(carrier).open_extension(file)
+            return extension
+
+        return self._cache.get(path, open_extension)
