@@ -25,6 +25,7 @@ from host.wire.control_messages import (
     Drain,
     Event,
     Executing,
+    FilesChanged,
     Hello,
     Ping,
     Plugins,
@@ -183,6 +184,9 @@ class DllhostSupervisor:
                 process.executing_questions.answer(message.number, message.rows)
             case BlackBoxOpened():
                 process.crash_site.take(descriptors)
+            case FilesChanged():
+                if process is self.current:
+                    self.unload(f"files changed: {', '.join(message.files)}")
             case Event():
                 fields = {"process": self.slot.title, "pid": str(process.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)

@@ -35,6 +35,7 @@ from host.wire.control_messages import (
     Drain,
     Event,
     Executing,
+    FilesChanged,
     Plugins,
     Pong,
     Ready,
@@ -298,6 +299,9 @@ class PoolWorkers:
                     self._owner.web_config_changed(message.files)
             case BlackBoxOpened():
                 worker.crash_site.take(descriptors)
+            case FilesChanged():
+                reason = RecycleReason("recycle-plugin-change", f"files changed: {', '.join(message.files)}")
+                self._owner.wants_recycle(worker, reason)
             case Event():
                 fields = {"pool": self.pool.name, "worker": worker.name, "pid": str(worker.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)

@@ -29,6 +29,7 @@ from host.api.plugins import (
 )
 from host.api.request import ApplicationInfo, Connection, MappedUrl, Request, RequestBody, RequestHost
 from host.api.response import Body, FileBody, Response
+from host.api.threads import Threads
 
 __all__ = [
     "FILTER_REVISION",
@@ -69,6 +70,7 @@ __all__ = [
     "ResourceLimits",
     "ResourceType",
     "Response",
+    "Threads",
     "UrlMap",
     "describe",
     "hookimpl",

@@ -93,7 +93,8 @@ class HttpError(Exception):
     `status` is 400 to 599; `substatus` 0 to 999 (it never goes over the wire, it ends in the log and chooses the error
     page). `detail` is for the operator and for a local client: what was found, where, and what to do about it; a remote
     client never sees it. `headers` are added to the error response (for example `Allow` with 405). `win32_status` ends
-    in the log as sc-win32-status; the worker sets `module` and `handler` when it knows them.
+    in the log as sc-win32-status; `failure` is a traceback, shown as `detail` is. The worker sets `module` and
+    `handler` when it knows them.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class HttpError(Exception):
         headers: Mapping[str, str] | None = None,
         win32_status: int = 0,
         remedy: str = "",
+        failure: str = "",
     ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"an HttpError needs a status of 400 to 599, not {status}")
@@ -115,6 +117,7 @@ class HttpError(Exception):
         self.remedy = remedy
         self.headers: dict[str, str] = dict(headers or {})
         self.win32_status = win32_status
+        self.failure = failure
         self.module = ""
         self.handler = ""
 

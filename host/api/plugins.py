@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from host.api.black_box import BlackBox, NoBlackBox
+from host.api.threads import ThreadPerCall, Threads
 
 
 class ResourceType(enum.Enum):
@@ -56,9 +57,13 @@ class HandlerInfo:
 
     `quick`: a plain `def handle` that never blocks and takes less than a millisecond runs on the event loop instead of
     a thread, which is several times cheaper. Without effect on an `async def`.
+
+    `runs_programs`: the `scriptProcessor` of its mappings is a program or a library, so isapiCgiRestriction decides
+    whether it may run. False for an extension that means something else by it.
     """
 
     quick: bool = False
+    runs_programs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,10 @@ class ProgramLauncher(Protocol):
         """
 
 
+def _nobody(files: Sequence[str]) -> None:
+    """A context that no worker has made has no process to replace."""
+
+
 @dataclass(slots=True, kw_only=True)
 class PluginContext:
     """Given to a plugin's `load` hook, once per worker."""
@@ -140,5 +149,7 @@ class PluginContext:
     report_event: Callable[[str, str], None]  # (stable id such as "plugin-warning", text): a line in the event log
     report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
     black_box: BlackBox = field(default_factory=NoBlackBox)  # for plugins that call native code
+    report_changed: Callable[[Sequence[str]], None] = _nobody  # loaded files that changed: the process is replaced
+    threads: Threads = field(default_factory=ThreadPerCall)  # the worker's
     settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
     state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

@@ -307,6 +307,19 @@ class ApplicationInitialization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PythonApplication:
+    """`pythonApplication` (ours): how WSGI and ASGI applications run. Empty paths: none, and its own folder."""
+
+    virtual_environment: str = ""
+    working_directory: str = ""
+    monitor_changes_to: str = ""
+    monitor_changes: bool = True
+    multithread: bool = True
+    lifespan: str = "Auto"  # On, Off
+    disconnect_time_limit_seconds: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathSettings:
     """Everything system.webServer says about one URL path, inheritance and web.config files applied."""
 
@@ -329,6 +342,7 @@ class PathSettings:
     modules: tuple[Module, ...] = ()
     app_concurrent_request_limit: int = 5000
     application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
+    python_application: PythonApplication = field(default_factory=PythonApplication)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

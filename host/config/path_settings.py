@@ -17,6 +17,7 @@ from host.config.model import (
     HttpErrors,
     Module,
     PathSettings,
+    PythonApplication,
     RequestFiltering,
     Restriction,
     StaticContent,
@@ -115,6 +116,19 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         ),
         application_initialization=_application_initialization(section("applicationInitialization")),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
+        python_application=_python_application(section("pythonApplication")),
+    )
+
+
+def _python_application(section: Effective) -> PythonApplication:
+    return PythonApplication(
+        virtual_environment=section.text("virtualEnvironment"),
+        working_directory=section.text("workingDirectory"),
+        monitor_changes_to=section.text("monitorChangesTo"),
+        monitor_changes=section.flag("monitorChanges"),
+        multithread=section.flag("multithread"),
+        lifespan=section.text("lifespan"),
+        disconnect_time_limit_seconds=section.number("disconnectTimeLimit"),
     )
 
 

@@ -10,6 +10,7 @@ from host.config import (
     schema_handlers,
     schema_listener,
     schema_pools,
+    schema_python,
     schema_security,
     schema_sites,
 )
@@ -36,6 +37,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_content.HTTP_PROTOCOL,
         schema_content.APPLICATION_INITIALIZATION,
         schema_handlers.SERVER_RUNTIME,
+        schema_python.PYTHON_APPLICATION,
         schema_security.ISAPI_CGI_RESTRICTION,
         schema_security.REQUEST_FILTERING,
     )

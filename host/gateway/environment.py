@@ -151,17 +151,24 @@ def _from_fields(request: Request, pass_authorization: bool) -> dict[bytes, byte
         if lower == "content-type":
             variables.setdefault(b"CONTENT_TYPE", _raw(value))
             continue
-        if lower in NOT_PASSED or (lower in CREDENTIAL_FIELDS and not pass_authorization):
+        if lower in CREDENTIAL_FIELDS and not pass_authorization:
             continue
-        if _FIELD_NAME.fullmatch(name) is None:
+        variable = field_variable(name).encode()
+        if not variable:
             continue
-        variable = b"HTTP_" + name.upper().replace("-", "_").encode()
         earlier = variables.get(variable)
         if earlier is None:
             variables[variable] = _raw(value)
         else:
             variables[variable] = earlier + (b"; " if lower == "cookie" else b", ") + _raw(value)
     return variables
+
+
+def field_variable(name: str) -> str:
+    """The HTTP_ variable that a request field becomes; empty for a field that becomes none (or one of its own)."""
+    if name.lower() in NOT_PASSED or _FIELD_NAME.fullmatch(name) is None:
+        return ""
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _translate(root: bytes, path_info: str) -> bytes:

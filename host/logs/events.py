@@ -83,6 +83,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "plugin-warning": EventKind(6033, "warning", "a plugin says something the operator should know"),
     "plugin-message": EventKind(6035, "information", "a plugin says something for the record"),
     "filter-refused": EventKind(6034, "error", "a filter may not run in this process model"),
+    "application-output": EventKind(6036, "information", "a WSGI application wrote to wsgi.errors"),
     # CGI
     "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),
     "cgi-timeout": EventKind(6041, "warning", "a CGI program was ended by cgi/@timeout"),

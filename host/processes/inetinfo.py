@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from host.activation.children import link_pair
@@ -74,6 +74,7 @@ class _Inetinfo(FrontProcess):
             launcher=self._launcher,
             report_event=self._report,
             report_unhealthy=lambda reason: self._report("plugin-warning", reason),
+            report_changed=self._cannot_be_replaced,
             runs_filters=True,
             handler_slot=FRONT_QUEUE,
             demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
@@ -125,6 +126,10 @@ class _Inetinfo(FrontProcess):
 
     def _see_raw_data(self, connection: bytes, data: bytes) -> bytes:
         return self._engine.read_raw_data(connection, data) if self._engine is not None else data
+
+    def _cannot_be_replaced(self, files: Sequence[str]) -> None:
+        text = f"{', '.join(files)} changed, but inetinfo runs on with what it has loaded until isapy is restarted"
+        self._report("plugin-warning", f"{text}; applications of isolation Medium or High are unloaded by themselves")
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         self.channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))

@@ -301,6 +301,12 @@ class WebConfigChanged(Message, frozen=True, kw_only=True):
     files: list[str]
 
 
+class FilesChanged(Message, frozen=True, kw_only=True):
+    """Worker: files that a plugin has loaded say something else than before; replace me."""
+
+    files: list[str]
+
+
 class Unhealthy(Message, frozen=True, kw_only=True):
     """Worker: a plugin reports itself unhealthy; recycle me."""
 
@@ -361,6 +367,7 @@ AnyMessage = (
     | Suspend
     | Suspended
     | WebConfigChanged
+    | FilesChanged
     | Unhealthy
     | Plugins
     | BlackBoxOpened

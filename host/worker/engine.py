@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
@@ -66,6 +66,7 @@ class Engine:
         launcher: ProgramLauncher | None,
         report_event: ReportEvent,
         report_unhealthy: Callable[[str], None],
+        report_changed: Callable[[Sequence[str]], None] | None = None,
         runs_filters: bool,
         handler_slot: str,
         demand: Callable[[str], None] | None = None,
@@ -89,6 +90,8 @@ class Engine:
             launcher=launcher or MissingLauncher(),
             report_event=report_event,
             report_unhealthy=report_unhealthy,
+            report_changed=report_changed or _no_process,
+            threads=self._threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
             black_box=BlackBox(leave_black_box or _nobody_reads),
         )
@@ -345,6 +348,10 @@ def _nobody_reads(descriptor: int) -> None:
 
 def _nobody(slot: str) -> None:
     del slot
+
+
+def _no_process(files: Sequence[str]) -> None:
+    del files
 
 
 def _nothing() -> None:

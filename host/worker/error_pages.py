@@ -86,9 +86,8 @@ def _html(request: Request, error: HttpError, is_detailed: bool) -> str:
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in page_facts(request, error)
     )
     parts.append(f"<h2>Request</h2><dl>{rows}</dl>")
-    failure = getattr(error, "failure", "")
-    if failure:
-        parts.append(f"<h2>Traceback</h2><pre>{html.escape(failure)}</pre>")
+    if error.failure:
+        parts.append(f"<h2>Traceback</h2><pre>{html.escape(error.failure)}</pre>")
     parts.append(f"</section><footer>{_audience(request)}</footer>")
     return _document(title, "".join(parts))
 
@@ -118,7 +117,6 @@ def _plain(request: Request, error: HttpError, is_detailed: bool) -> str:
     if error.remedy:
         lines += [f"What to do: {error.remedy}"]
     lines += [f"{name}: {value}" for name, value in page_facts(request, error)]
-    failure = getattr(error, "failure", "")
-    if failure:
-        lines += ["", failure]
+    if error.failure:
+        lines += ["", error.failure]
     return "\n".join(lines) + "\n"

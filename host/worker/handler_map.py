@@ -218,7 +218,7 @@ def _configured_entry(handler: Handler, settings: PathSettings, find: FindPlugin
         response_buffer_limit=handler.response_buffer_limit,
     )
     names = mapping.modules or _module_of_processor(mapping.script_processor)
-    return _entry(mapping, names, settings, find, _restriction(mapping, names, settings))
+    return _entry(mapping, names, settings, find, _restriction(mapping, settings, names, find))
 
 
 def _brought_entry(mapping: HandlerMapping, plugin: Plugin, settings: PathSettings, find: FindPlugin) -> Entry:
@@ -293,10 +293,10 @@ def _access_refusal(mapping: HandlerMapping, policy: AccessPolicy, *, is_local: 
     return Refusal(403, substatus, detail, f'Add {wanted} to <handlers accessPolicy="..."> for this path.')
 
 
-def _restriction(mapping: HandlerMapping, names: str, settings: PathSettings) -> Refusal | None:
+def _restriction(mapping: HandlerMapping, settings: PathSettings, names: str, find: FindPlugin) -> Refusal | None:
     """isapiCgiRestriction: a configured program that is not built in must be allowed."""
     processor = mapping.script_processor
-    if not processor:
+    if not processor or not _runs_programs(names, find):
         return None
     program = processor.partition("|")[0].strip()
     for restriction in settings.restrictions:
@@ -308,6 +308,12 @@ def _restriction(mapping: HandlerMapping, names: str, settings: PathSettings) ->
     if settings.not_listed_isapis_allowed if is_isapi else settings.not_listed_cgis_allowed:
         return None
     return _restricted(f"{program} is not listed in isapiCgiRestriction")
+
+
+def _runs_programs(names: str, find: FindPlugin) -> bool:
+    """Whether one of the modules takes the scriptProcessor for a program; what is not loaded is believed to do so."""
+    found = [find(name.strip()) for name in names.split(",") if name.strip()]
+    return not found or any(plugin is None or plugin.runs_programs for plugin in found)
 
 
 def _restricted(detail: str) -> Refusal:

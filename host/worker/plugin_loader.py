@@ -23,6 +23,9 @@ FILTER_PREFIX: Final = "host_filters"
 _DECLARED: Final = re.compile(r"HandlerMapping\(((?:[^()]|\([^()]*\))*)\)")
 _LITERAL: Final = re.compile(r"\b(name|path|verbs)\s*=\s*(['\"])(.*?)\2")
 
+_HOST: Final = Path(__file__).parent.parent
+_OWN: Final = (str(_HOST / "worker"), str(_HOST / "python_apps"))
+"""Where code lies that is never to blame for what a plugin raises."""
 
 _preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
 """What the pool's parent has imported before the fork, by path and prefix, and the code that was run."""
@@ -82,23 +85,22 @@ def declared_mappings(path: str) -> list[HandlerMapping]:
 
 
 def where(error: BaseException) -> str:
-    """`file:line` of the last frame of `error` that is not isapy's own; for a SyntaxError the place it names."""
+    """`file:line` of the last frame of `error` that is a plugin's, or code's that it runs; for a SyntaxError the place
+    it names."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = str(Path(__file__).parent)
     for frame in reversed(frames):
-        if not frame.filename.startswith((own, "<")):
+        if not frame.filename.startswith((*_OWN, "<")):
             return f"{frame.filename}:{frame.lineno}"
     return ""
 
 
 def traceback_text(error: BaseException) -> str:
     """The traceback as Python prints it, without the frames of isapy before the plugin's."""
-    own = str(Path(__file__).parent)
     trace, has_met_own = error.__traceback__, False
     while trace is not None and trace.tb_next is not None:
-        is_own = trace.tb_frame.f_code.co_filename.startswith(own)
+        is_own = trace.tb_frame.f_code.co_filename.startswith(_OWN)
         if has_met_own and not is_own:
             break
         has_met_own = has_met_own or is_own

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from host.api import BlackBox, FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher
+from host.api import BlackBox, FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher, Threads
 from host.wire.message_rows import PluginRow
 from host.worker.filter_context import with_contexts
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
@@ -62,6 +62,7 @@ class Plugin:
     further_names: tuple[str, ...] = ()
     mappings: tuple[HandlerMapping, ...] = ()
     is_in_process_only: bool = False
+    runs_programs: bool = True
     is_pipeline_member: bool = False  # a filter or module that the configuration lists
     context: PluginContext | None = None
     isapi: IsapiPlugin | None = None  # an extension with the ISAPI contract
@@ -86,6 +87,8 @@ class WorkerFacts:
     launcher: ProgramLauncher
     report_event: ReportEvent
     report_unhealthy: Callable[[str], None]
+    report_changed: Callable[[Sequence[str]], None]
+    threads: Threads
     allows_raw_data_filters: bool
     black_box: BlackBox
 
@@ -223,6 +226,7 @@ class Plugins:
         plugin.is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
         plugin.further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
         handler = _checked(as_declared(hooks, "handler_info", HandlerInfo()), HandlerInfo, "handler_info")
+        plugin.runs_programs = handler.runs_programs
         if "handle" in hooks and hooks["handle"].kind == INLINE and not handler.quick:
             hooks["handle"] = hooks["handle"]._replace(kind=THREAD)
         mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
@@ -259,6 +263,8 @@ class Plugins:
             report_event=lambda event_id, text: facts.report_event(event_id, text, {"plugin": plugin.name}),
             report_unhealthy=facts.report_unhealthy,
             black_box=facts.black_box,
+            report_changed=facts.report_changed,
+            threads=facts.threads,
             settings=dict(settings),
         )
 

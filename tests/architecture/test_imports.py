@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.spawner": {"host.wire"},
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
+    "host.python_apps": {"host.api", "host.gateway"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {
@@ -80,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
-    "extensions": {"host.api", "host.gateway", "host.isapi", "host.programs"},
+    "extensions": {"host.api", "host.gateway", "host.isapi", "host.programs", "host.python_apps"},
     "filters": {"host.api"},
 }
 

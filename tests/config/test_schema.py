@@ -54,11 +54,14 @@ def test_a_section_is_declared_soundly(section: Section) -> None:
             assert element.collection.entry.keys, path
 
 
-def test_the_sections_are_iiss_and_two_of_ours() -> None:
+def test_the_sections_are_iiss_and_three_of_ours() -> None:
     """Ours are marked."""
     assert {path for path, section in SECTIONS.items() if not section.ours} == set(IIS_NAMES.split())
-    ours = ["system.applicationHost/isolation", "system.applicationHost/listener"]
-    assert [path for path, section in SECTIONS.items() if section.ours] == ours
+    assert [path for path, section in SECTIONS.items() if section.ours] == [
+        "system.applicationHost/isolation",
+        "system.applicationHost/listener",
+        "system.webServer/pythonApplication",
+    ]
 
 
 def test_the_attributes_of_ours_are_marked() -> None:
@@ -89,6 +92,10 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/forwardedHeaders/@header",
         "listener/forwardedHeaders/add/@ipAddress",
         "cgi/@passAuthorization",
+        *(
+            f"pythonApplication/@{name}"
+            for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")
+        ),
         "staticContent/@followSymbolicLinksOutsideRoot",
     }
 

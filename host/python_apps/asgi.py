@@ -1,0 +1,281 @@
+"""ASGI 3.0 applications, each request in a task of its own on the worker's event loop.
+
+The task may go on when the response is complete (background work); the worker's end waits for it for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
+from host.python_apps.applications import Applications, Order
+from host.python_apps.asgi_body import AsgiBody, ClientLeft
+from host.python_apps.asgi_scope import http_scope
+from host.python_apps.lifespan import Lifespan
+from host.python_apps.loading import LoadFailure, failure_of, load_callable
+
+BACKGROUND_SECONDS: Final = 30.0
+"""How long the worker's end waits for background work, within the pool's shutdownTimeLimit."""
+
+_BODYLESS: Final = frozenset({204, 205, 304})
+
+Call = Callable[[Any, "AsgiCall", Request], Awaitable[None]]
+"""A function of the plugin that only calls `application(call.scope, call.receive, call.send)`: its frame tells an
+examiner whose code holds the loop."""
+
+
+class AsgiError(Exception):
+    """The application broke the ASGI specification."""
+
+
+class AsgiApplication:
+    """A started application."""
+
+    def __init__(self, function: Any, order: Order, lifespan: Lifespan, context: PluginContext) -> None:
+        self.function = function
+        self.name = order.processor
+        self.lifespan = lifespan
+        self.grace_seconds: int = order.settings.disconnect_time_limit_seconds
+        self.report_event = context.report_event
+        self.calls: set[AsgiCall] = set()
+
+
+class AsgiCall:
+    """One request's conversation with the application."""
+
+    def __init__(self, application: AsgiApplication, request: Request, loop: asyncio.AbstractEventLoop) -> None:
+        self.scope = http_scope(request, application.lifespan.state)
+        self._application = application
+        self._request = request
+        self._loop = loop
+        self._answer: asyncio.Future[Response] = loop.create_future()
+        self._response: Response | None = None  # its head came, no body yet
+        self._body: AsgiBody | None = None
+        self._is_sent = False  # the last message of the response came
+        self._has_read = False
+        self._is_gone = False
+        self._gone: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def respond(self, call: Call) -> Response:
+        """The response as soon as its first bytes are there. Raises what the application raises before that."""
+        task = self.task = self._loop.create_task(self._run(call))
+        self._application.calls.add(self)
+        task.add_done_callback(self._has_ended)
+        try:
+            return await self._answer
+        except asyncio.CancelledError:
+            if self._answer.done() and not self._answer.cancelled() and self._answer.exception() is None:
+                _drop(self._answer.result())
+            self.disconnect()
+            raise
+
+    async def receive(self) -> dict[str, Any]:
+        """The next piece of the body; http.disconnect after the response, or when the client has left."""
+        if not self._has_read and not self._is_gone:
+            body = self._request.body
+            try:
+                piece = await body.read_some()
+            except ClientGone:
+                self.disconnect()
+            except HttpError as refusal:  # a filter's: the application would make a page of its own of it
+                self._refuse(refusal)
+            else:
+                self._has_read = body.is_at_end or not piece
+                return {"type": "http.request", "body": piece, "more_body": not self._has_read}
+        if not self._is_gone and not self._is_sent:
+            if self._gone is None:
+                self._gone = self._loop.create_future()
+            await asyncio.shield(self._gone)
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """The response's head, and pieces of its body under flow control. Raises ClientLeft, AsgiError."""
+        kind = message["type"]
+        if self._is_gone and not self._is_sent:
+            raise ClientLeft("the client closed its connection")
+        if kind == "http.response.start":
+            if self._response is not None:
+                raise AsgiError("http.response.start was sent twice")
+            self._response = _response_of(message)
+        elif self._response is None:
+            raise AsgiError(f"{kind} was sent before http.response.start")
+        elif self._is_sent:
+            raise AsgiError(f"{kind} was sent after the end of the response")
+        elif kind == "http.response.body":
+            await self._send_body(message.get("body", b""), is_last=not message.get("more_body", False))
+        elif kind == "http.response.pathsend":
+            await self._send_body(_open_file(message["path"]), is_last=True)
+        else:
+            raise AsgiError(f"{kind} is no message that this server takes")
+
+    def disconnect(self) -> None:
+        """The client has left: the application is told, and cancelled when that does not end it in time."""
+        if self._is_gone:
+            return
+        self._is_gone = True
+        self._tell_of_the_end()
+        if self.task is not None and not self.task.done():
+            self._loop.call_later(self._application.grace_seconds, self.task.cancel)
+
+    # --- inside
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call(self._application.function, self, self._request)
+        except SystemExit as error:  # it would end the loop, and the worker with it
+            raise AsgiError(f"the application called sys.exit({error.code!r})") from error
+
+    async def _send_body(self, piece: Any, *, is_last: bool) -> None:
+        if isinstance(piece, bytearray | memoryview):
+            piece = bytes(piece)
+        if not isinstance(piece, bytes | FileBody):
+            raise AsgiError(f"a body is bytes, not {type(piece).__name__}")
+        self._is_sent = is_last
+        response, body = self._response, self._body
+        assert response is not None, "the head has come"
+        if body is None:
+            if is_last:
+                response.body = piece
+            else:
+                response.body = body = self._body = AsgiBody(
+                    self._loop,
+                    promised=_promised_length(response),
+                    is_discarded=self._request.method == "HEAD" or response.status in _BODYLESS,
+                    on_early_end=self.disconnect,
+                )
+            if self._answer.done():  # refused or cancelled
+                _drop(response)
+            else:
+                self._answer.set_result(response)
+        if body is not None:
+            if piece or isinstance(piece, FileBody):
+                await body.put(piece)
+            if is_last:
+                body.finish()
+        if is_last:
+            self._tell_of_the_end()
+
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
+        self._application.calls.discard(self)
+        error: BaseException | None
+        if task.cancelled():
+            error = AsgiError("the application was cancelled")
+        else:
+            error = task.exception()
+        if not self._answer.done():
+            self._answer.set_exception(error or AsgiError("the application returned without a response"))
+        elif self._body is not None and not self._body.is_complete:
+            self._body.finish(error or AsgiError("the application returned before the end of its response"))
+        elif error is not None and not (self._is_gone and (task.cancelled() or isinstance(error, OSError))):
+            failure = failure_of(error, "raised")
+            text = f"request {self._request.id}: {self._application.name}, after its response, {failure}"
+            self._application.report_event("plugin-error", f"{text}\n{failure.failure}")
+
+    def _refuse(self, refusal: HttpError) -> None:
+        if not self._answer.done():
+            self._answer.set_exception(refusal)
+        self.disconnect()
+
+    def _tell_of_the_end(self) -> None:
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+
+class AsgiHost:
+    """The ASGI applications of a worker."""
+
+    def __init__(self, context: PluginContext, call: Call) -> None:
+        self._context = context
+        self._call = call
+        self._loop = asyncio.get_running_loop()
+        self._applications: Applications[AsgiApplication] = Applications(context, self._begin, self._end)
+
+    async def answer(self, request: Request) -> Response:
+        """The answer of the application that the request's mapping names. Raises HttpError 500.21 without one."""
+        application = self._applications.ready(request) or await self._applications.find(request)
+        return await AsgiCall(application, request, self._loop).respond(self._call)
+
+    async def close(self) -> None:
+        """The worker ends: background work first, then the lifespans."""
+        await self._applications.close()
+
+    async def _begin(self, order: Order) -> AsgiApplication:
+        """On the loop's thread, as every ASGI server does it: such modules make objects of the loop."""
+        function, note = load_callable(order.name, order.wanted)
+        function = _single_callable(function, order.processor)
+        lifespan = Lifespan(function, order.settings.lifespan)
+        await lifespan.start()
+        text = f"ASGI application {order.processor} of {order.wanted.application}"
+        self._context.report_event(
+            "plugin-loaded", f"{text} from {order.wanted.folder}" + (f"; {note}" if note else "")
+        )
+        return AsgiApplication(function, order, lifespan, self._context)
+
+    async def _end(self, application: AsgiApplication) -> None:
+        tasks = [call.task for call in application.calls if call.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=BACKGROUND_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                text = f"{len(late)} background tasks of {application.name} were cancelled at the worker's end"
+                self._context.report_event("plugin-warning", text)
+                await asyncio.wait(late, timeout=1.0)
+        if problem := await application.lifespan.end():
+            self._context.report_event("plugin-warning", f"the shutdown of {application.name} failed: {problem}")
+
+
+def _single_callable(function: Any, name: str) -> Any:
+    """The application as ASGI 3.0 calls it; one of ASGI 2 is wrapped. Raises LoadFailure for what is neither."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return function
+    needed = [
+        one
+        for one in parameters
+        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    if len(needed) == 2:
+        text = f"{name} takes two arguments ({', '.join(one.name for one in needed)}): a WSGI application"
+        raise LoadFailure(text, 'Map it with modules="WsgiModule".')
+    if len(needed) != 1 or any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return function
+
+    async def call_in_two_steps(scope: Any, receive: Any, send: Any) -> None:
+        await function(scope)(receive, send)
+
+    return call_in_two_steps
+
+
+def _response_of(message: dict[str, Any]) -> Response:
+    headers = Headers()
+    for name, value in message.get("headers", ()):
+        headers.add(bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+    return Response(status=message["status"], headers=headers)
+
+
+def _promised_length(response: Response) -> int:
+    value = response.headers.get("Content-Length")
+    return int(value) if value.isascii() and value.isdigit() else -1
+
+
+def _open_file(path: str) -> FileBody:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise AsgiError(f"{path} is no regular file")
+    return FileBody(descriptor, 0, status.st_size)
+
+
+def _drop(response: Response) -> None:
+    body, response.body = response.body, b""
+    if isinstance(body, FileBody):
+        os.close(body.descriptor)

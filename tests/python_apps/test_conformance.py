@@ -1,0 +1,247 @@
+"""WSGI and ASGI as a client and an application see them, the same in both process models."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.python_apps.site import (
+    DATA,
+    Application,
+    PythonSite,
+    first_line,
+    leave_in_the_middle,
+    send_chunked,
+    wait_for_text,
+)
+from tests.running_service import RunningService, running
+
+pytestmark = pytest.mark.slow
+
+WSGI = DATA / "wsgi_probe" / "probe.py"
+ASGI = DATA / "asgi_probe" / "probe_asgi.py"
+
+
+def write_probes(folder: Path) -> Path:
+    """A WSGI application at the root and below a folder of it, ASGI ones of both versions in other processes."""
+    api = '<add name="Api" path="api/*" verb="*" modules="WsgiModule" scriptProcessor="probe:application" />'
+    settings = 'disconnectTimeLimit="00:00:01"'
+    return PythonSite(
+        folder,
+        [
+            Application("/", "wsgi_probe", "probe:application", isolation="Low", further_handlers=api),
+            Application(
+                "/asgi", "asgi_probe", "probe_asgi:app", "AsgiModule", "Asgi", isolation="Medium", settings=settings
+            ),
+            Application("/old", "asgi_probe", "probe_asgi:old_style", "AsgiModule", "Old", isolation="High"),
+        ],
+    ).write()
+
+
+@pytest.fixture(scope="module", params=["workerprocess", "iis5"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with running(folder, write_probes(folder), "--isolation", request.param) as started:
+        yield started
+
+
+# --- WSGI
+
+
+def test_environ_says_where_the_application_is_mounted(service: RunningService) -> None:
+    """SCRIPT_NAME and PATH_INFO at the root and below a folder; the rest of PEP 3333's and the gateway's names."""
+    environ = json.loads(service.get("/environ/h%C3%A9%2Fb?a=1&b=%20", {"X-Some": "field", "x_bad": "1"}).body)
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/environ/h\u00c3\u00a9/b")
+    assert (environ["QUERY_STRING"], environ["REQUEST_METHOD"]) == ("a=1&b=%20", "GET")
+    assert environ["REQUEST_URI"] == "/environ/h%C3%A9%2Fb?a=1&b=%20"
+    assert (environ["HTTP_X_SOME"], environ["wsgi.url_scheme"]) == ("field", "http")
+    assert (environ["SERVER_PORT"], environ["SERVER_NAME"]) == (str(service.port), "127.0.0.1")
+    assert (environ["REMOTE_ADDR"], environ["SERVER_PROTOCOL"]) == ("127.0.0.1", "HTTP/1.1")
+    assert (environ["wsgi.multithread"], environ["wsgi.multiprocess"], environ["wsgi.run_once"]) == (True, True, False)
+    assert environ["APPL_MD_PATH"] == "/LM/W3SVC/1/ROOT"
+    assert "HTTP_X_BAD" not in environ
+    assert environ["cwd"] == str(service.folder / "root")
+    api = json.loads(service.get("/api/environ/7").body)
+    assert (api["SCRIPT_NAME"], api["PATH_INFO"]) == ("/api", "/environ/7")
+
+
+def test_wsgi_input_is_streamed_and_ends_where_the_body_ends(service: RunningService) -> None:
+    """Bodies of a known length and chunked ones, read whole and by lines."""
+    body = os.urandom(3_000_000)
+    assert service.get("/echo", method="POST", body=body).body == body
+    assert send_chunked(service, "/echo", [body[:10], body[10:2_000_000], body[2_000_000:]]) == (200, body)
+    answer = service.get("/lines", method="POST", body=b"one\ntwo three\nfour\nfive")
+    assert json.loads(answer.body) == ["one\n", "two", " t", "hree\n", "four\n", "five"]
+
+
+def test_a_wsgi_stream_arrives_as_it_is_made_and_stays_on_one_thread(service: RunningService) -> None:
+    """The first piece is here while the second is not made; close() is called on the same thread."""
+    with service.connect() as connection:
+        response, line = first_line(connection, "/stream")
+        assert (response.status, line) == (200, b"first\n")
+        assert service.get("/release").text == "released"
+        assert response.read() == b"second\n"
+    wait_for_text(service, "/closed", "[1")
+
+
+def test_a_client_that_leaves_closes_the_iterable(service: RunningService) -> None:
+    """An endless body under flow control ends, with a call of close() on its thread."""
+    before = len(json.loads(service.get("/closed").body))
+    leave_in_the_middle(service, "/endless")
+    closed = json.loads(wait_for_text(service, "/closed", ", ".join(["1"] * (before + 1))))
+    assert set(closed) == {1}
+
+
+def test_start_response_write_and_exc_info(service: RunningService) -> None:
+    """write() before the returned pieces; a reason of its own; a head that is replaced in time."""
+    answer = service.get("/write")
+    assert (answer.status, answer.text) == (201, "written and returned")
+    answer = service.get("/exc-info")
+    assert (answer.status, answer.text, "x-old" in answer.headers) == (503, "the page of an error", False)
+
+
+def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningService) -> None:
+    """A real file goes by descriptor, another object in blocks; HEAD has the length and no body."""
+    expected = WSGI.read_bytes()[4:]
+    answer = service.get("/file")
+    assert (answer.body, answer.headers["content-length"]) == (expected, str(len(expected)))
+    head = service.get("/file", method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(expected)))
+    assert service.get("/memory-file").body == b"x" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("/error-before", "RuntimeError: before the head"),
+        ("/no-start", "without a call of start_response"),
+        ("/text-body", "a piece of the body is no bytes"),
+        ("/exit", "SystemExit"),
+    ],
+)
+def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, path: str, cause: str) -> None:
+    """500.0 with the cause for a local client, the traceback in the event log; the worker lives on."""
+    answer = service.get(path)
+    assert (answer.status, cause in answer.text) == (500, True), answer.text
+    service.wait_for_event("plugin-error", cause)
+    assert service.get("/environ").status == 200
+
+
+def test_a_wsgi_failure_in_the_middle_cuts_the_connection(service: RunningService) -> None:
+    """Nothing that is not complete looks complete."""
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        service.get("/error-after")
+    service.wait_for_event("plugin-error", "after the head", "probe.py")
+
+
+def test_wsgi_errors_are_events_of_the_request(service: RunningService) -> None:
+    """A line without its end, too."""
+    assert service.get("/complain").text == "complained"
+    service.wait_for_event("application-output", "request ", "something is odd")
+    service.wait_for_event("application-output", "no line end")
+
+
+def test_wsgirefs_validator_has_nothing_to_say(service: RunningService) -> None:
+    """Both what the server hands in and what it does with the answer."""
+    assert service.get("/validated").text == "nothing"
+    assert service.get("/validated", method="POST", body=b"some").text == "some"
+    assert service.get("/validated/pieces?x").text == "one two"
+    head = service.get("/validated", method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+
+
+# --- ASGI
+
+
+def test_scope_says_what_the_specification_says(service: RunningService) -> None:
+    """Paths, fields, addresses, state of the lifespan (a copy for each request), extensions."""
+    for _ in range(2):
+        scope = json.loads(service.get("/asgi/scope/h%C3%A9%2Fb?a=%20", {"X-Some": "Field"}).body)
+        assert (scope["type"], scope["method"], scope["scheme"], scope["http_version"]) == (
+            "http",
+            "GET",
+            "http",
+            "1.1",
+        )
+        assert (scope["root_path"], scope["path"]) == ("/asgi", "/asgi/scope/h\u00e9/b")
+        assert (scope["raw_path"], scope["query_string"]) == ("/asgi/scope/h%C3%A9%2Fb", "a=%20")
+        assert ["x-some", "Field"] in scope["headers"]
+        assert (scope["client"][0], scope["server"]) == ("127.0.0.1", ["127.0.0.1", service.port])
+        assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
+        assert (scope["state"], scope["extensions"]) == ({"greeting": "hello"}, {"http.response.pathsend": {}})
+        assert scope["cwd"] == str(service.folder / "asgi")
+    assert json.loads(service.get("/asgi/seen").body)["lifespan"] == ["lifespan.startup"]
+
+
+def test_asgi_bodies_flow_both_ways(service: RunningService) -> None:
+    """Large bodies of a known length, chunked ones, streams that arrive as they are made."""
+    body = os.urandom(3_000_000)
+    assert service.get("/asgi/echo", method="POST", body=body).body == body
+    assert send_chunked(service, "/asgi/echo", [body[:10], body[10:]]) == (200, body)
+    with service.connect() as connection:
+        response, line = first_line(connection, "/asgi/stream")
+        assert (response.status, line) == (200, b"first\n")
+        assert service.get("/asgi/release").text == "released"
+        assert response.read() == b"second\n"
+
+
+def test_an_asgi_application_hears_of_a_client_that_leaves(service: RunningService) -> None:
+    """`send` raises an OSError and `receive` gives http.disconnect; who does not listen is cancelled a while later."""
+    leave_in_the_middle(service, "/asgi/endless")
+    seen = json.loads(wait_for_text(service, "/asgi/seen", '"late_sends": ["OSError"'))
+    assert "http.disconnect" in seen["disconnects"]
+    leave_in_the_middle(service, "/asgi/stubborn")
+    wait_for_text(service, "/asgi/seen", '"cancelled"')
+
+
+def test_background_work_goes_on_after_the_response(service: RunningService) -> None:
+    """It is told http.disconnect, is not cancelled, and its context variables are its own."""
+    before = json.loads(service.get("/asgi/seen").body)["background"]
+    assert service.get("/asgi/background").text == "answered"
+    assert service.get("/asgi/promised").text == "whole"
+    wait_for_text(service, "/asgi/seen", f'"background": {before + 101}')
+    assert service.get("/asgi/variable").text == "unset"
+
+
+def test_asgi_files_go_by_descriptor(service: RunningService) -> None:
+    """http.response.pathsend; HEAD sends the length alone."""
+    assert service.get("/asgi/path-send").body == ASGI.read_bytes()
+    head = service.get("/asgi/path-send", method="HEAD")
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(ASGI.stat().st_size))
+    assert service.get("/asgi/echo", method="HEAD").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("/asgi/error-before", "RuntimeError: before the head"),
+        ("/asgi/no-answer", "returned without a response"),
+        ("/asgi/exit", "sys.exit(3)"),
+        ("/asgi/twice", "http.response.start was sent twice"),
+    ],
+)
+def test_an_asgi_failure_is_a_page_and_an_event(service: RunningService, path: str, cause: str) -> None:
+    """500.0 with the cause for a local client, the traceback in the event log; the worker lives on."""
+    answer = service.get(path)
+    assert (answer.status, cause in answer.text) == (500, True), answer.text
+    service.wait_for_event("plugin-error", cause)
+    assert service.get("/asgi/variable").status == 200
+
+
+def test_an_asgi_failure_in_the_middle_cuts_the_connection(service: RunningService) -> None:
+    """Nothing that is not complete looks complete."""
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        service.get("/asgi/error-after")
+    service.wait_for_event("plugin-error", "after the head", "probe_asgi.py")
+
+
+def test_a_websocket_is_refused_and_asgi_2_is_served(service: RunningService) -> None:
+    """501.0 with the reason instead of a page that the application would make of it."""
+    answer = service.get("/asgi/scope", {"Upgrade": "websocket", "Connection": "Upgrade"})
+    assert (answer.status, "WebSocket" in answer.text) == (501, True)
+    assert service.get("/old/anything").text == "ASGI 2"
