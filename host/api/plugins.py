@@ -88,8 +88,11 @@ class Program(Protocol):
     async def wait(self) -> ProgramExit:
         """How it ended; returns at once when it has."""
 
-    async def kill(self, reason: str) -> None:
-        """End the whole process tree: its group and every descendant, also those that called setsid."""
+    async def kill(self, reason: str, *, grace_seconds: float = 2.0) -> None:
+        """End the whole process tree: its group and every descendant, also those that called setsid.
+
+        All get SIGTERM; what is left after `grace_seconds` gets SIGKILL.
+        """
 
 
 class ResourceLimits(Protocol):

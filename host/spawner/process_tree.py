@@ -17,11 +17,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-GRACE_SECONDS: Final = 2.0
-"""From SIGTERM to SIGKILL; Apache's mod_cgid gives three."""
+from host.wire.spawn_messages import GRACE_SECONDS
 
 GIVE_UP_SECONDS: Final = 30.0
-"""A process that SIGKILL has not ended by then hangs in the kernel; it is left to it."""
+"""A process that SIGKILL has not ended so long after its grace hangs in the kernel; it is left to it."""
 
 _ROUNDS_AT_ONCE: Final = 8
 """A program that forks faster than it is killed is looked at that often before the caller gets its turn."""
@@ -115,14 +114,22 @@ def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 class TreeKill:
-    """One tree on its way out: SIGTERM, `GRACE_SECONDS`, then SIGKILL until nothing is left."""
+    """One tree on its way out: SIGTERM, `grace_seconds`, then SIGKILL until nothing is left."""
 
-    def __init__(self, leader: int, request_id: str, now: float, *, is_leader_ended: bool = False) -> None:
+    def __init__(
+        self,
+        leader: int,
+        request_id: str,
+        now: float,
+        *,
+        is_leader_ended: bool = False,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
         self.leader = leader
         self.request_id = request_id
         self.is_leader_ended = is_leader_ended
-        self._kill_at = now + GRACE_SECONDS
-        self._give_up_at = now + GIVE_UP_SECONDS
+        self._kill_at = now + grace_seconds
+        self._give_up_at = self._kill_at + GIVE_UP_SECONDS
         self._told: set[int] = set()
 
     def advance(self, now: float, processes: Mapping[int, ProcessFacts], spare: Iterable[int] = ()) -> bool:

@@ -24,6 +24,7 @@ from host.spawner.limited_launch import spawn_limited
 from host.spawner.process_tree import ProcessFacts, TreeKill, kill_everything_below, read_processes
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
+    GRACE_SECONDS,
     IN_MEMORY_FILE,
     LARGEST_MESSAGE,
     LARGEST_PACKET,
@@ -201,7 +202,7 @@ class Spawner:
         elif isinstance(message, KillProgram):
             program = worker.running.get(message.number) or worker.ended.get(message.number)
             if program is not None:
-                self._kill(program, read_processes())
+                self._kill(program, read_processes(), message.grace_seconds)
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
 
@@ -227,12 +228,20 @@ class Spawner:
         self._programs[pid] = worker.running[number] = program
         self._send(worker, ProgramLaunched(number=number, pid=pid))
 
-    def _kill(self, program: _Program, processes: Mapping[int, ProcessFacts]) -> None:
+    def _kill(
+        self, program: _Program, processes: Mapping[int, ProcessFacts], grace_seconds: float = GRACE_SECONDS
+    ) -> None:
         if program.is_being_killed:
             return
         program.is_being_killed = True
         now = time.monotonic()
-        tree = TreeKill(program.pid, program.request_id, now, is_leader_ended=program.has_ended)
+        tree = TreeKill(
+            program.pid,
+            program.request_id,
+            now,
+            is_leader_ended=program.has_ended,
+            grace_seconds=grace_seconds,
+        )
         if not tree.advance(now, processes, self._programs):
             self._kills.append(tree)
 

@@ -26,6 +26,10 @@ IN_MEMORY_FILE: Final = b"\x00"
 """The packet that says: the message is in the fourth descriptor. No message is one zero byte."""
 
 
+GRACE_SECONDS: Final = 2.0
+"""From SIGTERM to SIGKILL unless the worker says otherwise; Apache's mod_cgid gives three."""
+
+
 class SpawnMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
     """Base of all spawn messages; `number` is the worker's and names the program until it has ended."""
 
@@ -58,9 +62,10 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):
-    """Worker: end its whole tree."""
+    """Worker: end its whole tree, SIGTERM first; `grace_seconds` later SIGKILL."""
 
     reason: str
+    grace_seconds: float = GRACE_SECONDS
 
 
 class ProgramLaunched(SpawnMessage, frozen=True, kw_only=True):

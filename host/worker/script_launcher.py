@@ -19,6 +19,7 @@ from typing import Final
 from host.api import Program, ProgramExit, ResourceLimits
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
+    GRACE_SECONDS,
     IN_MEMORY_FILE,
     LARGEST_MESSAGE,
     LARGEST_PACKET,
@@ -64,9 +65,9 @@ class LaunchedProgram:
             return await waiter
         return self._exit
 
-    async def kill(self, reason: str) -> None:
+    async def kill(self, reason: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """End the whole process tree, also what is left of it when the program itself has ended."""
-        self._launcher.send(KillProgram(number=self._number, reason=reason))
+        self._launcher.send(KillProgram(number=self._number, reason=reason, grace_seconds=grace_seconds))
 
     def ended(self, status: int) -> None:
         """It has ended."""
