@@ -72,6 +72,8 @@ class Expander:
         return self._program(text[:end]) + text[end:]
 
     def _program(self, program: str) -> str:
+        if program.startswith(("unix:", "tcp:")):  # the address of a server
+            return program
         if _WINDOWS_PATH.match(program):
             raise ValueProblem(f'"{program}" is a Windows path', "give a program of this machine")
         slashed = program.replace("\\", "/")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.config.confinement import Confinement, Cpu, ProgramLimits
+from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
 from host.config.names import AccessPolicy, ResponseMode
 
@@ -332,6 +333,7 @@ class PathSettings:
     directory_browse_enabled: bool = False
     static_content: StaticContent = field(default_factory=StaticContent)
     cgi: Cgi = field(default_factory=Cgi)
+    fastcgi: tuple[FastCgiApplication, ...] = ()
     http_errors: HttpErrors = field(default_factory=HttpErrors)
     request_filtering: RequestFiltering = field(default_factory=RequestFiltering)
     custom_headers: tuple[tuple[str, str], ...] = ()  # httpProtocol/customHeaders

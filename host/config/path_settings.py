@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.config.confinement import ProgramLimits
+from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
 from host.config.model import (
     ApplicationInitialization,
@@ -96,6 +97,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         directory_browse_enabled=section("directoryBrowse").flag("enabled"),
         static_content=_static_content(section("staticContent")),
         cgi=_cgi(section("cgi")),
+        fastcgi=build_fastcgi(section("fastCgi")),
         http_errors=_http_errors(section("httpErrors")),
         request_filtering=_request_filtering(section("security/requestFiltering")),
         custom_headers=tuple(

@@ -7,6 +7,7 @@ from typing import Final
 
 from host.config import (
     schema_content,
+    schema_fastcgi,
     schema_handlers,
     schema_listener,
     schema_pools,
@@ -30,6 +31,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_handlers.MODULES,
         schema_handlers.GLOBAL_MODULES,
         schema_handlers.CGI,
+        schema_fastcgi.FASTCGI,
         schema_content.STATIC_CONTENT,
         schema_content.DEFAULT_DOCUMENT,
         schema_content.DIRECTORY_BROWSE,
@@ -54,7 +56,6 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.applicationHost/serviceAutoStartProviders": "no provider is started",
     "system.webServer/asp": "classic ASP is not served",
     "system.webServer/caching": "its profiles are not used",
-    "system.webServer/fastCgi": "no FastCGI process is started",
     "system.webServer/httpCompression": "responses are not compressed",
     "system.webServer/httpLogging": "every request is logged",
     "system.webServer/httpRedirect": "requests are not redirected",

@@ -11,7 +11,9 @@ from host.config.schema_types import Element, Support
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "host" / "config"
-BUILDERS = {CONFIG / f"{name}.py" for name in ("model", "server_builder", "path_settings", "pool_confinement")}
+BUILDERS = {
+    CONFIG / f"{name}.py" for name in ("model", "fastcgi", "server_builder", "path_settings", "pool_confinement")
+}
 
 
 def dataclass_fields(path: Path) -> Iterator[tuple[str, str]]:
@@ -62,7 +64,9 @@ def honoured(element: Element, path: str) -> Iterator[tuple[str, str]]:
 def test_every_field_of_the_configuration_is_used_by_the_program() -> None:
     """A field that nobody reads is a promise to the operator that nothing keeps."""
     used = set().union(*(names_used(path) for path in program_files()))
-    declared = [found for file in ("model.py", "confinement.py") for found in dataclass_fields(CONFIG / file)]
+    declared = [
+        found for file in ("model.py", "fastcgi.py", "confinement.py") for found in dataclass_fields(CONFIG / file)
+    ]
     forgotten = [f"{owner}.{name}" for owner, name in declared if name not in used]
     assert not forgotten
 

@@ -56,6 +56,8 @@ def test_an_unknown_name_is_an_error_with_remedy() -> None:
         ('"bin/my perl" "%s" %s', '"/srv/site/bin/my perl" "%s" %s'),
         ('/usr/bin/perl "%s" %s', '/usr/bin/perl "%s" %s'),
         ("%NAME%/perl %s", "/opt/x/perl %s"),
+        ("unix:/run/php/php-fpm.sock", "unix:/run/php/php-fpm.sock"),
+        ("tcp://127.0.0.1:9000", "tcp://127.0.0.1:9000"),
     ],
 )
 def test_the_program_of_a_command_becomes_absolute(text: str, command: str) -> None:

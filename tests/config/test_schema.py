@@ -15,7 +15,8 @@ from host.config.values import default_value, parse_value
 IIS_NAMES = """
 system.applicationHost/applicationPools system.applicationHost/sites system.applicationHost/log
 system.applicationHost/webLimits system.webServer/handlers system.webServer/isapiFilters system.webServer/modules
-system.webServer/globalModules system.webServer/cgi system.webServer/staticContent system.webServer/defaultDocument
+system.webServer/globalModules system.webServer/cgi system.webServer/fastCgi
+system.webServer/staticContent system.webServer/defaultDocument
 system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/httpProtocol
 system.webServer/applicationInitialization
 system.webServer/serverRuntime system.webServer/security/isapiCgiRestriction system.webServer/security/requestFiltering
