@@ -68,6 +68,7 @@ SUBSTATUS_MEANINGS: Final[Mapping[tuple[int, int], str]] = {
     (502, 3): "The worker process ended before it answered",
     (503, 0): "Application pool unavailable",
     (503, 2): "Concurrent request limit exceeded",
+    (503, 4): "FastCGI queue full",
     (504, 0): "Gateway timeout",
     (505, 0): "HTTP version not supported",
 }

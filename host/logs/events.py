@@ -88,6 +88,14 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),
     "cgi-timeout": EventKind(6041, "warning", "a CGI program was ended by cgi/@timeout"),
     "cgi-stderr": EventKind(6042, "information", "a CGI program wrote to standard error"),
+    # FastCGI
+    "fastcgi-process-started": EventKind(6140, "information", "a FastCGI process was started"),
+    "fastcgi-process-ended": EventKind(6141, "information", "a FastCGI process ended; how, and why"),
+    "fastcgi-failed": EventKind(6142, "warning", "a FastCGI request failed; its process, and its error text"),
+    "fastcgi-timeout": EventKind(6143, "warning", "a FastCGI process was ended: activityTimeout or requestTimeout"),
+    "fastcgi-stderr": EventKind(6144, "information", "a FastCGI application wrote to its error stream"),
+    "fastcgi-rapid-fail": EventKind(6145, "error", "too many FastCGI processes have failed within a minute"),
+    "scgi-failed": EventKind(6146, "warning", "an SCGI server could not be reached, or its answer was none"),
     # requests and logs
     "request-time-limit": EventKind(6063, "warning", "a request took longer than requestTimeLimit and was ended"),
     "preload-failed": EventKind(6066, "warning", "a plugin could not be preloaded; workers load it themselves"),

@@ -7,6 +7,10 @@ from typing import Protocol
 from host.api import HttpError
 
 
+class StaleRun(Exception):  # an event in the life of a process, not an error
+    """What was asked had answered before and went away before it had begun with this request: another may get it."""
+
+
 class GatewayRun(Protocol):
     """A request that is being answered. One of `finish` and `abandon` must be called in the end."""
 

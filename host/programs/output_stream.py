@@ -30,19 +30,21 @@ class OutputStream:
             return
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > MOST_WAITING and not self.is_held:
+        if self._size > MOST_WAITING and not self.is_held and not self.has_ended:
             self.is_held = True
             self._hold(True)
         self._wake(True)
 
     def end(self) -> None:
-        """No more comes: readers get the end behind what waits."""
+        """No more comes: readers get the end behind what waits. The connection is not this output's any more."""
         self.has_ended = True
+        self._let_go()
         self._wake(True)
 
     def fail(self, failure: Exception) -> None:
-        """Readers get `failure` behind what waits."""
+        """As `end`, and readers get `failure` behind what waits. The first one counts."""
         self._failure = self._failure or failure
+        self._let_go()
         self._wake(True)
 
     def discard(self) -> None:
@@ -63,6 +65,12 @@ class OutputStream:
             if not await self._filled(patience_seconds):
                 return None
         return self._take()
+
+    def _let_go(self) -> None:
+        if self.is_held:
+            self.is_held = False
+            self._hold(False)
+        self._hold = _nobody
 
     def _take(self) -> bytes:
         pieces, self._pieces, self._size = self._pieces, [], 0
@@ -86,3 +94,7 @@ class OutputStream:
     def _wake(self, has_come: bool) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(has_come)
+
+
+def _nobody(is_held: bool) -> None:
+    del is_held

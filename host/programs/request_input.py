@@ -46,7 +46,7 @@ class RequestInput:
         """
         expected = self._body.length
         if expected is None:
-            await self._spool()
+            self.descriptor, self.length = await spool(self._body)
         elif expected == 0:
             self.descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             self.length = 0 if announces_length else None
@@ -112,27 +112,35 @@ class RequestInput:
             os.close(self._target)
             self._target = -1
 
-    async def _spool(self) -> None:
-        pieces, size = [], 0
-        while size <= SPOOL_BYTES:
-            piece = await self._body.read_some()
-            if not piece:
-                break
-            pieces.append(piece)
+
+async def spool(body: RequestBody) -> tuple[int, int]:
+    """A body of unknown length as a file that stands at its beginning, and its size in bytes. Raises ClientGone."""
+    loop = asyncio.get_running_loop()
+    pieces, size = [], 0
+    while size <= SPOOL_BYTES:
+        piece = await body.read_some()
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    if size <= SPOOL_BYTES:
+        descriptor = os.memfd_create("request body", os.MFD_CLOEXEC)
+        _write_all(descriptor, b"".join(pieces))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor, size
+    with tempfile.TemporaryFile(buffering=0) as file:
+        descriptor = os.dup(file.fileno())
+    try:
+        piece = b"".join(pieces)
+        while piece:
+            await loop.run_in_executor(None, _write_all, descriptor, piece)  # a disk may be slow
+            piece = await body.read_some()
             size += len(piece)
-        if size <= SPOOL_BYTES:
-            self.descriptor = os.memfd_create("request body", os.MFD_CLOEXEC)
-            _write_all(self.descriptor, b"".join(pieces))
-        else:
-            with tempfile.TemporaryFile(buffering=0) as file:
-                self.descriptor = os.dup(file.fileno())
-            piece = b"".join(pieces)
-            while piece:
-                await self._loop.run_in_executor(None, _write_all, self.descriptor, piece)  # a disk may be slow
-                piece = await self._body.read_some()
-                size += len(piece)
-        os.lseek(self.descriptor, 0, os.SEEK_SET)
-        self.length = size
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, size
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
     "host.python_apps": {"host.api", "host.gateway"},
+    "host.fastcgi": {"host.api", "host.gateway", "host.programs"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {
@@ -81,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
-    "extensions": {"host.api", "host.gateway", "host.isapi", "host.programs", "host.python_apps"},
+    "extensions": {"host.api", "host.fastcgi", "host.gateway", "host.isapi", "host.programs", "host.python_apps"},
     "filters": {"host.api"},
 }
 
@@ -90,6 +91,7 @@ SANS_IO = ("host.http1", "host.wire", "host.gateway")
 PURE_FILES = (
     "cpu",
     "recycling",
+    "policy",
     "health",
     "backoff",
     "front_health",
@@ -168,7 +170,7 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 def is_sans_io(module: str) -> bool:
     if module.startswith(SANS_IO):
         return True
-    return module.startswith("host.activation.") and module.rpartition(".")[2] in PURE_FILES
+    return module.startswith(("host.activation.", "host.fastcgi.")) and module.rpartition(".")[2] in PURE_FILES
 
 
 @pytest.mark.parametrize("path", [p for p in source_files() if is_sans_io(module_name(p))], ids=module_name)

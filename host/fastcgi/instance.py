@@ -1,0 +1,152 @@
+"""One process of an application, or one connection to a server that somebody else runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from host.api import Program, ProgramExit, ProgramLauncher
+from host.fastcgi.connection import FastCgiConnection
+from host.fastcgi.listening import ListeningSocket, SocketFolder
+from host.gateway.server_address import ServerAddress
+from host.programs.error_pipe import ErrorPipe
+
+CONNECT_SECONDS: Final = 10.0
+"""A server that does not take a connection for so long cannot be reached."""
+
+GRACE_SECONDS: Final = 2.0
+"""From SIGTERM to SIGKILL when signalBeforeTerminateSeconds says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What a process is started with; `mark` is unlike every other process's."""
+
+    argv: list[bytes]
+    environment: Mapping[bytes, bytes]
+    directory: bytes
+    mark: str
+    over_tcp: bool
+
+
+class Instance:
+    """Answers one request at a time. `report` gets the lines that the process writes to its own standard error."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self.served = 0
+        self.idle_since = 0.0
+        self.is_busy = False
+        self.is_doubtful = False
+        self.is_ending = False
+        self.connection: FastCgiConnection | None = None
+        self.errors: ErrorPipe | None = None
+        self._program: Program | None = None
+        self._socket: ListeningSocket | None = None
+        self._peek: socket.socket | None = None
+
+    # --- a process of ours
+
+    async def launch(
+        self, launcher: ProgramLauncher, launch: Launch, folder: SocketFolder, report: Callable[[str], None]
+    ) -> None:
+        """Start the process. Raises OSError with exec's or chdir's errno."""
+        self._socket = ListeningSocket(folder, over_tcp=launch.over_tcp)
+        reads, writes = os.pipe2(os.O_CLOEXEC)
+        self.errors = ErrorPipe(reads, report)
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            self._program = await launcher.launch(
+                launch.argv,
+                launch.environment,
+                directory=launch.directory,
+                stdin=self._socket.descriptor,
+                stdout=null,
+                stderr=writes,
+                request_id=launch.mark,
+            )
+        except BaseException:
+            self.let_go()
+            raise
+        finally:
+            os.close(null)
+            os.close(writes)
+        self._socket.hand_over()
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 when the process is not ours."""
+        return self._program.pid if self._program is not None else 0
+
+    @property
+    def exit(self) -> ProgramExit | None:
+        """How it ended, if that is known."""
+        return self._program.exit if self._program is not None else None
+
+    async def wait(self) -> ProgramExit:
+        """How it ended, when it has; a process of ours only."""
+        assert self._program is not None
+        return await self._program.wait()
+
+    async def kill(self, reason: str, grace_seconds: float) -> None:
+        """End the process with all that it has started; close the connection to a server."""
+        self.is_ending = True
+        if self._program is not None and self._program.exit is None:
+            await self._program.kill(reason, grace_seconds=grace_seconds or GRACE_SECONDS)
+
+    # --- its connection
+
+    async def connect(self, address: ServerAddress | None) -> FastCgiConnection:
+        """A connection; the one that is open, if it is. Raises OSError (TimeoutError is one)."""
+        if self.connection is not None and self.connection.is_open and self._is_quiet():
+            return self.connection
+        self.disconnect()
+        loop = asyncio.get_running_loop()
+        made: FastCgiConnection
+        if address is None:
+            assert self._socket is not None
+            sock = self._peek = self._socket.connect()
+            if self._socket.is_local:
+                _, made = await loop.create_unix_connection(FastCgiConnection, sock=sock)
+            else:
+                _, made = await loop.create_connection(FastCgiConnection, sock=sock)
+        else:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                if address.path:
+                    _, made = await loop.create_unix_connection(FastCgiConnection, address.path)
+                else:
+                    _, made = await loop.create_connection(FastCgiConnection, address.host, address.port)
+        self.connection = made
+        return made
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing waits on the idle connection: neither its end, which the loop has not seen yet, nor bytes."""
+        if self._peek is None:
+            return True
+        try:
+            self._peek.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def disconnect(self) -> None:
+        """Close the connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def let_go(self) -> None:
+        """Nothing of it is needed any more; the process, if it lives, is not touched."""
+        self.is_ending = True
+        self.disconnect()
+        if self.errors is not None:
+            self.errors.drain()
+            self.errors.close()
+        if self._socket is not None:
+            self._socket.close()

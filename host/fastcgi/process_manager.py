@@ -1,0 +1,116 @@
+"""IIS's FastCGI process manager in a worker: a pool of processes for each application, and one coarse timer for all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+from host.api import ProgramLauncher, Request
+from host.fastcgi import failures
+from host.fastcgi.exchange import FastCgiExchange
+from host.fastcgi.listening import SocketFolder
+from host.fastcgi.process_pool import ProcessPool, WorkerParts
+from host.fastcgi.settings import ApplicationSettings, ServerSettings
+from host.gateway.environment import inherited_variables
+from host.gateway.fastcgi_records import MalformedRecord
+from host.gateway.server_address import is_address
+from host.programs.request_pieces import RequestPieces
+
+LOOK_SECONDS: Final = 0.5
+"""The shared timer's period: the precision of all limits here."""
+
+
+class ProcessManager:
+    """Everything that a worker has of FastCGI. To be made on the event loop."""
+
+    def __init__(self, launcher: ProgramLauncher, report_event: Callable[[str, str], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._folder = SocketFolder()
+        self._parts = WorkerParts(
+            launcher=launcher,
+            report_event=report_event,
+            spawn=self._spawn,
+            folder=self._folder,
+            inherited=inherited_variables(os.environb),
+        )
+        self._pools: dict[tuple[str, str, str], ProcessPool] = {}
+        self._outgoing: list[ProcessPool] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def begin(
+        self,
+        request: Request,
+        settings: ApplicationSettings,
+        variables: dict[bytes, bytes],
+        source: RequestPieces,
+    ) -> FastCgiExchange:
+        """Give the request to a process of that application as soon as one is free. Raises HttpError."""
+        pool = self._pool_for(request, settings)
+        while True:
+            instance = await pool.acquire()
+            exchange = FastCgiExchange(pool, instance, request.physical_path, request.id)
+            try:
+                exchange.start(variables, source, keeps_connection=pool.keeps_connections)
+            except MalformedRecord as error:  # it has sent something that nobody had asked for
+                pool.discard(instance, str(error), is_failure=True)
+                continue
+            pool.lend(instance, exchange)
+            self._watch()
+            return exchange
+
+    async def close(self) -> None:
+        """The worker ends: its processes end, too."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for pool in (*self._pools.values(), *self._outgoing):
+            await pool.close()
+        self._folder.close()
+
+    def _pool_for(self, request: Request, settings: ApplicationSettings) -> ProcessPool:
+        application = request.application
+        key = (application.pool_name, settings.full_path, settings.arguments)
+        pool = self._pools.get(key)
+        if pool is not None and pool.settings != settings:  # the configuration has changed under a living worker
+            pool.replace_all("the configuration has changed")
+            self._outgoing.append(pool)
+            pool = None
+        if pool is None:
+            pool = self._pools[key] = ProcessPool(self._parts, settings, application.environment)
+        return pool
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        pools = [*self._pools.values(), *self._outgoing]
+        for pool in pools:
+            pool.look(now)
+        self._outgoing = [pool for pool in self._outgoing if pool.needs_looks]
+        needs_more = any(pool.needs_looks for pool in pools)
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if needs_more else None
+
+
+def application_of(processor: str, applications: Iterable[ApplicationSettings]) -> ApplicationSettings:
+    """The entry of fastCgi that a scriptProcessor names: `program`, `program|arguments` or a server's address.
+
+    A server needs no entry, a program does: web.config may name in a handler only what the server's file has allowed.
+    Raises HttpError 500.0.
+    """
+    path, _, arguments = processor.partition("|")
+    for one in applications:
+        if one.full_path == path and one.arguments == arguments:
+            return one
+    if is_address(path):
+        return ServerSettings(full_path=path)
+    raise failures.not_configured(processor)

@@ -1,0 +1,66 @@
+"""A request's body for a connection to a server: small ones whole before anything is sent, large ones as they come.
+
+A client that sends slowly occupies no process before its body is large; a chunked body is collected first, because the
+application must be told its length.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import Final
+
+from host.api import RequestBody
+from host.programs.request_input import spool
+
+SMALL_BYTES: Final = 65536
+"""A body up to this size is complete before the application hears of the request."""
+
+_PIECE_BYTES: Final = 65536
+
+
+class RequestPieces:
+    """`await open()`, send `first`, then everything that iterating gives, unless `is_whole`; `close()` in any case."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._descriptor = -1
+        self.first = b""
+        self.is_whole = True
+        """Whether `first` is all."""
+        self.length: int | None = None
+        """Bytes of the body; None when there is none."""
+
+    async def open(self, *, announces_length: bool) -> None:
+        """Find out the length. `announces_length`: the client sent a Content-Length, if only 0. Raises ClientGone."""
+        expected = self._body.length
+        if expected is None:
+            self._descriptor, self.length = await spool(self._body)
+            if self.length <= SMALL_BYTES:
+                self.first = os.read(self._descriptor, SMALL_BYTES)
+                self.close()
+            else:
+                self.is_whole = False
+        elif expected == 0:
+            self.length = 0 if announces_length else None
+        else:
+            self.length = expected
+            if expected <= SMALL_BYTES:
+                self.first = await self._body.read()
+            else:
+                self.is_whole = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """What follows `first`. Raises ClientGone."""
+        if self._descriptor >= 0:
+            while piece := os.read(self._descriptor, _PIECE_BYTES):  # just written: it comes from memory
+                yield piece
+        elif not self.is_whole:
+            while piece := await self._body.read_some():
+                yield piece
+
+    def close(self) -> None:
+        """Let go of what was collected."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
