@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MINUTES ?= 60
 SEED ?=
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
-DEBIAN := git gitweb perl libcgi-pm-perl gcc g++ libc6-dev procps wrk chromium
+DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium
 
 .PHONY: run test check-format lint types unit install install-test debian chaos bench clean
 

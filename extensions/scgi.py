@@ -1,0 +1,70 @@
+"""SCGI applications: a server that somebody else runs, asked over a connection of its own for each request.
+
+The handler names the server in scriptProcessor: `unix:/run/app.sock` or `tcp://127.0.0.1:4000`. Variables and answers
+are CGI's; `cgi/@timeout` is the limit of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from host.api import HttpError, PluginContext, Request, Response, hookimpl
+from host.gateway.environment import meta_variables
+from host.gateway.server_address import ServerAddress, parse_address
+from host.programs.gateway_answer import respond
+from host.programs.request_pieces import RequestPieces
+from host.programs.scgi_exchange import ScgiExchange
+
+_contexts: list[PluginContext] = []
+
+
+@hookimpl
+def module_names() -> Sequence[str]:
+    return ("ScgiModule",)
+
+
+@hookimpl
+def load(context: PluginContext) -> None:
+    _contexts.append(context)
+
+
+@hookimpl
+def unload(context: PluginContext) -> None:
+    _contexts.clear()
+
+
+@hookimpl
+async def handle(request: Request) -> Response:
+    address = server_of(request)
+    source = RequestPieces(request.body)
+    try:
+        await source.open(announces_length="Content-Length" in request.headers)
+        exchange = await ScgiExchange.connect(
+            address,
+            f"{request.path} (request {request.id})",
+            timeout_seconds=request.settings.cgi.timeout_seconds,
+            report=lambda text: _contexts[-1].report_event("scgi-failed", text),
+        )
+    except BaseException:
+        source.close()
+        raise
+    try:
+        variables = meta_variables(
+            request, content_length=source.length, pass_authorization=request.settings.cgi.pass_authorization
+        )
+        exchange.start(variables, source)
+        return await respond(request, exchange)
+    except BaseException as error:
+        exchange.abandon(str(error))
+        source.close()
+        raise
+
+
+def server_of(request: Request) -> ServerAddress:
+    """The address in the handler's scriptProcessor. Raises HttpError 500.19."""
+    processor = request.mapping.script_processor if request.mapping is not None else ""
+    try:
+        return parse_address(processor)
+    except ValueError as error:
+        remedy = 'scriptProcessor="tcp://127.0.0.1:4000" or scriptProcessor="unix:/run/NAME.sock".'
+        raise HttpError(500, 19, f"the SCGI server: {error}", remedy=remedy) from error
