@@ -5,6 +5,7 @@ from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpEr
 from host.api.filters import FILTER_REVISION, FilterContext, FilterError, FilterProperty, Notification
 from host.api.headers import Headers
 from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
+from host.api.modules import ModuleEntry, ModuleInfo, ModulePriority
 from host.api.notifications import (
     Credentials,
     Denial,
@@ -57,6 +58,9 @@ __all__ = [
     "HttpError",
     "LogEntry",
     "MappedUrl",
+    "ModuleEntry",
+    "ModuleInfo",
+    "ModulePriority",
     "Notification",
     "PluginContext",
     "Program",

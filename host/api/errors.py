@@ -60,6 +60,8 @@ SUBSTATUS_MEANINGS: Final[Mapping[tuple[int, int], str]] = {
     (500, 13): "Server too busy",
     (500, 19): "Configuration data is invalid",
     (500, 21): "Handler names a module that is not loaded",
+    (500, 22): "httpModules is not obeyed in integrated pipeline mode",
+    (500, 23): "httpHandlers is not obeyed in integrated pipeline mode",
     (500, 100): "Script error",
     (501, 0): "Not implemented",
     (502, 0): "Bad gateway",

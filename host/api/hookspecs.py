@@ -15,15 +15,16 @@ unless its plugin says `blocking=True`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pluggy
 
 from host.api.filters import FilterContext
 from host.api.isapi import HSE_STATUS_SUCCESS, ControlBlock, ExtensionVersion
+from host.api.modules import ModuleEntry, ModuleInfo
 from host.api.notifications import Credentials, Denial, FilterInfo, FilterStatus, LogEntry, RawData, UrlMap
 from host.api.plugins import HandlerInfo, HandlerMapping, PluginContext
-from host.api.request import Connection, Request
+from host.api.request import ApplicationInfo, Connection, Request
 from host.api.response import Response
 
 PROJECT: Final = "isapy"
@@ -204,9 +205,57 @@ def on_end_of_net_session(connection: Connection, filter_context: FilterContext)
     """The client's connection is closed; called in every worker that has served it. Drop what you kept for it."""
 
 
+# --- global notifications: the worker and its applications --------------------------------------------------------
+# Every loaded plugin gets them, extensions, filters and modules alike, in the order of loading. They cost a request
+# nothing.
+
+
+@hookspec
+def application_start(application: ApplicationInfo, settings: Any) -> None:
+    """The first request of the application in this worker waits; GL_APPLICATION_START.
+
+    `settings` are in force at its root (host.config.model.PathSettings). Called in the process that runs its handlers.
+    HttpError, or any other exception, refuses the requests that wait; the next one tries again.
+    """
+
+
+@hookspec
+def application_resolve_modules(application: ApplicationInfo, modules: list[ModuleEntry]) -> None:
+    """The modules of the application, in order, before they take part; GL_APPLICATION_RESOLVE_MODULES.
+
+    Called behind `application_start`, and again when `modules` has changed in the configuration. The list may be
+    changed; whoever makes modules from types sets `implementation`. HttpError refuses the application's requests.
+    """
+
+
+@hookspec
+def application_stop(application: ApplicationInfo) -> None:
+    """The worker ends in order and the application was started in it; before any `unload`. GL_APPLICATION_STOP."""
+
+
+@hookspec
+def configuration_change(application: ApplicationInfo, settings: Any) -> None:
+    """What is in force at the application's root has changed, as far as that needs no new worker.
+
+    GL_CONFIGURATION_CHANGE. Not called before `application_start`.
+    """
+
+
+@hookspec
+def health_check() -> str | None:
+    """With every ping of the service; GL_HEALTH_CHECK. A text says why the worker is unhealthy: it is recycled."""
+
+
 # --- modules: the request pipeline -------------------------------------------------------------------------------
 # Each event is followed by its post- event. A Response from an event up to the handler ends the request with it: the
 # pipeline goes on at log_request. Events before the handler get no response; those after it may change it.
+
+
+@hookspec
+def module_info() -> ModuleInfo:
+    """Where the module stands among the others in each event: `ModuleInfo(priority=ModulePriority.FIRST)`. Within one
+    priority the order is the configured one. Called at load."""
+    return ModuleInfo()
 
 
 @hookspec

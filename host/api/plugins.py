@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from host.api.black_box import BlackBox, NoBlackBox
 from host.api.threads import ThreadPerCall, Threads
@@ -30,6 +30,10 @@ class RequireAccess(enum.Enum):
     EXECUTE = "Execute"
 
 
+MANAGED_MODULE_NAMES: Final = frozenset({"managedpipelinehandler", "managedengine"})
+"""Names in `modules`, casefolded, by which a mapping leads to a managed handler."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerMapping:
     """Which requests a handler answers; the attributes of IIS's `<handlers><add .../>`.
@@ -49,6 +53,12 @@ class HandlerMapping:
     pre_condition: str = ""
     allow_path_info: bool = False  # ISAPI: PATH_INFO is only what follows the script (IIS: else the whole path)
     response_buffer_limit: int = 4194304  # ISAPI: bytes of an answer that are kept before it begins to be sent
+    type: str = ""  # of a managed handler: module:Class
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the handler is managed: what preCondition managedHandler asks."""
+        return bool(self.type) or self.modules.casefold() in MANAGED_MODULE_NAMES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

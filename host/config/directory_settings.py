@@ -351,7 +351,7 @@ def compute_settings(placed: list[Placed], server: Document, place: ApplicationP
 
 def _lookup(sections: Mapping[str, Effective]) -> Callable[[str], Effective]:
     def lookup(name: str) -> Effective:
-        path = f"system.webServer/{name}"
+        path = name if name.startswith("system.") else f"system.webServer/{name}"
         return sections.get(path) or starting_point(SECTIONS[path].element)
 
     return lookup

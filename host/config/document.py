@@ -9,7 +9,7 @@ from typing import Final
 
 from host.config.expansion import Expander
 from host.config.problems import Problems
-from host.config.schema import FOREIGN_SECTIONS, SECTION_GROUPS, SECTIONS, UNSUPPORTED_SECTIONS
+from host.config.schema import FOREIGN_GROUPS, FOREIGN_SECTIONS, SECTION_GROUPS, SECTIONS, UNSUPPORTED_SECTIONS
 from host.config.schema_types import Scope, Section
 from host.config.section_reader import Content, SectionReader
 from host.config.values import nearest_name
@@ -91,13 +91,17 @@ class _DocumentReader:
         return Document(root.file, fragments, self._override_defaults, self._scopes)
 
     def _top_level(self, node: Node, place: _Place) -> None:
-        if node.name in SECTION_GROUPS:
+        is_foreign = node.name in FOREIGN_GROUPS
+        if node.name in SECTION_GROUPS and not (is_foreign and self._holds_nothing_known(node)):
             self._group(node, node.name, place)
-        elif node.name in FOREIGN_SECTIONS or node.name in self._registered:
+        elif is_foreign or node.name in FOREIGN_SECTIONS or node.name in self._registered:
             self._problems.warnings.append(node.error("isapy has no use for this section; it is ignored"))
         else:
             known = [name for name in SECTION_GROUPS if "/" not in name] + ["location", "configSections"]
             self._unknown(node, f'no section or group is called "{node.name}"', nearest_name(node.name, known))
+
+    def _holds_nothing_known(self, group: Node) -> bool:
+        return not any(f"{group.name}/{child.name}" in SECTIONS for child in group.children)
 
     def _group(self, group: Node, path: str, place: _Place) -> None:
         for name in group.attributes:
@@ -113,6 +117,8 @@ class _DocumentReader:
                 self._problems.warnings.append(node.error(message))
             elif full in self._registered:
                 self._problems.warnings.append(node.error("isapy has no schema for this section; it is ignored"))
+            elif path in FOREIGN_GROUPS:
+                self._problems.warnings.append(node.error("isapy has no use for this section; it is ignored"))
             else:
                 here = [*SECTIONS, *SECTION_GROUPS, *UNSUPPORTED_SECTIONS]
                 names = [known.rpartition("/")[2] for known in here if known.rpartition("/")[0] == path]

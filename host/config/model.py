@@ -14,6 +14,7 @@ from host.config.confinement import Confinement, Cpu, ProgramLimits
 from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
 from host.config.names import AccessPolicy, ResponseMode
+from host.config.pipeline_entries import Filter, Handler, HttpHandler, Module
 
 
 class IsolationMode(enum.Enum):
@@ -152,6 +153,7 @@ class Pool:
     auto_start: bool = True
     start_mode: str = "OnDemand"  # or AlwaysRunning
     managed_pipeline_mode: str = "Integrated"  # or Classic
+    managed_runtime_version: str = ""
     enable_configuration_override: bool = True
     preload_applications: bool = False  # ours
     # processModel
@@ -189,44 +191,6 @@ class Pool:
     environment_variables: tuple[tuple[str, str], ...] = ()
     confinement: Confinement = field(default_factory=Confinement)
     cpu: Cpu = field(default_factory=Cpu)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
-    """One entry of `handlers`, in force. Text attributes as IIS spells them; `worker/handler_map.py` compiles it."""
-
-    name: str
-    path: str
-    verb: str
-    modules: str = ""
-    script_processor: str = ""
-    resource_type: str = "Unspecified"
-    require_access: str = "Script"
-    pre_condition: str = ""
-    allow_path_info: bool = False
-    response_buffer_limit: int = 4194304
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """One entry of `isapiFilters`: a drop-in's name or the path of its file."""
-
-    name: str
-    path: str = ""  # empty: the file of that name in the filter folders
-    enabled: bool = True
-    enable_cache: bool = False
-    pre_condition: str = ""
-    is_server_wide: bool = True  # false: listed for a site; runs behind every server-wide filter, whatever its priority
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """One entry of `modules`: a pipeline plugin, by name or by file."""
-
-    name: str
-    type: str = ""  # path of its file; empty: the file of that name in the filter and extension folders
-    pre_condition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,6 +306,10 @@ class PathSettings:
     restrictions: tuple[Restriction, ...] = ()
     filters: tuple[Filter, ...] = ()  # server-wide ones first, then the site's
     modules: tuple[Module, ...] = ()
+    runs_all_managed_modules: bool = False  # runAllManagedModulesForAllRequests
+    http_modules: tuple[Module, ...] = ()  # system.web, obeyed in classic mode
+    http_handlers: tuple[HttpHandler, ...] = ()
+    validates_integrated_mode: bool = True
     app_concurrent_request_limit: int = 5000
     application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
     python_application: PythonApplication = field(default_factory=PythonApplication)

@@ -1,8 +1,12 @@
-"""Enumerations of configuration values that other rooms compare with."""
+"""Enumerations of configuration values that other rooms compare with, and how managed classes are named."""
 
 from __future__ import annotations
 
 import enum
+import re
+from typing import Final
+
+_MANAGED_TYPE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 class AccessPolicy(enum.Flag):
@@ -26,3 +30,8 @@ class ResponseMode(enum.Enum):
     FILE = "File"
     EXECUTE_URL = "ExecuteURL"
     REDIRECT = "Redirect"
+
+
+def is_managed_type(text: str) -> bool:
+    """Whether `text` names a managed class of isapy, `module:Class`; .NET writes `Namespace.Class, Assembly`."""
+    return _MANAGED_TYPE.fullmatch(text) is not None

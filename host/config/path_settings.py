@@ -13,17 +13,15 @@ from host.config.model import (
     ApplicationInitialization,
     Cgi,
     CustomError,
-    Filter,
-    Handler,
     HttpErrors,
-    Module,
     PathSettings,
     PythonApplication,
     RequestFiltering,
     Restriction,
     StaticContent,
 )
-from host.config.names import AccessPolicy, ResponseMode
+from host.config.names import AccessPolicy, ResponseMode, is_managed_type
+from host.config.pipeline_entries import Filter, Handler, HttpHandler, Module
 
 _POLICY: Final = {
     "Read": AccessPolicy.READ,
@@ -116,6 +114,18 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
             for entry in section("modules").entries
             if is_loadable_module(entry.effective.text("name"), entry.effective.text("type"))
         ),
+        runs_all_managed_modules=section("modules").flag("runAllManagedModulesForAllRequests"),
+        http_modules=tuple(
+            _http_module(entry.effective)
+            for entry in section("system.web/httpModules").entries
+            if is_managed_type(entry.effective.text("type"))
+        ),
+        http_handlers=tuple(
+            _http_handler(entry.effective)
+            for entry in section("system.web/httpHandlers").entries
+            if is_managed_type(entry.effective.text("type"))
+        ),
+        validates_integrated_mode=section("validation").flag("validateIntegratedModeConfiguration"),
         application_initialization=_application_initialization(section("applicationInitialization")),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
         python_application=_python_application(section("pythonApplication")),
@@ -145,7 +155,14 @@ def _application_initialization(section: Effective) -> ApplicationInitialization
 
 def is_loadable_module(name: str, module_type: str) -> bool:
     """Whether an entry of `modules` names a plugin: not one of IIS's native modules, not a type of .NET."""
-    return os.path.isabs(module_type) if module_type else name not in NATIVE_MODULES
+    if module_type:
+        return os.path.isabs(module_type) or is_managed_type(module_type)
+    return name not in NATIVE_MODULES
+
+
+def managed_type_of(text: str) -> str:
+    """`text` if it names a managed class; a type of .NET counts as none."""
+    return text if is_managed_type(text) else ""
 
 
 def access_policy(names: tuple[str, ...]) -> AccessPolicy:
@@ -168,6 +185,7 @@ def _handler(entry: Effective) -> Handler:
         pre_condition=entry.text("preCondition"),
         allow_path_info=entry.flag("allowPathInfo"),
         response_buffer_limit=entry.number("responseBufferLimit"),
+        type=managed_type_of(entry.text("type")),
         settings={
             setting.effective.text("name"): setting.effective.text("value")
             for setting in entry.child("settings").entries
@@ -188,6 +206,14 @@ def _filter(entry: Effective) -> Filter:
 
 def _module(entry: Effective) -> Module:
     return Module(name=entry.text("name"), type=entry.text("type"), pre_condition=entry.text("preCondition"))
+
+
+def _http_module(entry: Effective) -> Module:
+    return Module(name=entry.text("name"), type=entry.text("type"))
+
+
+def _http_handler(entry: Effective) -> HttpHandler:
+    return HttpHandler(verb=entry.text("verb"), path=entry.text("path"), type=entry.text("type"))
 
 
 def _static_content(content: Effective) -> StaticContent:

@@ -10,6 +10,7 @@ from host.config import (
     schema_fastcgi,
     schema_handlers,
     schema_listener,
+    schema_managed,
     schema_pools,
     schema_python,
     schema_security,
@@ -30,6 +31,9 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_handlers.ISAPI_FILTERS,
         schema_handlers.MODULES,
         schema_handlers.GLOBAL_MODULES,
+        schema_managed.VALIDATION,
+        schema_managed.HTTP_MODULES,
+        schema_managed.HTTP_HANDLERS,
         schema_handlers.CGI,
         schema_fastcgi.FASTCGI,
         schema_content.STATIC_CONTENT,
@@ -46,7 +50,9 @@ SECTIONS: Final[Mapping[str, Section]] = {
 }
 """Section by full path."""
 
-SECTION_GROUPS: Final = frozenset({"system.applicationHost", "system.webServer", "system.webServer/security"})
+SECTION_GROUPS: Final = frozenset(
+    {"system.applicationHost", "system.webServer", "system.webServer/security", "system.web"}
+)
 """Elements that only hold sections. Groups without a supported section are in UNSUPPORTED_SECTIONS as a whole."""
 
 UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
@@ -66,7 +72,6 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.webServer/serverSideInclude": "server-side includes are not executed",
     "system.webServer/tracing": "nothing is traced",
     "system.webServer/urlCompression": "responses are not compressed",
-    "system.webServer/validation": "it has nothing to validate here",
     "system.webServer/webSocket": "WebSocket is not served",
     "system.webServer/security/access": "it restricts NOTHING here",
     "system.webServer/security/applicationDependencies": "it is bookkeeping only",
@@ -95,12 +100,15 @@ FOREIGN_SECTIONS: Final = frozenset(
         "system.runtime.caching",
         "system.serviceModel",
         "system.transactions",
-        "system.web",
         "system.web.extensions",
         "system.xml.serialization",
     }
 )
 """Top-level elements of .NET that web.config files of Windows servers hold: accepted with a warning."""
+
+
+FOREIGN_GROUPS: Final = frozenset({"system.web"})
+"""Groups of .NET of which isapy knows a section or two: the others are accepted with a warning."""
 
 
 def elements_of(section: Section) -> Iterator[tuple[str, Element]]:

@@ -36,7 +36,12 @@ HANDLER: Final = Element(
         string("name", "name of the mapping", required=True, key=True, rule=Rule.NON_EMPTY, case_sensitive=True),
         string("path", "pattern: *.ext, *, *. (no extension), name.ext, /dir/*", required=True, rule=Rule.NON_EMPTY),
         string("verb", "comma list of methods, or *", required=True, rule=Rule.NON_EMPTY, case_sensitive=True),
-        string("type", "managed handler of .NET", case_sensitive=True, support=_UNSUPPORTED),
+        string(
+            "type",
+            "managed handler: the class module:Class of the application's folders App_Code and bin, or installed "
+            "(types of .NET are ignored with a warning)",
+            case_sensitive=True,
+        ),
         string("modules", "plugins that are tried in order", "ManagedPipelineHandler", case_sensitive=True),
         string(
             "scriptProcessor",
@@ -165,7 +170,7 @@ MODULES: Final = Section(
         name="modules",
         meaning="the pipeline modules that run, in this order; IIS's native ones are built in and ignored here",
         attributes=(
-            boolean("runAllManagedModulesForAllRequests", False, "ignore managedHandler", support=_WITHOUT_MEANING),
+            boolean("runAllManagedModulesForAllRequests", False, "preCondition managedHandler counts as met"),
             boolean("runManagedModulesForWebDavRequests", False, "the same for WebDAV", support=_WITHOUT_MEANING),
         ),
         collection=Collection(
@@ -185,7 +190,8 @@ MODULES: Final = Section(
                     ),
                     string(
                         "type",
-                        "its file (types of .NET are ignored with a warning)",
+                        "its file, or the class module:Class of a managed module (types of .NET are ignored with a "
+                        "warning)",
                         expansion=Expansion.PLUGIN,
                         case_sensitive=True,
                     ),

@@ -67,6 +67,7 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         auto_start=pool.flag("autoStart"),
         start_mode=pool.text("startMode"),
         managed_pipeline_mode=pool.text("managedPipelineMode"),
+        managed_runtime_version=pool.text("managedRuntimeVersion"),
         enable_configuration_override=pool.flag("enableConfigurationOverride"),
         preload_applications=pool.flag("preloadApplications"),
         idle_timeout_seconds=model.number("idleTimeout"),

@@ -17,6 +17,7 @@ from host.config.levels import (
     sections_in_force,
     segments_of,
 )
+from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Site, VirtualDirectory
 from host.config.problems import Problems
 from host.config.server_file import LoadedServer, Source, inspect_server
@@ -90,7 +91,9 @@ class _TreeCheck:
         for location in sorted({(), *below}):
             placed = applicable(levels, (*target, *location), place.path)
             check_permissions(placed, self._server.document, place, self._problems)
-            check_carried_out(sections_in_force(placed, self._problems), self._problems)
+            sections = sections_in_force(placed, self._problems)
+            check_carried_out(sections, self._problems)
+            check_pipeline_mode(sections, application, self._server.snapshot, self._problems)
 
     def _document(self, folder: str) -> Document | None:
         if folder not in self._documents:

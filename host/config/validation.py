@@ -18,7 +18,9 @@ from host.config.expansion import root_folder
 from host.config.ignored_pool_settings import warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
+from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot, VirtualDirectory
+from host.config.names import is_managed_type
 from host.config.path_settings import is_loadable_module
 from host.config.pool_confinement import check_confinement
 from host.config.problems import Problems
@@ -190,7 +192,9 @@ def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -
             path = application_path(application)
             below = {fragment.location for fragment in document.fragments if fragment.location[: len(path)] == path}
             for target in sorted({path, *below}):
-                check_carried_out(sections_in_force(applicable(levels, target, path), problems), problems)
+                sections = sections_in_force(applicable(levels, target, path), problems)
+                check_carried_out(sections, problems)
+                check_pipeline_mode(sections, application, snapshot, problems)
 
 
 def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) -> None:
@@ -207,6 +211,10 @@ def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) ->
         elif name == "handlers":
             for entry in _added(fragment):
                 _check_program(entry, problems)
+                _check_type(entry, "the mapping runs its modules or scriptProcessor", problems)
+        elif name in ("httpModules", "httpHandlers"):
+            for entry in _added(fragment):
+                _check_type(entry, "the entry is ignored", problems)
 
 
 def _added(fragment: Fragment) -> Iterator[Content]:
@@ -217,11 +225,23 @@ def _added(fragment: Fragment) -> Iterator[Content]:
 
 def _check_module(entry: Content, snapshot: Snapshot, problems: Problems) -> None:
     name, module_type = str(entry.values["name"]), str(entry.values.get("type", ""))
+    if is_managed_type(module_type):
+        return  # which folders it may lie in depends on the application
     if is_loadable_module(name, module_type):
         _check_plugin(entry, "type", snapshot, problems)
     elif module_type:
         message = f'"{module_type}" is a type of .NET, which isapy cannot run; the module is ignored'
-        problems.warnings.append(entry.node.error(message, "name the file of a plugin", attribute="type"))
+        problems.warnings.append(
+            entry.node.error(message, "name the file of a plugin or a class: module:Class", attribute="type")
+        )
+
+
+def _check_type(entry: Content, consequence: str, problems: Problems) -> None:
+    """A type of .NET where a managed class is named."""
+    named = str(entry.values.get("type", ""))
+    if named and not is_managed_type(named):
+        message = f'"{named}" is a type of .NET, which isapy cannot run; {consequence}'
+        problems.warnings.append(entry.node.error(message, "name a class: module:Class", attribute="type"))
 
 
 def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: Problems) -> None:

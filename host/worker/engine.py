@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
-from host.api import Connection, ProgramLauncher
+from host.api import Connection, HttpError, ProgramLauncher
 from host.config.errors import ConfigErrors
-from host.config.model import PathSettings, Pool, Snapshot
+from host.config.model import Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.wire.message_rows import Examination, ExecutingRow, PluginRow
+from host.worker.application_life import ApplicationLife
 from host.worker.black_box import BlackBox
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
@@ -27,10 +28,8 @@ from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
-from host.worker.plan import ListedFilter, compile_plan
 from host.worker.plugin_code import PluginCode
-from host.worker.plugins import FILTER, MODULE, NOT_LISTED, Plugin, Plugins, ReportEvent, WorkerFacts
-from host.worker.preconditions import holds
+from host.worker.plugins import NOT_LISTED, Plugins, ReportEvent, WorkerFacts
 from host.worker.raw_data import see_raw_data
 from host.worker.routes import Routes
 from host.worker.script_launcher import MissingLauncher
@@ -77,6 +76,7 @@ class Engine:
         self._loop = loop
         self._configuration = configuration
         self._report_event = report_event
+        self._report_unhealthy = report_unhealthy
         self._runs_filters = runs_filters
         snapshot = configuration.snapshot
         self._served = _serve(snapshot, applications, model, handler_slot if runs_filters else "")
@@ -96,6 +96,7 @@ class Engine:
             black_box=BlackBox(leave_black_box or _nobody_reads),
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts, plugin_code)
+        self._life = self._build_life(model)
         pipeline = self._build_pipeline()
         self._channel = Channel(
             loop,
@@ -124,6 +125,17 @@ class Engine:
         self._session_hooks: tuple[Hook, ...] = ()
         self._raw_hooks: tuple[Hook, ...] = ()
 
+    def _build_life(self, model: ProcessModel) -> ApplicationLife:
+        return ApplicationLife(
+            self._configuration,
+            self._plugins,
+            self._caller,
+            clock=self._loop.time,
+            has_plans=self._runs_filters,
+            runs_integrated=model.has_pool_policies,
+            plans_changed=self._plans_changed,
+        )
+
     def _build_pipeline(self) -> Pipeline:
         routes = Routes(
             self._configuration,
@@ -148,7 +160,7 @@ class Engine:
         """Load the plugins and compile the plans. Never raises for a broken plugin or web.config."""
         await self._plugins.load_extensions(self._handler_settings())
         for served in self._served.values():
-            await self._refresh_plan(served)
+            await self._life.prepare(served)
         self._time_limit.start()
 
     async def warm_up(self) -> None:
@@ -206,6 +218,8 @@ class Engine:
             await asyncio.wait(tasks, timeout=_CLOSE_SECONDS)
         if self._session_tasks:
             await asyncio.wait(list(self._session_tasks), timeout=_CLOSE_SECONDS)
+        for served in self._served.values():
+            await self._life.stop(served)
         await self._plugins.unload()
         self._threads.close(wait=False)  # a thread that hangs must not hold the process
 
@@ -243,6 +257,8 @@ class Engine:
     async def probe(self) -> None:
         """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""
         await self._threads.run(_nothing)
+        if reason := await self._life.check_health():
+            self._report_unhealthy(reason)
 
     def read_raw_data(self, connection: bytes, data: bytes) -> bytes:
         """What the raw-data filters make of bytes that a client sent (IIS 5 isolation mode, in inetinfo).
@@ -255,43 +271,16 @@ class Engine:
 
     # --- plans
 
-    async def _refresh_plan(self, served: ServedApplication) -> None:
-        """Compile the plans anew if the settings of the application's root are others than before."""
-        served.plan_checked_at = self._loop.time()
+    async def _refresh_plan(self, served: ServedApplication) -> HttpError | None:
+        """Before a request, when some time has passed: start the application, follow its settings."""
         if served.awaits_first_request:
             self._warm_up.begin(served, self._start_seconds)
-        if not self._runs_filters:
-            served.plan_checked_at = float("inf")
-            return
-        try:
-            settings = self._configuration.settings_for(served.model, served.model.path)
-        except ConfigErrors:  # its requests answer 500.19; what ran before goes on running
-            return
-        if settings is served.plan_settings:
-            return
-        served.plan_settings = settings
-        served.request_limit = settings.app_concurrent_request_limit
-        filters, modules = await self._members(settings, served.is_classic)
-        served.plan = compile_plan(filters, modules, is_secure=False)
-        served.secure_plan = compile_plan(filters, modules, is_secure=True)
+        return await self._life.admit(served)
+
+    def _plans_changed(self) -> None:
         plans = [plan for one in self._served.values() for plan in (one.plan, one.secure_plan)]
         self._session_hooks = _united(plan.on_end_of_net_session for plan in plans)
         self._raw_hooks = _united(plan.on_read_raw_data for plan in plans)
-
-    async def _members(self, settings: PathSettings, is_classic: bool) -> tuple[list[ListedFilter], list[Plugin]]:
-        filters = [
-            ListedFilter(
-                await self._plugins.pipeline_member(FILTER, one.name, one.path), one.is_server_wide, one.enable_cache
-            )
-            for one in settings.filters
-            if one.enabled and holds(one.pre_condition, is_classic=is_classic)
-        ]
-        modules = [
-            await self._plugins.pipeline_member(MODULE, one.name, one.type)
-            for one in settings.modules
-            if holds(one.pre_condition, is_classic=is_classic)
-        ]
-        return filters, modules
 
     def _handler_settings(self) -> Mapping[str, Mapping[str, str]]:
         """Settings of handlers by the names in their `modules`; of several handlers the first one's."""

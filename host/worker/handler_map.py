@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from host.api import HandlerMapping, HttpError, RequireAccess, ResourceType
-from host.config.model import Handler, PathSettings
+from host.config.model import PathSettings
 from host.config.names import AccessPolicy
+from host.config.pipeline_entries import Handler
 from host.worker.hooks import Hook
 from host.worker.physical_path import ResourceKind, look_at
 from host.worker.plugin_error import PluginError
@@ -29,7 +30,7 @@ _ACCESS: Final = {
     RequireAccess.SCRIPT: (AccessPolicy.SCRIPT, AccessPolicy.NO_REMOTE_SCRIPT, 1),
     RequireAccess.EXECUTE: (AccessPolicy.EXECUTE, AccessPolicy.NO_REMOTE_EXECUTE, 1),
 }
-_NOT_MANAGED: Final = "managedpipelinehandler"  # the schema's default of `modules`: names nothing here
+_MANAGED: Final = "managedpipelinehandler"  # the schema's default of `modules`: without a type it names nothing
 
 
 class Refusal(NamedTuple):
@@ -82,13 +83,19 @@ class HandlerMap:
     """The compiled entries of one `PathSettings`, in the order in which they are tested."""
 
     def __init__(
-        self, settings: PathSettings, brought: Iterable[Plugin], find: FindPlugin, *, is_classic: bool = False
+        self,
+        settings: PathSettings,
+        brought: Iterable[Plugin],
+        find: FindPlugin,
+        *,
+        is_classic: bool = False,
+        runtime_version: str = "",
     ) -> None:
         self.settings = settings  # kept: its identity is the cache's key
         compiled = [
             _configured_entry(handler, settings, find)
             for handler in settings.handlers
-            if holds(handler.pre_condition, is_classic=is_classic)
+            if holds(handler.pre_condition, is_classic=is_classic, runtime_version=runtime_version)
         ]
         if settings.keeps_plugin_mappings:
             catch_all = next((at for at, entry in enumerate(compiled) if entry.mapping.path == "*"), len(compiled))
@@ -97,7 +104,8 @@ class HandlerMap:
                 _brought_entry(mapping, plugin, settings, find)
                 for plugin in brought
                 for mapping in plugin.mappings
-                if mapping.name not in removed and holds(mapping.pre_condition, is_classic=is_classic)
+                if mapping.name not in removed
+                and holds(mapping.pre_condition, is_classic=is_classic, runtime_version=runtime_version)
             ]
         self.entries: tuple[Entry, ...] = tuple(compiled)
 
@@ -138,6 +146,15 @@ def select(candidates: Sequence[Candidate], method: str, path: str, physical_pat
         f"no handler is configured for {method} {path}: {hint}",
         remedy="Add a mapping to <handlers>, or put back the catch-all StaticFile.",
     )
+
+
+def foresee_managed(candidates: Sequence[Candidate], method: str, path: str, physical_path: str) -> bool:
+    """Whether the handler that would be chosen now is managed: preCondition managedHandler asks before it is (as in
+    IIS)."""
+    try:
+        return select(candidates, method, path, physical_path).entry.mapping.is_managed
+    except HttpError:
+        return False
 
 
 def _meet_demand(candidate: Candidate, path: str, physical_path: str) -> Match | None:
@@ -209,7 +226,8 @@ def _configured_entry(handler: Handler, settings: PathSettings, find: FindPlugin
         name=handler.name,
         path=handler.path,
         verbs=handler.verb,
-        modules="" if handler.modules.lower() == _NOT_MANAGED else handler.modules,
+        modules="" if handler.modules.lower() == _MANAGED and not handler.type else handler.modules,
+        type=handler.type,
         script_processor=handler.script_processor,
         resource_type=ResourceType(handler.resource_type),
         require_access=RequireAccess(handler.require_access),

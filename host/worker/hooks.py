@@ -26,9 +26,23 @@ _MARKED_NAMES: Final = f"__{PROJECT}_marked__"
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
-DECLARATIONS: Final = ("module_names", "handler_mappings", "handler_info", "in_process_only", "filter_info")
+DECLARATIONS: Final = (
+    "module_names",
+    "handler_mappings",
+    "handler_info",
+    "in_process_only",
+    "filter_info",
+    "module_info",
+)
+GLOBAL_HOOKS: Final = (
+    "application_start",
+    "application_resolve_modules",
+    "application_stop",
+    "configuration_change",
+    "health_check",
+)
 ISAPI_LIFE: Final = ("get_extension_version", "terminate_extension")
-AT_LOAD: Final = (*DECLARATIONS, "load", "unload", "open_filter", *ISAPI_LIFE)
+AT_LOAD: Final = (*DECLARATIONS, *GLOBAL_HOOKS, "load", "unload", "open_filter", *ISAPI_LIFE)
 """Hooks that are about no request."""
 
 ISAPI_HOOKS: Final = (*ISAPI_LIFE, "http_extension_proc")

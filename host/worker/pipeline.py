@@ -18,11 +18,11 @@ from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
-from host.worker.handler_map import Entry, chosen_entry, select, without
+from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select, without
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
 from host.worker.physical_path import is_really_below
-from host.worker.plan import Calls, Plan
+from host.worker.plan import FORESEEN, Calls, Plan
 from host.worker.request_host import RequestServices, ServiceKit
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
@@ -46,7 +46,8 @@ class Forward(Protocol):
 
 
 class Pipeline:
-    """Answers requests. `refresh_plan` recompiles an application's plans when its settings have changed."""
+    """Answers requests. `refresh_plan` starts an application with its first request and recompiles its plans when its
+    settings have changed; it gives the reason when the application's requests are refused."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Pipeline:
         routes: Routes,
         caller: HookCaller,
         *,
-        refresh_plan: Callable[[ServedApplication], Awaitable[None]],
+        refresh_plan: Callable[[ServedApplication], Awaitable[HttpError | None]],
         forward: Forward,
         clock: Callable[[], float],
     ) -> None:
@@ -71,17 +72,20 @@ class Pipeline:
         """The whole life of a request; `exchange` is ended in any case."""
         request = exchange.request
         served = self._served[request.application.site_id, request.application.path]
+        refusal = None
         if self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
             await become_task()  # plugins may be loaded
-            await self._refresh_plan(served)
+            refusal = await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
         response: Response | None = None
         request._host_source = (self._open_host, exchange, plan)
         served.in_hand += 1
         try:
             try:
+                if refusal is not None:
+                    raise refusal
                 if served.in_hand > served.request_limit:
-                    raise _too_many(served)
+                    raise served.too_many()
                 response = await self._respond(exchange, plan)
             except HttpError as error:
                 response = await self._refuse(exchange, plan, error)
@@ -126,12 +130,16 @@ class Pipeline:
         ask = self._caller.ask
         route = self._map(request)
         target = request.raw_target
+        if plan.maps_early:
+            self._foresee(request, route)
         if plan.begin:
             response = await ask(plan.begin, request)
             if response is not None:
                 return response
             if request.raw_target is not target:  # it was rewritten
                 route, target = self._map(request), request.raw_target
+                if plan.maps_early:
+                    self._foresee(request, route)
         if plan.is_asked_before_the_handler:
             response = await self._admit(request, plan, route)
             if response is not None:
@@ -182,6 +190,9 @@ class Pipeline:
         request.physical_root = route.physical_root
         request.physical_path = route.unslashed_path
         return route
+
+    def _foresee(self, request: Request, route: Route) -> None:
+        request.context[FORESEEN] = foresee_managed(route.candidates, request.method, route.path, route.physical_path)
 
     async def _authenticate(self, request: Request, plan: Plan) -> Response | None:
         """Who is it? Without a module that finds out, the request stays anonymous."""
@@ -383,12 +394,3 @@ class Pipeline:
             return Response(status=error.status, substatus=error.substatus)
         overdue.is_being_sent = True
         return await self._send_instead(exchange, exchange.request, error, plan)
-
-
-def _too_many(served: ServedApplication) -> HttpError:
-    return HttpError(
-        503,
-        2,
-        f"{served.request_limit} requests of this application are under way",
-        remedy='Raise <serverRuntime appConcurrentRequestLimit="..." /> or find out what holds them.',
-    )

@@ -1,17 +1,18 @@
 """The compiled plan of an application: for each event the functions to call, in order. An empty event costs nothing.
 
 Filters come first: the server-wide ones, then the site's; within each group by priority, then as configured. Modules
-follow as configured. A filter may implement module events and a module notifications: what a listed plugin implements
-is called, once.
+follow by the priority they have in that event, then as configured; in the events of sending their order is inverted.
+A filter may implement module events and a module notifications: what a listed plugin implements is called, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from host.worker.hooks import FILTER_HOOKS, INLINE, MODULE_HOOKS, THREAD, Hook
+from host.api import Request
+from host.worker.hooks import ASYNC, FILTER_HOOKS, INLINE, MODULE_HOOKS, THREAD, Hook
 from host.worker.plugins import Plugin
 
 Calls = tuple[Hook, ...]
@@ -50,11 +51,15 @@ class Plan:
     forbids_cache: bool = False  # some filter does not tolerate the listener's cache
     looks_at_users: bool = False  # some plugin takes part in authentication
     is_asked_before_the_handler: bool = False  # some plugin is called between begin_request and the handler's choice
+    maps_early: bool = False  # some module takes part only for managed handlers
     settles_log: bool = False  # some plugin is called before the log line is written
     gives_contexts: bool = False  # some filter takes a filter_context
 
 
 EMPTY_PLAN: Final = Plan()
+
+FORESEEN: Final = "isapy.foreseen-managed"
+"""Key in `Request.context`: whether the handler that would be chosen now is managed (where `maps_early` says so)."""
 
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "begin": ("begin_request", "post_begin_request"),
@@ -85,19 +90,36 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 assert {name for names in _GROUPS.values() for name in names} == set(MODULE_HOOKS)
 
 
-def compile_plan(filters: Sequence[ListedFilter], modules: Sequence[Plugin], *, is_secure: bool) -> Plan:
-    """The plan for requests over TLS (`is_secure`) or not; plugins that are not loaded take no part."""
+def compile_plan(
+    filters: Sequence[ListedFilter],
+    modules: Sequence[Plugin],
+    *,
+    is_secure: bool,
+    managed_only: Collection[int] = (),
+) -> Plan:
+    """The plan for requests over TLS (`is_secure`) or not; plugins that are not loaded take no part.
+
+    `managed_only`: id() of the modules that are called only for requests whose handler is managed.
+    """
     listed = [one for one in filters if _takes_part(one.plugin, is_secure)]
     listed.sort(key=lambda one: (not one.is_server_wide, one.plugin.info.priority))  # stable: ties as configured
-    members = list(dict.fromkeys([id(one.plugin) for one in listed] + [id(plugin) for plugin in modules]))
-    by_id = {id(one.plugin): one.plugin for one in listed} | {
-        id(plugin): plugin for plugin in modules if _takes_part(plugin, is_secure)
-    }
-    ordered = [by_id[key] for key in members if key in by_id]
-    events: dict[str, Calls] = {name: _calls(ordered, (name,)) for name in FILTER_HOOKS}
+    in_front = list({id(one.plugin): one.plugin for one in listed}.values())
+    behind = {id(plugin): plugin for plugin in modules if _takes_part(plugin, is_secure) and plugin not in in_front}
+
+    def calls(name: str) -> Calls:
+        following = sorted(
+            (plugin for plugin in behind.values() if name in plugin.hooks),
+            key=lambda plugin: plugin.module_info.priority_of(name),
+        )
+        if name == "on_send_response":
+            following.reverse()
+        ordered = [plugin for plugin in in_front if name in plugin.hooks] + following
+        return tuple(_call(plugin, plugin.hooks[name], id(plugin) in managed_only) for plugin in ordered)
+
+    events: dict[str, Calls] = {name: calls(name) for name in FILTER_HOOKS}
     events["on_send_raw_data"] = events["on_send_raw_data"][::-1]  # high priority is nearest to the wire
     for group, names in _GROUPS.items():
-        events[group] = _calls(ordered, names)
+        events[group] = tuple(hook for name in names for hook in calls(name))
     forbids_cache = any(not one.is_cache_allowed and not one.plugin.info.cache_aware for one in listed)
     looks_at_users = any(events[name] for name in ("on_authentication", "authenticate", "on_auth_complete"))
     return Plan(
@@ -105,8 +127,11 @@ def compile_plan(filters: Sequence[ListedFilter], modules: Sequence[Plugin], *, 
         forbids_cache=forbids_cache,
         looks_at_users=looks_at_users,
         is_asked_before_the_handler=bool(looks_at_users or events["on_url_map"] or events["authorize"]),
+        maps_early=any(key in managed_only for key in behind),
         settles_log=bool(events["log"] or events["on_log"]),
-        gives_contexts=any(hook.takes_context for plugin in ordered for hook in plugin.hooks.values()),
+        gives_contexts=any(
+            hook.takes_context for plugin in (*in_front, *behind.values()) for hook in plugin.hooks.values()
+        ),
     )
 
 
@@ -119,10 +144,27 @@ def _takes_part(plugin: Plugin, is_secure: bool) -> bool:
     return info.secure_port if is_secure else info.nonsecure_port
 
 
-def _calls(plugins: Iterable[Plugin], names: tuple[str, ...]) -> Calls:
-    plugins = list(plugins)
-    return tuple(_call(plugin, plugin.hooks[name]) for name in names for plugin in plugins if name in plugin.hooks)
+def _call(plugin: Plugin, hook: Hook, is_managed_only: bool) -> Hook:
+    if plugin.info.blocking and hook.kind == INLINE:
+        hook = hook._replace(kind=THREAD)
+    return hook._replace(function=_for_managed(hook)) if is_managed_only else hook
 
 
-def _call(plugin: Plugin, hook: Hook) -> Hook:
-    return hook._replace(kind=THREAD) if plugin.info.blocking and hook.kind == INLINE else hook
+def _for_managed(hook: Hook) -> Callable[..., Any]:
+    """The hook's function, called only when the request's handler is managed (chosen, or foreseen until it is)."""
+    function = hook.function
+
+    def is_managed(subject: object) -> bool:
+        if not isinstance(subject, Request):
+            return False
+        if subject.mapping is not None:
+            return subject.mapping.is_managed
+        return bool(subject.context.get(FORESEEN))
+
+    if hook.kind == ASYNC:
+
+        async def asynchronous(*arguments: Any) -> Any:
+            return await function(*arguments) if is_managed(arguments[0]) else None
+
+        return asynchronous
+    return lambda *arguments: function(*arguments) if is_managed(arguments[0]) else None

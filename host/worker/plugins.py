@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from host.api import BlackBox, FilterInfo, HandlerInfo, HandlerMapping, PluginContext, ProgramLauncher, Threads
+from host.api import (
+    BlackBox,
+    FilterInfo,
+    HandlerInfo,
+    HandlerMapping,
+    ModuleInfo,
+    PluginContext,
+    ProgramLauncher,
+    Threads,
+)
 from host.wire.message_rows import PluginRow
 from host.worker.filter_context import with_contexts
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
@@ -59,6 +68,7 @@ class Plugin:
     code: Any = None
     hooks: dict[str, Hook] = field(default_factory=dict)
     info: FilterInfo = field(default_factory=FilterInfo)
+    module_info: ModuleInfo = field(default_factory=ModuleInfo)
     further_names: tuple[str, ...] = ()
     mappings: tuple[HandlerMapping, ...] = ()
     is_in_process_only: bool = False
@@ -115,6 +125,7 @@ class Plugins:
         self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
         self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
         self._load_order: list[Plugin] = []
+        self._made: dict[int, Plugin] = {}  # by id() of the object that a plugin has made
         self._settings: Mapping[str, Mapping[str, str]] = {}
 
     async def load_extensions(self, settings: Mapping[str, Mapping[str, str]]) -> None:
@@ -150,6 +161,22 @@ class Plugins:
             return plugin
         plugin.is_pipeline_member = True
         return plugin
+
+    def made_member(self, name: str, implementation: object) -> Plugin:
+        """The module that a plugin has made for an entry of `modules`: an object with hooks. Raises PluginFault."""
+        plugin = self._made.get(id(implementation))
+        if plugin is None:
+            plugin = Plugin(name, MODULE, "", f"made {len(self._made) + 1} {name}", is_pipeline_member=True)
+            plugin.code = implementation
+            plugin.hooks = register(self._manager, implementation, name, plugin.private_name)
+            self._read_declarations(plugin)
+            plugin.state = LOADED
+            self._made[id(implementation)] = plugin
+        return plugin
+
+    def global_hooks(self, name: str) -> tuple[Hook, ...]:
+        """A global notification of every plugin that is loaded, in the order of loading."""
+        return tuple(plugin.hooks[name] for plugin in self._load_order if plugin.is_loaded and name in plugin.hooks)
 
     def extension(self, name: str) -> Plugin | None:
         """The extension that a handler's `modules` calls by that name (its own or a further one, in any case)."""
@@ -223,6 +250,7 @@ class Plugins:
         if "on_read_raw_data" in hooks and hooks["on_read_raw_data"].kind == ASYNC:
             raise PluginFault("on_read_raw_data must be a plain def: bytes cannot wait before they are parsed")
         plugin.info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
+        plugin.module_info = _checked(as_declared(hooks, "module_info", ModuleInfo()), ModuleInfo, "module_info")
         plugin.is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
         plugin.further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
         handler = _checked(as_declared(hooks, "handler_info", HandlerInfo()), HandlerInfo, "handler_info")

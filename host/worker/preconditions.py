@@ -5,13 +5,29 @@ from __future__ import annotations
 import sys
 
 _BITNESS = "bitness64" if sys.maxsize > 2**32 else "bitness32"
+_MANAGED_HANDLER = "managedhandler"
 
 
-def holds(pre_condition: str, *, is_classic: bool) -> bool:
+def holds(
+    pre_condition: str, *, is_classic: bool, runtime_version: str = "", may_be_for_managed_handlers: bool = False
+) -> bool:
     """Whether every condition of the comma list holds in this worker (compared without case).
 
-    `managedHandler` and the `runtimeVersion...` conditions speak of .NET, which there is none of here: they never hold.
+    `runtimeVersion...` is compared with the pool's managedRuntimeVersion. `managedHandler` is decided for each request:
+    it holds here where somebody will ask (`may_be_for_managed_handlers`, for modules), never elsewhere.
     """
-    mode = "classicmode" if is_classic else "integratedmode"
-    conditions = [text.strip().lower() for text in pre_condition.split(",") if text.strip()]
-    return all(condition in (mode, _BITNESS) for condition in conditions)
+    true = {"classicmode" if is_classic else "integratedmode", _BITNESS}
+    if runtime_version:
+        true.add(f"runtimeversion{runtime_version.lower()}")
+    if may_be_for_managed_handlers:
+        true.add(_MANAGED_HANDLER)
+    return all(condition in true for condition in _conditions(pre_condition))
+
+
+def is_for_managed_handlers(pre_condition: str) -> bool:
+    """Whether the entry takes part only in requests whose handler is managed."""
+    return _MANAGED_HANDLER in _conditions(pre_condition)
+
+
+def _conditions(pre_condition: str) -> list[str]:
+    return [text.strip().lower() for text in pre_condition.split(",") if text.strip()]

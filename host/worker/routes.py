@@ -86,7 +86,7 @@ class Routes:
         self.find_plugin = find
         self._clock = clock
         self._routes: dict[tuple[int, str], Route] = {}
-        self._maps: dict[tuple[int, bool], HandlerMap] = {}
+        self._maps: dict[tuple[int, bool, str], HandlerMap] = {}
 
     def find(self, site_id: int, raw_target: str) -> tuple[Route, str]:
         """The route and the raw query of a target.
@@ -125,15 +125,21 @@ class Routes:
         route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
-            route.candidates = self._map_for(settings, route.application.is_classic).candidates(
+            route.candidates = self._map_for(settings, route.application).candidates(
                 route.path, route.application.model.path
             )
 
-    def _map_for(self, settings: PathSettings, is_classic: bool) -> HandlerMap:
-        key = (id(settings), is_classic)
+    def _map_for(self, settings: PathSettings, application: ServedApplication) -> HandlerMap:
+        key = (id(settings), application.is_classic, application.runtime_version)
         known = self._maps.get(key)
         if known is None:
             if len(self._maps) >= _MOST_MAPS:
                 self._maps.clear()
-            known = self._maps[key] = HandlerMap(settings, self._brought(), self.find_plugin, is_classic=is_classic)
+            known = self._maps[key] = HandlerMap(
+                settings,
+                self._brought(),
+                self.find_plugin,
+                is_classic=application.is_classic,
+                runtime_version=application.runtime_version,
+            )
         return known

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from host.api import ApplicationInfo
+import asyncio
+
+from host.api import ApplicationInfo, HttpError
 from host.config.model import Application, PathSettings, Pool
 from host.worker.plan import EMPTY_PLAN, Plan
 
@@ -16,12 +18,15 @@ class ServedApplication:
         "in_hand",
         "info",
         "is_classic",
+        "is_started",
         "model",
         "plan",
         "plan_checked_at",
         "plan_settings",
         "request_limit",
+        "runtime_version",
         "secure_plan",
+        "start",
     )
 
     def __init__(self, model: Application, pool: Pool, *, forward_slot: str = "") -> None:
@@ -37,6 +42,9 @@ class ServedApplication:
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
         self.is_classic = pool.managed_pipeline_mode == "Classic"
+        self.runtime_version = pool.managed_runtime_version
+        self.is_started = False  # its first request has come, and application_start has been called
+        self.start = asyncio.Lock()  # held while it starts
         self.awaits_first_request = False  # its initializationPages are requested with its first request
         self.in_hand = 0
         self.request_limit = 4294967295  # serverRuntime/@appConcurrentRequestLimit
@@ -44,3 +52,12 @@ class ServedApplication:
         self.secure_plan: Plan = EMPTY_PLAN
         self.plan_settings: PathSettings | None = None  # what the plans were compiled from
         self.plan_checked_at = float("-inf")
+
+    def too_many(self) -> HttpError:
+        """What a request above the limit is refused with."""
+        return HttpError(
+            503,
+            2,
+            f"{self.request_limit} requests of this application are under way",
+            remedy='Raise <serverRuntime appConcurrentRequestLimit="..." /> or find out what holds them.',
+        )

@@ -12,7 +12,8 @@ from host.config.schema_types import Element, Support
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "host" / "config"
 BUILDERS = {
-    CONFIG / f"{name}.py" for name in ("model", "fastcgi", "server_builder", "path_settings", "pool_confinement")
+    CONFIG / f"{name}.py"
+    for name in ("model", "pipeline_entries", "fastcgi", "server_builder", "path_settings", "pool_confinement")
 }
 
 
@@ -65,7 +66,9 @@ def test_every_field_of_the_configuration_is_used_by_the_program() -> None:
     """A field that nobody reads is a promise to the operator that nothing keeps."""
     used = set().union(*(names_used(path) for path in program_files()))
     declared = [
-        found for file in ("model.py", "fastcgi.py", "confinement.py") for found in dataclass_fields(CONFIG / file)
+        found
+        for file in ("model.py", "pipeline_entries.py", "fastcgi.py", "confinement.py")
+        for found in dataclass_fields(CONFIG / file)
     ]
     forgotten = [f"{owner}.{name}" for owner, name in declared if name not in used]
     assert not forgotten

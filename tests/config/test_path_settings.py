@@ -9,8 +9,6 @@ import pytest
 from host.config.model import (
     ApplicationInitialization,
     CustomError,
-    Filter,
-    Handler,
     HttpErrors,
     PathSettings,
     RequestFiltering,
@@ -19,6 +17,7 @@ from host.config.model import (
 )
 from host.config.names import AccessPolicy, ResponseMode
 from host.config.path_settings import is_loadable_module
+from host.config.pipeline_entries import Filter, Handler
 from host.config.store import ServerConfiguration, check_tree
 from tests.config.server_sample import DATA, Server, application
 

@@ -14,6 +14,7 @@ from host.config.values import default_value, parse_value
 
 IIS_NAMES = """
 system.applicationHost/applicationPools system.applicationHost/sites system.applicationHost/log
+system.web/httpModules system.web/httpHandlers system.webServer/validation
 system.applicationHost/webLimits system.webServer/handlers system.webServer/isapiFilters system.webServer/modules
 system.webServer/globalModules system.webServer/cgi system.webServer/fastCgi
 system.webServer/staticContent system.webServer/defaultDocument

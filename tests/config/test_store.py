@@ -120,9 +120,10 @@ def test_warnings_name_what_is_not_supported_with_file_and_line(server: Server) 
         "33: authorization: system.webServer/security/authorization is not supported yet and ignored: "
         "it restricts NOTHING here",
         "34: rewrite: system.webServer/rewrite is not supported yet and ignored: URLs are not rewritten",
-        "35: handlers/add/@type: isapy does not support this yet; it is ignored",
         "35: handlers/add/@scriptProcessor: the program /no/such/program does not exist (yet); "
         "install it or correct the path",
+        '35: handlers/add/@type: "System.X" is a type of .NET, which isapy cannot run; '
+        "the mapping runs its modules or scriptProcessor; name a class: module:Class",
         "36: globalModules: isapy does not support this yet; it is ignored",
         "37: serverRuntime/@enabled: isapy does not support this yet; it is ignored",
         '39: cgi: this stands in a location of a site "othr" that does not exist; did you mean Other?',

@@ -10,6 +10,7 @@ import pytest
 
 from filters import trace
 from host.api import Connection, Credentials, LogEntry, Response, UrlMap, hookspecs
+from host.worker.hooks import GLOBAL_HOOKS
 from tests.extensions.requests import LOCAL, REMOTE, make_request
 from tests.filters.plugin_context import make_context
 
@@ -69,6 +70,8 @@ LEFT_OUT = {
     "http_extension_proc",
     "terminate_extension",
     "unload",
+    "module_info",
+    *GLOBAL_HOOKS,  # belong to the worker and its applications
 } | {
     "on_read_raw_data",
     "on_send_raw_data",

@@ -195,7 +195,9 @@ def test_a_quick_handler_runs_on_the_loop(site: Site, kind: str) -> None:
     )
 
     async def main() -> None:
-        answer = await (await site.serve()).ask("/a.hello")
+        front = await site.serve()
+        await front.ask("/a.hello")  # starts the application, which may wait
+        answer = await front.ask("/a.hello")
         assert answer.text == f"MainThread {kind == 'async def'}"
 
     run(main())
