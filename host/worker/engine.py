@@ -42,6 +42,7 @@ DEFAULT_CAPACITY: Final = 256
 """Requests a worker takes at a time. Most of them wait for a client or a program; threads are bounded by THREADS."""
 
 THREADS: Final = 64
+_NO_HOOKS: Final[tuple[Hook, ...]] = ()
 _CLOSE_SECONDS: Final = 2.0
 _WARM_UP_SHARE: Final = 0.8  # of startupTimeLimit: what is not warm then starts cold, instead of not at all
 
@@ -122,8 +123,7 @@ class Engine:
         self._threads.relieved = self._channel.release_credit
         self._pacer: Pacer | None = None
         self._session_tasks: set[asyncio.Task[None]] = set()
-        self._session_hooks: tuple[Hook, ...] = ()
-        self._raw_hooks: tuple[Hook, ...] = ()
+        self._session_hooks, self._raw_hooks = _NO_HOOKS, _NO_HOOKS
 
     def _build_life(self, model: ProcessModel) -> ApplicationLife:
         return ApplicationLife(
