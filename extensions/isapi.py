@@ -4,7 +4,7 @@
     <add name="ByName" path="/isapi/*" verb="*" modules="IsapiModule" resourceType="File" requireAccess="Execute" />
 
 The first answers every `*.do` with one extension, the second runs the extension that the URL names. A `.py` file is a
-Python module with `http_extension_proc`, or one written for pywin32 (`__ExtensionFactory__`); `.so` and `.dll` are shared
+Python module with `http_extension_proc`, or one for pywin32 (`__ExtensionFactory__`); `.so` and `.dll` are shared
 objects. Each is loaded once per worker, at its first request, and must be allowed by `isapiCgiRestriction` (404.2).
 What carries them is imported with the first extension of its kind.
 """

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.http1": {"httptools"},
     "host.gateway": {"host.api"},
     "host.isapi": {"host.api"},
+    "host.pywin32": {"host.api", "host.isapi"},
     "host.config": {"lxml", "watchfiles", "host.bundled_files"},
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
@@ -82,7 +83,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
     "host": set(),
-    "extensions": {"host.api", "host.fastcgi", "host.gateway", "host.isapi", "host.programs", "host.python_apps"},
+    "extensions": {
+        "host.api",
+        "host.fastcgi",
+        "host.gateway",
+        "host.isapi",
+        "host.programs",
+        "host.python_apps",
+        "host.pywin32",
+    },
     "filters": {"host.api"},
 }
 
