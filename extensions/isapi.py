@@ -21,6 +21,11 @@ from host.api import HttpError, PluginContext, Request, Response, hookimpl
 CARRIERS: Final = {".py": "host.pywin32.extension", ".so": "host.native.extension", ".dll": "host.native.extension"}
 """By the file's ending: the module whose `open_extension(path)` gives a `LoadedExtension`."""
 
+FILTER_CARRIERS: Final = {".py": "host.pywin32.filter", ".so": "host.native.filter", ".dll": "host.native.filter"}
+"""The module whose `open_filter(path)` gives the plugin that a filter is here, or None."""
+
+_FILTER_FACTORY: Final = b"__FilterFactory__"
+
 
 @hookimpl
 def module_names() -> Sequence[str]:
@@ -41,6 +46,19 @@ async def unload(context: PluginContext) -> None:
 @hookimpl
 async def handle(request: Request) -> Response:
     return await _loaded[-1].respond(request)
+
+
+@hookimpl
+def open_filter(name: str, path: str) -> object | None:
+    carrier = FILTER_CARRIERS.get(os.path.splitext(path)[1].lower())
+    if carrier is None:
+        return None
+    if path.endswith(".py"):  # most of these are plugin files, for which nothing is to be imported
+        with open(path, "rb") as file:
+            if _FILTER_FACTORY not in file.read():
+                return None
+    opened: object | None = importlib.import_module(carrier).open_filter(path)
+    return opened
 
 
 class IsapiModule:
