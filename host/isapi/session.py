@@ -103,6 +103,8 @@ class Session:
         request = self.request  # whoever examines the stacks of a worker that hangs finds it here
         try:
             status = proc(self.ecb)
+            if not isinstance(status, int):
+                raise TypeError(f"http_extension_proc must return an HSE_STATUS_ number, not {type(status).__name__}")
         except IsapiError as error:
             gone = error.code == ERROR_NETNAME_DELETED and not self.host.is_connected
             self.returned(HSE_STATUS_ERROR, None if gone else error)

@@ -116,6 +116,11 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str, private_n
         raise PluginFault(str(error)) from error
 
 
+def implements_any(manager: pluggy.PluginManager, plugin: object) -> bool:
+    """Whether anything of it is marked as a hook."""
+    return any(manager.parse_hookimpl_opts(plugin, name) is not None for name in dir(plugin))
+
+
 def unregister(manager: pluggy.PluginManager, plugin: object) -> None:
     """Take a plugin out, also after a registration that failed half-way (pluggy leaves its name behind)."""
     if manager.is_registered(plugin) or manager.get_name(plugin) is not None:

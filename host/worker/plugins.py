@@ -25,7 +25,7 @@ from host.api import (
 )
 from host.wire.message_rows import PluginRow
 from host.worker.filter_context import with_contexts
-from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register
+from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, implements_any, register
 from host.worker.hooks import unregister as take_out
 from host.worker.isapi_plugins import IsapiPlugin, carry
 from host.worker.plugin_code import PluginCode, find_plugin_files
@@ -337,6 +337,8 @@ class Plugins:
         for plugin in self._plugins.values():
             hook = plugin.hooks.get("open_filter") if plugin.is_loaded else None
             carried = hook.function(name, path) if hook is not None else None
+            if carried is not None and not implements_any(self._manager, carried):
+                raise PluginFault(f"open_filter of {plugin.name} gave a {type(carried).__name__} without any hook")
             if carried is not None:
                 return carried
         return None

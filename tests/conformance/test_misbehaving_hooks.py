@@ -1,0 +1,130 @@
+"""Every hook raises, and every hook answers what nobody wants: it hurts its own requests alone and is named in the event.
+
+The list of hooks is the specification's: a new hook is misused here by itself, and the scene below must reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from host.testing import PluginTest
+from host.worker.hooks import AT_LOAD, HOOK_NAMES
+from tests.plugins.every_hook import ANSWERS_WRONG, RAISES, hooks_of, write_plugin
+
+GOOD = """\
+from host.api import HandlerMapping, HttpError, Response, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Good", path="*.good")]
+
+@hookimpl
+def handle(request):
+    if request.raw_query == "denied":
+        raise HttpError(401, 2, "nobody may see this")
+    return Response.text("good")
+"""
+
+CARRIED = '<filter name="carried" path="{path}" />'
+LOGIN = {"Authorization": "Basic dXNlcjpzZWNyZXQ="}
+ANSWER_IS_NOT_LOOKED_AT = {"load", "unload", "get_extension_version", "terminate_extension"}
+"""They have nothing to answer; get_extension_version and terminate_extension say yes with anything that is not false."""
+
+AT_THE_END = ("unload", "terminate_extension")
+EVERY_REQUEST = [name for name in HOOK_NAMES if name not in AT_LOAD]
+PLUGINS = ("bad", "isapi_bad")
+
+
+@contextmanager
+def site(folder: Path, mode: str, misdeed: str, kind: str = "def", armed: str = "") -> Iterator[PluginTest]:
+    """The misbehaving plugins as extensions, filter and module, beside a good one, and a filter for open_filter."""
+    (folder / "good.py").write_text(GOOD)
+    (folder / "carried.py").write_text("from host.api import hookimpl\n")
+    without = "on_read_raw_data" if mode == "WorkerProcess" else ""  # such a filter is refused there
+    bad, isapi = (write_plugin(folder, name, misdeed, kind=kind, armed=armed, without=without) for name in PLUGINS)
+    carried = CARRIED.format(path=folder / "carried.py")
+    plugins = (folder / "good.py", bad, isapi)
+    with PluginTest(
+        *plugins,
+        filters=[bad, carried],
+        modules=[bad],
+        isolation_mode=mode,
+        may_fail=True,
+        files={"page.txt": "a page"},
+    ) as running:
+        yield running
+
+
+def play(plugin: PluginTest) -> None:
+    """A scene that meets every hook: an answer, a login, a refusal, an ISAPI extension, raw data, the connection's end."""
+    plugin.request("GET", "/x.bad", LOGIN, connection=5)
+    plugin.request("GET", "/x.isapi_bad", connection=5)
+    plugin.request("GET", "/x.good?denied", connection=5)
+    plugin.read_raw_data(b"GET / HTTP/1.1\r\n", connection=5)
+    plugin.end_session(5)
+
+
+def serves(plugin: PluginTest) -> bool:
+    """Whether a request that no armed plugin meets is answered as ever."""
+    return (plugin.get("/x.good").text, plugin.get("/page.txt").text) == ("good", "a page")
+
+
+def names(text: str, name: str, hook: str, misdeed: str) -> bool:
+    """Whether an event's text says who did what wrong."""
+    if name not in text or hook not in text:
+        return False
+    return f"{hook} does not work" in text if misdeed == RAISES else "NobodyWantsThis" in text
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("WorkerProcess", "def"), ("IIS5", "def"), ("IIS5", "async def")])
+@pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
+def test_a_hook_of_a_request_hurts_that_request_alone(tmp_path: Path, mode: str, kind: str, misdeed: str) -> None:
+    """One after the other: the event names plugin and hook, and as soon as it behaves everything is as before."""
+    unnamed, unserved = [], []
+    with site(tmp_path, mode, misdeed, kind) as plugin:
+        modules = {name: plugin.module(name) for name in PLUGINS}
+        play(plugin)
+        assert plugin.blamed == []
+        for name in PLUGINS:
+            for hook in set(hooks_of(name)) & set(EVERY_REQUEST):
+                if hook == "on_read_raw_data" and mode == "WorkerProcess":
+                    continue
+                before = len(plugin.blamed)
+                modules[name].ARMED = hook
+                play(plugin)
+                modules[name].ARMED = ""
+                unnamed += [] if any(names(text, name, hook, misdeed) for text in plugin.blamed[before:]) else [hook]
+                unserved += [] if serves(plugin) else [hook]
+    assert (unnamed, unserved) == ([], [])
+
+
+@pytest.mark.parametrize("hook", [name for name in AT_LOAD if name not in AT_THE_END])
+@pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
+def test_a_hook_at_load_costs_its_plugin_alone(tmp_path: Path, hook: str, misdeed: str) -> None:
+    """The plugin's own mapping answers 500.21 (if it could be read, or guessed), everything else is served."""
+    if misdeed == ANSWERS_WRONG and hook in ANSWER_IS_NOT_LOOKED_AT:
+        with site(tmp_path, "IIS5", misdeed, armed=hook) as plugin:
+            assert (plugin.blamed, serves(plugin), plugin.get("/x.bad").text) == ([], True, "fine")
+        return
+    name = next(name for name in PLUGINS if hook in hooks_of(name))
+    with site(tmp_path, "IIS5", misdeed, armed=hook) as plugin:
+        assert any(names(text, name, hook, misdeed) for text in plugin.blamed), plugin.blamed
+        assert serves(plugin)
+        expected = 0 if hook == "open_filter" else 21  # it carries filters; what it answers itself is not concerned
+        assert plugin.get(f"/x.{name}").substatus == expected
+
+
+@pytest.mark.parametrize("hook", AT_THE_END)
+@pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
+def test_a_hook_at_the_end_does_not_keep_the_worker_from_ending(tmp_path: Path, hook: str, misdeed: str) -> None:
+    """The exception is an event."""
+    with site(tmp_path, "IIS5", misdeed, armed=hook) as plugin:
+        assert serves(plugin)
+        assert plugin.blamed == []
+    name = next(name for name in PLUGINS if hook in hooks_of(name))
+    found = any(names(text, name, hook, misdeed) for text in plugin.blamed)
+    assert found == (misdeed == RAISES), plugin.blamed
