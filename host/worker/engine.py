@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final
 
 from host.api import Connection, HttpError, ProgramLauncher
+from host.api.black_box import NoBlackBox
 from host.config.errors import ConfigErrors
 from host.config.model import Pool, Snapshot
 from host.config.store import ServerConfiguration
@@ -94,7 +95,7 @@ class Engine:
             report_changed=report_changed or _no_process,
             threads=self._threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
-            black_box=BlackBox(leave_black_box or _nobody_reads),
+            black_box=BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox(),
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts, plugin_code)
         self._life = self._build_life(model)
@@ -329,10 +330,6 @@ def _pool(snapshot: Snapshot, name: str) -> Pool:
 
 def _united(groups: Iterable[tuple[Hook, ...]]) -> tuple[Hook, ...]:
     return tuple(dict.fromkeys(hook for group in groups for hook in group))
-
-
-def _nobody_reads(descriptor: int) -> None:
-    del descriptor
 
 
 def _nobody(slot: str) -> None:

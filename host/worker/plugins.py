@@ -121,6 +121,7 @@ class Plugins:
             EXTENSION: find_plugin_files(extension_folders),
             FILTER: find_plugin_files(filter_folders),
         }
+        self._own_folders = tuple(f"{folders[-1]}/" for folders in (extension_folders, filter_folders) if folders)
         self._entry_points = self._code.entry_points()
         self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
         self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
@@ -213,7 +214,18 @@ class Plugins:
     # --- one plugin's life
 
     async def _load(self, plugin: Plugin, key: str, run: Callable[[], Any]) -> None:
+        """Load it; a plugin that ends or holds the process meanwhile is named by what is left behind."""
         self._plugins[key] = plugin
+        if plugin.path.startswith(self._own_folders):  # what came with isapy needs no note: it would cost every start
+            await self._run_and_register(plugin, run)
+            return
+        place = self._facts.black_box.enter(plugin.path or plugin.name, "load")
+        try:
+            await self._run_and_register(plugin, run)
+        finally:
+            self._facts.black_box.leave(place)
+
+    async def _run_and_register(self, plugin: Plugin, run: Callable[[], Any]) -> None:
         try:
             plugin.code = run()
             hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)

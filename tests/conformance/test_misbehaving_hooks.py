@@ -1,4 +1,4 @@
-"""Every hook raises, and every hook answers what nobody wants: it hurts its own requests alone and is named in the event.
+"""Every hook raises, and every hook answers what nobody wants: it hurts its own requests and is named in the event.
 
 The list of hooks is the specification's: a new hook is misused here by itself, and the scene below must reach it.
 """
@@ -32,7 +32,7 @@ def handle(request):
 CARRIED = '<filter name="carried" path="{path}" />'
 LOGIN = {"Authorization": "Basic dXNlcjpzZWNyZXQ="}
 ANSWER_IS_NOT_LOOKED_AT = {"load", "unload", "get_extension_version", "terminate_extension"}
-"""They have nothing to answer; get_extension_version and terminate_extension say yes with anything that is not false."""
+"""They have nothing to answer; the two of ISAPI say yes with anything that is not False."""
 
 AT_THE_END = ("unload", "terminate_extension")
 EVERY_REQUEST = [name for name in HOOK_NAMES if name not in AT_LOAD]
@@ -60,7 +60,7 @@ def site(folder: Path, mode: str, misdeed: str, kind: str = "def", armed: str = 
 
 
 def play(plugin: PluginTest) -> None:
-    """A scene that meets every hook: an answer, a login, a refusal, an ISAPI extension, raw data, the connection's end."""
+    """A scene that meets every hook: a login, a refusal, an ISAPI extension, raw data, the end of the connection."""
     plugin.request("GET", "/x.bad", LOGIN, connection=5)
     plugin.request("GET", "/x.isapi_bad", connection=5)
     plugin.request("GET", "/x.good?denied", connection=5)

@@ -43,7 +43,7 @@ def is_plain(hook: str) -> bool:
 
 
 def hooks_of(name: str) -> tuple[str, ...]:
-    """The hooks that the plugin of that name implements: an ISAPI extension has no `handle`, it is a plugin by itself."""
+    """The hooks that the plugin of that name implements: an ISAPI extension has no `handle`."""
     if name == "isapi_bad":
         return (*ISAPI_HOOKS, "handler_mappings")
     return tuple(hook for hook in HOOK_NAMES if hook not in ISAPI_HOOKS)
