@@ -104,7 +104,7 @@ class Session:
         try:
             status = proc(self.ecb)
             if not isinstance(status, int):
-                raise TypeError(f"http_extension_proc must return an HSE_STATUS_ number, not {type(status).__name__}")
+                raise TypeError(f"http_extension_proc returned {status!r}, which is no HSE_STATUS_")
         except IsapiError as error:
             gone = error.code == ERROR_NETNAME_DELETED and not self.host.is_connected
             self.returned(HSE_STATUS_ERROR, None if gone else error)
