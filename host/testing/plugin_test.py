@@ -252,6 +252,10 @@ class PluginTest:
 
         return self._background.call(read(), "on_read_raw_data")
 
+    def ping(self) -> None:
+        """Ping the worker as the service does, which calls every `health_check`; what they say ends in `unhealthy`."""
+        self._background.call(self._engine.probe(), "the answer to a ping")
+
     # --- looking
 
     def reported(self, event_id: str) -> list[str]:

@@ -5,14 +5,15 @@ The list of hooks is the specification's: a new hook is misused here by itself, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from host.testing import PluginTest
-from host.worker.hooks import AT_LOAD, HOOK_NAMES
+from host.worker.hooks import AT_LOAD, GLOBAL_HOOKS, HOOK_NAMES
 from tests.plugins.every_hook import ANSWERS_WRONG, RAISES, hooks_of, write_plugin
 
 GOOD = """\
@@ -34,9 +35,10 @@ LOGIN = {"Authorization": "Basic dXNlcjpzZWNyZXQ="}
 ANSWER_IS_NOT_LOOKED_AT = {"load", "unload", "get_extension_version", "terminate_extension"}
 """They have nothing to answer; the two of ISAPI say yes with anything that is not False."""
 
-AT_THE_END = ("unload", "terminate_extension")
+AT_THE_END = ("unload", "terminate_extension", "application_stop")
 EVERY_REQUEST = [name for name in HOOK_NAMES if name not in AT_LOAD]
 PLUGINS = ("bad", "isapi_bad")
+MODES = ("WorkerProcess", "IIS5")
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def test_a_hook_of_a_request_hurts_that_request_alone(tmp_path: Path, mode: str,
     assert (unnamed, unserved) == ([], [])
 
 
-@pytest.mark.parametrize("hook", [name for name in AT_LOAD if name not in AT_THE_END])
+@pytest.mark.parametrize("hook", [name for name in AT_LOAD if name not in (*AT_THE_END, *GLOBAL_HOOKS)])
 @pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
 def test_a_hook_at_load_costs_its_plugin_alone(tmp_path: Path, hook: str, misdeed: str) -> None:
     """The plugin's own mapping answers 500.21 (if it could be read, or guessed), everything else is served."""
@@ -118,6 +120,45 @@ def test_a_hook_at_load_costs_its_plugin_alone(tmp_path: Path, hook: str, misdee
         assert plugin.get(f"/x.{name}").substatus == expected
 
 
+@pytest.mark.parametrize("hook", [name for name in GLOBAL_HOOKS if name not in AT_THE_END])
+@pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_global_notification_costs_its_application_s_requests_at_most(
+    tmp_path: Path, mode: str, hook: str, misdeed: str
+) -> None:
+    """A start that fails refuses those who wait for it; the event names the plugin, and the next start is better."""
+    with site(tmp_path, mode, misdeed, armed=hook) as plugin:
+        plugin.get("/x.good")
+        plugin.ping()
+        change_settings(plugin, "true")
+        wait_until(lambda: named(plugin, "bad", hook, misdeed), plugin)
+        plugin.module("bad").ARMED = ""
+        change_settings(plugin, "false")
+        wait_until(lambda: serves(plugin), plugin)
+        assert plugin.unhealthy == []
+
+
+def change_settings(plugin: PluginTest, browse: str) -> None:
+    """Save the web.config at the application's root."""
+    text = f'<directoryBrowse enabled="{browse}" />'
+    (plugin.root / "web.config").write_text(
+        f"<configuration><system.webServer>{text}</system.webServer></configuration>"
+    )
+
+
+def named(plugin: PluginTest, name: str, hook: str, misdeed: str) -> bool:
+    """Whether an event says it."""
+    return any(names(text, name, hook, misdeed) for text in plugin.blamed)
+
+
+def wait_until(condition: Callable[[], bool], plugin: PluginTest) -> None:
+    """Ask for pages until it holds: files are looked at again with requests, after a while."""
+    end = time.monotonic() + plugin.patience_seconds
+    while not condition():
+        assert time.monotonic() < end, plugin.blamed
+        plugin.get("/x.good")
+
+
 @pytest.mark.parametrize("hook", AT_THE_END)
 @pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
 def test_a_hook_at_the_end_does_not_keep_the_worker_from_ending(tmp_path: Path, hook: str, misdeed: str) -> None:
@@ -126,5 +167,5 @@ def test_a_hook_at_the_end_does_not_keep_the_worker_from_ending(tmp_path: Path, 
         assert serves(plugin)
         assert plugin.blamed == []
     name = next(name for name in PLUGINS if hook in hooks_of(name))
-    found = any(names(text, name, hook, misdeed) for text in plugin.blamed)
-    assert found == (misdeed == RAISES), plugin.blamed
+    is_looked_at = misdeed == RAISES or hook not in ANSWER_IS_NOT_LOOKED_AT
+    assert named(plugin, name, hook, misdeed) == is_looked_at, plugin.blamed
