@@ -33,7 +33,7 @@ _DONE: Final = Phase.DONE
 
 class AnsweringSocket(ClientSocket):
     """A client that is answered: `http` is where its connection stands, `exchange` the request in hand, `links` the
-    workers that have served it."""
+    workers that its requests were handed to."""
 
     __slots__ = ("exchange", "http", "links")
 
@@ -108,9 +108,6 @@ class AnsweringSocket(ClientSocket):
             self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
 
     def _answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
-        link = exchange.link
-        if link is not None and link not in self.links:
-            self.links.append(link)
         self.record(exchange, codes, sent)
         self.exchange = None
         http = self.http

@@ -16,10 +16,10 @@ from host.http1.request_head import RequestHead
 from host.listener.answering import AnsweringSocket
 from host.listener.bindings import EndpointRoutes, SiteGauge
 from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
-from host.listener.context import ListenerContext
+from host.listener.context import ListenerContext, RawVerdict
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
 from host.listener.exchange import Exchange
-from host.listener.refusals import page_of_fault, page_of_queue
+from host.listener.refusals import page_of_fault, page_of_queue, page_of_reset
 from host.listener.request_body import RequestBody
 from host.listener.request_frames import send_body
 
@@ -68,7 +68,7 @@ class ClientConnection(AnsweringSocket):
             return
         hook = self.context.raw_data_hook
         if hook is not None:
-            data = hook(self.facts, data)
+            data = self._filtered(hook(self.facts, data))
             if not data:
                 return
         exchange = self.exchange
@@ -84,6 +84,27 @@ class ClientConnection(AnsweringSocket):
                 self.pause_reading()
             return
         self._advance()
+
+    def _filtered(self, verdict: RawVerdict) -> bytes:
+        """The bytes to parse after raw-data filters have seen them; empty when there are none, or no connection."""
+        exchange = self.exchange
+        is_answering = exchange is not None and exchange.response is not None
+        if is_answering and (verdict.output or verdict.is_end):  # a filter's bytes in an answer would forge it
+            self._drop_exchange("")
+            self.break_off()
+            return b""
+        if verdict.output:
+            self.write(verdict.output)
+        if not verdict.is_end:
+            return verdict.data
+        if verdict.error:
+            if exchange is not None and self._is_submitted:
+                self.context.relay.client_gone(exchange)
+            self.refuse(page_of_reset(500, verdict.error if self.is_local else ""))
+        else:
+            self._drop_exchange("")
+            self.end(linger=True)
+        return b""
 
     def eof_received(self) -> bool:
         """The client sends no more. True keeps the connection for an answer that is still to come."""
@@ -106,7 +127,11 @@ class ClientConnection(AnsweringSocket):
         self._drop_exchange("")
         if self._gauge is not None:
             self._gauge.connections -= 1
-        if self.links:
+        if (
+            context.raw_data_hook is not None and self._facts
+        ):  # filters have seen bytes, also if no request came of them
+            context.relay.session_ended(self.number, context.relay.workers())
+        elif self.links:
             context.relay.session_ended(self.number, self.links)
         if context.all_closed is not None and not context.connections and not context.all_closed.done():
             context.all_closed.set_result(None)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings
 from host.config.model import WebLimits
@@ -20,8 +20,19 @@ from host.listener.forwarded import ForwardedClients
 from host.listener.relay import Relay
 from host.wire.control_messages import AnyMessage
 
-RawDataHook = Callable[[bytes, bytes], bytes]
-"""(connection facts, bytes as they came) to the bytes that are parsed; IIS 5's raw-data filters."""
+
+class RawVerdict(NamedTuple):
+    """What raw-data filters made of bytes: those to parse, those for the client, whether the connection ends, and
+    the error because of which it does (a 500 then)."""
+
+    data: bytes
+    output: bytes
+    is_end: bool
+    error: str
+
+
+RawDataHook = Callable[[bytes, bytes], RawVerdict]
+"""(connection facts, bytes as they came) to what becomes of them; IIS 5's raw-data filters."""
 
 DEFAULT_HEADER_WAIT_SECONDS: Final = 120  # headerWaitTimeout 0 leaves the driver's default
 

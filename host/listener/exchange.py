@@ -25,6 +25,7 @@ class Client(Protocol):
     """What the relay needs of the client's connection."""
 
     number: int
+    links: list[Worker]  # the workers that were handed its requests
 
     is_secure: bool
 

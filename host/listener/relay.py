@@ -177,6 +177,10 @@ class Relay:
             link.forget(exchange.number)
         return False
 
+    def workers(self) -> Iterable[Worker]:
+        """Every worker that is attached."""
+        return self._links.values()
+
     def session_ended(self, number: int, links: Iterable[Worker]) -> None:
         """A client connection is closed: the workers that served it learn it."""
         frame = encode_session_end(number)
@@ -198,6 +202,8 @@ class Relay:
         assert client is not None
         exchange.number = number = exchange.number or next(self._numbers)
         exchange.link = link
+        if link not in client.links:
+            client.links.append(link)  # it learns when the connection closes, answered or not
         link.exchanges[number] = exchange
         link.send(request_frame(exchange, client))
 

@@ -82,7 +82,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "plugin-error": EventKind(6032, "error", "a plugin raised an exception"),
     "plugin-warning": EventKind(6033, "warning", "a plugin says something the operator should know"),
     "plugin-message": EventKind(6035, "information", "a plugin says something for the record"),
-    "filter-refused": EventKind(6034, "error", "a filter may not run in this process model"),
+    "filter-refused": EventKind(2261, "error", "a filter wants raw data, which it cannot have here"),
     "application-output": EventKind(6036, "information", "a WSGI application wrote to wsgi.errors"),
     # CGI
     "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),

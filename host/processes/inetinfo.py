@@ -17,6 +17,7 @@ from host.activation.children import link_pair
 from host.config.store import ServerConfiguration, Source
 from host.isolation.placement import FRONT_QUEUE
 from host.isolation.selection import model_for
+from host.listener.context import RawVerdict
 from host.listener.server import Listener
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
@@ -124,8 +125,9 @@ class _Inetinfo(FrontProcess):
             self._launcher.close()
         self._spawner.close()
 
-    def _see_raw_data(self, connection: bytes, data: bytes) -> bytes:
-        return self._engine.read_raw_data(connection, data) if self._engine is not None else data
+    def _see_raw_data(self, connection: bytes, data: bytes) -> RawVerdict:
+        assert self._engine is not None, "nobody connects before Ready"
+        return RawVerdict(*self._engine.read_raw_data(connection, data))
 
     def _cannot_be_replaced(self, files: Sequence[str]) -> None:
         text = f"{', '.join(files)} changed, but inetinfo runs on with what it has loaded until isapy is restarted"

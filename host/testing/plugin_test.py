@@ -245,10 +245,13 @@ class PluginTest:
         self._background.call(end(), "on_end_of_net_session")
 
     def read_raw_data(self, data: bytes, *, remote: str = _LOCAL, connection: int = 1) -> bytes:
-        """What the raw-data filters make of bytes that a client sent (isolation mode IIS5)."""
+        """What the raw-data filters make of bytes that a client sent (isolation mode IIS5): those that are parsed.
+
+        What they keep, answer themselves or refuse is not among them.
+        """
 
         async def read() -> bytes:
-            return self._engine.read_raw_data(_connection(remote, connection, PORT), data)
+            return self._engine.read_raw_data(_connection(remote, connection, PORT), data).data
 
         return self._background.call(read(), "on_read_raw_data")
 

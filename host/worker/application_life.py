@@ -150,7 +150,9 @@ class ApplicationLife:
         applies = partial(holds, is_classic=served.is_classic, runtime_version=served.runtime_version)
         filters = [
             ListedFilter(
-                await self._plugins.pipeline_member(FILTER, one.name, one.path), one.is_server_wide, one.enable_cache
+                await self._plugins.pipeline_member(FILTER, one.name, one.path, is_server_wide=one.is_server_wide),
+                one.is_server_wide,
+                one.enable_cache,
             )
             for one in settings.filters
             if one.enabled and applies(one.pre_condition)

@@ -15,7 +15,7 @@ from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response
 from host.worker.filter_changes import CHANGED, check_change
-from host.worker.filter_output import KEY, finished
+from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
 from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
@@ -212,7 +212,8 @@ class HookCaller:
 
     def report_error(self, hook: Hook, subject: object) -> PluginError:
         """Report that a filter said ERROR; returns the 500.0 for its request."""
-        output = subject.context.get(KEY) if isinstance(subject, Request) else None
+        holder = subject.context if isinstance(subject, Request) else getattr(subject, "state", {})
+        output: FilterOutput | None = holder.get(KEY)
         code = output.last_error if output is not None else 0
         detail = f"{hook.plugin}.{hook.name} reported an error" + (f": Windows error {code}" if code else "")
         self._report_failure(hook, detail, subject, {"win32": str(code)})

@@ -51,6 +51,7 @@ class Channel:
         self._capacity = capacity
         self._report_event = report_event
         self._on_session_end = on_session_end
+        self._waiting: set[Exchange] = set()  # requests whose code has not ended, answered or not
         self._is_overloaded = is_overloaded
         self._links: list[FrontLink] = []
         self._has_drained_link = False
@@ -121,6 +122,19 @@ class Channel:
         """Run the request; what has to wait goes on as its task."""
         self.requests_in_hand += 1
         request_task.run(self.loop, exchange, self._run(exchange))
+        if exchange.task is not None:
+            self._waiting.add(exchange)
+
+    def connection(self, raw: bytes) -> Connection:
+        """The connection that REQUEST frames name so, whether or not a request has come on it. For inetinfo, whose one
+        front lives in the same process."""
+        return self._links[0].connection(raw)
+
+    async def requests_ended(self, connection: Connection) -> None:
+        """Returns when no request of that connection is under way."""
+        tasks = [one.task for one in self._waiting if one.request.connection is connection and one.task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
 
     def withholds_credit(self) -> bool:
         """Whether a finished request's credit is kept back for now."""
@@ -162,6 +176,8 @@ class Channel:
                 exchange.reset(500, 0, "the worker did not answer")
             if exchange.overdue is not None and exchange.overdue.keeps_credit:
                 exchange.return_credit()
+            if exchange.task is not None:
+                self._waiting.discard(exchange)
             self.requests_served += 1
             self.requests_in_hand -= 1
             if not self.requests_in_hand:

@@ -31,7 +31,7 @@ from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
 from host.worker.plugin_code import PluginCode
 from host.worker.plugins import NOT_LISTED, Plugins, ReportEvent, WorkerFacts
-from host.worker.raw_data import see_raw_data
+from host.worker.raw_data import RawDataFilters, RawVerdict
 from host.worker.routes import Routes
 from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
@@ -124,7 +124,7 @@ class Engine:
         self._threads.relieved = self._channel.release_credit
         self._pacer: Pacer | None = None
         self._session_tasks: set[asyncio.Task[None]] = set()
-        self._session_hooks, self._raw_hooks = _NO_HOOKS, _NO_HOOKS
+        self._session_hooks, self._raw_filters = _NO_HOOKS, RawDataFilters(self._caller)
 
     def _build_life(self, model: ProcessModel) -> ApplicationLife:
         return ApplicationLife(
@@ -261,14 +261,14 @@ class Engine:
         if reason := await self._life.check_health():
             self._report_unhealthy(reason)
 
-    def read_raw_data(self, connection: bytes, data: bytes) -> bytes:
+    def read_raw_data(self, connection: bytes, data: bytes) -> RawVerdict:
         """What the raw-data filters make of bytes that a client sent (IIS 5 isolation mode, in inetinfo).
 
         `connection` is the value that REQUEST frames carry.
         """
-        if not self._raw_hooks:
-            return data
-        return see_raw_data(self._raw_hooks, connection, data, self._caller)
+        if not self._raw_filters.hooks:
+            return RawVerdict(data)
+        return self._raw_filters.see(self._channel.connection(connection), data)
 
     # --- plans
 
@@ -281,7 +281,7 @@ class Engine:
     def _plans_changed(self) -> None:
         plans = [plan for one in self._served.values() for plan in (one.plan, one.secure_plan)]
         self._session_hooks = _united(plan.on_end_of_net_session for plan in plans)
-        self._raw_hooks = _united(plan.on_read_raw_data for plan in plans)
+        self._raw_filters.hooks = _united(one.plan.on_read_raw_data for one in self._served.values())
 
     def _handler_settings(self) -> Mapping[str, Mapping[str, str]]:
         """Settings of handlers by the names in their `modules`; of several handlers the first one's."""
@@ -301,9 +301,14 @@ class Engine:
     def _session_ended(self, connection: Connection) -> None:
         self._out_of_process.session_ended(connection.number)
         if self._session_hooks:
-            task = self._loop.create_task(self._caller.tell(self._session_hooks, connection))
+            task = self._loop.create_task(self._tell_session_end(connection))
             self._session_tasks.add(task)
             task.add_done_callback(self._session_tasks.discard)
+
+    async def _tell_session_end(self, connection: Connection) -> None:
+        """The connection's last notification: after those of requests that it has left behind."""
+        await self._channel.requests_ended(connection)
+        await self._caller.tell(self._session_hooks, connection)
 
     def _report_link(self, text: str) -> None:
         self._report_event("front-broken-link", text, None)

@@ -32,7 +32,6 @@ class WorkerFilterContext:
         "_owner",
         "_request",
         "_response",
-        "next_read_size",
         "request_state",
     )
 
@@ -44,7 +43,6 @@ class WorkerFilterContext:
         self._response: Response | None = None
         self._notification = Notification(0)
         self._disabled = Notification(0)
-        self.next_read_size = 0  # for the next on_read_raw_data; 0: whatever has come
         self.request_state: Any = None
 
     def enter(self, notification: Notification, request: Request | None, response: Response | None) -> bool:
@@ -209,7 +207,7 @@ class WorkerFilterContext:
             raise FilterError(FilterError.NOT_SUPPORTED, f"{self._notification.hook} reads nothing")
         if size < 1:
             raise FilterError(FilterError.INVALID_PARAMETER, f"{size} is no size")
-        self.next_read_size = size
+        self._output.next_read_size = size
 
 
 def context_of(owner: str, subject: Request | Connection) -> WorkerFilterContext:

@@ -38,6 +38,7 @@ class FilterOutput:
         "is_over",
         "is_proxy",
         "last_error",
+        "next_read_size",
     )
 
     def __init__(self) -> None:
@@ -52,6 +53,7 @@ class FilterOutput:
         self.closes = False
         self.is_proxy = False
         self.last_error = 0  # what the filter that was called last has set
+        self.next_read_size = 0  # what the last on_read_raw_data has asked for; 0: nothing
         self.is_head_out = False
         self.is_over = False
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -107,6 +107,10 @@ class FrontLink:
     def exchanges(self) -> list[Exchange]:
         """The requests in hand."""
         return list(self._exchanges.values())
+
+    def connection(self, raw: bytes) -> Connection:
+        """The client connection that REQUEST frames name so. Raises WireError when it is malformed."""
+        return self._connections.get(raw) or self._new_connection(raw, 0)
 
     def close(self) -> None:
         """Close the sockets; requests in hand lose their client."""
@@ -247,8 +251,9 @@ class FrontLink:
         except ValueError as error:
             raise WireError(f"a request with the connection {raw!r}") from error
         earlier = self._sessions.get(connection.number)
-        if earlier is not None:  # a proxy's connection brings another client
+        if earlier is not None:  # a proxy's connection brings another client: filters see one connection all the same
             self._connections.pop(earlier.raw, None)
+            connection = replace(connection, state=earlier.connection.state)
         self._connections[raw] = connection
         self._sessions[connection.number] = _Session(raw, connection)
         return connection

@@ -45,6 +45,9 @@ EXTENSION: Final = "extension"
 FILTER: Final = "filter"
 MODULE: Final = "module"
 _NO_RAW_DATA: Final = "on_read_raw_data needs IIS 5 isolation mode; the filter is not used"
+_RAW_DATA_OF_A_SITE: Final = (
+    "on_read_raw_data sees bytes before their site is known; list the filter for the server, it is not used for a site"
+)
 
 
 class ReportEvent(Protocol):
@@ -74,6 +77,7 @@ class Plugin:
     is_in_process_only: bool = False
     runs_programs: bool = True
     is_pipeline_member: bool = False  # a filter or module that the configuration lists
+    raw_data_objection: str = ""  # why it must not see raw data
     context: PluginContext | None = None
     isapi: IsapiPlugin | None = None  # an extension with the ISAPI contract
 
@@ -145,7 +149,7 @@ class Plugins:
             for name in (plugin.name, *plugin.further_names):
                 self._by_name.setdefault(name.casefold(), plugin)
 
-    async def pipeline_member(self, family: str, name: str, path: str) -> Plugin:
+    async def pipeline_member(self, family: str, name: str, path: str, *, is_server_wide: bool = True) -> Plugin:
         """The filter or module that the configuration lists, loaded when this is its first mention.
 
         `path` is its file; empty: the file of that name in the filter folders (for a module also the extension
@@ -153,12 +157,16 @@ class Plugins:
         """
         path = path or self._file_of(family, name)
         plugin = self._plugins.get(path or name)
+        objection = "" if self._facts.allows_raw_data_filters else _NO_RAW_DATA
+        if not is_server_wide:
+            objection = objection or _RAW_DATA_OF_A_SITE
         if plugin is None:
             plugin = Plugin(name, family, path, f"{FILTER_PREFIX}.{name}" + (f" at {path}" if path else ""))
+            plugin.raw_data_objection = objection
             await self._load(plugin, path or name, partial(self._run_member, family, name, path))
-        if "on_read_raw_data" in plugin.hooks and not self._facts.allows_raw_data_filters:
-            if plugin.is_loaded:  # an extension that is listed as a filter too: it goes on answering
-                self._facts.report_event("filter-refused", f"{plugin.name}: {_NO_RAW_DATA}", {"plugin": plugin.name})
+        if objection and "on_read_raw_data" in plugin.hooks:
+            if plugin.is_loaded and not plugin.is_pipeline_member:  # an extension that goes on answering
+                self._facts.report_event("filter-refused", f"{plugin.name}: {objection}", {"plugin": plugin.name})
             return plugin
         plugin.is_pipeline_member = True
         return plugin
@@ -237,7 +245,9 @@ class Plugins:
             self._failed(plugin, error)
             plugin.mappings = plugin.mappings or tuple(declared_mappings(plugin.path) if plugin.path else ())
             return
-        if not self._is_allowed(plugin):
+        if plugin.raw_data_objection and "on_read_raw_data" in plugin.hooks:
+            take_out(self._manager, plugin.code)
+            self.refuse(plugin, "filter-refused", plugin.raw_data_objection)
             return
         self._load_order.append(plugin)
         try:
@@ -271,15 +281,6 @@ class Plugins:
             hooks["handle"] = hooks["handle"]._replace(kind=THREAD)
         mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
         plugin.mappings = mappings
-
-    def _is_allowed(self, plugin: Plugin) -> bool:
-        if "on_read_raw_data" not in plugin.hooks or self._facts.allows_raw_data_filters:
-            return True
-        if plugin.family == EXTENSION:  # it is no filter unless somebody lists it
-            return True
-        take_out(self._manager, plugin.code)
-        self.refuse(plugin, "filter-refused", _NO_RAW_DATA)
-        return False
 
     async def _call_life_hook(self, plugin: Plugin, name: str) -> None:
         hook = plugin.hooks.get(name)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from host.config.listener_settings import ListenerSettings
+from host.listener.context import RawVerdict
 from host.wire.codec import decode_session_end
 from host.wire.frames import INITIAL_BODY_WINDOW, Kind, RequestFlag
 from tests.listener.running_listener import RunningListener
@@ -327,6 +328,7 @@ def test_a_client_that_leaves_aborts_its_request(front: RunningListener) -> None
     other = front.client()
     other.get("/other")
     worker.reset(number)
+    worker.take(Kind.SESSION_END)  # it had the connection's request in hand
     number, frame = worker.request()
     assert frame.target == b"/other"
     worker.answer(number)
@@ -402,12 +404,12 @@ def test_a_site_has_a_limit_of_connections(start: Start) -> None:
 
 
 def test_raw_data_filters_see_bytes_before_they_are_parsed(start: Start) -> None:
-    """IIS 5: what they return is parsed; returning nothing waits for more."""
+    """IIS 5: what they return is parsed; returning nothing waits for more. They learn of every connection's end."""
     seen: list[bytes] = []
 
-    def hook(connection: bytes, data: bytes) -> bytes:
+    def hook(connection: bytes, data: bytes) -> RawVerdict:
         seen.append(connection)
-        return b"" if data == b"ignore me" else data.replace(b"/old", b"/new")
+        return RawVerdict(b"" if data == b"ignore me" else data.replace(b"/old", b"/new"), b"", False, "")
 
     front = start(raw_data_hook=hook)
     worker, client = front.worker(), front.client()
@@ -420,6 +422,53 @@ def test_raw_data_filters_see_bytes_before_they_are_parsed(start: Start) -> None
     assert seen[0] == frame.connection
     worker.answer(number)
     client.read_response()
+    client.close()
+    silent = front.client()
+    silent.send(b"ignore me")
+    silent.close()
+    ended = [decode_session_end(worker.take(Kind.SESSION_END)[1]) for _ in range(2)]
+    assert [facts.split(b"\0")[-1] for facts in (seen[0], seen[-1])] == [str(number).encode() for number in ended]
+
+
+@pytest.mark.parametrize("when", ["before a request", "within a body", "within an answer"])
+@pytest.mark.parametrize("verdict", ["ends", "fails", "writes"])
+def test_raw_data_filters_may_answer_and_end_connections(start: Start, when: str, verdict: str) -> None:
+    """Bytes of theirs go to the client, an end closes, an error is a 500; in an answer each of it breaks it off."""
+    verdicts = {
+        "ends": RawVerdict(b"", b"filter's bytes", True, ""),
+        "fails": RawVerdict(b"", b"", True, "the filter has failed"),
+        "writes": RawVerdict(b"", b"filter's bytes", False, ""),
+    }
+
+    def hook(connection: bytes, data: bytes) -> RawVerdict:
+        return verdicts[verdict] if data == b"now" else RawVerdict(data, b"", False, "")
+
+    front = start(raw_data_hook=hook)
+    worker, client = front.worker(), front.client()
+    number = 0
+    if when != "before a request":
+        client.send(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nab")
+        number, _ = worker.request()
+    if when == "within an answer":
+        worker.begin(number)
+        worker.data(number, b"begun")
+        client.read_until(b"begun")
+    client.send(b"now")
+    if when == "within an answer":
+        assert client.is_reset()
+    elif verdict == "writes":
+        client.read_until(b"filter's bytes")
+        return
+    elif verdict == "ends":
+        assert client.read_to_end() == b"filter's bytes"
+    else:
+        answer = client.read_to_end()
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"the filter has failed" in answer
+    client.close()
+    if number:
+        assert worker.take(Kind.ABORT)[0] == number
+    worker.take(Kind.SESSION_END)
 
 
 def test_limits_are_the_listeners(start: Start) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings
 from host.listener.forwarded import MOST_HOPS, ForwardedClient, ForwardedClients
-from host.wire.frames import RequestFlag
+from host.wire.frames import Kind, RequestFlag
 from tests.listener.running_listener import RunningListener, free_unix_path
 
 Start = Callable[..., RunningListener]
@@ -128,6 +128,8 @@ def test_a_forwarded_client_is_not_shown_the_cause_of_an_error(start: Start) -> 
         client.get(extra=extra)
         worker.reset(worker.request()[0], reason="the secret cause")
         assert (b"the secret cause" in client.read_to_end()) is is_shown
+        client.close()
+        worker.take(Kind.SESSION_END)
 
 
 def test_a_unix_socket_serves_its_site_and_believes_its_proxy(start: Start) -> None:

@@ -453,6 +453,7 @@ def test_an_aborted_request_may_go_on_talking(front: RunningListener) -> None:
     worker.begin(number)
     worker.data(number, b"x")
     worker.end(number)
+    worker.take(Kind.SESSION_END)
     other = front.client()
     other.get()
     worker.answer(worker.request()[0])

@@ -257,6 +257,7 @@ def test_files_that_nobody_asks_for_are_closed(front: RunningListener, tmp_path:
     worker.send_file(number, 0, descriptor)
     worker.file(number, 0, 0, 100_000)
     worker.end(number)
+    worker.take(Kind.SESSION_END)
     client.get("/last")
     worker.answer(worker.request()[0])
     client.read_response()

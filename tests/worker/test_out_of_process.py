@@ -10,6 +10,7 @@ import pytest
 
 from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind, ResponseFlag
 from host.worker.engine import Engine
+from host.worker.raw_data import RawVerdict
 from tests.worker.front import Front, run, until
 from tests.worker.site import Site, attach
 
@@ -301,7 +302,7 @@ def test_nothing_stays_open_when_a_dllhost_dies_in_a_stream(site: Site) -> None:
 
 
 def test_raw_data_filters_see_bytes_in_inetinfo(site: Site) -> None:
-    """They may replace them; one that fails is an event and leaves them as they were."""
+    """They may replace them; one that fails is an event and ends its connection. A site's filter is refused."""
     site.filter(
         "raw",
         """
@@ -318,9 +319,11 @@ def test_raw_data_filters_see_bytes_in_inetinfo(site: Site) -> None:
         world = Iis5(site)
         await world.begin()
         facts = b"127.0.0.1\x0050000\x00127.0.0.1\x008080\x0042"
-        assert world.inetinfo.read_raw_data(facts, b"abc") == b"Abc42."
-        assert world.inetinfo.read_raw_data(facts, b"fail") == b"fail."
-        assert world.inetinfo.read_raw_data(facts, b"wrong") == b"wrong."
+        assert world.inetinfo.read_raw_data(facts, b"abc") == RawVerdict(b"Abc42.")
+        for data in (b"fail", b"wrong"):
+            verdict = world.inetinfo.read_raw_data(facts, data)
+            assert (verdict.data, verdict.is_end) == (b"", True)
+            assert "raw.on_read_raw_data" in verdict.error
         assert len(site.told("plugin-error")) == 2
 
     run(main())
