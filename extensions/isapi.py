@@ -19,10 +19,10 @@ from typing import Any, Final
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
 
 CARRIERS: Final = {".py": "host.pywin32.extension", ".so": "host.native.extension", ".dll": "host.native.extension"}
-"""By the file's ending: the module whose `open_extension(path)` gives a `LoadedExtension`."""
+"""By the file's ending: the module whose `open_extension(path, context)` gives a `LoadedExtension`."""
 
 FILTER_CARRIERS: Final = {".py": "host.pywin32.filter", ".so": "host.native.filter", ".dll": "host.native.filter"}
-"""The module whose `open_filter(path)` gives the plugin that a filter is here, or None."""
+"""The module whose `open_filter(path, context)` gives the plugin that a filter is here, or None."""
 
 _FILTER_FACTORY: Final = b"__FilterFactory__"
 
@@ -57,7 +57,7 @@ def open_filter(name: str, path: str) -> object | None:
         with open(path, "rb") as file:
             if _FILTER_FACTORY not in file.read():
                 return None
-    opened: object | None = importlib.import_module(carrier).open_filter(path)
+    opened: object | None = importlib.import_module(carrier).open_filter(path, _loaded[-1].context)
     return opened
 
 
@@ -65,7 +65,7 @@ class IsapiModule:
     """What all requests of a worker share; its room is imported with the first of them."""
 
     def __init__(self, context: PluginContext) -> None:
-        self._context = context
+        self.context = context
         self._room: Any = None
 
     async def respond(self, request: Request) -> Response:
@@ -74,7 +74,7 @@ class IsapiModule:
         if is_direct:
             refuse_unlisted(request, path)
         if self._room is None:
-            self._room = importlib.import_module("host.isapi.extension_files").ExtensionFiles(self._context)
+            self._room = importlib.import_module("host.isapi.extension_files").ExtensionFiles(self.context)
         response: Response = await self._room.respond(request, path, carrier_of(path), is_direct=is_direct)
         return response
 

@@ -14,9 +14,6 @@ from host.native.building import INCLUDE_FOLDER, CannotBuild, plan_build
 
 def build_library(
     context: typer.Context,
-    output: Annotated[
-        str, typer.Option("-o", help="The shared object. Default: the source's name with .so", show_default=False)
-    ] = "",
     shows_flags: Annotated[
         bool, typer.Option("--show", help="Print the compiler's command instead of running it.")
     ] = False,
@@ -27,7 +24,7 @@ def build_library(
     """Build a native ISAPI extension or filter (.so) from C or C++: isapy cc hello.c
 
     \b
-    Everything else is the compiler's: further sources, -I, -D, -l, -O0, -std=...
+    Everything is the compiler's: further sources, -o (default: the source's name with .so), -I, -D, -l, -std=...
         isapy cc hello.c
         isapy cc -o shop.so shop.c orders.c -lsqlite3
     CC and CXX in the environment choose another compiler.
@@ -36,7 +33,7 @@ def build_library(
         typer.echo(str(INCLUDE_FOLDER))
         return
     try:
-        build = plan_build(context.args, output)
+        build = plan_build(context.args)
     except CannotBuild as error:
         raise CommandLineError(str(error)) from error
     if shows_flags:

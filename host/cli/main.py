@@ -62,7 +62,10 @@ app.command()(run)
 app.command()(check)
 app.command()(init)
 app.add_typer(new_app, name="new", help="Write a plugin: an extension or a filter.")
-app.command("cc", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(build_library)
+app.command(
+    "cc",  # no short options of its own: those are the compiler's
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+)(build_library)
 app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")

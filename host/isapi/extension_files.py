@@ -12,9 +12,10 @@ from host.isapi.plugin_hooks import facts_of
 
 
 class ExtensionFiles:
-    """Of one worker. A carrier is a module with `open_extension(path)`, imported with the first file of its kind."""
+    """Of one worker. A carrier is a module with `open_extension(path, context)`, imported with its first file."""
 
     def __init__(self, context: PluginContext) -> None:
+        self._context = context
         self._cache = ExtensionCache(context.report_event)
         self._facts = facts_of(context)
 
@@ -31,7 +32,7 @@ class ExtensionFiles:
 
     def _load(self, path: str, carrier: str) -> LoadedExtension:
         def open_extension(file: str) -> LoadedExtension:
-            extension: LoadedExtension = importlib.import_module(carrier).open_extension(file)
+            extension: LoadedExtension = importlib.import_module(carrier).open_extension(file, self._context)
             return extension
 
         return self._cache.get(path, open_extension)

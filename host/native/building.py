@@ -29,13 +29,14 @@ class Build:
     output: Path
 
 
-def plan_build(arguments: Sequence[str], output: str = "") -> Build:
+def plan_build(arguments: Sequence[str]) -> Build:
     """The command for `arguments`: sources, and whatever else the compiler shall get (`-lcurl`, `-DX=1`), in order.
 
-    `output` defaults to the first source's name with `.so`, in its folder. `CC` and `CXX` name other compilers. Raises
-    CannotBuild when no source is given, one does not exist, or there is no compiler.
+    `-o FILE` names the output, which else is the first source's name with `.so`, in its folder. `CC` and `CXX` name
+    other compilers. Raises CannotBuild when no source is given, one does not exist, or there is no compiler.
     """
-    sources = [Path(one) for one in arguments if not one.startswith("-") and Path(one).suffix in _SOURCES]
+    others, output = _without_output(arguments)
+    sources = [Path(one) for one in others if not one.startswith("-") and Path(one).suffix in _SOURCES]
     if not sources:
         raise CannotBuild("no source is given: name a file that ends in .c, .cc, .cpp or .cxx")
     for source in sources:
@@ -44,8 +45,24 @@ def plan_build(arguments: Sequence[str], output: str = "") -> Build:
     target = Path(output) if output else sources[0].with_suffix(".so")
     is_cplusplus = any(source.suffix in _CPLUSPLUS for source in sources)
     compiler = _compiler(is_cplusplus=is_cplusplus)
-    command = [*compiler, *FLAGS, f"-I{INCLUDE_FOLDER}", "-o", str(target), *arguments]
+    command = [*compiler, *FLAGS, f"-I{INCLUDE_FOLDER}", "-o", str(target), *others]
     return Build(command, target)
+
+
+def _without_output(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """The arguments without `-o FILE` or `-oFILE`, and that file; the last one counts."""
+    others, output = [], ""
+    given = iter(arguments)
+    for one in given:
+        if one == "-o":
+            output = next(given, "")
+            if not output:
+                raise CannotBuild("-o needs the name of a file")
+        elif one.startswith("-o"):
+            output = one.removeprefix("-o")
+        else:
+            others.append(one)
+    return others, output
 
 
 def _compiler(*, is_cplusplus: bool) -> list[str]:

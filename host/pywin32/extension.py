@@ -10,6 +10,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any, Final
 
+from host.api import PluginContext
 from host.api.isapi import HSE_MAX_EXT_DLL_NAME_LEN, HSE_STATUS_ERROR, ControlBlock, ExtensionVersion, IsapiError
 from host.isapi.loaded_extension import ExtensionRefused, LoadedExtension
 from host.isapi.plugin_hooks import HookedExtension
@@ -26,7 +27,7 @@ class NoExtension(Exception):
     """The file has neither a factory nor a proc."""
 
 
-def open_extension(path: str) -> LoadedExtension:
+def open_extension(path: str, _context: PluginContext) -> LoadedExtension:
     """The extension in a Python file. Raises NoExtension, and whatever the file raises."""
     world = PrivateImports(path)
     try:

@@ -32,7 +32,7 @@ class CarriedFilter:
     """The plugin: its attributes are marked hooks. Hashable, as pluggy wants it."""
 
 
-def open_filter(path: str) -> object:
+def open_filter(path: str, _context: PluginContext) -> object:
     """The filter in a Python file with `__FilterFactory__`, as a plugin. Raises whatever the file raises."""
     world = PrivateImports(path)
     try:

@@ -44,7 +44,7 @@ def test_cc_builds_a_library_that_can_be_loaded_and_passes_arguments_on(tmp_path
 def test_cc_builds_cplusplus_into_the_file_that_is_named(tmp_path: Path) -> None:
     """The exports of a C++ source keep their plain names: the headers say so."""
     (tmp_path / "hello.cpp").write_text(SOURCE)
-    done = run_cc("-o", "other.so", "hello.cpp", "-DANSWER=0", folder=tmp_path)
+    done = run_cc("hello.cpp", "-Wno-comment", "-DANSWER=0", "-o", "other.so", "-lm", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert ctypes.CDLL(str(tmp_path / "other.so")).GetExtensionVersion(ctypes.create_string_buffer(260)) == 0
 

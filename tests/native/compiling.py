@@ -14,7 +14,7 @@ LIBRARIES = Path(__file__).resolve().parent / "libraries"
 def build(source: Path, folder: Path, *arguments: str) -> Path:
     """The shared object of that source, in `folder`; warnings are errors."""
     output = folder / f"{source.stem}.so"
-    plan = plan_build([str(source), "-Werror", *arguments], str(output))
+    plan = plan_build([str(source), "-Werror", *arguments, "-o", str(output)])
     done = subprocess.run(plan.command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return output

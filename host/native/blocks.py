@@ -1,0 +1,169 @@
+"""The EXTENSION_CONTROL_BLOCK that C sees, one for each request, and its four callbacks.
+
+The callbacks are made once. ConnID is the block's number, which is never given again: it finds the request while that
+lives, and nothing afterwards. A block's memory outlives its request by some thousand others, so that a library which
+looks at it too late finds a number that is refused, and no memory of somebody else.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import count
+from typing import Any, Final
+
+from host.api.isapi import HSE_LOG_BUFFER_LEN, HSE_VERSION
+from host.native.failing import Failed, TellsErrors, give, guarded
+from host.native.library import Library
+from host.native.structures import ffi, member_type, raw_text_of
+
+KEPT_BLOCKS: Final = 1024
+"""Blocks of ended requests that are kept; each has some three hundred bytes, and the beginning of its body."""
+
+_KEPT_BODY_BYTES: Final = 4096
+"""A longer beginning of a body is let go with its request."""
+
+_UNICODE: Final = "UNICODE_"
+_NAME_LIMIT: Final = 1024
+
+_living: Final[dict[int, NativeBlock]] = {}
+_ended: Final[deque[tuple[Any, Any]]] = deque(maxlen=KEPT_BLOCKS)
+_numbers: Final = count(1)
+_libraries: Final[list[Library]] = []
+
+
+class NativeBlock:
+    """A request as its library sees it: `struct` is the EXTENSION_CONTROL_BLOCK, `ecb` what is behind it."""
+
+    __slots__ = ("_number", "_texts", "ecb", "library", "place", "struct")
+
+    def __init__(self, ecb: Any, library: Library) -> None:
+        """`ecb` is a `host.isapi` control block, whose session must not be released before the proc has returned."""
+        self.ecb = ecb
+        self.library = library
+        self.place = -1  # in the black box, while the library keeps the request
+        self._number = next(_numbers)
+        self.struct = struct = ffi.new("EXTENSION_CONTROL_BLOCK *", _template()[0])
+        available = ecb.available_data
+        method, query = ecb.method.encode("latin-1", "replace"), ecb.query_string.encode("latin-1", "replace")
+        path = ecb.path_info.encode("utf-8", "surrogateescape")
+        translated = ecb.path_translated.encode("utf-8", "surrogateescape")
+        content_type = ecb.content_type.encode("latin-1", "replace")
+        texts = self._texts = bytearray(b"\0".join((method, query, path, translated, content_type, available, b"")))
+        at = ffi.from_buffer("char[]", texts) + 0
+        struct.ConnID = ffi.cast("void *", self._number)
+        struct.lpszMethod = at
+        struct.lpszQueryString = at = at + len(method) + 1
+        struct.lpszPathInfo = at = at + len(query) + 1
+        struct.lpszPathTranslated = at = at + len(path) + 1
+        struct.lpszContentType = at = at + len(translated) + 1
+        struct.lpbData = ffi.cast("LPBYTE", at + len(content_type) + 1)
+        struct.cbTotalBytes = ecb.total_bytes
+        struct.cbAvailable = len(available)
+        _living[self._number] = self
+        ecb.session.when_released(self._release)
+
+    def read_back(self) -> None:
+        """Take over what the library has left in the block for the log."""
+        ecb, struct = self.ecb, self.struct
+        if struct.dwHttpStatusCode != 200:
+            ecb.http_status_code = struct.dwHttpStatusCode
+        if struct.lpszLogData[0] != b"\0":
+            ecb.log_data = raw_text_of(struct.lpszLogData, HSE_LOG_BUFFER_LEN - 1)
+
+    def _release(self) -> None:
+        del _living[self._number]
+        texts = self._texts if len(self._texts) <= _KEPT_BODY_BYTES else None
+        if texts is None:
+            empty = ffi.new("char[1]")
+            struct = self.struct
+            struct.lpszMethod = struct.lpszQueryString = struct.lpszPathInfo = empty
+            struct.lpszPathTranslated = struct.lpszContentType = empty
+            struct.lpbData, struct.cbAvailable = ffi.NULL, 0
+            texts = empty
+        _ended.append((self.struct, texts))
+        if self.place >= 0:
+            self.library.black_box.leave(self.place)
+
+
+def know(library: Library) -> None:
+    """That library will be called: its last error is set for a block that nobody knows."""
+    _libraries.append(library)
+
+
+def forget(library: Library) -> None:
+    """It will not be called again."""
+    _libraries.remove(library)
+
+
+class _EveryLibrary:
+    """Whose block it was is not known any more."""
+
+    def set_last_error(self, code: int) -> None:
+        """SetLastError of the calling thread, in all of them."""
+        for library in _libraries:
+            library.set_last_error(code)
+
+
+_every_library: Final = _EveryLibrary()
+
+
+def find_block(connection: Any) -> tuple[TellsErrors, NativeBlock | None]:
+    """The block of a ConnID, and the library to tell errors to."""
+    block = _living.get(int(ffi.cast("uintptr_t", connection)))
+    return (_every_library, None) if block is None else (block.library, block)
+
+
+@guarded(find_block)
+def _get_server_variable(block: NativeBlock, name: Any, buffer: Any, size: Any) -> None:
+    if not name:
+        raise Failed(87)
+    text = raw_text_of(name, _NAME_LIMIT).decode("latin-1")
+    raw = block.ecb.get_raw_server_variable(text)
+    give(raw, buffer, size, b"\0\0" if text.startswith(_UNICODE) else b"\0")
+
+
+@guarded(find_block)
+def _write_client(block: NativeBlock, buffer: Any, size: Any, flags: int) -> None:
+    if not size or (size[0] and not buffer):
+        raise Failed(87)
+    length = size[0]
+    size[0] = block.ecb.write_client(bytes(ffi.buffer(buffer, length)) if length else b"", flags)
+
+
+@guarded(find_block)
+def _read_client(block: NativeBlock, buffer: Any, size: Any) -> None:
+    if not size or (size[0] and not buffer):
+        raise Failed(87)
+    data = block.ecb.read_client(size[0])
+    ffi.memmove(buffer, data, len(data))
+    size[0] = len(data)
+
+
+_made: Final[list[Any]] = []  # the template and the callbacks: made once, kept for ever
+
+
+def _template() -> Any:
+    assert _made, "a support function is set before the first block is made"
+    return _made[0]
+
+
+def make_callbacks(support_function: Any) -> None:
+    """Make the four callbacks, with this one as ServerSupportFunction (its arguments as in C). Once in a process."""
+    if _made:
+        return
+    template = ffi.new("EXTENSION_CONTROL_BLOCK *")
+    template.cbSize = ffi.sizeof("EXTENSION_CONTROL_BLOCK")
+    template.dwVersion = HSE_VERSION
+    template.dwHttpStatusCode = 200
+    functions = {
+        "GetServerVariable": _get_server_variable,
+        "WriteClient": _write_client,
+        "ReadClient": _read_client,
+        "ServerSupportFunction": support_function,
+    }
+    callbacks = []
+    for name, function in functions.items():
+        callback = ffi.callback(member_type("EXTENSION_CONTROL_BLOCK", name), function)
+        setattr(template, name, callback)
+        callbacks.append(callback)
+    _made.extend((template, callbacks))
