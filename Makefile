@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 60
 SEED ?=
+# What the tests convert and run from its source: a release for Python 2 cannot be installed.
+SOURCES := isapi-wsgi==0.4.2
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
 DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium
 
@@ -30,6 +32,7 @@ install-test: $(VENV)/.installed-test
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest $(VENV)/sources $(SOURCES)
 	@touch $@
 
 debian:
