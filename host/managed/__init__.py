@@ -1,0 +1,1 @@
+"""The runtime of managed code: applications, their pooled objects, modules, handlers. Imported with the first use."""
