@@ -87,8 +87,6 @@ class Execution:
         """The request is over: the application object is free for the next one."""
         if not self.is_released:
             self.is_released = True
-            if self.context.response.log_text:
-                self.request.host.append_to_log(self.context.response.log_text)
             self.runtime.state.unlock_for(self.context)
             self.runtime.factory.give_back(self.application)
 
@@ -168,10 +166,13 @@ class Execution:
 
     def settled(self) -> Response:
         """What was written so far, as the host's response."""
-        server = self.context.server
+        response, server = self.context.response, self.context.server
+        if response.log_text:
+            self.request.host.append_to_log(response.log_text)
+            response.log_text = ""
         if isinstance(server, ServerUtility) and server.internal_target:
             return Response.local_redirect(server.internal_target)
-        return self.context.response.settle()
+        return response.settle()
 
     def finished(self) -> Response:
         """The same when nothing more is to come: the filter is closed."""

@@ -15,7 +15,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pipeline.md").read_text(
 SAMPLE = re.compile(r"```\w+\n(?:# |<!-- )([\w./]+)(?: -->)?\n(.*?)```", re.DOTALL)
 CONFIG = """<configuration><system.applicationHost><isolation mode="{mode}" /><applicationPools>
   <add name="DefaultAppPool" managedPipelineMode="{pipeline}" /></applicationPools>
-  <sites><site name="Default Web Site" id="1"><application path="/" applicationPool="DefaultAppPool" isolation="{place}">
+  <sites><site name="Default Web Site" id="1">
+  <application path="/" applicationPool="DefaultAppPool" isolation="{place}">
   <virtualDirectory path="/" physicalPath="../wwwroot" /></application>
   <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings></site></sites>
 </system.applicationHost></configuration>"""
