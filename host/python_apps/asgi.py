@@ -58,7 +58,7 @@ class AsgiCall:
         self._body: AsgiBody | None = None
         self._is_sent = False  # the last message of the response came
         self._has_read = False
-        self._is_gone = False
+        self.is_gone = False
         self._gone: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -77,7 +77,7 @@ class AsgiCall:
 
     async def receive(self) -> dict[str, Any]:
         """The next piece of the body; http.disconnect after the response, or when the client has left."""
-        if not self._has_read and not self._is_gone:
+        if not self._has_read and not self.is_gone:
             body = self._request.body
             try:
                 piece = await body.read_some()
@@ -88,7 +88,7 @@ class AsgiCall:
             else:
                 self._has_read = body.is_at_end or not piece
                 return {"type": "http.request", "body": piece, "more_body": not self._has_read}
-        if not self._is_gone and not self._is_sent:
+        if not self.is_gone and not self._is_sent:
             if self._gone is None:
                 self._gone = self._loop.create_future()
             await asyncio.shield(self._gone)
@@ -97,7 +97,7 @@ class AsgiCall:
     async def send(self, message: dict[str, Any]) -> None:
         """The response's head, and pieces of its body under flow control. Raises ClientLeft, AsgiError."""
         kind = message["type"]
-        if self._is_gone and not self._is_sent:
+        if self.is_gone and not self._is_sent:
             raise ClientLeft("the client closed its connection")
         if kind == "http.response.start":
             if self._response is not None:
@@ -116,9 +116,9 @@ class AsgiCall:
 
     def disconnect(self) -> None:
         """The client has left: the application is told, and cancelled when that does not end it in time."""
-        if self._is_gone:
+        if self.is_gone:
             return
-        self._is_gone = True
+        self.is_gone = True
         self._tell_of_the_end()
         if self.task is not None and not self.task.done():
             self._loop.call_later(self._application.grace_seconds, self.task.cancel)
@@ -172,7 +172,7 @@ class AsgiCall:
             self._answer.set_exception(error or AsgiError("the application returned without a response"))
         elif self._body is not None and not self._body.is_complete:
             self._body.finish(error or AsgiError("the application returned before the end of its response"))
-        elif error is not None and not (self._is_gone and (task.cancelled() or isinstance(error, OSError))):
+        elif error is not None and not (self.is_gone and (task.cancelled() or isinstance(error, OSError))):
             failure = failure_of(error, "raised")
             text = f"request {self._request.id}: {self._application.name}, after its response, {failure}"
             self._application.report_event("plugin-error", f"{text}\n{failure.failure}")
@@ -218,12 +218,15 @@ class AsgiHost:
         return AsgiApplication(function, order, lifespan, self._context)
 
     async def _end(self, application: AsgiApplication) -> None:
+        for call in application.calls:
+            if call.task is not None and call.is_gone:
+                call.task.cancel()  # nobody waits for it: it has had the time that it has
         tasks = [call.task for call in application.calls if call.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=BACKGROUND_SECONDS)
             for task in late:
                 task.cancel()
-            if late:
+            if late:  # told to the operator: work was lost
                 text = f"{len(late)} background tasks of {application.name} were cancelled at the worker's end"
                 self._context.report_event("plugin-warning", text)
                 await asyncio.wait(late, timeout=1.0)

@@ -17,7 +17,7 @@ def mount_length(request: Request) -> int:
     pattern = request.mapping.path if request.mapping is not None else "*"
     if pattern == "*":
         return length
-    path = request.path.lower()
+    path = request.path.lower() + "/"  # the folder itself is mounted, too
     for prefix, names_whole_path in _folders_of(pattern):
         if path[length:].startswith(prefix):
             return length + len(prefix) - 1
