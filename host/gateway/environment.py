@@ -15,6 +15,7 @@ strip a field that a proxy in front of us added.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -49,6 +50,9 @@ INHERITED: Final = ("PATH", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LANG", "LANGUAGE
 
 SERVER_SOFTWARE: Final = b"isapy"
 """What the Server field of every response says."""
+
+KNOWN_FIELDS: Final = 512
+"""Names of request fields whose meaning is remembered; a client that invents names makes others be forgotten."""
 
 DEFAULT_PATH: Final = b"/usr/local/bin:/usr/bin:/bin"
 """PATH of a program when the server itself has none."""
@@ -87,22 +91,15 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
     application = request.application
     root = _path(application.physical_path)
     variables = {
-        b"GATEWAY_INTERFACE": b"CGI/1.1",
-        b"SERVER_SOFTWARE": SERVER_SOFTWARE,
+        **_from_application(application.site_id, application.metabase_path, application.physical_path),
         b"REQUEST_METHOD": request.method.encode(),
         b"REQUEST_URI": _raw(request.raw_target),
         b"QUERY_STRING": _raw(request.raw_query),
         b"SCRIPT_NAME": _path(request.script_name),
         b"SCRIPT_FILENAME": _path(request.physical_path),
         b"PATH_INFO": _path(request.path_info),
-        b"DOCUMENT_ROOT": root,
         b"SERVER_PROTOCOL": b"HTTP/" + request.http_version.encode(),
         b"UNIQUE_ID": request.id.encode(),
-        b"REDIRECT_STATUS": b"200",  # php-cgi runs nothing without it (force-cgi-redirect)
-        b"INSTANCE_ID": b"%d" % application.site_id,
-        b"INSTANCE_META_PATH": b"/LM/W3SVC/%d" % application.site_id,
-        b"APPL_MD_PATH": _path(application.metabase_path),
-        b"APPL_PHYSICAL_PATH": root.rstrip(b"/") + b"/",
     }
     translated = _translate(root, request.path_info)
     if translated:
@@ -118,6 +115,21 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
         key = name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"
         variables[key.encode()] = _path(value)
     return variables
+
+
+@functools.lru_cache(maxsize=64)
+def _from_application(site_id: int, metabase_path: str, physical_path: str) -> Mapping[bytes, bytes]:
+    root = _path(physical_path)
+    return {
+        b"GATEWAY_INTERFACE": b"CGI/1.1",
+        b"SERVER_SOFTWARE": SERVER_SOFTWARE,
+        b"REDIRECT_STATUS": b"200",  # php-cgi runs nothing without it (force-cgi-redirect)
+        b"DOCUMENT_ROOT": root,
+        b"INSTANCE_ID": b"%d" % site_id,
+        b"INSTANCE_META_PATH": b"/LM/W3SVC/%d" % site_id,
+        b"APPL_MD_PATH": _path(metabase_path),
+        b"APPL_PHYSICAL_PATH": root.rstrip(b"/") + b"/",
+    }
 
 
 def _from_connection(request: Request) -> dict[bytes, bytes]:
@@ -147,21 +159,25 @@ def _server_name(request: Request) -> bytes:
 def _from_fields(request: Request, pass_authorization: bool) -> dict[bytes, bytes]:
     variables: dict[bytes, bytes] = {}
     for name, value in request.headers:
-        lower = name.lower()
-        if lower == "content-type":
-            variables.setdefault(b"CONTENT_TYPE", _raw(value))
-            continue
-        if lower in CREDENTIAL_FIELDS and not pass_authorization:
-            continue
-        variable = field_variable(name).encode()
-        if not variable:
+        variable, joint, is_secret = _meaning(name)
+        if not variable or (is_secret and not pass_authorization):
             continue
         earlier = variables.get(variable)
         if earlier is None:
             variables[variable] = _raw(value)
-        else:
-            variables[variable] = earlier + (b"; " if lower == "cookie" else b", ") + _raw(value)
+        elif joint:
+            variables[variable] = earlier + joint + _raw(value)
     return variables
+
+
+@functools.lru_cache(maxsize=KNOWN_FIELDS)
+def _meaning(name: str) -> tuple[bytes, bytes, bool]:
+    """Of a request field: its variable (empty: none), what joins repeated ones (empty: the first counts), and whether
+    it holds credentials."""
+    lower = name.lower()
+    if lower == "content-type":
+        return b"CONTENT_TYPE", b"", False
+    return field_variable(name).encode(), b"; " if lower == "cookie" else b", ", lower in CREDENTIAL_FIELDS
 
 
 def field_variable(name: str) -> str:

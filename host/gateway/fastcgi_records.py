@@ -30,6 +30,7 @@ _END: Final = struct.Struct(">IB3x")
 _LONG: Final = struct.Struct(">I")
 _LONG_BIT: Final = 0x80000000
 _SHORT: Final = 127
+_SHORT_LENGTHS: Final = tuple(bytes((length,)) for length in range(_SHORT + 1))
 
 
 class RecordType(enum.IntEnum):
@@ -166,10 +167,14 @@ def encode_params(request_id: int, variables: Mapping[bytes, bytes]) -> bytes:
 def encode_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Name-value pairs (section 3.4): lengths up to 127 in one byte, others in four with the top bit set."""
     parts: list[bytes] = []
-    for name, value in pairs:
-        short = len(name) <= _SHORT and len(value) <= _SHORT
-        parts.append(bytes((len(name), len(value))) if short else _length(len(name)) + _length(len(value)))
-        parts += (name, value)
+    for name, value in pairs:  # some forty of them for each request: nothing but look-ups for short ones
+        name_length, value_length = len(name), len(value)
+        parts += (
+            _SHORT_LENGTHS[name_length] if name_length <= _SHORT else _length(name_length),
+            _SHORT_LENGTHS[value_length] if value_length <= _SHORT else _length(value_length),
+            name,
+            value,
+        )
     return b"".join(parts)
 
 
@@ -204,7 +209,7 @@ def decode_end(content: bytes) -> EndRequest:
 
 
 def _length(length: int) -> bytes:
-    return bytes((length,)) if length <= _SHORT else _LONG.pack(length | _LONG_BIT)
+    return _LONG.pack(length | _LONG_BIT)
 
 
 def _read_length(content: bytes, at: int) -> tuple[int, int]:
