@@ -11,7 +11,7 @@ from typing import Final
 
 from host.api import Program, ProgramExit, ProgramLauncher
 from host.fastcgi.connection import FastCgiConnection
-from host.fastcgi.listening import ListeningSocket, SocketFolder
+from host.fastcgi.listening import ListeningSocket
 from host.gateway.server_address import ServerAddress
 from host.programs.error_pipe import ErrorPipe
 
@@ -51,11 +51,9 @@ class Instance:
 
     # --- a process of ours
 
-    async def launch(
-        self, launcher: ProgramLauncher, launch: Launch, folder: SocketFolder, report: Callable[[str], None]
-    ) -> None:
+    async def launch(self, launcher: ProgramLauncher, launch: Launch, report: Callable[[str], None]) -> None:
         """Start the process. Raises OSError with exec's or chdir's errno."""
-        self._socket = ListeningSocket(folder, over_tcp=launch.over_tcp)
+        self._socket = ListeningSocket(over_tcp=launch.over_tcp)
         reads, writes = os.pipe2(os.O_CLOEXEC)
         self.errors = ErrorPipe(reads, report)
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

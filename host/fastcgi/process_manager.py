@@ -10,7 +10,6 @@ from typing import Any, Final
 from host.api import ProgramLauncher, Request
 from host.fastcgi import failures
 from host.fastcgi.exchange import FastCgiExchange
-from host.fastcgi.listening import SocketFolder
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
 from host.fastcgi.settings import ApplicationSettings, ServerSettings
 from host.gateway.environment import inherited_variables
@@ -27,12 +26,10 @@ class ProcessManager:
 
     def __init__(self, launcher: ProgramLauncher, report_event: Callable[[str, str], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._folder = SocketFolder()
         self._parts = WorkerParts(
             launcher=launcher,
             report_event=report_event,
             spawn=self._spawn,
-            folder=self._folder,
             inherited=inherited_variables(os.environb),
         )
         self._pools: dict[tuple[str, str, str], ProcessPool] = {}
@@ -67,7 +64,6 @@ class ProcessManager:
             self._timer.cancel()
         for pool in (*self._pools.values(), *self._outgoing):
             await pool.close()
-        self._folder.close()
 
     def _pool_for(self, request: Request, settings: ApplicationSettings) -> ProcessPool:
         application = request.application

@@ -21,7 +21,6 @@ from host.api import HttpError, ProgramLauncher
 from host.fastcgi import failures
 from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.instance import Instance, Launch
-from host.fastcgi.listening import SocketFolder
 from host.fastcgi.policy import (
     RapidFails,
     died_of_itself,
@@ -45,7 +44,6 @@ class WorkerParts:
     launcher: ProgramLauncher
     report_event: Callable[[str, str], None]
     spawn: Callable[[Coroutine[Any, Any, None]], object]
-    folder: SocketFolder
     inherited: Mapping[bytes, bytes]
 
 
@@ -217,9 +215,7 @@ class ProcessPool:
             if self._rapid_fails.is_down(self._loop.time()):
                 raise failures.rapid_fail(self.settings)
             if self._address is None:
-                await instance.launch(
-                    self._parts.launcher, self._launch(), self._parts.folder, partial(self._hear_line, instance)
-                )
+                await instance.launch(self._parts.launcher, self._launch(), partial(self._hear_line, instance))
                 self.report("fastcgi-process-started", f"{self.settings.full_path} (process {instance.pid})")
                 self._parts.spawn(self._watch(instance))
         except OSError as error:

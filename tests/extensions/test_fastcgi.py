@@ -38,12 +38,14 @@ def spawner() -> Iterator[SpawnerProcess]:
 @pytest.fixture
 def rig(tmp_path: Path, spawner: SpawnerProcess) -> Iterator[FastCgiRig]:
     before = open_descriptors()
+    tempfile.tempdir = str(tmp_path)  # as TMPDIR of the pool is
     made = FastCgiRig(tmp_path, spawner)
     yield made
+    tempfile.tempdir = None
     for pid in made.pids():
         wait_until_gone(pid)
     assert open_descriptors() == before, "a descriptor was leaked"
-    assert not list(Path(tempfile.gettempdir()).glob("isapy-fastcgi-*")), "a folder of sockets was left"
+    assert not list(tmp_path.glob("isapy-fastcgi-*")), "a folder of a socket was left"
 
 
 @pytest.fixture
