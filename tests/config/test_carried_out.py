@@ -63,3 +63,24 @@ def test_the_filters_are_shipped(name: str, server: Server) -> None:
     """The remedy can be followed."""
     server.write(f'<system.webServer><isapiFilters><filter name="{name}" /></isapiFilters></system.webServer>')
     assert warnings_of(server) == []
+
+
+PHP_HANDLER = '<handlers><add name="P" path="*.php" verb="*" modules="FastCgiModule" scriptProcessor="{}" /></handlers>'
+
+
+def test_a_fastcgi_program_that_is_not_listed_is_warned_of(server: Server) -> None:
+    """Program and arguments must both be those of an entry of fastCgi; the address of a server needs none."""
+    handler = PHP_HANDLER.format("/bin/sh|-c x")
+    server.write(f"<system.webServer>{handler}</system.webServer>")
+    assert [warning.partition(": ")[2] for warning in warnings_of(server)] == [
+        "handlers/add/@scriptProcessor: /bin/sh is no application of fastCgi, so nothing is started; "
+        'add <application fullPath="/bin/sh" arguments="-c x" /> to fastCgi in applicationHost.config'
+    ]
+    for listed in ('fullPath="/bin/sh" arguments="-c y"', 'fullPath="/bin/sh"'):
+        server.write(f"<system.webServer><fastCgi><application {listed} /></fastCgi>{handler}</system.webServer>")
+        assert len(warnings_of(server)) == 1
+    listed = '<fastCgi><application fullPath="/bin/sh" arguments="-c x" /></fastCgi>'
+    server.write(f"<system.webServer>{listed}{handler}</system.webServer>")
+    assert warnings_of(server) == []
+    server.write(f"<system.webServer>{PHP_HANDLER.format('unix:/run/php.sock')}</system.webServer>")
+    assert warnings_of(server) == []
