@@ -17,6 +17,8 @@ _EVIDENCE: Final = {
     "uwsgi-core": "uwsgi",
     "uwsgi-plugin-python3": "/usr/lib/uwsgi/plugins/python3_plugin.so",
     "gunicorn": "gunicorn",
+    "php-cgi": "php-cgi",
+    "php-fpm": "/etc/php",
     "python3-uvicorn": "/usr/lib/python3/dist-packages/uvicorn/__init__.py",
     "wrk": "wrk",
     "gcc": "gcc",

@@ -60,6 +60,22 @@ SCENARIOS: Final = {
             expected=b"Hello from C",
         ),
         Scenario(
+            name="php",
+            title="PHP page of one line over FastCGI, four PHP processes (isapy: php-cgi)",
+            load=Load.BROWSER,
+            connections=(1, 32),
+            base="nginx-php",
+            expected=b"Hello from PHP",
+        ),
+        Scenario(
+            name="php-page",
+            title="PHP page that sorts 600 rows and shows 200 of them",
+            load=Load.BROWSER,
+            connections=(1, 32),
+            base="nginx-php",
+            expected=b"Page from PHP",
+        ),
+        Scenario(
             name="static",
             title="static file of 1 KB",
             load=Load.PLAIN,

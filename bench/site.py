@@ -28,7 +28,7 @@ class MeasuredSite:
 
     @property
     def documents(self) -> Path:
-        """The document root: small.bin, big.bin, cgi-bin/hello."""
+        """The document root: small.bin, big.bin, hello.php, page.php, cgi-bin/hello."""
         return self.root / "wwwroot"
 
     @property

@@ -15,6 +15,8 @@ _PATHS: Final = {
     "hello": "/page.greeting",
     "connect": "/page.greeting",
     "cgi": "/cgi-bin/hello",
+    "php": "/hello.php",
+    "php-page": "/page.php",
     "static": "/small.bin",
     "big": "/big.bin",
 }
