@@ -9,7 +9,7 @@ SEED ?=
 # What the tests convert and run from its source: a release for Python 2 cannot be installed.
 SOURCES := isapi-wsgi==0.4.2
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
-DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium
+DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh
 
 .PHONY: run test check-format lint types unit install install-test debian chaos bench clean
 

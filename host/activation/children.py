@@ -14,6 +14,7 @@ from typing import Protocol
 from host.activation.headroom import MemoryFacts
 from host.activation.memory import memory_facts
 from host.isolation.placement import Slot
+from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import AnyMessage
 from host.wire.exit_codes import cannot_load
 
@@ -75,7 +76,8 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
-    `memory_facts(pid)` what an overlapped recycle of that worker would need and find."""
+    `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
+    needs, if any."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -83,6 +85,7 @@ class Surroundings:
     clock: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], datetime] = datetime.now
     memory_facts: Callable[[int], MemoryFacts] = memory_facts
+    certificates: Callable[[], Certificates | None] = lambda: None
 
 
 def describe_exit(status: int) -> str:

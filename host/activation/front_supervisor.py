@@ -133,6 +133,7 @@ class FrontSupervisor:
     def configure(self, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
         """Another configuration and its listening sockets: new ones before old ones go."""
         self._configure = configure
+        self.tell_certificates()
         self._say(configure)
         for endpoint, listening in sockets.items():
             if endpoint not in self._sockets:
@@ -140,6 +141,13 @@ class FrontSupervisor:
         for endpoint in self._sockets.keys() - sockets.keys():
             self._say(Unlisten(endpoint=endpoint))
         self._sockets = dict(sockets)
+
+    def tell_certificates(self) -> None:
+        """The certificates of https bindings, if there are any: before the configuration that needs them, and again
+        when a file has changed."""
+        certificates = self._around.certificates()
+        if certificates is not None:
+            self._say(certificates)
 
     async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> None:
         """The bindings of these sites count from now on, and no others; returns when the front has done so.
@@ -228,6 +236,7 @@ class FrontSupervisor:
             case Hello():
                 self._has_spoken = True
                 self._request_prefix = message.request_prefix
+                self.tell_certificates()
                 self._say(self._configure)
                 for endpoint, listening in self._sockets.items():
                     self._say(Listen(endpoint=endpoint), listening.fileno())

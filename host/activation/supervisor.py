@@ -78,6 +78,10 @@ class Supervisor:
         touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
         self.topology.apply(snapshot, configure, sockets, touched)
 
+    def tell_certificates(self) -> None:
+        """A certificate's file has changed: the front hears what it holds now."""
+        self.topology.front.tell_certificates()
+
     async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> bool:
         """The bindings of these sites count from now on, and no others; false when the front did not confirm it yet.
 

@@ -28,9 +28,17 @@ from host.api.plugins import (
     ResourceLimits,
     ResourceType,
 )
-from host.api.request import ApplicationInfo, Connection, MappedUrl, Request, RequestBody, RequestHost
+from host.api.request import (
+    ApplicationInfo,
+    Connection,
+    MappedUrl,
+    Request,
+    RequestBody,
+    RequestHost,
+)
 from host.api.response import Body, FileBody, Response
 from host.api.threads import Threads
+from host.api.tls import ClientCertificate, Tls
 
 __all__ = [
     "FILTER_REVISION",
@@ -39,6 +47,7 @@ __all__ = [
     "BlackBox",
     "Body",
     "BodyTooLarge",
+    "ClientCertificate",
     "ClientGone",
     "Connection",
     "Credentials",
@@ -75,6 +84,7 @@ __all__ = [
     "ResourceType",
     "Response",
     "Threads",
+    "Tls",
     "UrlMap",
     "describe",
     "hookimpl",

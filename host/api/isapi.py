@@ -327,7 +327,7 @@ class ControlBlock(Protocol):
         """HSE_REQ_REFRESH_ISAPI_ACL: nothing to do, permissions are never cached."""
 
     def get_cert_info_ex(self) -> bytes:
-        """HSE_REQ_GET_CERT_INFO_EX: the client's certificate. Raises IsapiError 232 (ERROR_NO_DATA): there is none."""
+        """HSE_REQ_GET_CERT_INFO_EX: the client's certificate, DER. Raises IsapiError 232 (ERROR_NO_DATA): none."""
 
     def set_flush_flag(self, is_set: bool) -> None:
         """HSE_REQ_SET_FLUSH_FLAG: true sends what is written at once, whatever responseBufferLimit says."""

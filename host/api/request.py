@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from host.api.errors import HttpError
 from host.api.headers import Headers
 from host.api.plugins import HandlerMapping
+from host.api.tls import Tls
 
 if TYPE_CHECKING:
     from host.api.response import FileBody, Response
@@ -32,7 +33,8 @@ class Connection:
     local_address: str
     local_port: int
     number: int
-    is_secure: bool = False
+    is_secure: bool = False  # the client speaks TLS, to isapy or to a believed proxy
+    tls: Tls | None = None  # its facts, when it is to isapy
     state: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

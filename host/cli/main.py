@@ -10,6 +10,7 @@ import typer
 from host import __version__
 from host.admin.client import ControlError
 from host.cli.build_library import build_library
+from host.cli.cert import cert_app
 from host.cli.check import check
 from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
@@ -66,6 +67,7 @@ app.command(
     "cc",  # no short options of its own: those are the compiler's
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
 )(build_library)
+app.add_typer(cert_app, name="cert", help="Certificates of https bindings.")
 app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")

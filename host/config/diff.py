@@ -119,4 +119,4 @@ def _plugin_folders(snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _server_part(snapshot: Snapshot) -> tuple[object, ...]:
-    return (snapshot.web_limits, snapshot.log_directory, snapshot.path, *_plugin_folders(snapshot))
+    return (snapshot.web_limits, snapshot.listener, snapshot.log_directory, snapshot.path, *_plugin_folders(snapshot))

@@ -15,6 +15,7 @@ from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
 from host.config.names import AccessPolicy, ResponseMode
 from host.config.pipeline_entries import Filter, Handler, HttpHandler, Module
+from host.config.tls_settings import BindingTls, Hsts
 
 
 class IsolationMode(enum.Enum):
@@ -43,6 +44,7 @@ class Binding:
     host: str  # empty: any host; "*.example.org": any host below it
     path: str = ""  # of a unix socket
     socket_mode: int = 0o666  # of a unix socket: its file's permissions
+    tls: BindingTls | None = None  # of https
 
     @property
     def endpoint(self) -> str:
@@ -128,6 +130,7 @@ class Site:
     bindings: tuple[Binding, ...] = ()
     applications: tuple[Application, ...] = ()
     limits: SiteLimits = field(default_factory=SiteLimits)
+    hsts: Hsts = field(default_factory=Hsts)
     log_file: LogFile = field(default_factory=LogFile)
 
 
@@ -311,6 +314,7 @@ class PathSettings:
     http_handlers: tuple[HttpHandler, ...] = ()
     validates_integrated_mode: bool = True
     app_concurrent_request_limit: int = 5000
+    ssl_flags: tuple[str, ...] = ()  # security/access
     application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
     python_application: PythonApplication = field(default_factory=PythonApplication)
 

@@ -126,6 +126,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
             if is_managed_type(entry.effective.text("type"))
         ),
         validates_integrated_mode=section("validation").flag("validateIntegratedModeConfiguration"),
+        ssl_flags=tuple(flag for flag in section("security/access").names("sslFlags") if flag != "None"),
         application_initialization=_application_initialization(section("applicationInitialization")),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
         python_application=_python_application(section("pythonApplication")),

@@ -46,6 +46,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_python.PYTHON_APPLICATION,
         schema_security.ISAPI_CGI_RESTRICTION,
         schema_security.REQUEST_FILTERING,
+        schema_security.ACCESS,
     )
 }
 """Section by full path."""
@@ -73,7 +74,6 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.webServer/tracing": "nothing is traced",
     "system.webServer/urlCompression": "responses are not compressed",
     "system.webServer/webSocket": "WebSocket is not served",
-    "system.webServer/security/access": "it restricts NOTHING here",
     "system.webServer/security/applicationDependencies": "it is bookkeeping only",
     "system.webServer/security/authentication": "nobody is asked to log in",
     "system.webServer/security/authorization": "it restricts NOTHING here",

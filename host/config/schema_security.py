@@ -15,6 +15,7 @@ from host.config.schema_types import (
     Section,
     Support,
     boolean,
+    flags,
     string,
     uint,
 )
@@ -203,6 +204,24 @@ REQUEST_FILTERING: Final = Section(
                 ),
             ),
             _FILTERING_RULES,
+        ),
+    ),
+)
+
+ACCESS: Final = Section(
+    path="system.webServer/security/access",
+    allows_override=False,
+    element=Element(
+        name="access",
+        meaning="what a connection must be, by TLS",
+        attributes=(
+            flags(
+                "sslFlags",
+                "None",
+                "Ssl: over TLS (else 403.4); Ssl128: with 128 bits (403.5); SslRequireCert: with a client certificate "
+                "(403.7), SslNegotiateCert: with one if the client has it; both need clientCertificateAuthorities",
+                {"None": 0, "Ssl": 8, "SslNegotiateCert": 32, "SslRequireCert": 64, "SslMapCert": 128, "Ssl128": 256},
+            ),
         ),
     ),
 )

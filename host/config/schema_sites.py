@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.config.schema_bindings import BINDINGS, HSTS
 from host.config.schema_types import (
     Attribute,
     Collection,
@@ -130,30 +131,6 @@ LIMITS: Final = Element(
     ),
 )
 
-BINDINGS: Final = Element(
-    name="bindings",
-    meaning="the addresses, ports and host names that the site answers; two started sites never have the same",
-    collection=Collection(
-        clear="clear",
-        entry=Element(
-            name="binding",
-            meaning="one of them",
-            attributes=(
-                string("protocol", "http (others are accepted with a warning)", required=True, key=True),
-                string(
-                    "bindingInformation",
-                    "ip:port:host; * is every address, *.example.org every host below it; unix:/path/of.sock:host is a "
-                    "unix socket (ours)",
-                    required=True,
-                    key=True,
-                ),
-                string("socketMode", "permissions of a unix socket's file: octal digits", "666", ours=True),
-                uint("sslFlags", 0, "flags of https", support=_UNSUPPORTED),
-            ),
-        ),
-    ),
-)
-
 VIRTUAL_DIRECTORY: Final = Element(
     name="virtualDirectory",
     meaning="a URL path of the application and the folder it shows",
@@ -217,19 +194,6 @@ _TRACE: Final = Element(
         boolean("customActionsEnabled", False, "run custom actions"),
     ),
 )
-_HSTS: Final = Element(
-    name="hsts",
-    meaning="HTTP strict transport security",
-    support=_UNSUPPORTED,
-    attributes=(
-        boolean("enabled", False, "send the header"),
-        uint("max-age", 0, "seconds"),
-        boolean("includeSubDomains", False, "for hosts below too"),
-        boolean("preload", False, "allow preload lists"),
-        boolean("redirectHttpToHttps", False, "redirect plain requests"),
-    ),
-)
-
 SITE: Final = Element(
     name="site",
     meaning="one site",
@@ -249,7 +213,7 @@ SITE: Final = Element(
             "whether the site starts with the service; later only `isapy start` and `stop` count",
         ),
     ),
-    elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, _HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
+    elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
     collection=Collection(entry=APPLICATION, clear="clear"),
 )
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
-from host.config.bindings import parse_binding, socket_mode
-from host.config.errors import ValueProblem
+from host.config.binding_builder import build_binding
 from host.config.expansion import Expander
 from host.config.inheritance import Effective, overlay
 from host.config.model import (
     Application,
     ApplicationIsolation,
-    Binding,
     LogFile,
     Pool,
     Site,
@@ -22,6 +19,7 @@ from host.config.model import (
 )
 from host.config.pool_confinement import build_confinement, build_cpu, identity_numbers
 from host.config.problems import Problems
+from host.config.tls_settings import Hsts
 
 LOG_COLUMNS: Final = (
     ("date", "Date"),
@@ -142,7 +140,7 @@ class _SiteBuilder:
             self._application(site, overlay(application_defaults, entry.effective), folder_defaults)
             for entry in site.entries
         ]
-        bindings = [self._binding(entry.effective) for entry in site.child("bindings").entries]
+        bindings = [build_binding(entry.effective, self._problems) for entry in site.child("bindings").entries]
         return Site(
             name=site.text("name"),
             id=site.number("id"),
@@ -150,6 +148,7 @@ class _SiteBuilder:
             bindings=tuple(binding for binding in bindings if binding is not None),
             applications=tuple(sorted(applications, key=lambda application: -len(application.path))),
             limits=_limits(site.child("limits")),
+            hsts=_hsts(site.child("hsts")),
             log_file=self._log_file(site.child("logFile")),
         )
 
@@ -166,24 +165,6 @@ class _SiteBuilder:
             preload_enabled=application.flag("preloadEnabled"),
             virtual_directories=tuple(sorted(folders, key=lambda folder: -len(folder.path))),
         )
-
-    def _binding(self, binding: Effective) -> Binding | None:
-        node = binding.node
-        protocol = binding.text("protocol").lower()
-        if protocol != "http":
-            if node is not None:
-                message = f"isapy does not serve {protocol} yet; the binding is ignored"
-                self._problems.warnings.append(node.error(message, attribute="protocol"))
-            return None
-        attribute = "bindingInformation"
-        try:
-            parsed = parse_binding(protocol, binding.text(attribute))
-            attribute = "socketMode"
-            return replace(parsed, socket_mode=socket_mode(binding.text(attribute)))
-        except ValueProblem as problem:
-            if node is not None:
-                self._problems.errors.append(node.error(problem.message, problem.remedy, attribute=attribute))
-            return None
 
     def _log_file(self, log: Effective) -> LogFile:
         directory = log.text("directory")
@@ -217,4 +198,14 @@ def _limits(limits: Effective) -> SiteLimits:
     return SiteLimits(
         connection_timeout_seconds=limits.number("connectionTimeout"),
         max_connections=limits.number("maxConnections"),
+    )
+
+
+def _hsts(hsts: Effective) -> Hsts:
+    return Hsts(
+        enabled=hsts.flag("enabled"),
+        max_age=hsts.number("max-age"),
+        include_sub_domains=hsts.flag("includeSubDomains"),
+        preload=hsts.flag("preload"),
+        redirect_http_to_https=hsts.flag("redirectHttpToHttps"),
     )

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import TypeVar
 
-from host.config.bindings import parse_binding
+from host.config.binding_builder import build_binding
 from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
-from host.config.errors import ValueProblem
 from host.config.expansion import root_folder
 from host.config.ignored_pool_settings import warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
@@ -25,6 +24,7 @@ from host.config.path_settings import is_loadable_module
 from host.config.pool_confinement import check_confinement
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
+from host.config.tls_check import TlsCheck
 from host.config.values import nearest_name
 from host.config.xml_reader import Node
 
@@ -61,6 +61,7 @@ class _SiteCheck:
         self._check_files = check_files
         self._pools = {pool.name.lower() for pool in snapshot.pools}
         self._bound: dict[tuple[str, int, str], Site] = {}
+        self._tls = TlsCheck()
 
     def run(self) -> None:
         ids: dict[int, str] = {}
@@ -72,6 +73,7 @@ class _SiteCheck:
                 self._problems.errors.append(node.error(message, "give each site its own id", attribute="id"))
             ids.setdefault(site.id, site.name)
             self._bindings(entry.effective, site)
+            self._certificates(entry.effective, site)
             self._applications(entry.effective, site)
 
     def _bindings(self, effective: Effective, site: Site) -> None:
@@ -92,6 +94,16 @@ class _SiteCheck:
             elif site.auto_start and other.auto_start:  # as in IIS: only one of them can be started at a time
                 message += f"; {site.name} stays stopped while {other.name} is started"
                 self._problems.warnings.append(node.error(message, remedy, attribute="bindingInformation"))
+
+    def _certificates(self, effective: Effective, site: Site) -> None:
+        nodes = _binding_nodes(overlay(self._sites.child("siteDefaults"), effective))
+        for index, binding in enumerate(site.bindings):
+            node = nodes[index] if index < len(nodes) else effective.node
+            if node is None:
+                continue
+            for problem in self._tls.problems_of(binding, check_files=self._check_files):
+                error = node.error(problem.message, problem.remedy, attribute=problem.attribute)
+                self._problems.errors.append(error)
 
     def _applications(self, effective: Effective, site: Site) -> None:
         node = effective.node
@@ -157,16 +169,12 @@ def is_missing(path: str, *, folder: bool = False) -> bool:
 
 def _binding_nodes(site: Effective) -> list[Node]:
     """Where the bindings of `Site.bindings` stand, in the same order."""
-    nodes = []
-    for entry in site.child("bindings").entries:
-        effective = entry.effective
-        try:
-            parse_binding("http", effective.text("bindingInformation"))
-        except ValueProblem:
-            continue  # noted when the site was built
-        if effective.text("protocol").lower() == "http" and effective.node is not None:
-            nodes.append(effective.node)
-    return nodes
+    noted = Problems()  # they were noted when the site was built
+    return [
+        entry.effective.node
+        for entry in site.child("bindings").entries
+        if entry.effective.node is not None and build_binding(entry.effective, noted) is not None
+    ]
 
 
 def _shown(binding: Binding) -> str:

@@ -137,7 +137,8 @@ def _from_connection(request: Request) -> dict[bytes, bytes]:
     remote = connection.remote_address.encode()
     local = connection.local_address.encode()
     secure = connection.is_secure
-    return {
+    of_tls = {} if connection.tls is None else connection.tls.variables
+    return {name.encode(): _path(value) for name, value in of_tls.items()} | {
         b"REMOTE_ADDR": remote,
         b"REMOTE_HOST": remote,  # "or the address when unknown": isapy looks no names up
         b"REMOTE_PORT": b"%d" % connection.remote_port,

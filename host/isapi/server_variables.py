@@ -154,7 +154,17 @@ _OF_TLS: Final = (
     *("CRYPT_PROTOCOL", "CRYPT_CIPHER_ALG_ID", "CRYPT_HASH_ALG_ID", "CRYPT_KEYEXCHANGE_ALG_ID"),
     *("HTTPS_KEYSIZE", "HTTPS_SECRETKEYSIZE", "HTTPS_SERVER_ISSUER", "HTTPS_SERVER_SUBJECT"),
 )
-"""Empty without TLS, as in IIS."""
+
+
+def _of_tls(name: str) -> Source:
+    """Empty without TLS, or without a client certificate, as in IIS."""
+
+    def value(request: Request, _paths: Paths) -> bytes:
+        tls = request.connection.tls
+        return path_bytes(tls.variables.get(name, "")) if tls is not None else b""
+
+    return value
+
 
 VARIABLES: Final[Mapping[str, Source]] = {
     "ALL_HTTP": _all_http,
@@ -205,7 +215,7 @@ VARIABLES: Final[Mapping[str, Source]] = {
     "UNENCODED_URL": _target,
     "UNMAPPED_REMOTE_USER": _user,
     "URL": lambda request, _: path_bytes(request.path),
-    **dict.fromkeys(_OF_TLS, _nothing),
+    **{name: _of_tls(name) for name in _OF_TLS},
 }
 """Every name but the header fields' (HTTP_, HEADER_). UNICODE_ before any of them asks for its other form."""
 

@@ -165,4 +165,7 @@ class SupportFunctions(BasicControlBlock):
     def get_cert_info_ex(self) -> bytes:
         """Code 1015."""
         self.session.check()
-        raise IsapiError(ERROR_NO_DATA, "the client has sent no certificate")
+        tls = self.session.request.connection.tls
+        if tls is None or tls.client_certificate is None:
+            raise IsapiError(ERROR_NO_DATA, "the client has sent no certificate")
+        return tls.client_certificate.der

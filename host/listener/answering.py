@@ -66,6 +66,8 @@ class AnsweringSocket(ClientSocket):
                 end_of_head = stamp.keep
             else:
                 end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            if self.is_secure and exchange.route.hsts:
+                end_of_head = exchange.route.hsts + end_of_head
             try:
                 raw = complete_response(request, head, body, end_of_head)
             except ShortBodyError:
@@ -90,6 +92,8 @@ class AnsweringSocket(ClientSocket):
             keep = http.begin_response(wants_close or not can_keep_open(request, head, is_complete=False))
             stamp = self.context.bare_stamp if frame.flags & _NO_SERVER else self.context.stamp
             end_of_head = stamp.choose(keep_alive=keep, minor_version=request.minor_version)
+            if self.is_secure and exchange.route.hsts:
+                end_of_head = exchange.route.hsts + end_of_head
             raw_head, framing = begin_response(request, head, end_of_head)
         self.expect_stream()
         stream = ResponseStream(exchange, self, framing, raw_head, self.context.relay.window_opener(exchange))

@@ -44,7 +44,7 @@ class SiteGauge:
 class Route:
     """Where a request goes. `key` is the application's name in frames (`1:/shop`), `queue` the queue's name."""
 
-    __slots__ = ("application", "gauge", "key", "pool", "queue", "site")
+    __slots__ = ("application", "gauge", "hsts", "key", "pool", "queue", "secure_port", "site")
 
     def __init__(self, site: Site, application: Application, pool: Pool, queue: str, gauge: SiteGauge) -> None:
         self.site = site
@@ -52,7 +52,16 @@ class Route:
         self.pool = pool
         self.queue = queue
         self.gauge = gauge
+        self.hsts: Final = site.hsts.field
+        self.secure_port: Final = _secure_port(site)
         self.key: Final = application.key.encode()
+
+
+def _secure_port(site: Site) -> int:
+    """Where plain requests are sent to; 0: nowhere."""
+    if not site.hsts.redirect_http_to_https:
+        return 0
+    return next((binding.port for binding in site.bindings if binding.tls is not None and binding.port), 443)
 
 
 class _SiteRoutes:
@@ -200,9 +209,8 @@ class RoutingTable:
             if not (site.auto_start if started is None else site.id in started):
                 continue
             for binding in site.bindings:
-                if binding.protocol == "http":
-                    category = categories.setdefault(_category_key(binding), _Category())
-                    category.add(binding.host.lower().rstrip("."), site_routes)
+                category = categories.setdefault(binding_key(binding), _Category())
+                category.add(binding.host.lower().rstrip("."), site_routes)
         self._categories = categories
         for (address, port), endpoint in self._endpoints.items():
             endpoint.replace(self._category(address, port), self._category("", port))
@@ -234,7 +242,8 @@ class RoutingTable:
         return self._categories.get((address, port)) or _Category()
 
 
-def _category_key(binding: Binding) -> tuple[str, int]:
+def binding_key(binding: Binding) -> tuple[str, int]:
+    """Address (empty: every one) and port of a binding; `unix:/path` and 0 for a unix socket."""
     if binding.path:
         return UNIX_PREFIX + binding.path, 0
     address = plain_address(binding.ip)

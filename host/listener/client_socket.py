@@ -19,10 +19,12 @@ from typing import Any, Final
 
 from host.listener.bindings import UNIX_PREFIX
 from host.listener.context import ListenerContext
+from host.listener.encrypted_file_sender import EncryptedFileSender
 from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.file_sender import FileSender
 from host.listener.forwarded import ForwardedClient
+from host.listener.tls import connection_facts
 
 NEVER: Final = math.inf
 LINGER_SECONDS: Final = 2.0  # after our last byte: how long a client's bytes are read and dropped
@@ -63,6 +65,7 @@ class ClientSocket(asyncio.Protocol):
         "number",
         "timeout_seconds",
         "timer",
+        "tls",
         "transport",
     )
 
@@ -76,12 +79,13 @@ class ClientSocket(asyncio.Protocol):
         self.is_read_paused = False
         self.is_lingering = False
         self.is_half_closed = False
-        self.is_secure = False
+        self.tls: Any = None  # ssl.SSLObject of a connection that speaks TLS
+        self.is_secure = False  # the client speaks TLS, to us or to a believed proxy
         self._peer: Address | None = None
         self._address: Address | None = None
         self._facts = b""
         self._file_done: Callable[[bool], None] | None = None
-        self._sender: FileSender | None = None
+        self._sender: FileSender | EncryptedFileSender | None = None
         self._has_low_limit = False
         self._has_high_limit = False
         self.handed_bytes = 0
@@ -101,7 +105,7 @@ class ClientSocket(asyncio.Protocol):
                 peer = peer or ("", 0)
                 self._peer = Address(_unmapped(peer[0]), peer[1], _unmapped(own[0]), own[1])
             else:
-                self._peer = Address("", 0, "", DEFAULT_PORT)
+                self._peer = Address("", 0, "", DEFAULT_PORT if self.tls is None else DEFAULT_SECURE_PORT)
         return self._peer
 
     @property
@@ -121,7 +125,7 @@ class ClientSocket(asyncio.Protocol):
         """The request in hand comes from this client, by a believed proxy; None: from the peer itself."""
         peer = self.peer
         if client is None:
-            address, self.is_secure = peer, False
+            address, self.is_secure = peer, self.tls is not None
         else:
             address, self.is_secure = peer._replace(client_ip=client.address, client_port=client.port), client.is_secure
             if not peer.server_ip:
@@ -134,7 +138,10 @@ class ClientSocket(asyncio.Protocol):
     def facts(self) -> bytes:
         """`host.wire.frames.RequestFrame.connection`."""
         if not self._facts:
-            self._facts = "\0".join(map(str, (*self.address, self.number))).encode()
+            text = "\0".join(map(str, (*self.address, self.number)))
+            if self.tls is not None and (self._address is None or self._address == self.peer):
+                text += "\0" + connection_facts(self.tls, self.context.tls.served(self.tls))
+            self._facts = text.encode("utf-8", "surrogateescape")
         return self._facts
 
     @property
@@ -153,11 +160,16 @@ class ClientSocket(asyncio.Protocol):
     def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
         """Begin to send `prefix` and a piece of a file; false while the transport holds unsent bytes."""
         transport = self.transport
-        if transport.get_write_buffer_size():
+        if self.tls is not None:
+            if self.is_write_paused:
+                return False
+            if self._sender is None:
+                self._sender = EncryptedFileSender(self.context.loop, transport, self.break_off)
+        elif transport.get_write_buffer_size():
             self._has_low_limit = True
             transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
             return False
-        if self._sender is None:
+        elif self._sender is None:
             self._sender = FileSender(self.context.loop, transport, self.break_off)
         self.handed_bytes += len(prefix) + piece.length
         self._file_done = done
@@ -175,6 +187,8 @@ class ClientSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The transport holds enough."""
         self.is_write_paused = True
+        if isinstance(self._sender, EncryptedFileSender):
+            self._sender.is_paused = True
         if self.timer is not CLOSING and not self.is_half_closed:
             self.watch_rate()
 
@@ -185,6 +199,8 @@ class ClientSocket(asyncio.Protocol):
             self._has_low_limit = False
             self.transport.set_write_buffer_limits(_HIGH_WATER)
         self.stop_watching_rate()
+        if isinstance(self._sender, EncryptedFileSender):
+            self._sender.resume()
         # Not from inside: asyncio's transport does not survive a close() while it calls this.
         self.context.loop.call_soon(self.writable)
 
@@ -261,7 +277,7 @@ class ClientSocket(asyncio.Protocol):
         self.timer = CLOSING
         if self.transport.is_closing():
             return
-        if not linger or self.is_half_closed:
+        if not linger or self.is_half_closed or self.tls is not None:  # TLS says goodbye both ways by itself
             self.deadline = self.context.now + self.timeout_seconds + 1
             self.transport.close()
             return

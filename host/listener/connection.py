@@ -19,9 +19,16 @@ from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE
 from host.listener.context import ListenerContext, RawVerdict
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
 from host.listener.exchange import Exchange
-from host.listener.refusals import page_of_fault, page_of_queue, page_of_reset
+from host.listener.refusals import (
+    page_of_fault,
+    page_of_misdirected,
+    page_of_queue,
+    page_of_reset,
+    page_of_secure_redirect,
+)
 from host.listener.request_body import RequestBody
 from host.listener.request_frames import send_body
+from host.listener.tls import ServedCertificate
 
 HALF_CLOSE_SECONDS: Final = 2.0
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
@@ -34,13 +41,14 @@ _BODY_END: Final = Signal.BODY_END
 class ClientConnection(AnsweringSocket):
     """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
 
-    __slots__ = ("_began_at", "_gauge", "_is_next_due", "_is_proxied", "_is_submitted", "_routes")
+    __slots__ = ("_began_at", "_gauge", "_identified_by", "_is_next_due", "_is_proxied", "_is_submitted", "_routes")
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
         self._routes: EndpointRoutes | None = None
         self._gauge: SiteGauge | None = None
         self._is_proxied = False  # the peer may say who the client is
+        self._identified_by: ServedCertificate | None = None
         self._began_at = 0.0  # first byte of a head that came in pieces
         self._is_submitted = False
         self._is_next_due = False
@@ -50,6 +58,8 @@ class ClientConnection(AnsweringSocket):
     def connection_made(self, transport: Any) -> None:
         """A client has connected."""
         self.transport = transport
+        self.tls = transport.get_extra_info("ssl_object")
+        self.is_secure = self.tls is not None
         context = self.context
         if context.max_connections and len(context.connections) >= context.max_connections:
             if context.refused_at != context.now:  # once a second: a flood must not become a flood of lines
@@ -109,7 +119,7 @@ class ClientConnection(AnsweringSocket):
     def eof_received(self) -> bool:
         """The client sends no more. True keeps the connection for an answer that is still to come."""
         exchange = self.exchange
-        if self.timer is CLOSING or exchange is None:
+        if self.timer is CLOSING or exchange is None or self.tls is not None:
             return False
         if exchange.body is not None and not exchange.body.is_complete:
             return False
@@ -181,12 +191,16 @@ class ClientConnection(AnsweringSocket):
         if routes is None:
             routes = self._routes = context.routing.at(*self.endpoint)
             self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
+            self._identified_by = self._certificate_of_the_client()
         if self._is_proxied:
             self.speak_for(context.forwarded.client(head.fields))
         try:
             route = routes.find(head.host, head.target)
         except RemoteProtocolError as error:
             self._refuse_fault(error, asked_by(head))
+            return
+        if self._identified_by is not None and not context.tls.serves(self.endpoint, head.host, self._identified_by):
+            self.refuse(page_of_misdirected(), asked=asked_by(head, route.site.id))
             return
         if route.gauge is not self._gauge:
             if route.gauge.is_full:
@@ -200,6 +214,9 @@ class ClientConnection(AnsweringSocket):
         exchange = self.exchange = Exchange(self, head, route, self._began_at or now)
         self._began_at = 0.0
         self.deadline = NEVER
+        if route.secure_port and not self.is_secure:
+            self.reset(exchange, page_of_secure_redirect(head.host, head.target, route.secure_port), 0)
+            return
         if self.is_half_closed:
             self._wait_half_closed()
         if head.content_length == 0:
@@ -207,6 +224,13 @@ class ClientConnection(AnsweringSocket):
         else:
             exchange.body = RequestBody()
             self._is_submitted = False
+
+    def _certificate_of_the_client(self) -> ServedCertificate | None:
+        """The server certificate under which the client has shown one of its own; None when it has not."""
+        if self.tls is None:
+            return None
+        served = self.context.tls.served(self.tls)
+        return served if served is not None and served.asks_clients and self.tls.getpeercert(True) else None
 
     def _body_ended(self) -> bool:
         """Whether there is nothing more to do here: an unread body is at its end, and the next request was begun."""

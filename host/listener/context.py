@@ -18,6 +18,7 @@ from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
 from host.listener.forwarded import ForwardedClients
 from host.listener.relay import Relay
+from host.listener.tls import TlsTable
 from host.wire.control_messages import AnyMessage
 
 
@@ -93,6 +94,7 @@ class ListenerContext:
         self.policy = HeadPolicy(Limits())
         self.routing: Final = RoutingTable(Limits())
         self.forwarded = ForwardedClients(ForwardedHeaders())
+        self.tls: Final = TlsTable()
         self.errors: Final = ErrorLog(log)
         self.relay: Final = Relay(loop, send, clock.monotonic)
         self.connections: set[OpenConnection] = set()

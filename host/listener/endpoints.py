@@ -10,12 +10,19 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 BACKLOG: Final = 4096
+HANDSHAKE_SECONDS: Final = 30.0
+"""How long a TLS handshake may take; a client that connects and says nothing costs no more than this."""
+
+GOODBYE_SECONDS: Final = 5.0
+"""How long a client may take to answer our close_notify."""
+
 _MOST_DESCRIPTORS: Final = 65536
 _RESERVED_DESCRIPTORS: Final = 256  # links, logs, files on their way, second descriptors of connections that send files
 
@@ -41,26 +48,39 @@ class Endpoints:
         self,
         loop: asyncio.AbstractEventLoop,
         new_connection: Callable[[], asyncio.Protocol],
+        tls_of: Callable[[str], ssl.SSLContext | None],
         failed: Callable[[str, BaseException], None],
     ) -> None:
-        """`failed(endpoint, error)` is told of a socket that cannot be served."""
+        """`tls_of(endpoint)` is what a socket speaks TLS with, or None. `failed(endpoint, error)` is told of a socket
+        that cannot be served."""
         self._loop = loop
+        self._tls_of = tls_of
         self._failed = failed
         self._new_connection = new_connection
-        self._serving: dict[str, asyncio.Task[asyncio.Server]] = {}
+        self._serving: dict[str, _Serving] = {}
 
     def listen(self, endpoint: str, listening: socket.socket) -> None:
         """Accept on this socket (TCP or unix), ours from now on. An endpoint that is served already is replaced."""
         self.unlisten(endpoint)
         listening.setblocking(False)
+        tls = self._tls_of(endpoint)
+        options: dict[str, Any] = {"sock": listening, "backlog": BACKLOG}
+        if tls is not None:
+            options |= {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
         if listening.family == socket.AF_UNIX:
-            serve = self._loop.create_unix_server(
-                self._new_connection, sock=listening, backlog=BACKLOG, **_LEAVES_THE_FILE
-            )
+            serve = self._loop.create_unix_server(self._new_connection, **options, **_LEAVES_THE_FILE)
         else:
-            serve = self._loop.create_server(self._new_connection, sock=listening, backlog=BACKLOG)
-        task = self._serving[endpoint] = self._loop.create_task(serve)
+            serve = self._loop.create_server(self._new_connection, **options)
+        spare = listening.dup()  # the server closes its own
+        task = self._loop.create_task(serve)
+        self._serving[endpoint] = _Serving(task, spare, tls)
         task.add_done_callback(partial(self._served, endpoint, listening))
+
+    def follow_tls(self) -> None:
+        """An address that speaks TLS now, or does not any more, or asks its clients otherwise, is served anew."""
+        for endpoint, serving in list(self._serving.items()):
+            if self._tls_of(endpoint) is not serving.tls:
+                self.listen(endpoint, serving.spare.dup())
 
     def _served(self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -70,18 +90,27 @@ class Endpoints:
 
     def unlisten(self, endpoint: str) -> None:
         """Accept no more there; open connections stay."""
-        task = self._serving.pop(endpoint, None)
-        if task is None:
+        serving = self._serving.pop(endpoint, None)
+        if serving is None:
             return
-        if task.done():
-            _close_server(task)
+        serving.spare.close()
+        if serving.task.done():
+            _close_server(serving.task)
         else:
-            task.add_done_callback(_close_server)
+            serving.task.add_done_callback(_close_server)
 
     def close(self) -> None:
         """Accept no more anywhere."""
         for endpoint in list(self._serving):
             self.unlisten(endpoint)
+
+
+class _Serving(NamedTuple):
+    """A server that is being started or runs, a duplicate of its socket, and what it speaks TLS with."""
+
+    task: asyncio.Task[asyncio.Server]
+    spare: socket.socket
+    tls: ssl.SSLContext | None
 
 
 def _close_server(task: asyncio.Task[asyncio.Server]) -> None:

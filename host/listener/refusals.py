@@ -19,6 +19,7 @@ class Page(NamedTuple):
     reason: str
     heading: str
     sentence: str
+    fields: str = ""  # further header lines, each with its line end
 
 
 def page_of_fault(fault: Fault) -> Page:
@@ -50,6 +51,21 @@ def page_of_reset(status: int, cause: str) -> Page:
     return Page(status, "", "", cause or "The request could not be completed.")
 
 
+def page_of_misdirected() -> Page:
+    """421: a client certificate was shown to another site's name (RFC 9110 15.5.20); it means nothing to this one."""
+    sentence = "The request is for another host than the one that the connection was made to."
+    return Page(421, "Hostname", "", sentence)
+
+
+def page_of_secure_redirect(host: bytes, target: bytes, port: int) -> Page:
+    """301: `site/hsts/@redirectHttpToHttps`. `host` and `target` are known to be what a URL may hold."""
+    name = host.decode("latin-1")
+    name = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
+    path = target.decode("latin-1") if target.startswith(b"/") else "/"
+    authority = name if port == 443 else f"{name}:{port}"
+    return Page(301, "", "", "This site is served over HTTPS.", f"Location: https://{authority}{path}\r\n")
+
+
 def phrase(status: int) -> str:
     """The reason phrase of a status."""
     try:
@@ -76,7 +92,7 @@ def render(page: Page, end_of_head: bytes, *, with_body: bool = True) -> bytes:
     body = _BODY.format(phrase=words, heading=heading, status=page.status, sentence=_plain(page.sentence))
     raw_body = body.encode("ascii", "replace")
     head = _HEAD.format(status=page.status, phrase=words, length=len(raw_body)).encode("ascii")
-    return head + end_of_head + (raw_body if with_body else b"")
+    return head + page.fields.encode("latin-1") + end_of_head + (raw_body if with_body else b"")
 
 
 def _plain(text: str) -> str:

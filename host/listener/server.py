@@ -15,6 +15,7 @@ from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClo
 from host.listener.endpoints import Endpoints, descriptor_budget
 from host.listener.error_log import Log
 from host.listener.exchange import Exchange
+from host.wire.certificate_messages import CertificateItem
 from host.wire.control_messages import AnyMessage, Event
 from host.wire.message_rows import RequestRow
 from host.wire.request_dialogue import RequestState
@@ -54,7 +55,9 @@ class Listener:
         self._context.max_connections = descriptor_budget()
         self._send = send
         self._request_prefix = request_prefix
-        self._endpoints = Endpoints(loop, partial(ClientConnection, self._context), self._cannot_listen)
+        self._endpoints = Endpoints(
+            loop, partial(ClientConnection, self._context), self._context.tls.server_context, self._cannot_listen
+        )
         self._ticking = loop.call_later(TICK_SECONDS, self._tick)
 
     @property
@@ -70,9 +73,16 @@ class Listener:
         context.web_limits = snapshot.web_limits
         context.configure(snapshot.listener)
         context.routing.configure(snapshot, model, started)
+        context.tls.configure(snapshot.sites)
+        self._endpoints.follow_tls()
         for name, pool in context.routing.queues.items():
             closes_only = pool.load_balancer_capabilities == "TcpLevel"
             context.relay.set_queue(name, limit=pool.queue_length, closes_only=closes_only)
+
+    def set_certificates(self, items: Iterable[CertificateItem]) -> None:
+        """All certificates there are: handshakes from now on use them, connections that are open keep theirs."""
+        self._context.tls.set_certificates(items)
+        self._endpoints.follow_tls()
 
     def set_sites(self, started: Collection[int]) -> None:
         """The bindings of these sites count from now on, and no others; requests in hand are finished."""

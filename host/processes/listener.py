@@ -16,6 +16,7 @@ from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import end_soon, run_loop, settle_memory
+from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import (
     AnyMessage,
     AskRequests,
@@ -62,6 +63,7 @@ class FrontProcess:
         self._logs: LogWriter | None = None
         self._end: asyncio.Event
         self._closing: asyncio.Task[None] | None = None
+        self._certificates = Certificates(items=[])
 
     async def live(self) -> None:
         """From Hello to the end of the drain."""
@@ -92,6 +94,10 @@ class FrontProcess:
         match message:
             case Configure():
                 self._configure(message)
+            case Certificates():
+                self._certificates = message
+                if self._logs is not None:
+                    self.listener.set_certificates(message.items)
             case Listen():
                 self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]))
             case Unlisten():
@@ -160,6 +166,7 @@ class FrontProcess:
         if self._logs is None:
             self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)
             self.listener = self.build_listener(self._logs)
+            self.listener.set_certificates(self._certificates.items)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
         self.listener.configure(snapshot, model_for(snapshot.isolation_mode), message.started_sites)
         if is_first:

@@ -31,6 +31,7 @@ from host.config.model import Snapshot
 from host.config.store import Source, build_snapshot, read_source
 from host.logs.event_log import EventLog
 from host.processes.administration import Administration
+from host.processes.certificates import CertificateStore
 from host.processes.configuration_changes import ConfigurationChanges
 from host.processes.console import Console, site_urls
 from host.processes.inherited_sockets import InheritedSockets, take_inherited_sockets
@@ -167,7 +168,9 @@ class Service:
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         self._launcher = Launcher(loop)
-        self._supervisor = Supervisor(Surroundings(loop, self._launcher, self._report))
+        self._certificates = CertificateStore(lambda: self._changes.snapshot.sites, self._report)
+        around = Surroundings(loop, self._launcher, self._report, certificates=self._certificates.message)
+        self._supervisor = Supervisor(around)
         lock = asyncio.Lock()
         self._sites = SiteControl(self._sockets, lock, self._supervisor.set_sites, self._report)
         self._changes = ConfigurationChanges(
@@ -206,6 +209,7 @@ class Service:
             self._predecessor.attach(loop, self._is_left_alone)
         # from here on no saved file goes unnoticed; it is followed after the start
         self._background(self._changes.follow_files(self._stop, self._background))
+        self._background(self._certificates.follow(self._supervisor.tell_certificates))
         pools = {} if self._predecessor is None else self._predecessor.pools
         try:
             async with self._changes.lock:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from host.wire.black_box import BlackBoxOpened
+from host.wire.certificate_messages import Certificates
 from host.wire.errors import WireError
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
@@ -341,6 +342,7 @@ AnyMessage = (
     | Drain
     | Event
     | Configure
+    | Certificates
     | Succeed
     | Serve
     | Listen

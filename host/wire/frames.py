@@ -102,7 +102,8 @@ class RequestFrame(NamedTuple):
     """A decoded REQUEST.
 
     `connection` is `remote address NUL remote port NUL local address NUL local port NUL connection number`, built once
-    per connection (for each client, when a believed proxy speaks for several). `application` is the key
+    per connection (for each client, when a believed proxy speaks for several); over TLS ten more parts follow, see
+    `host/listener/tls.py`. `application` is the key
     `<site id>:<application path>`, for example `1:/shop`. `fields` is the header block as it came: `Name: value` lines
     each ended by CRLF, without the empty line. `content_length` is -1 when the client sent a chunked body.
     """

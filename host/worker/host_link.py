@@ -41,6 +41,7 @@ from host.wire.frames import (
     ResponseFrame,
 )
 from host.wire.request_dialogue import FlowWindow, RequestState, next_state
+from host.worker.connection_facts import facts_of
 from host.worker.forwarding import forwarded_block
 from host.worker.link import Link
 
@@ -253,12 +254,10 @@ class HostLink:
             sender = self._loop.create_task(self._send_body(call, request))
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        client = request.connection
-        facts = (client.remote_address, client.remote_port, client.local_address, client.local_port, client.number)
         application = request.application
         frame = RequestFrame(
             int(flags),
-            "\0".join(map(str, facts)).encode("latin-1"),
+            facts_of(request.connection),
             f"{application.site_id}:{application.path}".encode(),
             request.method.encode("latin-1"),
             request.raw_target.encode("latin-1"),

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LIBRARIES = {
+    "cryptography",
     "pluggy",
     "multiprocess",
     "lxml",
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.gateway": {"host.api"},
     "host.isapi": {"host.api"},
     "host.pywin32": {"host.api", "host.isapi"},
-    "host.config": {"lxml", "watchfiles", "host.bundled_files"},
+    "host.config": {"lxml", "watchfiles", "cryptography", "host.bundled_files"},
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
     "host.confinement": {"host", "host.config"},

@@ -21,6 +21,7 @@ system.webServer/staticContent system.webServer/defaultDocument
 system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/httpProtocol
 system.webServer/applicationInitialization
 system.webServer/serverRuntime system.webServer/security/isapiCgiRestriction system.webServer/security/requestFiltering
+system.webServer/security/access
 """
 
 
@@ -86,6 +87,9 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "applicationPools/add/failure/@replayIdempotentRequests",
         "sites/site/application/@isolation",
         "sites/site/bindings/binding/@socketMode",
+        "sites/site/bindings/binding/@certificateFile",
+        "sites/site/bindings/binding/@certificateKeyFile",
+        "sites/site/bindings/binding/@clientCertificateAuthorities",
         "listener/@maxFieldLength",
         "listener/@maxRequestBytes",
         "listener/@urlSegmentMaxLength",

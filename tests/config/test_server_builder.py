@@ -200,7 +200,7 @@ def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
     server.write(
         """<system.applicationHost><sites><site name="S" id="1">
         <application path="/"><virtualDirectory path="/" physicalPath="../www" /></application>
-        <bindings><binding protocol="https" bindingInformation="*:443:" />
+        <bindings><binding protocol="ftp" bindingInformation="*:21:" />
         <binding protocol="net.tcp" bindingInformation="808:*" /></bindings>
         <logFile logFormat="NCSA" />
         </site></sites><log centralLogFileMode="CentralW3C" /></system.applicationHost>""",
@@ -209,7 +209,7 @@ def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
     snapshot = server.snapshot()
     assert snapshot.sites[0].bindings == ()
     assert [line.partition("applicationHost.config:")[2] for line in snapshot.warnings] == [
-        "4: binding/@protocol: isapy does not serve https yet; the binding is ignored",
+        "4: binding/@protocol: isapy does not serve ftp yet; the binding is ignored",
         "5: binding/@protocol: isapy does not serve net.tcp yet; the binding is ignored",
         "6: logFile/@logFormat: isapy writes only W3C yet; the log is written in that format",
         "7: log/@centralLogFileMode: isapy writes one log per site only; the mode is ignored",

@@ -35,6 +35,7 @@ from host.config.model import (
     VirtualDirectory,
     WebLimits,
 )
+from host.config.tls_settings import BindingTls, Hsts
 from host.http1.limits import Limits
 from host.isolation.worker_isolation import WorkerProcessIsolation
 from host.listener.bindings import EndpointRoutes, RoutingTable
@@ -113,6 +114,8 @@ class Sizes:
     max_connections: int = 4294967295
     listener: ListenerSettings = field(default_factory=ListenerSettings)
     unix_path: str = ""
+    tls: dict[str, BindingTls] = field(default_factory=dict)  # by host name of the site
+    hsts: Hsts = field(default_factory=Hsts)
     raw_data_hook: RawDataHook | None = None
 
 
@@ -123,21 +126,26 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
     def application(site: int, path: str, pool: str) -> Application:
         return Application(site_id=site, site_name="x", path=path, pool_name=pool, virtual_directories=folder)
 
+    def binding(ip: str, host: str) -> Binding:
+        tls = sizes.tls.get(host)
+        return Binding(protocol="http" if tls is None else "https", ip=ip, port=port, host=host, tls=tls)
+
     limits = SiteLimits(connection_timeout_seconds=sizes.connection_timeout, max_connections=sizes.max_connections)
     default = Site(
         name="Default Web Site",
         id=1,
         bindings=(
-            Binding(protocol="http", ip="127.0.0.1", port=port, host="127.0.0.1"),
+            binding("127.0.0.1", "127.0.0.1"),
             *([Binding(protocol="http", ip="", port=0, host="", path=sizes.unix_path)] if sizes.unix_path else []),
         ),
         applications=(application(1, "/shop", "B"), application(1, "/", "A")),
         limits=limits,
+        hsts=sizes.hsts,
     )
     named = Site(
         name="Named",
         id=2,
-        bindings=(Binding(protocol="http", ip="", port=port, host="named.example"),),
+        bindings=(binding("127.0.0.1" if sizes.tls else "", "named.example"),),
         applications=(application(2, "/", "A"),),
         limits=limits,
     )
@@ -203,6 +211,11 @@ class RunningListener:
             unix.bind(self.sizes.unix_path)
             unix.listen()
             self.listener.listen(f"unix:{self.sizes.unix_path}", unix)
+
+    def configure(self) -> None:
+        """Put `sizes` in force anew."""
+        changed = snapshot(self.port, self.sizes, version=2)
+        self.run(lambda: self.listener.configure(changed, WorkerProcessIsolation()))
 
     def run(self, function: Callable[[], ResultT]) -> ResultT:
         """Call it on the loop and wait for the result."""

@@ -15,6 +15,7 @@ from host.config.model import (
     Snapshot,
     VirtualDirectory,
 )
+from host.config.tls_settings import BindingTls
 from host.http1.errors import Fault, RemoteProtocolError
 from host.http1.limits import Limits
 from host.isolation.selection import model_for
@@ -129,13 +130,12 @@ def test_of_two_equal_bindings_the_first_counts() -> None:
     assert found(table(site(1, "*:80:"), site(2, "*:80:")), b"x") == 1
 
 
-def test_only_http_bindings_are_served() -> None:
-    """TLS is not this listener's."""
-    secure = site(1)
-    binding = Binding(protocol="https", ip="*", port=80, host="")
-    secure = Site(name="s", id=1, bindings=(binding,), applications=secure.applications)
-    with pytest.raises(RemoteProtocolError):
-        found(table(secure), b"x")
+def test_https_bindings_are_routed_by_their_own_port() -> None:
+    """As http ones are; what the address speaks is settled before."""
+    own = site(1, "*:80:")
+    binding = Binding(protocol="https", ip="*", port=80, host="", tls=BindingTls(certificate_file="a", key_file="a"))
+    secure = Site(name="s", id=1, bindings=(binding,), applications=own.applications)
+    assert found(table(secure), b"x") == found(table(own), b"x")
 
 
 def test_a_changed_configuration_reaches_endpoints_in_use() -> None:

@@ -19,7 +19,7 @@ def test_the_protocol_keeps_its_numbers() -> None:
     assert PROTOCOL_VERSION == 1
     assert [int(kind) for kind in Kind] == [*range(1, 8), *range(16, 25)]
     assert [int(flag) for flag in RequestFlag] == [1, 2, 4, 8, 16, 32, 64]
-    assert [int(flag) for flag in ResponseFlag] == [1, 2, 4, 8]
+    assert [int(flag) for flag in ResponseFlag] == [1, 2, 4, 8, 16]
     assert (HEADER.size, REQUEST_BODY.size, RESPONSE_BODY.size, SIDE_PACKET.size) == (9, 21, 14, 8)
 
 
