@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 
 from host.api import Request, Response
 from host.isapi.control_block import paths_of
@@ -24,12 +24,12 @@ async def respond(
     """
     session = Session(request, extension.name, facts)
     await session.read_ahead()
-    ecb = ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
-    del ecb
-    loop = asyncio.get_running_loop()
-    proc = loop.create_task(
-        session.host.run_on_thread(extension.name, "http_extension_proc", session.call, extension.http_extension_proc)
+    ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
+    running = session.host.run_on_thread(
+        extension.name, "http_extension_proc", session.call, extension.http_extension_proc
     )
+    proc = asyncio.get_running_loop().create_task(running)
+    proc.add_done_callback(session.proc_ended)
     try:
         await session.output.begun
         if not session.output.is_streamed:
@@ -41,19 +41,31 @@ async def respond(
         raise
     response = session.output.response()
     if session.output.is_streamed:
-        response.body = _stream(session, proc)
+        response.body = _StreamedBody(session, proc)
     return response
 
 
-async def _stream(session: Session, proc: asyncio.Task[None]) -> AsyncGenerator[Piece, None]:
-    try:
-        async for piece in session.output.pieces():
-            yield piece
-    finally:
-        session.output.leave(is_connected=session.host.is_connected)
-        if not session.host.is_connected:
-            session.abandon()
-        await _end_of(proc)
+class _StreamedBody:
+    """The body as it comes. Not a generator: one that is closed before its first piece would not be told."""
+
+    def __init__(self, session: Session, proc: asyncio.Task[None]) -> None:
+        self._session = session
+        self._proc = proc
+        self._pieces = session.output.pieces()
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return self
+
+    async def __anext__(self) -> Piece:
+        return await anext(self._pieces)
+
+    async def aclose(self) -> None:
+        """Everything was sent, nobody is there any more, or nobody wants a body (HEAD): the proc may finish."""
+        await self._pieces.aclose()
+        self._session.output.leave(is_connected=self._session.host.is_connected)
+        if not self._session.host.is_connected:
+            self._session.abandon()
+        await _end_of(self._proc)
 
 
 async def _end_of(proc: asyncio.Task[None]) -> None:

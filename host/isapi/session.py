@@ -130,6 +130,11 @@ class Session:
             self._end(status, failure)
         self._release_if_dead()
 
+    def proc_ended(self, proc: asyncio.Task[None]) -> None:
+        """The call's task is over, on the loop: when no thread could take it, the answer is that failure."""
+        if not proc.cancelled() and (error := proc.exception()) is not None:
+            self.returned(HSE_STATUS_ERROR, error)
+
     def done(self, status: int) -> None:
         """HSE_REQ_DONE_WITH_SESSION. Raises IsapiError 87 when it is."""
         with self._lock:
@@ -184,9 +189,10 @@ class Session:
 
     def _release_if_dead(self) -> None:
         with self._lock:
-            if not (self._has_returned and self._is_done):
+            if not (self._has_returned and self._is_done) or self._callbacks_running:
                 return
             callbacks, self._when_released = self._when_released, []
+            self.ecb = None  # they hold each other
         for callback in callbacks:
             callback()
 
@@ -308,15 +314,17 @@ class Session:
             if self._is_done:
                 return
             self._callbacks_running += 1
+            ecb = self.ecb
         callback, argument = completion
         name = "io_completion"
         try:
-            await self.host.run_on_thread(self.extension_name, name, callback, self.ecb, argument, count, code)
+            await self.host.run_on_thread(self.extension_name, name, callback, ecb, argument, count, code)
         except Exception as error:
             self._fail(error)
         finally:
             with self._lock:
                 self._callbacks_running -= 1
+            self._release_if_dead()
 
     def _fail(self, error: Exception) -> None:
         """A callback raised: the request ends with an error."""
