@@ -1,4 +1,4 @@
-"""Adds a filter to the text of a configuration file, leaving every other character as it is.
+"""Adds a filter or a module to the text of a configuration file, leaving every other character as it is.
 
 An XML library would write the whole file anew and lose line breaks, quotes and the order of attributes. So the text
 is scanned for tags (comments, CDATA and attribute values are skipped), the place is found, and one line is inserted.
@@ -19,7 +19,7 @@ _MARKUP: Final = re.compile(
     re.DOTALL,
 )
 _NAME_ATTRIBUTE: Final = re.compile(r"\sname\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-FILTERS_PATH: Final = ("configuration", "system.webServer", "isapiFilters")
+SERVER_PATH: Final = ("configuration", "system.webServer")
 INDENT: Final = "    "
 
 
@@ -44,21 +44,30 @@ def add_filter(text: str, name: str) -> str:
 
     Gives the text unchanged when a filter of that name is listed already.
     """
+    return _add(text, "isapiFilters", "filter", name)
+
+
+def add_module(text: str, name: str) -> str:
+    """The same for `<add name="..." />` in modules."""
+    return _add(text, "modules", "add", name)
+
+
+def _add(text: str, section: str, tag: str, name: str) -> str:
     elements = list(_elements(text))
     newline = "\r\n" if "\r\n" in text else "\n"
-    tag = f"<filter name={quoteattr(name)} />"
-    filters = _find(elements, FILTERS_PATH)
-    if filters is not None:
-        listed = [_name_of(child) for child in filters.children if child.path[-1] == "filter"]
-        return text if name in listed else _insert(text, filters, tag, newline)
-    server = _find(elements, FILTERS_PATH[:2])
+    entry = f"<{tag} name={quoteattr(name)} />"
+    listed = _find(elements, (*SERVER_PATH, section))
+    if listed is not None:
+        names = [_name_of(child) for child in listed.children if child.path[-1] == tag]
+        return text if name in names else _insert(text, listed, entry, newline)
+    server = _find(elements, SERVER_PATH)
     if server is not None:
-        return _insert(text, server, _section("isapiFilters", tag, newline), newline)
-    root = _find(elements, FILTERS_PATH[:1])
+        return _insert(text, server, _section(section, entry, newline), newline)
+    root = _find(elements, SERVER_PATH[:1])
     if root is None:
         raise NoPlaceFound("there is no <configuration> element")
-    section = _section("isapiFilters", tag, newline)
-    return _insert(text, root, _section("system.webServer", section, newline), newline)
+    whole = _section(SERVER_PATH[1], _section(section, entry, newline), newline)
+    return _insert(text, root, whole, newline)
 
 
 def _elements(text: str) -> Iterator[_Element]:

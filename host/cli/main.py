@@ -14,8 +14,9 @@ from host.cli.cert import cert_app
 from host.cli.check import check
 from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
+from host.cli.new_plugin import new_app
 from host.cli.run import run
-from host.cli.scaffold import init, new_app
+from host.cli.scaffold import init
 from host.cli.service_commands import list_app, recycle_app, start_app, status, stop, unload
 from host.cli.upgrade import upgrade
 
@@ -62,7 +63,7 @@ def isapy(
 app.command()(run)
 app.command()(check)
 app.command()(init)
-app.add_typer(new_app, name="new", help="Write a plugin: an extension or a filter.")
+app.add_typer(new_app, name="new", help="Write a plugin and its test: extension, filter, module, ISAPI, WSGI, ASGI.")
 app.command(
     "cc",  # no short options of its own: those are the compiler's
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},

@@ -1,4 +1,4 @@
-"""The files that `isapy init` and `isapy new` write. `@NAME@` and `@PORT@` are replaced."""
+"""The files that `isapy init` writes. `@NAME@` and `@PORT@` are replaced."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ A site of isapy: `isapy run --config conf/applicationHost.config`, then open htt
 - `wwwroot/` pages and files, `wwwroot/cgi-bin/` CGI programs (`chmod +x`)
 - `extensions/` drop a Python file in and it answers requests: `isapy new extension NAME`
 - `filters/` see every request, when listed in the configuration: `isapy new filter NAME`
+- `tests/` a test for each of them, without a server: `python -m pytest`
 - `conf/applicationHost.config` the configuration; `isapy check --config conf/applicationHost.config` judges it
 """
 
@@ -93,48 +94,6 @@ GITIGNORE: Final = """\
 logs/
 __pycache__/
 """
-
-EXTENSION: Final = '''\
-"""@NAME@: answers every URL that ends in .@NAME@"""
-
-from host.api import HandlerMapping, Request, Response, hookimpl
-
-
-@hookimpl
-def handler_mappings() -> list[HandlerMapping]:
-    """What this file answers by itself; <handlers> in the configuration may map it elsewhere, too."""
-    return [HandlerMapping(name="@NAME@", path="*.@NAME@", verbs="GET,HEAD,POST")]
-
-
-@hookimpl
-def handle(request: Request) -> Response:
-    """Answer one request. Raise host.api.HttpError(404) to refuse it."""
-    name = request.query.get("name", "world")
-    return Response.text(f"Hello {name}, this is @NAME@ at {request.path}\\n")
-'''
-
-FILTER: Final = '''\
-"""@NAME@: sees every request and names itself in the response."""
-
-from host.api import FilterInfo, Request, Response, hookimpl
-
-
-@hookimpl
-def filter_info() -> FilterInfo:
-    """What the filter says of itself. cache_aware=True would let cached answers pass it by."""
-    return FilterInfo(description="@NAME@")
-
-
-@hookimpl
-def on_preproc_headers(request: Request) -> None:
-    """The request's head is there and nothing is decided: change it, answer with a Response, or raise HttpError."""
-
-
-@hookimpl
-def on_send_response(request: Request, response: Response) -> None:
-    """The response's head is complete and not sent yet."""
-    response.headers["X-Filter-@HEADER@"] = "seen"
-'''
 
 
 def fill(template: str, **values: str) -> str:

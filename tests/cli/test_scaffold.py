@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from types import ModuleType
 import pytest
 
 from host.config.store import ServerConfiguration, build_snapshot, read_source
-from tests.cli.command_line import isapy
+from tests.cli.command_line import CHECKOUT, isapy
+from tests.running_service import start_service
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +104,7 @@ def test_new_extension_is_a_plugin_that_maps_itself(site: Path) -> None:
     assert (mapping.name, mapping.path) == ("greet", "*.greet")
     assert callable(plugin.handle)
     assert ast.get_docstring(ast.parse(path.read_text()))
-    assert "curl 'http://localhost:8080/x.greet?name=you'" in result.stdout
+    assert "curl -i 'http://localhost:8080/x.greet?name=you'" in result.stdout
 
 
 def test_new_filter_is_listed_last_and_nothing_else_changes(site: Path) -> None:
@@ -180,6 +182,70 @@ def test_a_listed_name_is_refused(site: Path) -> None:
     assert result.returncode == 1
     assert "lists a filter called x already" in result.stderr
     assert not (site / "filters" / "x.py").exists()
+
+
+KINDS = {
+    "extension": "Hello you, this is my_extension at /x.my_extension\n",
+    "filter": "a page\n",
+    "module": "a page\n",
+    "isapi": "Hello you, this is my_isapi at /x.my_isapi\n",
+    "isapi-c": "Hello you, this is my_isapi_c\n",
+    "wsgi": "Hello you, this is my_wsgi at /my_wsgi/page\n",
+    "asgi": "Hello you, this is my_asgi at /my_asgi/page\n",
+}
+
+
+def test_every_kind_is_tested_and_served_at_once(site: Path) -> None:
+    """Written into a new site; its tests pass; built and mapped as the command says, a real isapy serves it."""
+    (site / "wwwroot" / "index.html").write_text("a page\n")
+    urls = {}
+    for kind in KINDS:
+        result = isapy("new", kind, f"my_{kind.replace('-', '_')}", "--root", site)
+        assert result.returncode == 0, result
+        urls[kind] = re.findall(r"localhost:8080(\S+)'", result.stdout)[0]
+        follow(result.stdout, config_of(site))
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(site / "tests")]
+    tested = subprocess.run(run, cwd=site, env=with_checkout(), capture_output=True, text=True, check=False)
+    assert f"{len(KINDS)} passed" in tested.stdout, tested.stdout
+    assert isapy("check", "--config", config_of(site)).returncode == 0
+    service = start_service(site, config_of(site), "command")
+    try:
+        answers = {kind: service.get(urls[kind]) for kind in KINDS}
+        assert {kind: answer.text for kind, answer in answers.items()} == KINDS
+        assert answers["filter"].headers["x-filter-my-filter"] == "seen"
+        assert float(answers["module"].headers["x-my-module-milliseconds"]) >= 0
+    finally:
+        service.stop()
+
+
+def follow(told: str, config: Path) -> None:
+    """Do what `isapy new` says is to be done: build, and add lines to the configuration."""
+    for command in re.findall(r"^    isapy (cc .+)$", told, re.MULTILINE):
+        assert isapy(*command.split()).returncode == 0
+    text = config.read_text()
+    text = text.replace('notListedCgisAllowed="true" />', 'notListedCgisAllowed="true"></isapiCgiRestriction>')
+    for section, line in re.findall(r"^in <([\w.]+)>:\n    (.+)$", told, re.MULTILINE):
+        if line not in text:
+            before, tag, after = re.split(rf"(<{section}\b[^>]*>)", text, maxsplit=1)
+            text = before + tag + line + after
+    config.write_text(text)
+
+
+def with_checkout() -> dict[str, str]:
+    """An environment in which isapy can be imported from anywhere."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+
+
+def test_a_test_that_is_there_is_not_overwritten(site: Path) -> None:
+    """Neither is the plugin written then, nor the configuration changed."""
+    (site / "tests" / "test_mine.py").write_text("# mine")
+    before = config_of(site).read_bytes()
+    for kind in KINDS:
+        result = isapy("new", kind, "mine", "--root", site)
+        assert (result.returncode, "is not overwritten" in result.stderr) == (1, True)
+    assert (site / "tests" / "test_mine.py").read_text() == "# mine"
+    assert config_of(site).read_bytes() == before
+    assert list(site.rglob("mine.*")) == []
 
 
 def test_the_checkout_s_python_is_enough(site: Path) -> None:
