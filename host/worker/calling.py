@@ -10,11 +10,12 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from time import monotonic
 from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response
-from host.worker.filter_changes import CHANGED, check_change
+from host.worker.filter_changes import CHANGED, check_change, is_everyday, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
 from host.worker.plan import Calls
@@ -111,6 +112,7 @@ class HookCaller:
         A filter that has handled the notification, or finished it, keeps it from the filters behind it.
         """
         for hook in calls:
+            before = copy(arguments[1]) if hook[3] == "on_log" else None
             try:
                 answer = hook[0](*arguments) if hook[1] == INLINE else await self._wait_for(hook, arguments)
                 if inspect.isawaitable(answer):
@@ -131,6 +133,8 @@ class HookCaller:
             except (asyncio.CancelledError, KeyboardInterrupt):
                 raise
             except BaseException as error:
+                if before is not None:
+                    undo_changes(arguments[1], before)
                 if not isinstance(error, PluginError):  # that one has been reported
                     self.blame(hook, error, arguments[0])
 
@@ -238,6 +242,22 @@ def call_plain(calls: Calls, *arguments: Any) -> Calls:
             return calls[calls.index(hook) :]
         try:
             answer = hook[0](*arguments)
+        except BaseException as error:
+            return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
+        if answer is not None:
+            return (_saying(hook, answer), *calls[calls.index(hook) + 1 :])
+    return ()
+
+
+def call_on_response(calls: Calls, request: Request, response: Response) -> Calls:
+    """As `call_plain`, for on_send_response: who leaves a response that is none is named, not who stumbles on it."""
+    for hook in calls:
+        if hook[1] != INLINE:
+            return calls[calls.index(hook) :]
+        try:
+            answer = hook[0](request, response)
+            if not is_everyday(response):
+                check_change("on_send_response", response)
         except BaseException as error:
             return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
         if answer is not None:

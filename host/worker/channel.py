@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from host.api import ApplicationInfo, ClientGone, Connection
 from host.worker import request_task
+from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.front_link import FrontLink
 from host.worker.pacing import PACED_CREDITS
@@ -128,6 +129,8 @@ class Channel:
     def connection(self, raw: bytes) -> Connection:
         """The connection that REQUEST frames name so, whether or not a request has come on it. For inetinfo, whose one
         front lives in the same process."""
+        if not self._links:  # the link to itself is broken: nothing that comes can be answered
+            return connection_of(raw, is_secure=False)
         return self._links[0].connection(raw)
 
     async def requests_ended(self, connection: Connection) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final
 
-from host.api import Credentials, LogEntry, RawData, UrlMap
+from host.api import Credentials, FileBody, Headers, LogEntry, RawData, Response, UrlMap
 
 _MOST_WIN32: Final = 0xFFFFFFFF
 
@@ -14,6 +14,29 @@ _MOST_WIN32: Final = 0xFFFFFFFF
 def check_change(hook: str, value: Any) -> None:
     """Raise TypeError or ValueError when a filter has left in `value` what does not belong there."""
     CHANGED[hook](value)
+
+
+def is_everyday(response: Response) -> bool:
+    """The quick look at a response that a filter has seen; false: `check_change` looks closely."""
+    return (
+        response.headers.__class__ is Headers and response.status.__class__ is int and response.body.__class__ is bytes
+    )
+
+
+def undo_changes(entry: LogEntry, before: LogEntry) -> None:
+    """What a filter did to a log line before it failed does not count."""
+    for field in fields(LogEntry):
+        setattr(entry, field.name, getattr(before, field.name))
+
+
+def _check_response(response: Response) -> None:
+    if not isinstance(response.headers, Headers):
+        raise TypeError(f"Response.headers must stay Headers, not {type(response.headers).__name__}")
+    if not isinstance(response.status, int) or not 100 <= response.status <= 999:
+        raise TypeError(f"Response.status must stay a number of 100 to 999, not {response.status!r}")
+    body = response.body
+    if isinstance(body, str) or not isinstance(body, bytes | FileBody | Iterable | AsyncIterable):
+        raise TypeError(f"Response.body must stay bytes, a FileBody or pieces of them, not {type(body).__name__}")
 
 
 def _check_url_map(url_map: UrlMap) -> None:
@@ -53,6 +76,7 @@ CHANGED: Final[dict[str, Callable[[Any], None]]] = {
     "on_url_map": _check_url_map,
     "on_authentication": _check_credentials,
     "on_read_raw_data": _check_raw_data,
+    "on_send_response": _check_response,
     "on_send_raw_data": _check_raw_data,
     "on_log": _check_log_entry,
 }

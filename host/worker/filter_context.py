@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from host.api import Connection, FilterError, FilterProperty, HttpError, Notification, Request, Response
 from host.api.headers import check_field
+from host.api.isapi import IsapiError
 from host.worker.filter_output import FilterOutput, output_of, parse_status
 from host.worker.hooks import ASYNC, FILTER_HOOKS, Hook
 from host.worker.physical_path import decode_path, split_target
 
 _OF_REQUEST: Final = Notification.PREPROC_HEADERS | Notification.AUTH_COMPLETE
 _SPECIAL: Final = ("method", "url", "version")
-_VARIABLES: Final = "host.isapi.server_variables"
+_VARIABLES: Final = "host.isapi.filter_variables"
 
 
 class WorkerFilterContext:
@@ -97,12 +99,17 @@ class WorkerFilterContext:
 
     def get_server_variable(self, name: str) -> str:
         """CGI's and IIS's variables. Raises FilterError 1413."""
-        if self._request is None:
-            raise FilterError(FilterError.NO_SUCH_VARIABLE, f"there is no request yet that has a variable {name}")
-        value = importlib.import_module(_VARIABLES).server_variable(self._request, name)  # few filters ask
-        if value is None:
-            raise FilterError(FilterError.NO_SUCH_VARIABLE, f"there is no server variable {name}")
-        return str(value)
+        request = self._request
+        if request is None:
+            raise FilterError(FilterError.NO_SUCH_VARIABLE, f"there is no request that has a variable {name}")
+        if not request.path:  # before the first URL map
+            path, _, raw_query = request.raw_target.partition("?")
+            request = replace(request, path=self.normalize_url(path), raw_query=raw_query)
+        room = importlib.import_module(_VARIABLES)  # few filters ask
+        try:
+            return str(room.filter_variable(request, name))
+        except IsapiError as error:
+            raise FilterError(error.code, f"there is no server variable {name}") from error
 
     def get_connection_id(self) -> int:
         """The connection's number."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from host.api import ClientGone, Denial, DenialReason, HttpError, Request, Response, UrlMap
-from host.worker.calling import HookCaller, call_plain, call_quick
+from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.credentials import read_credentials
 from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, needs_page, refusal_of
@@ -305,7 +305,7 @@ class Pipeline:
                 response.status < 200 or response.raw or plan.gives_contexts or (settings and settings.custom_headers)
             )
             if left and not is_special:
-                left = call_plain(left, request, response)
+                left = call_on_response(left, request, response)
             if left or is_special:
                 response = await self._prepare(request, response, left)
                 if plan.gives_contexts:

@@ -137,6 +137,52 @@ def test_facts_come_from_the_request(site: Site) -> None:
     assert "('X-Facts', '7 1 /a/c False AUTH_COMPLETE True')" in ask(site).text
 
 
+def test_server_variables_are_those_of_extensions(site: Site) -> None:
+    """In every notification of a request, before its URL is mapped too; an unknown name is 1413."""
+    site.filter(
+        "variables",
+        """
+        names = ("URL", "UNICODE_URL", "QUERY_STRING", "REQUEST_METHOD", "HTTP_X_KIND", "REMOTE_ADDR", "INSTANCE_ID")
+
+        @hookimpl
+        def load(context): globals()["context"] = context
+
+        @hookimpl
+        def on_preproc_headers(filter_context):
+            values = [filter_context.get_server_variable(name) for name in names]
+            filter_context.add_response_headers("X-First: " + " ".join(values))
+
+        @hookimpl
+        def on_send_response(filter_context):
+            values = [filter_context.get_server_variable(name) for name in ("SCRIPT_NAME", "APPL_MD_PATH")]
+            filter_context.add_response_headers("X-Last: " + " ".join(values))
+            filter_context.get_server_variable("NO_SUCH")
+
+        @hookimpl
+        def on_end_of_net_session(filter_context): filter_context.get_server_variable("URL")
+        """,
+    )
+    site.extension("echo", ECHO)
+
+    async def main() -> None:
+        front = await site.serve()
+        answer = await front.ask("/%61.echo?q", fields=b"Host: h\r\nX-Kind: kind\r\n")
+        assert answer.status == 500
+        assert "there is no server variable NO_SUCH (Windows error 1413)" in answer.text
+        front.end_session()
+        await until(lambda: len(site.told("plugin-error")) == 2)
+        assert "no request that has a variable URL" in site.told("plugin-error")[1]
+
+    run(main())
+    site.filter(
+        "variables", (site.folder / "filters" / "variables.py").read_text().replace('"NO_SUCH"', '"URL"'), listed=False
+    )
+    site.events.clear()
+    answer = ask(site, "/%61.echo?q", fields=b"Host: h\r\nX-Kind: kind\r\n")
+    assert answer.header("X-First") == "/a.echo /a.echo q GET kind 127.0.0.1 1"
+    assert answer.header("X-Last") == "/a.echo /LM/W3SVC/1/ROOT"
+
+
 def test_response_headers_are_added_whoever_makes_the_response(site: Site) -> None:
     """Those on denial to a 401 alone, once each."""
     site.filter(
