@@ -28,6 +28,9 @@ CONFIG = """\
         <application path="/below" applicationPool="DefaultAppPool" isolation="High">
           <virtualDirectory path="/" physicalPath="../wwwroot" />
         </application>
+        <application path="/low" applicationPool="DefaultAppPool" isolation="Low">
+          <virtualDirectory path="/" physicalPath="../wwwroot" />
+        </application>
         <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
       </site>
     </sites>
@@ -38,6 +41,7 @@ CONFIG = """\
       <add name="Threads" path="*.threads" verb="*" modules="IsapiModule" scriptProcessor="{folder}/lib/threads.py" />
       <add name="S" path="*.simple" verb="*" modules="IsapiModule" scriptProcessor="{folder}/lib/simple_sample.py" />
       <add name="Denied" path="*.denied" verb="*" modules="IsapiModule" scriptProcessor="{folder}/lib/denied.py" />
+      <add name="Place" path="*.place" verb="*" modules="IsapiModule" scriptProcessor="{folder}/lib/place.py" />
       <add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="Either" requireAccess="Read" />
     </handlers>
     <security>
@@ -47,6 +51,12 @@ CONFIG = """\
     </security>
   </system.webServer>
 </configuration>
+"""
+
+PLACE = """\
+def http_extension_proc(ecb):
+    ecb.write_client(str(ecb.is_in_process()))
+    return 1
 """
 
 
@@ -70,7 +80,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     for name, copy in (("wsgi_sample", "wsgi_sample"), ("wsgi_sample", "threads"), ("simple_sample", "simple_sample")):
         shutil.copy(SAMPLES / f"{name}.py", folder / "lib" / f"{copy}.py")
     shutil.copy(SAMPLES / "simple_sample.py", folder / "lib" / "denied.py")
-    (folder / "wwwroot" / "page.txt").write_text("the page")
+    (folder / "lib" / "place.py").write_text(PLACE)
     config = folder / "conf" / "applicationHost.config"
     config.write_text(CONFIG.format(folder=folder, level="Medium"))
     with running(folder, config, "--isolation", request.param) as started:
@@ -108,3 +118,10 @@ def test_an_extension_is_seen_by_the_operator(service: RunningService) -> None:
     assert service.site_log("/a.simple", "misuse|from+the+extension ")
     assert service.get("/a.denied").status == 404
     assert service.site_log("/a.denied", " 404 2 ")
+
+
+@pytest.mark.slow
+def test_an_extension_knows_where_it_runs(service: RunningService) -> None:
+    """HSE_REQ_IS_IN_PROCESS: pooled, alone or in inetinfo in IIS 5 isolation mode; always 0 in a worker."""
+    places = [service.get(f"{path}/a.place").text for path in ("", "/below", "/low")]
+    assert places == (["2", "1", "0"] if "dllhost pooled" in service.titles() else ["0", "0", "0"])
