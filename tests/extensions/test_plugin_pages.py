@@ -1,26 +1,27 @@
-"""docs/plugins.md and docs/hooks.md against the code: every hook with its arguments, and samples that run."""
+"""docs/plugins.md, docs/plugins/, docs/hooks.md against the code: every hook with its arguments; samples run."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import hashlib
 import inspect
-import json
+import os
 import re
-from collections.abc import AsyncIterable
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pluggy
 import pytest
 
-from host.api import SUBSTATUS_MEANINGS, Connection, HttpError, Response, hookspecs
-from tests.extensions.requests import LOCAL, REMOTE, make_request
+from host.api import hookspecs
+from host.testing import PluginTest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS_PAGE = (ROOT / "docs/plugins.md").read_text()
+PAGES = [ROOT / "docs/plugins.md", *sorted((ROOT / "docs/plugins").glob("*.md")), ROOT / "docs/testing-plugins.md"]
+GUIDE = "\n".join(page.read_text() for page in PAGES)
 HOOKS_PAGE = (ROOT / "docs/hooks.md").read_text()
 
 
@@ -64,8 +65,8 @@ def test_the_guide_lists_every_hook_with_its_arguments_and_nothing_else() -> Non
 
 def test_hooks_named_anywhere_in_the_guide_exist_with_these_arguments() -> None:
     """In the text as in the samples: arguments may be left out, not invented."""
-    calls = re.findall(r"(?:def |`)(\w+)\(([\w, ]*)\)", PLUGINS_PAGE)
-    marked = set(re.findall(r"@hookimpl\n(?:async )?def (\w+)", PLUGINS_PAGE))
+    calls = re.findall(r"(?:def |`)(\w+)\(([\w, ]*)\)", GUIDE)
+    marked = set(re.findall(r"@hookimpl\n(?:async )?def (\w+)", GUIDE))
     assert marked <= set(specified())
     for name, arguments in calls:
         if name in specified():
@@ -76,89 +77,97 @@ def test_hooks_named_anywhere_in_the_guide_exist_with_these_arguments() -> None:
 # --- the samples run ---------------------------------------------------------------------------------------------
 
 
-def sample(name: str) -> ModuleType:
-    """The code block that begins with `# <folder>/<name>.py`, loaded as a module."""
-    match = re.search(rf"```python\n(# \w+/{name}\.py.*?)```", PLUGINS_PAGE, flags=re.S)
-    assert match is not None, f"docs/plugins.md has no sample {name}.py"
-    module = ModuleType(name)
-    exec(compile(match[1], f"docs/plugins.md:{name}", "exec"), vars(module))
-    return module
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Every code block, written into the file that it names in its first line: `# extensions/greeting.py`."""
+    found = re.findall(r"```(?:python|c)\n(?:# |/\* )(\w+/\w+\.(?:py|c))\b(.*?)```", GUIDE, flags=re.S)
+    assert len(found) == GUIDE.count("```python") + GUIDE.count("```c\n") > 7, "a sample does not name its file"
+    for name, _ in found:
+        block = re.search(rf"```(?:python|c)\n((?:# |/\* ){re.escape(name)}.*?)```", GUIDE, flags=re.S)
+        assert block is not None
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(block[1])
+    return tmp_path
 
 
-def test_every_code_sample_registers_without_an_unknown_hook() -> None:
+def test_every_code_sample_registers_without_an_unknown_hook(samples: Path) -> None:
     """With the real hook specifications: pluggy finds misspelt hooks and invented arguments."""
-    names = re.findall(r"```python\n# \w+/(\w+)\.py", PLUGINS_PAGE)
-    assert len(names) == PLUGINS_PAGE.count("```python") == 5
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    for name in names:
-        module = sample(name)
-        manager.register(module, name)
-        assert manager.get_hookcallers(module), name
+    plugins = [*samples.glob("extensions/*.py"), *samples.glob("filters/*.py")]
+    assert len(plugins) == 5
+    for path in plugins:
+        module = ModuleType(path.stem)
+        exec(compile(path.read_text(), str(path), "exec"), vars(module))
+        manager.register(module, path.stem)
+        assert manager.get_hookcallers(module), path
     manager.check_pending()
 
 
-def answer(handler: Any, root: Path, target: str, body: bytes = b"", connection: Connection = LOCAL) -> Response:
-    response = handler(make_request(root, target, "POST" if body else "GET", body=body, connection=connection))
-    assert isinstance(response, Response)
-    return response
+def test_the_extension_samples_answer(samples: Path) -> None:
+    """The greeting greets and refuses, the ticker ticks, the digest takes whatever comes."""
+    body = b"x" * 1_000_000
+    files = [samples / "extensions" / f"{name}.py" for name in ("greeting", "ticker", "digest")]
+    with PluginTest(*files) as plugin:
+        assert plugin.get("/x.greeting?name=you").text == "Hello you\n"
+        refused = plugin.get("/x.greeting")
+        assert (refused.status, "Ask for /any.greeting?name=you" in refused.text) == (400, True)
+        with plugin.open("GET", "/x.ticker?count=1000") as request:
+            assert (request.status, request.read()) == (200, b"tick 1\n")
+        assert plugin.post("/x.digest", body).json() == {"sha256": hashlib.sha256(body).hexdigest()}
+        assert plugin.blamed == []
 
 
-def test_the_extension_sample_greets_and_refuses(tmp_path: Path) -> None:
-    """Its own mapping, its answer, its error."""
-    greeting = sample("greeting")
-    assert greeting.handler_mappings()[0].path == "*.greeting"
-    assert answer(greeting.handle, tmp_path, "/x.greeting?name=you").body == b"Hello you\n"
-    with pytest.raises(HttpError) as caught:
-        answer(greeting.handle, tmp_path, "/x.greeting")
-    assert (caught.value.status, caught.value.remedy) == (400, "Ask for /any.greeting?name=you")
-
-
-def test_the_streaming_sample_ticks(tmp_path: Path) -> None:
-    """An asynchronous generator as body."""
-
-    async def collect() -> list[bytes]:
-        response = await sample("ticker").handle(make_request(tmp_path, "/x.ticker?count=1"))
-        assert isinstance(response.body, AsyncIterable)
-        return [piece async for piece in response.body if isinstance(piece, bytes)]
-
-    assert asyncio.run(collect()) == [b"tick 1\n"]
-
-
-def test_the_body_sample_digests(tmp_path: Path) -> None:
-    """Piece by piece."""
-    body = b"x" * 10000
-    response = answer(sample("digest").handle, tmp_path, "/x.digest", body)
-    assert isinstance(response.body, bytes)
-    assert json.loads(response.body) == {"sha256": hashlib.sha256(body).hexdigest()}
-
-
-def test_the_filter_sample_answers_while_its_flag_exists(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_the_filter_sample_answers_while_its_flag_exists(samples: Path, mode: str) -> None:
     """Strangers get the page, this machine goes on; without the flag nobody notices."""
-    maintenance = sample("maintenance")
-    vars(maintenance)["FLAG"] = str(tmp_path / "flag")
-    assert maintenance.on_preproc_headers(make_request(tmp_path, connection=REMOTE)) is None
-    (tmp_path / "flag").touch()
-    assert answer(maintenance.on_preproc_headers, tmp_path, "/", connection=REMOTE).status == 503
-    assert maintenance.on_preproc_headers(make_request(tmp_path)) is None
-    response = Response()
-    maintenance.on_send_response(make_request(tmp_path), response)
-    assert response.headers["X-Maintenance"] == "planned"
+    with PluginTest(
+        filters=[samples / "filters" / "maintenance.py"], files={"a.txt": "a page"}, isolation_mode=mode
+    ) as plugin:
+        flag = samples / "flag"
+        plugin.module("maintenance").FLAG = str(flag)
+        assert plugin.request("GET", "/a.txt", remote="203.0.113.7").headers["X-Maintenance"] == "none"
+        flag.touch()
+        answer = plugin.request("GET", "/a.txt", remote="203.0.113.7")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
+        answer = plugin.get("/a.txt")
+        assert (answer.text, answer.headers["X-Maintenance"]) == ("a page", "planned")
 
 
-def test_the_module_sample_logs_in_by_token(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_the_module_sample_logs_in_by_token(samples: Path, mode: str) -> None:
     """With the token the private part opens, without it 401.2 and a challenge."""
-    module = sample("token_login")
-    request = make_request(tmp_path, "/private/x", fields={"Authorization": "Bearer s3cret"})
-    module.authenticate_request(request)
-    module.authorize_request(request)
-    assert (request.user, request.auth_type) == ("alice", "Bearer")
-    stranger = make_request(tmp_path, "/private/x")
-    module.authenticate_request(stranger)
-    with pytest.raises(HttpError) as caught:
-        module.authorize_request(stranger)
-    assert (caught.value.status, caught.value.substatus) == (401, 2)
-    response = Response()
-    module.post_request_handler_execute(request, response)
-    assert response.headers["X-User"] == "alice"
-    assert (401, 2) in SUBSTATUS_MEANINGS
+    with PluginTest(
+        modules=[samples / "extensions" / "token_login.py"], files={"private/x.txt": "secret"}, isolation_mode=mode
+    ) as plugin:
+        answer = plugin.get("/private/x.txt", {"Authorization": "Bearer s3cret"})
+        assert (answer.text, answer.headers["X-User"]) == ("secret", "alice")
+        stranger = plugin.get("/private/x.txt")
+        assert (stranger.status, stranger.substatus, stranger.headers["WWW-Authenticate"]) == (401, 2, "Bearer")
+
+
+def test_the_native_sample_builds_and_counts(samples: Path) -> None:
+    """By the command and the mapping of the page."""
+    page = (ROOT / "docs/plugins/native.md").read_text()
+    (command,) = re.findall(r"^    isapy (cc .+)$", page, flags=re.M)
+    subprocess.run(
+        [sys.executable, "-m", "host", *command.split()],
+        cwd=samples,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    (mapping,) = re.findall(r"<add name=.+ />", page)
+    with PluginTest(handlers=mapping.replace("%ISAPY_ROOT%", str(samples))) as plugin:
+        assert [plugin.get("/x.count").text for _ in range(2)] == [f"request {n} of this worker\n" for n in (1, 2)]
+
+
+def test_the_samples_of_tests_pass(samples: Path) -> None:
+    """docs/testing-plugins.md, run by pytest beside the samples that they test."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=samples,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "2 passed" in done.stdout, done.stdout
