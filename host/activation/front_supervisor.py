@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
@@ -50,6 +50,7 @@ from host.wire.control_messages import (
     WorkerPaused,
 )
 from host.wire.message_rows import ExecutingRow
+from host.wire.trace_messages import WatchForTrace
 
 _QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
 _PAUSE_SECONDS: Final = 1.0
@@ -85,6 +86,7 @@ class FrontSupervisor:
         self._kill_timer: asyncio.TimerHandle | None = None
         self._start_timer: asyncio.TimerHandle | None = None
         self._pings = 0
+        self._traces: list[tuple[WatchForTrace, float]] = []
         self._asked_at = self._answered_at = around.clock()
         self.is_ready = False
         self.last_connection_count = 0
@@ -178,6 +180,8 @@ class FrontSupervisor:
         """Join a worker and the front by a new link. Without a front it is done when the next one has started."""
         if not self.is_ready:
             return
+        for trace in self._live_traces():
+            channel.send(trace)
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
         channel.send(AttachLink(request_prefix=self._request_prefix), (worker_stream.fileno(), worker_side.fileno()))
         message = AttachWorker(queue=queue, worker=worker, pid=pid)
@@ -200,6 +204,16 @@ class FrontSupervisor:
     def resume(self, worker: str) -> None:
         """A worker that was paused takes requests again."""
         self._say(ResumeWorker(worker=worker))
+
+    def watch_for_trace(self, message: WatchForTrace) -> None:
+        """The front, if it runs plugins, and every worker that is attached while the token is good watch for it."""
+        self._traces.append((message, self._around.clock() + message.seconds))
+        self._say(message)
+
+    def _live_traces(self) -> Iterator[WatchForTrace]:
+        now = self._around.clock()
+        self._traces = [(message, end) for message, end in self._traces if now < end]
+        return (message for message, _ in self._traces)
 
     async def requests(self) -> Requests:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""

@@ -66,6 +66,16 @@ class ListPlugins(Message, frozen=True, kw_only=True):
     """Answer: Plugins."""
 
 
+class BeginTrace(Message, frozen=True, kw_only=True):
+    """Watch for one request; it carries the token as the field X-Isapy-Trace-Token. Answer: TraceToken."""
+
+
+class GetTrace(Message, frozen=True, kw_only=True):
+    """The walk of the request that carried the token. Answer: Trace."""
+
+    token: str
+
+
 class StartPool(Message, frozen=True, kw_only=True):
     """The pool takes requests again; ends a rapid-fail state. Answer: Done."""
 
@@ -116,7 +126,7 @@ class StopService(Message, frozen=True, kw_only=True):
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade)
+) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -229,6 +239,17 @@ class PluginRow(Row, frozen=True, kw_only=True):
     pool: str = ""
 
 
+class TraceStep(Row, frozen=True, kw_only=True):
+    """One step of a request: `at` and `took` in milliseconds, `by` the plugin or module that was called."""
+
+    at: float
+    took: float
+    event: str
+    by: str = ""
+    outcome: str = ""
+    detail: str = ""
+
+
 # --- replies -----------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +298,22 @@ class Plugins(Message, frozen=True, kw_only=True):
     rows: list[PluginRow]
 
 
+class TraceToken(Message, frozen=True, kw_only=True):
+    """Answer to BeginTrace; good for a minute, once."""
+
+    token: str
+
+
+class Trace(Message, frozen=True, kw_only=True):
+    """Answer to GetTrace."""
+
+    method: str
+    url: str
+    request_id: str
+    worker: str
+    rows: list[TraceStep]
+
+
 class Progress(Message, frozen=True, kw_only=True):
     """Before the answer, about once a second while it takes longer than that: what is waited for."""
 
@@ -296,7 +333,7 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Reply = Status | Sites | Pools | Workers | Requests | Plugins | Progress | Done | Failed
+Reply = Status | Sites | Pools | Workers | Requests | Plugins | TraceToken | Trace | Progress | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

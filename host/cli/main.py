@@ -18,6 +18,7 @@ from host.cli.new_plugin import new_app
 from host.cli.run import run
 from host.cli.scaffold import init
 from host.cli.service_commands import list_app, recycle_app, start_app, status, stop, unload
+from host.cli.trace import trace
 from host.cli.upgrade import upgrade
 
 app = typer.Typer(
@@ -75,6 +76,7 @@ app.add_typer(start_app, name="start", help="Start a pool or a site that was sto
 app.command("stop")(stop)
 app.command("events")(events)
 app.command("unload")(unload)
+app.command("trace")(trace)
 app.command("upgrade")(upgrade)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 

@@ -84,6 +84,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "plugin-failed": EventKind(6031, "error", "a plugin could not be loaded; its mappings answer 500.21"),
     "plugin-error": EventKind(6032, "error", "a plugin raised an exception"),
     "plugin-warning": EventKind(6033, "warning", "a plugin says something the operator should know"),
+    "request-traced": EventKind(6037, "information", "the walk of a request that isapy trace has asked for"),
     "plugin-message": EventKind(6035, "information", "a plugin says something for the record"),
     "filter-refused": EventKind(2261, "error", "a filter wants raw data, which it cannot have here"),
     "application-output": EventKind(6036, "information", "a WSGI application wrote to wsgi.errors"),

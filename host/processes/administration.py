@@ -25,6 +25,7 @@ from host.processes.console import processes, site_urls
 from host.processes.process_facts import parent_of
 from host.processes.request_rows import request_rows
 from host.processes.site_control import SiteControl, SiteRefused
+from host.processes.traces import Traces
 from host.wire.message_rows import RequestRow
 
 _NO_POOLS: Final = "isapy runs in IIS 5 isolation mode, which has no application pools"
@@ -37,7 +38,12 @@ class Administration:
     """One method a command. `stop` ends the service; `snapshot` gives the configuration in force."""
 
     def __init__(
-        self, supervisor: Supervisor, sites: SiteControl, snapshot: Callable[[], Snapshot], stop: Callable[[], None]
+        self,
+        supervisor: Supervisor,
+        sites: SiteControl,
+        snapshot: Callable[[], Snapshot],
+        stop: Callable[[], None],
+        traces: Traces,
     ) -> None:
         self._supervisor = supervisor
         self._site_control = sites
@@ -55,6 +61,8 @@ class Administration:
             commands.StartSite: self._start_site,
             commands.StopSite: self._stop_site,
             commands.StopService: self._stop_service,
+            commands.BeginTrace: lambda _command: traces.begin(self._topology),
+            commands.GetTrace: traces.tell,
         }
         self._slow_answers: dict[type[Any], Callable[[Any, Tell], Awaitable[Reply]]] = {
             commands.StopPool: self._stop_pool,

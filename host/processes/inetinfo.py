@@ -37,6 +37,7 @@ from host.wire.control_messages import (
     Executing,
     Plugins,
 )
+from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
 
@@ -94,6 +95,9 @@ class _Inetinfo(FrontProcess):
         if isinstance(message, AskExecuting):
             rows = self._engine.executing() if self._engine is not None else []
             self.channel.send(Executing(number=message.number, rows=rows))
+        elif isinstance(message, WatchForTrace):
+            if self._engine is not None:
+                self._engine.watch_for_trace(message.token, message.seconds)
         else:
             super().heard(message, descriptors)
 

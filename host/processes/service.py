@@ -44,8 +44,10 @@ from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
 from host.processes.spawn import become_subreaper
 from host.processes.succession import UpgradeFailed
+from host.processes.traces import Traces
 from host.processes.upgrade import Upgrade, become_waiter
 from host.processes.waiter import block_signals
+from host.wire.trace_messages import REQUEST_TRACED
 
 EXIT_FAILED: Final = 1
 EXIT_BAD_CONFIGURATION: Final = 2
@@ -168,6 +170,7 @@ class Service:
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
         self._launcher = Launcher(loop)
+        self._traces = Traces()
         self._certificates = CertificateStore(lambda: self._changes.snapshot.sites, self._report)
         around = Surroundings(loop, self._launcher, self._report, certificates=self._certificates.message)
         self._supervisor = Supervisor(around)
@@ -183,7 +186,7 @@ class Service:
             on_reload=self._has_reloaded,
         )
         self._administration = Administration(
-            self._supervisor, self._sites, lambda: self._changes.snapshot, self._stop.set
+            self._supervisor, self._sites, lambda: self._changes.snapshot, self._stop.set, self._traces
         )
         self._server = ControlServer(control_socket(self._path), self._answer)
         self._upgrade = Upgrade(loop, self._launcher, self._server, self._manager, self._predecessor)
@@ -373,6 +376,9 @@ class Service:
         asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str]) -> None:
+        if event_id == REQUEST_TRACED:
+            text = self._traces.take(text, fields)
+            fields = {}
         self._events.write(event_id, text, fields)
 
     def _background(self, work: object) -> None:

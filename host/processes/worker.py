@@ -41,6 +41,7 @@ from host.wire.control_messages import (
     WebConfigChanged,
 )
 from host.wire.frames import PROTOCOL_VERSION
+from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.examiner import Examiner
 from host.worker.plugin_code import PluginCode
@@ -172,6 +173,8 @@ class WorkerProcess:
                 ping.add_done_callback(self._pings.discard)
             case AskExecuting():
                 self._channel.send(Executing(number=message.number, rows=self._engine.executing()))
+            case WatchForTrace():
+                self._engine.watch_for_trace(message.token, message.seconds)
             case Pace():
                 self._engine.pace(message.share)
             case Drain():

@@ -48,7 +48,7 @@ class Channel:
         self.requests_served = 0
         self.requests_in_hand = 0
         self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
-        self._serve = serve
+        self._serve = self._first_serve = serve
         self._capacity = capacity
         self._report_event = report_event
         self._on_session_end = on_session_end
@@ -85,6 +85,10 @@ class Channel:
                 self.loop.call_soon(ended, exchange.number)
 
         self._serve = observed
+
+    def put_in_front(self, serve: Serve | None) -> None:
+        """Call this for each request from now on, instead of what was given first; None: that again."""
+        self._serve = serve or self._first_serve
 
     @property
     def link_count(self) -> int:

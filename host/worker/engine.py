@@ -37,6 +37,7 @@ from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
 from host.worker.thread_pool import ThreadPool
 from host.worker.time_limits import RequestTimeLimit
+from host.worker.tracing import Tracer
 from host.worker.warm_up import WarmUp
 
 DEFAULT_CAPACITY: Final = 256
@@ -54,6 +55,8 @@ class Engine:
     `handler_slot` is the slot whose handlers run here; an application that the model places elsewhere is forwarded to
     that slot's dllhost, asked for with `demand(slot)`. A worker without filters (a dllhost) runs handlers alone.
     """
+
+    _pacer: Pacer | None = None  # nothing paces it yet
 
     def __init__(  # noqa: PLR0913 - everything that its process decides
         self,
@@ -120,9 +123,9 @@ class Engine:
             report_unhealthy=report_unhealthy,
         )
         self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
+        self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")
         self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, report_event)
         self._threads.relieved = self._channel.release_credit
-        self._pacer: Pacer | None = None
         self._session_tasks: set[asyncio.Task[None]] = set()
         self._session_hooks, self._raw_filters = _NO_HOOKS, RawDataFilters(self._caller)
 
@@ -188,6 +191,10 @@ class Engine:
             self._pacer = Pacer(self._loop, self._channel.release_credit)
             self._channel.pace(self._pacer.must_wait)
         self._pacer.set_share(share)
+
+    def watch_for_trace(self, token: str, seconds: float) -> None:
+        """Trace the request that carries this token; its walk is told as an event."""
+        self._tracer.watch(token, seconds)
 
     def attach_dllhost(self, slot: str, link: socket.socket, side: socket.socket) -> None:
         """The dllhost of that slot runs; forwarded requests go there."""

@@ -35,7 +35,8 @@ from host.admin.commands import (
 @pytest.mark.parametrize("kind", get_args(Command), ids=lambda kind: kind.__name__)
 def test_every_command_survives_the_wire(kind: type[Command]) -> None:
     """What is sent is what arrives."""
-    values: dict[str, object] = {"name": "Shop Pool ü"} if "name" in kind.__struct_fields__ else {}
+    known = {"name": "Shop Pool ü", "token": "a-token"}
+    values = {name: value for name, value in known.items() if name in kind.__struct_fields__}
     command = msgspec.convert({"type": kind.__name__, **values}, kind)
     raw_message = encode(command)
     assert LENGTH.unpack(raw_message[: LENGTH.size])[0] == len(raw_message) - LENGTH.size
