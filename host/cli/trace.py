@@ -30,7 +30,8 @@ def trace(
 ) -> None:
     """Send one request and show its walk through the pipeline.
 
-    Each event, who was called for it and for how long, what was mapped, rewritten, refused and sent. AT and TOOK are milliseconds. Only the administrator can turn tracing on, for this one request.
+    Each event, who was called for it and for how long, what was mapped, rewritten, refused and sent. AT and TOOK are
+    milliseconds. Only the administrator can turn tracing on, for this one request.
 
     \b
     Examples:
