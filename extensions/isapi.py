@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from host.api import HttpError, PluginContext, Request, Response, hookimpl
+from host.api import HandlerInfo, HttpError, PluginContext, Request, Response, hookimpl
 
 CARRIERS: Final = {".py": "host.pywin32.extension", ".so": "host.native.extension", ".dll": "host.native.extension"}
 """By the file's ending: the module whose `open_extension(path, context)` gives a `LoadedExtension`."""
@@ -44,8 +45,13 @@ async def unload(context: PluginContext) -> None:
 
 
 @hookimpl
-async def handle(request: Request) -> Response:
-    return await _loaded[-1].respond(request)
+def handler_info() -> HandlerInfo:
+    return HandlerInfo(quick=True)  # it only finds the extension: what may take its time is awaited
+
+
+@hookimpl
+def handle(request: Request) -> Response | Awaitable[Response]:
+    return _loaded[-1].respond(request)
 
 
 @hookimpl
@@ -68,15 +74,17 @@ class IsapiModule:
         self.context = context
         self._room: Any = None
 
-    async def respond(self, request: Request) -> Response:
-        """The extension's answer. Raises HttpError."""
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
+        """The extension's answer, at once where it can be had so. Raises HttpError."""
         path, is_direct = extension_file(request)
         if is_direct:
             refuse_unlisted(request, path)
         if self._room is None:
             self._room = importlib.import_module("host.isapi.extension_files").ExtensionFiles(self.context)
-        response: Response = await self._room.respond(request, path, carrier_of(path), is_direct=is_direct)
-        return response
+        answer: Response | Awaitable[Response] = self._room.respond(
+            request, path, carrier_of(path), is_direct=is_direct
+        )
+        return answer
 
     async def close(self) -> None:
         """The worker ends: TerminateExtension."""
@@ -89,12 +97,19 @@ _loaded: list[IsapiModule] = []
 
 def extension_file(request: Request) -> tuple[str, bool]:
     """The extension's file, and whether the URL itself names it."""
-    processor = request.mapping.script_processor.partition("|")[0].strip() if request.mapping is not None else ""
+    processor = request.mapping.script_processor if request.mapping is not None else ""
     if processor:
-        return os.path.abspath(processor), False
+        return named_file(processor), False
     return request.physical_path, True
 
 
+@lru_cache(maxsize=256)
+def named_file(processor: str) -> str:
+    """The file that a `scriptProcessor` names."""
+    return os.path.abspath(processor.partition("|")[0].strip())
+
+
+@lru_cache(maxsize=256)
 def carrier_of(path: str) -> str:
     """The module that opens such files. Raises HttpError 500.0 for any other file."""
     carrier = CARRIERS.get(os.path.splitext(path)[1].lower())

@@ -32,7 +32,7 @@ class BasicControlBlock:
     def __init__(self, session: Session, paths: Paths) -> None:
         self.session = session
         self._request = session.request
-        self._paths = paths
+        self.paths = paths
         session.ecb = self
 
     # --- fields
@@ -78,12 +78,12 @@ class BasicControlBlock:
     @cached_property
     def path_info(self) -> str:
         """lpszPathInfo."""
-        return self._paths.path_info
+        return self.paths.path_info
 
     @cached_property
     def path_translated(self) -> str:
         """lpszPathTranslated."""
-        return self._paths.path_translated
+        return self.paths.path_translated
 
     @cached_property
     def content_type(self) -> str:
@@ -124,7 +124,7 @@ class BasicControlBlock:
 
     def _variable(self, name: str) -> bytes:
         self.session.check()
-        return variable(self._request, self._paths, name)
+        return variable(self._request, self.paths, name)
 
     # --- the body both ways
 

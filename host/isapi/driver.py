@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from host.api import Request, Response
 from host.isapi.control_block import paths_of
@@ -11,6 +11,23 @@ from host.isapi.loaded_extension import LoadedExtension
 from host.isapi.output import Piece
 from host.isapi.sending import ExtensionControlBlock
 from host.isapi.session import ExtensionFacts, Session
+
+
+def answer_of(session: Session) -> Response | Awaitable[Response]:
+    """The answer of a session whose proc has been called on the loop and has returned: at once if it is whole."""
+    if session.is_done and not session.output.is_streamed:
+        return session.output.response()
+    return _later(session)
+
+
+async def _later(session: Session) -> Response:
+    """The answer of a session whose proc has returned."""
+    try:
+        await session.output.begun
+    except asyncio.CancelledError:
+        session.abandon()
+        raise
+    return _with_body(session, None)
 
 
 async def respond(
@@ -39,6 +56,10 @@ async def respond(
         proc.cancel()
         await _end_of(proc)
         raise
+    return _with_body(session, proc)
+
+
+def _with_body(session: Session, proc: asyncio.Task[None] | None) -> Response:
     response = session.output.response()
     if session.output.is_streamed:
         response.body = _StreamedBody(session, proc)
@@ -48,7 +69,7 @@ async def respond(
 class _StreamedBody:
     """The body as it comes. Not a generator: one that is closed before its first piece would not be told."""
 
-    def __init__(self, session: Session, proc: asyncio.Task[None]) -> None:
+    def __init__(self, session: Session, proc: asyncio.Task[None] | None) -> None:
         self._session = session
         self._proc = proc
         self._pieces = session.output.pieces()
@@ -68,9 +89,9 @@ class _StreamedBody:
         await _end_of(self._proc)
 
 
-async def _end_of(proc: asyncio.Task[None]) -> None:
-    """Return when the proc has: its thread cannot be stopped."""
-    while not proc.done():
+async def _end_of(proc: asyncio.Task[None] | None) -> None:
+    """Return when the proc has: its thread cannot be stopped. None: it has."""
+    while proc is not None and not proc.done():
         try:
             await asyncio.wait([proc])
         except asyncio.CancelledError:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Awaitable
 
 from host.api import PluginContext, Request, Response
 from host.isapi.driver import respond
-from host.isapi.loaded_extension import ExtensionCache, LoadedExtension
+from host.isapi.loaded_extension import ExtensionCache, LoadedExtension, QuickCall, QuickExtension
 from host.isapi.plugin_hooks import facts_of
 
 
@@ -16,14 +17,23 @@ class ExtensionFiles:
 
     def __init__(self, context: PluginContext) -> None:
         self._context = context
+        self._quick: dict[str, QuickCall] = {}  # by file
         self._cache = ExtensionCache(context.report_event)
         self._facts = facts_of(context)
 
-    async def respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:
-        """The answer of the extension in that file, loaded on a thread if need be. Raises HttpError."""
+    def respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response | Awaitable[Response]:
+        """The answer of the extension in that file, at once where it can be had so. Raises HttpError."""
+        quick = self._quick.get(path)
+        if quick is not None and request.body.length == 0:
+            return quick(request, self._facts, is_direct=is_direct)
+        return self._respond(request, path, carrier, is_direct=is_direct)
+
+    async def _respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:
         extension = self._cache.loaded(path)
         if extension is None:
             extension = await request.host.run_on_thread(path, "get_extension_version", self._load, path, carrier)
+            if isinstance(extension, QuickExtension) and extension.is_quick:
+                self._quick[path] = extension.respond_quickly
         return await respond(request, extension, self._facts, is_direct=is_direct)
 
     async def terminate(self) -> None:

@@ -10,11 +10,12 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, runtime_checkable
 
-from host.api import HttpError
+from host.api import HttpError, Request, Response
 from host.api.isapi import HSE_TERM_MUST_UNLOAD, ControlBlock, ExtensionVersion
+from host.isapi.session import ExtensionFacts
 
 RETRY_SECONDS: Final = 1.0
 
@@ -34,6 +35,28 @@ class LoadedExtension(Protocol):
 
     def terminate_extension(self, flags: int) -> bool:
         """TerminateExtension: when no request of it is outstanding; what it raises is reported."""
+
+
+class QuickCall(Protocol):
+    """`QuickExtension.respond_quickly`."""
+
+    def __call__(
+        self, request: Request, facts: ExtensionFacts, /, *, is_direct: bool
+    ) -> Response | Awaitable[Response]:
+        """The answer."""
+
+
+@runtime_checkable
+class QuickExtension(Protocol):
+    """An extension that may say that its proc never blocks: a request without a body is then answered on the loop."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether this one says so."""
+
+    @property
+    def respond_quickly(self) -> QuickCall:
+        """Calls the proc on the loop; the answer is there at once unless it is streamed or pending."""
 
 
 OpenExtension = Callable[[str], LoadedExtension]

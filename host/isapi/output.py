@@ -53,6 +53,7 @@ class Output:
         self.closes = False
         self.flushes = buffer_limit == 0
         self.local_url = ""
+        self.loop_thread = 0  # while the extension is called on the loop: there nobody would make room
 
     # --- the extension's side, on any thread
 
@@ -89,7 +90,13 @@ class Output:
             self._size += sum(len(piece) for piece in pieces if isinstance(piece, bytes))
             if self._is_streamed or self.flushes or self._size > self._buffer_limit:
                 self._stream_unlocked()
-            while waits and self._is_streamed and self._size > WINDOW_BYTES and self._state is _State.OPEN:
+            while (
+                waits
+                and not self._is_on_loop()
+                and self._is_streamed
+                and self._size > WINDOW_BYTES
+                and self._state is _State.OPEN
+            ):
                 self._changed.wait()
             if waits:
                 self.check_taken()
@@ -247,19 +254,28 @@ class Output:
     def _stream_unlocked(self) -> None:
         if not self._is_streamed:
             self._is_streamed = True
-            self._on_loop(self._announce)
+            self._announce_from_anywhere()
         self._wake()
 
     def _end_unlocked(self) -> None:
         self._changed.notify_all()
         self._tell_room()
-        self._on_loop(self._announce)
+        self._announce_from_anywhere()
         self._wake()
 
     def _tell_room(self) -> None:
         callback, self._room_awaited = self._room_awaited, None
         if callback is not None:
             self._on_loop(callback)
+
+    def _is_on_loop(self) -> bool:
+        return self.loop_thread == threading.get_ident()
+
+    def _announce_from_anywhere(self) -> None:
+        if self._is_on_loop():
+            self._announce()
+        else:
+            self._on_loop(self._announce)
 
     def _announce(self) -> None:
         if not self.begun.done():

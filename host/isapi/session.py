@@ -58,14 +58,20 @@ class ExtensionFacts:
 class Session:
     """The state that a control block works on. Its methods may be called on any thread unless they say otherwise."""
 
-    def __init__(self, request: Request, extension_name: str, facts: ExtensionFacts) -> None:
-        """To be called on the loop."""
+    def __init__(
+        self,
+        request: Request,
+        extension_name: str,
+        facts: ExtensionFacts,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """To be called on the loop, unless it is given."""
         mapping = request.mapping
         self.request = request
         self.host = request.host
         self.extension_name = extension_name
         self.facts = facts
-        self.loop = asyncio.get_running_loop()
+        self.loop = loop or asyncio.get_running_loop()
         self.output = Output(self.loop, mapping.response_buffer_limit if mapping is not None else 0)
         self.available = b""
         self.http_status_code = 200
@@ -115,6 +121,11 @@ class Session:
         else:
             self.returned(status)
         del request
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more can come from the extension."""
+        return self._is_done
 
     def returned(self, status: int, failure: BaseException | None = None) -> None:
         """The proc has returned."""

@@ -11,7 +11,9 @@ from collections import deque
 from itertools import count
 from typing import Any, Final
 
+from host.api import Request
 from host.api.isapi import HSE_LOG_BUFFER_LEN, HSE_VERSION
+from host.isapi.server_variables import Paths
 from host.native.failing import Failed, TellsErrors, give, guarded
 from host.native.library import Library
 from host.native.structures import ffi, member_type, raw_text_of
@@ -32,22 +34,47 @@ _libraries: Final[list[Library]] = []
 
 
 class NativeBlock:
-    """A request as its library sees it: `struct` is the EXTENSION_CONTROL_BLOCK, `ecb` what is behind it."""
+    """A request as its library sees it: `struct` is the EXTENSION_CONTROL_BLOCK, `ecb` what is behind it.
 
-    __slots__ = ("_number", "_texts", "ecb", "library", "place", "struct")
+    Everything goes to `ecb`; what every answer needs has methods of its own, for `quick.QuickBlock`.
+    """
+
+    __slots__ = ("_ecb", "_number", "_texts", "library", "place", "struct")
 
     def __init__(self, ecb: Any, library: Library) -> None:
         """`ecb` is a `host.isapi` control block, whose session must not be released before the proc has returned."""
-        self.ecb = ecb
+        self.fill(library, ecb.session.request, ecb.paths, ecb.available_data, ecb.total_bytes)
+        self._ecb = ecb
+        ecb.session.when_released(self.release)
+
+    @property
+    def ecb(self) -> Any:
+        """The control block of `host.isapi`."""
+        return self._ecb
+
+    def write(self, data: bytes, flags: int) -> int:
+        """WriteClient."""
+        return int(self.ecb.write_client(data, flags))
+
+    def send_head(self, status: bytes, headers: bytes, *, keeps: bool) -> None:
+        """HSE_REQ_SEND_RESPONSE_HEADER_EX."""
+        self.ecb.send_response_header_ex(status or None, headers or None, keeps)
+
+    def variable(self, name: str) -> bytes:
+        """GetServerVariable."""
+        raw: bytes = self.ecb.get_raw_server_variable(name)
+        return raw
+
+    def fill(self, library: Library, request: Request, paths: Paths, available: bytes, total: int) -> None:
+        """Make the structure, and know it by its number from now on."""
         self.library = library
         self.place = -1  # in the black box, while the library keeps the request
         self._number = next(_numbers)
         self.struct = struct = ffi.new("EXTENSION_CONTROL_BLOCK *", _template()[0])
-        available = ecb.available_data
-        method, query = ecb.method.encode("latin-1", "replace"), ecb.query_string.encode("latin-1", "replace")
-        path = ecb.path_info.encode("utf-8", "surrogateescape")
-        translated = ecb.path_translated.encode("utf-8", "surrogateescape")
-        content_type = ecb.content_type.encode("latin-1", "replace")
+        method, query = request.method.encode("latin-1", "replace"), request.raw_query.encode("latin-1", "replace")
+        path = paths.path_info.encode("utf-8", "surrogateescape")
+        translated = paths.path_translated.encode("utf-8", "surrogateescape")
+        content_type = request.headers.get("Content-Type").encode("latin-1", "replace")
         texts = self._texts = bytearray(b"\0".join((method, query, path, translated, content_type, available, b"")))
         at = ffi.from_buffer("char[]", texts) + 0
         struct.ConnID = ffi.cast("void *", self._number)
@@ -57,10 +84,14 @@ class NativeBlock:
         struct.lpszPathTranslated = at = at + len(path) + 1
         struct.lpszContentType = at = at + len(translated) + 1
         struct.lpbData = ffi.cast("LPBYTE", at + len(content_type) + 1)
-        struct.cbTotalBytes = ecb.total_bytes
+        struct.cbTotalBytes = total
         struct.cbAvailable = len(available)
         _living[self._number] = self
-        ecb.session.when_released(self._release)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the library may not use it any more."""
+        return self._number not in _living
 
     def read_back(self) -> None:
         """Take over what the library has left in the block for the log."""
@@ -70,7 +101,8 @@ class NativeBlock:
         if struct.lpszLogData[0] != b"\0":
             ecb.log_data = raw_text_of(struct.lpszLogData, HSE_LOG_BUFFER_LEN - 1)
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """The library will not use it any more, if it keeps to the contract."""
         del _living[self._number]
         texts = self._texts if len(self._texts) <= _KEPT_BODY_BYTES else None
         if texts is None:
@@ -118,7 +150,7 @@ def _get_server_variable(block: NativeBlock, name: Any, buffer: Any, size: Any) 
     if not name:
         raise Failed(87)
     text = raw_text_of(name, _NAME_LIMIT).decode("latin-1")
-    raw = block.ecb.get_raw_server_variable(text)
+    raw = block.variable(text)
     give(raw, buffer, size, b"\0\0" if text.startswith(_UNICODE) else b"\0")
 
 
@@ -127,7 +159,7 @@ def _write_client(block: NativeBlock, buffer: Any, size: Any, flags: int) -> Non
     if not size or (size[0] and not buffer):
         raise Failed(87)
     length = size[0]
-    size[0] = block.ecb.write_client(bytes(ffi.buffer(buffer, length)) if length else b"", flags)
+    size[0] = block.write(bytes(ffi.buffer(buffer, length)) if length else b"", flags)
 
 
 @guarded(find_block)

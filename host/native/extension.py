@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Final
 
-from host.api import BlackBox, PluginContext
+from host.api import BlackBox, PluginContext, Request, Response
 from host.api.isapi import HSE_MAX_EXT_DLL_NAME_LEN, HSE_STATUS_PENDING, ControlBlock, ExtensionVersion
 from host.isapi.loaded_extension import ExtensionRefused
+from host.isapi.session import ExtensionFacts
 from host.native.blocks import NativeBlock, forget, know, make_callbacks
 from host.native.library import Library
+from host.native.quick import QuickBlock
 from host.native.structures import ffi, raw_text_of
 from host.native.support import server_support_function
 
@@ -28,6 +31,7 @@ class NativeExtension:
             self._get_version = self._library.required("GetExtensionVersion")
             self._proc = self._library.required(_PROC)
             self._terminate = self._library.function("TerminateExtension")
+            self._is_quick = self._library.number("isapy_quick_proc") == 1
         finally:
             black_box.leave(place)
         make_callbacks(server_support_function)
@@ -36,6 +40,25 @@ class NativeExtension:
     def name(self) -> str:
         """The library's file."""
         return self._path
+
+    @property
+    def is_quick(self) -> bool:
+        """What it says of itself by ISAPY_QUICK_PROC."""
+        return self._is_quick
+
+    def respond_quickly(
+        self, request: Request, facts: ExtensionFacts, /, *, is_direct: bool
+    ) -> Response | Awaitable[Response]:
+        """HttpExtensionProc on the event loop."""
+        block = QuickBlock(self._library, request, facts, is_direct=is_direct)
+        place = self._black_box.enter(self._path, _PROC, request)
+        try:
+            status = int(self._proc(block.struct))
+        finally:
+            self._black_box.leave(place)
+        if status == HSE_STATUS_PENDING:
+            block.place = self._black_box.hold(self._path, f"{_PROC}, pending", request)
+        return block.answer(status)
 
     def get_extension_version(self) -> ExtensionVersion:
         """GetExtensionVersion. FALSE takes the library out of memory: ExtensionRefused, and a later try begins anew."""

@@ -44,6 +44,13 @@ class Library:
             return None
         return found
 
+    def number(self, name: str) -> int:
+        """An exported `const int`; 0 when there is none."""
+        try:
+            return int(getattr(self._handle, name))
+        except (AttributeError, ffi.error):
+            return 0
+
     def required(self, name: str) -> Callable[..., Any]:
         """The exported function. Raises CannotLoad when there is none."""
         found = self.function(name)

@@ -60,14 +60,14 @@ def _send_url(block: NativeBlock, buffer: Any, size: Any, _kind: Any) -> None:
 
 
 def _send_response_header(block: NativeBlock, buffer: Any, _size: Any, kind: Any) -> None:
-    block.ecb.send_response_header(raw_text_of(buffer) or None, raw_text_of(kind) or None)
+    block.send_head(raw_text_of(buffer), raw_text_of(kind), keeps=True)
 
 
 def _send_response_header_ex(block: NativeBlock, buffer: Any, _size: Any, _kind: Any) -> None:
     info = _needed(buffer, "HSE_SEND_HEADER_EX_INFO *")
     status = raw_text_of(info.pszStatus, info.cchStatus or -1)
     headers = raw_text_of(info.pszHeader, info.cchHeader or -1)
-    block.ecb.send_response_header_ex(status or None, headers or None, bool(info.fKeepConn))
+    block.send_head(status, headers, keeps=bool(info.fKeepConn))
 
 
 def _done_with_session(block: NativeBlock, buffer: Any, _size: Any, _kind: Any) -> None:

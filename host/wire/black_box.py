@@ -64,6 +64,9 @@ def encode_note(thread: int, number: int, tail: bytes, request: bytes = b"") -> 
 
 def note_request(request_id: str, verb: str, url: str) -> bytes:
     """The request's part of a note."""
+    raw_text = f"{request_id}\x1f{verb}\x1f{url}".encode("utf-8", "surrogateescape")
+    if len(raw_text) <= _FIELD_LIMIT and b"\0" not in raw_text:  # nearly always, and made for every call
+        return raw_text
     return _SEPARATOR.join((_cut(request_id), _cut(verb), _cut(url)))
 
 

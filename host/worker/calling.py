@@ -157,7 +157,8 @@ class HookCaller:
                 return answer
             if inspect.isawaitable(answer):
                 await become_task()
-                answer = await answer
+                with self.noting(hook.plugin, hook.name, request):
+                    answer = await answer
             if answer is None or isinstance(answer, Response):
                 return answer
             raise TypeError(f"handle must return a Response or None, not {type(answer).__name__}")

@@ -28,7 +28,9 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "form": build(SAMPLES / "form_echo.c", folder),
         "copy": build(SAMPLES / "async_copy.c", folder),
     }
-    (folder / "refused").mkdir()
+    for name in ("refused", "quick"):
+        (folder / name).mkdir()
+    libraries["quick"] = build_many(folder / "quick", "-DQUICK")
     refused = {"refused": build(SAMPLES / "form_echo.c", folder / "refused")}
     config = write_native_site(folder, request.param, extensions=libraries, refused=refused)
     with running(folder, config) as running_service:
@@ -174,3 +176,29 @@ def test_a_library_that_is_not_allowed_is_refused(service: RunningService) -> No
     """isapiCgiRestriction: 404.2, and it is never loaded."""
     assert service.get("/a.refused").status == 404
     service.site_log("/a.refused", " 404 2 ")
+
+
+def test_a_quick_proc_keeps_the_contract_on_the_event_loop(service: RunningService) -> None:
+    """The same answers without a thread: whole, streamed, pending, failed; what needs the server says so."""
+
+    def quick(what: str) -> str:
+        return service.get(f"/x.quick?{what}").text
+
+    assert service.get("/x.quick?hello", method="POST", body=b"a body").text == "hello from C\n"  # on a thread
+    assert quick("hello") == "hello from C\n"
+    assert service.get("/x.quick?hello", method="HEAD").body == b""
+    assert quick("fields").split()[:3] == ["192", "70005", "GET"]
+    assert quick("variables").splitlines()[4:] == many(service, "variables").splitlines()[4:]
+    assert len(service.get("/x.quick?stream").body) == 65536 * 160  # beyond what is kept, and nothing waits
+    for what in ("thread", "early") * 5:
+        assert quick(what) == "from a thread of the library\n"
+    assert quick("transmit") == "23456<end>"
+    supported = quick("supported").splitlines()
+    assert supported[0].startswith("map 0 ")
+    assert {"connected 1 1", "keep 1 1", "normal 1 /a/c", "fragment 1 4 kept", "refused 0 120"} < set(supported)
+    service.site_log("/x.quick", "logged-by-c", "and-log-data", " 206 ")
+    assert service.get("/x.quick?nothing").status == 204
+    quick("die")
+    assert quick("dead") == "0 87 87 87 87 GET\n"
+    for what in ("error", "strange"):
+        assert service.get(f"/x.quick?{what}").status == 500

@@ -258,7 +258,17 @@ typedef HRESULT (*PFN_HSE_CACHE_INVALIDATION_CALLBACK)(WCHAR *pszUrl);
 BOOL GetExtensionVersion(HSE_VERSION_INFO *pVer);
 DWORD HttpExtensionProc(EXTENSION_CONTROL_BLOCK *pECB);
 BOOL TerminateExtension(DWORD dwFlags);
+
+/* isapy's own, optional: see ISAPY_QUICK_PROC */
+extern const int isapy_quick_proc;
 /* isapy: end */
+
+/* Write `ISAPY_QUICK_PROC` once, outside functions, into a library whose HttpExtensionProc never blocks and takes less
+ * than a millisecond. It is then called on the worker's event loop instead of a thread when the request has no body,
+ * which is several times cheaper. Whatever waits holds every request of the worker up: a quick proc must not read files
+ * from slow disks, lock, or sleep; HSE_REQ_MAP_URL_TO_PATH and other requests that need the server fail in it with
+ * ERROR_INVALID_PARAMETER. Returning HSE_STATUS_PENDING is quick. */
+#define ISAPY_QUICK_PROC ISAPY_EXPORT const int isapy_quick_proc = 1;
 
 typedef BOOL (*PFN_GETEXTENSIONVERSION)(HSE_VERSION_INFO *pVer);
 typedef DWORD (*PFN_HTTPEXTENSIONPROC)(EXTENSION_CONTROL_BLOCK *pECB);

@@ -14,6 +14,10 @@
 
 static int versions;
 
+#ifdef QUICK
+ISAPY_QUICK_PROC
+#endif
+
 static void trace(const char *text)
 {
     FILE *file = fopen(TRACE, "a");
