@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
-from host.gateway.environment import meta_variables
-from host.programs.gateway_answer import respond
+from host.gateway.environment import meta_variables, mount
+from host.programs.gateway_answer import answers_for_a_folder, respond
 from host.programs.gateway_run import StaleRun
 from host.programs.request_pieces import RequestPieces
+from host.python_apps.mount_point import mount_length
 
 if TYPE_CHECKING:
     from host.fastcgi.exchange import FastCgiExchange
@@ -83,6 +84,8 @@ class FastCgiModule:
             content_length=source.length,
             pass_authorization=request.settings.cgi.pass_authorization,
         )
+        if answers_for_a_folder(request):
+            mount(variables, request.path, mount_length(request))
         return await self._manager.begin(request, application, variables, source)
 
     async def close(self) -> None:

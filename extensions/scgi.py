@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
-from host.gateway.environment import meta_variables
+from host.gateway.environment import meta_variables, mount
 from host.gateway.server_address import ServerAddress, parse_address
-from host.programs.gateway_answer import respond
+from host.programs.gateway_answer import answers_for_a_folder, respond
 from host.programs.request_pieces import RequestPieces
 from host.programs.scgi_exchange import ScgiExchange
+from host.python_apps.mount_point import mount_length
 
 _contexts: list[PluginContext] = []
 
@@ -52,6 +53,8 @@ async def handle(request: Request) -> Response:
         variables = meta_variables(
             request, content_length=source.length, pass_authorization=request.settings.cgi.pass_authorization
         )
+        if answers_for_a_folder(request):
+            mount(variables, request.path, mount_length(request))
         exchange.start(variables, source)
         return await respond(request, exchange)
     except BaseException as error:

@@ -1,9 +1,9 @@
 """The socket that a FastCGI process finds as its descriptor 0 (FCGI_LISTENSOCK_FILENO), and the way to it.
 
 A unix socket without a name: it is bound in a private folder, held by a descriptor, and the folder is removed at once.
-Whoever can connect to a FastCGI process can have any script run; here nobody else can, and a worker that is killed leaves
-nothing behind. The names are given to the kernel through /proc/self/fd, because a socket's path may have 107 bytes only
-and temporary folders lie deep.
+Whoever can connect to a FastCGI process can have any script run; here nobody else can, and a worker that is killed
+leaves nothing behind. The names are given to the kernel through /proc/self/fd, because a socket's path may have 107
+bytes only and temporary folders lie deep.
 """
 
 from __future__ import annotations

@@ -87,6 +87,15 @@ def meta_variables(
     return variables
 
 
+def mount(variables: dict[bytes, bytes], path: str, length: int) -> None:
+    """Of an application that answers for a whole folder: the first `length` characters of the URL path are its own
+    (SCRIPT_NAME), the others are PATH_INFO."""
+    variables[b"SCRIPT_NAME"], variables[b"PATH_INFO"] = _path(path[:length]), _path(path[length:])
+    variables.pop(b"PATH_TRANSLATED", None)
+    if translated := _translate(variables[b"DOCUMENT_ROOT"], path[length:]):
+        variables[b"PATH_TRANSLATED"] = translated
+
+
 def _from_request(request: Request) -> dict[bytes, bytes]:
     application = request.application
     root = _path(application.physical_path)

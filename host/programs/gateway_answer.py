@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from host.api import Request, Response
+from host.api import Request, ResourceType, Response
 from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
 from host.programs.gateway_run import GatewayRun
 from host.programs.output_body import NoBody, output_body
+
+
+def answers_for_a_folder(request: Request) -> bool:
+    """Whether the mapping names no files but a folder (`app/*`) or everything: what lies on disk has no part in it."""
+    mapping = request.mapping
+    return mapping is not None and mapping.resource_type is ResourceType.UNSPECIFIED and mapping.path.endswith("*")
 
 
 async def respond(request: Request, run: GatewayRun) -> Response:

@@ -114,7 +114,9 @@ class ScgiExchange(asyncio.Protocol):
         if exc is None:
             self._output.end()
         else:
-            self._output.fail(HttpError(502, 0, f"{self._name}: the SCGI server has broken the connection: {exc}"))
+            detail = f"{self._name}: the SCGI server has broken the connection: {exc}"
+            self._report(detail)
+            self._output.fail(HttpError(502, 0, detail))
 
     def pause_writing(self) -> None:
         """The server reads slowly."""

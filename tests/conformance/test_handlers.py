@@ -8,8 +8,10 @@ import hashlib
 import http.client
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -38,8 +40,25 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(request.param) / "site"
     environment = {name: value for kind in KINDS for name, value in kind.environment.items()}
     config = write_handlers_site(folder, KINDS)
-    with running(folder, config, "--isolation", request.param, environment=environment) as started:
-        yield started
+    with ExitStack() as servers:
+        for kind in KINDS:
+            if kind.server:
+                servers.enter_context(beside(folder / kind.server))
+        with running(folder, config, "--isolation", request.param, environment=environment) as started:
+            yield started
+
+
+@contextmanager
+def beside(program: Path) -> Iterator[None]:
+    """A server of a kind's own."""
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"listening\n"
+            yield
+        finally:
+            process.terminate()
+            process.wait(WAIT_SECONDS)
 
 
 def every(kinds: list[HandlerKind]) -> pytest.MarkDecorator:

@@ -100,7 +100,9 @@ class FastCgiRig:
                 1, "Default Web Site", "/", str(self.folder), "DefaultAppPool", self.pool_environment
             ),
             "connection": Connection("127.0.0.1", 40123, "127.0.0.1", 8080, 1),
-            "mapping": HandlerMapping(name="FastCGI", path="*", modules="FastCgiModule", script_processor=processor),
+            "mapping": HandlerMapping(
+                name="FastCGI", path="*.fcgi", modules="FastCgiModule", script_processor=processor
+            ),
         }
         if body is not None:
             values["body"] = body

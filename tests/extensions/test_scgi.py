@@ -62,7 +62,7 @@ class ScgiRig:
             values: dict[str, Any] = {
                 "settings": PathSettings(cgi=Cgi(timeout_seconds=self.timeout_seconds)),
                 "application": ApplicationInfo(1, "Default Web Site", "/", str(self.folder), "DefaultAppPool"),
-                "mapping": HandlerMapping(name="SCGI", path="*", modules="ScgiModule", script_processor=address),
+                "mapping": HandlerMapping(name="SCGI", path="*.cgi", modules="ScgiModule", script_processor=address),
             }
             try:
                 response = await scgi.handle(sample_request(fields, **(values | changes)))
@@ -137,6 +137,20 @@ def test_variables_and_answer(rig: ScgiRig, over_tcp: bool) -> None:
 
     answer = rig.get(serve, [("X-A", "b")], over_tcp=over_tcp, path_info="/more")
     assert (answer.status, answer.body) == (201, b"1 0 GET /more b")
+
+
+def test_an_application_for_a_folder_is_mounted_there(rig: ScgiRig) -> None:
+    """SCRIPT_NAME is the folder, PATH_INFO all behind it, PATH_TRANSLATED below the site's folder."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found = await read_head(reader)
+        shown = " ".join(found[name] for name in ("SCRIPT_NAME", "PATH_INFO", "PATH_TRANSLATED"))
+        writer.write(f"Content-Type: text/plain\n\n{shown}".encode())
+        writer.close()
+
+    mapping = HandlerMapping(name="SCGI", path="/app/*", modules="ScgiModule", script_processor=f"unix:{rig.folder}/s")
+    answer = rig.get(serve, path="/app/a/b c", mapping=mapping)
+    assert answer.body.decode() == f"/app /a/b c {rig.folder}/a/b c"
 
 
 @pytest.mark.parametrize(("size", "length"), [(5, 5), (65537, 65537), (5_000_000, 5_000_000), (5_000_000, None)])

@@ -257,7 +257,7 @@ def test_a_real_scgi_server(service: RunningService) -> None:
     body = os.urandom(300_000)
     answer = service.get("/scgi/app/more", method="POST", body=body)
     head, _, echoed = answer.body.partition(b"\n")
-    assert (answer.status, head) == (202, b"POST /scgi/app/more  1 300000")
+    assert (answer.status, head) == (202, b"POST /scgi /app/more 1 300000")
     assert echoed == body
 
 

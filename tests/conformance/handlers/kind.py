@@ -26,4 +26,5 @@ class HandlerKind:
     notices_silent_client: bool = True  # that it left, while nothing is read or sent
     error: tuple[int, int] = (500, 0)  # status and substatus of a failure before the response begins
     error_event: str = "plugin-error"  # the id of its event
+    server: str = ""  # one of its files: a Python server that runs beside isapy and says so when it listens
     environment: Mapping[str, str] = field(default_factory=dict)  # of the service
