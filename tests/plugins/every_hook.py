@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 from host.api import hookspecs
-from host.worker.hooks import AT_LOAD, HOOK_NAMES, ISAPI_HOOKS
+from host.worker.hooks import HOOK_NAMES, ISAPI_HOOKS
 
 RAISES = 'raise LookupError("{hook} does not work")'
 ANSWERS_WRONG = "return WRONG"
@@ -33,13 +34,23 @@ HOOK = """
 OWN_ANSWERS = {"handler_mappings": "MAPPINGS", "handle": 'Response.text("fine")'}
 """Of the others, what the specification gives by itself."""
 
-PLAIN_ALONE = (*AT_LOAD, *ISAPI_HOOKS, "on_read_raw_data")
-"""Hooks that must be plain functions, `load` and `unload` excepted."""
+HOOKS_PAGE = (Path(__file__).resolve().parents[2] / "docs" / "hooks.md").read_text()
+
+
+def told_in(beginning: str) -> set[str]:
+    """The hooks in the row of docs/hooks.md that begins so."""
+    (row,) = [line for line in HOOKS_PAGE.splitlines() if line.startswith(f"| {beginning}")]
+    found = set(re.findall(r"`(\w+)`", row.rpartition(" | ")[2]))
+    assert found <= set(HOOK_NAMES), row
+    return found
+
+
+PLAIN_ALONE = told_in("`def` alone |")
 
 
 def is_plain(hook: str) -> bool:
     """Whether the hook has to be a plain def."""
-    return hook in PLAIN_ALONE and hook not in ("load", "unload")
+    return hook in PLAIN_ALONE
 
 
 def hooks_of(name: str) -> tuple[str, ...]:
