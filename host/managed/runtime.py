@@ -34,7 +34,7 @@ class HttpRuntime:
         self.loop = asyncio.get_running_loop()
         self.is_integrated = is_integrated
         self.state = HttpApplicationState()
-        self.loader = TypeLoader(application.physical_path, f"{application.metabase_path}|{id(host)}")
+        self.loader = TypeLoader(application.physical_path)
         self.factory = HttpApplicationFactory(self.loop, self._make, self._dispose)
         self.releases_itself = not is_integrated
         self._application = application

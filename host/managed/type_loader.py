@@ -10,10 +10,10 @@ import builtins
 import importlib
 import importlib.machinery
 import importlib.util
+import itertools
 import os
 import sys
 import threading
-import zlib
 from collections.abc import Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, Final
@@ -25,6 +25,7 @@ CODE_FOLDERS: Final = ("App_Code", "bin")
 
 PREFIX: Final = "host_managed_"
 _Stamp = tuple[int, int, int]
+_numbers = itertools.count(1)
 
 
 class _SourceLoader(importlib.machinery.SourceFileLoader):
@@ -47,12 +48,12 @@ class _SourceLoader(importlib.machinery.SourceFileLoader):
 
 
 class TypeLoader:
-    """The code of one application. `folder` is its root, `key` names it among all applications."""
+    """The code of one application; `folder` is its root."""
 
-    def __init__(self, folder: str, key: str) -> None:
+    def __init__(self, folder: str) -> None:
         self._folders = [os.path.join(folder, name) for name in CODE_FOLDERS]
         self.folder = folder
-        self._package = f"{PREFIX}{zlib.crc32(key.encode()):08x}"
+        self._package = f"{PREFIX}{next(_numbers)}"
         self._files: dict[str, _Stamp] = {}
         self._lock = threading.RLock()
         self.builtins: dict[str, Any] = {**vars(builtins), "__import__": self._import}
