@@ -22,7 +22,8 @@ class HandlerKind:
     files: Mapping[str, str]  # by path below the site's folder; those that begin with `#!` are executable
     handlers: str = ""  # `<add .../>` elements
     web_server: str = ""  # more of <system.webServer>
-    streams: bool = True  # what is sent leaves before the end, what comes is read before its end
+    streams: bool = True  # what is sent leaves before the end
+    reads_while_it_comes: bool = True  # gets the beginning of a body before its end has come
     notices_silent_client: bool = True  # that it left, while nothing is read or sent
     error: tuple[int, int] = (500, 0)  # status and substatus of a failure before the response begins
     error_event: str = "plugin-error"  # the id of its event
