@@ -58,7 +58,7 @@ async def handle(request: Request) -> Response:
                 return await answer(request, exchange)
             except StaleRun:  # once for each idle process that ends just now
                 if request.method not in ("GET", "HEAD") or source.length:
-                    raise HttpError(500, 0, "the FastCGI process ended before it answered") from None
+                    raise module.lost(request) from None
     except BaseException:
         source.close()
         raise
@@ -87,6 +87,12 @@ class FastCgiModule:
         if answers_for_a_folder(request):
             mount(variables, request.path, mount_length(request))
         return await self._manager.begin(request, application, variables, source)
+
+    def lost(self, request: Request) -> HttpError:
+        """500.0 for a request that nobody else may get: it may have been carried out."""
+        detail = f"the FastCGI process went away when it was given {request.physical_path} (request {request.id})"
+        self._context.report_event("fastcgi-failed", detail)
+        return HttpError(500, 0, detail)
 
     async def close(self) -> None:
         """The worker ends."""

@@ -53,11 +53,13 @@ class Instance:
 
     async def launch(self, launcher: ProgramLauncher, launch: Launch, report: Callable[[str], None]) -> None:
         """Start the process. Raises OSError with exec's or chdir's errno."""
-        self._socket = ListeningSocket(over_tcp=launch.over_tcp)
-        reads, writes = os.pipe2(os.O_CLOEXEC)
-        self.errors = ErrorPipe(reads, report)
-        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        theirs: list[int] = []
         try:
+            self._socket = ListeningSocket(over_tcp=launch.over_tcp)
+            theirs.append(null := os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+            reads, writes = os.pipe2(os.O_CLOEXEC)
+            theirs.append(writes)
+            self.errors = ErrorPipe(reads, report)
             self._program = await launcher.launch(
                 launch.argv,
                 launch.environment,
@@ -71,8 +73,8 @@ class Instance:
             self.let_go()
             raise
         finally:
-            os.close(null)
-            os.close(writes)
+            for descriptor in theirs:
+                os.close(descriptor)
         self._socket.hand_over()
 
     @property

@@ -483,6 +483,22 @@ def test_a_process_that_is_gone_before_it_has_read_a_request_costs_nobody_an_ans
     assert first != second
 
 
+@pytest.mark.parametrize(("method", "expected"), [("GET", "200"), ("POST", "500.0")])
+def test_a_request_that_was_given_to_a_process_that_goes_away(rig: FastCgiRig, method: str, expected: str) -> None:
+    """It had answered before and hangs up without a word: another one gets GET; POST may have been carried out."""
+    rig.configure(max_instances=1)
+
+    async def work() -> str:
+        await rig.ask("hang-up-next")
+        try:
+            return str((await rig.ask("process", method=method)).status)
+        except HttpError as error:
+            return number(error)
+
+    assert rig.run(work) == expected
+    assert len(rig.event_texts("fastcgi-failed")) == (method == "POST")
+
+
 def test_a_process_that_dies_in_its_page_cuts_it(rig: FastCgiRig) -> None:
     """What has been sent stays; the end is an error, never a silent one."""
 

@@ -165,6 +165,12 @@ def serve(connection: Connection, variables: dict[str, str]) -> bool:  # noqa: P
         connection.out(HEAD + "closes")
         connection.end()
         return False
+    elif word == "hang-up-next":
+        connection.out(HEAD + "this one is answered")
+        connection.end()
+        while (found := connection.record()) is not None and found[0] != PARAMS:
+            continue  # the next request has begun
+        sys.exit(0)
     elif word == "leave":
         connection.out(HEAD + "leaves")
         connection.end()
