@@ -20,6 +20,7 @@ class HandlerKind:
     name: str
     url: str  # PATH_INFO and query follow
     files: Mapping[str, str]  # by path below the site's folder; those that begin with `#!` are executable
+    libraries: Mapping[str, str] = field(default_factory=dict)  # shared objects by path, built from sources beside this
     handlers: str = ""  # `<add .../>` elements
     web_server: str = ""  # more of <system.webServer>
     streams: bool = True  # what is sent leaves before the end

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance.handlers.kind import APPLICATION, HandlerKind
+
+ROOT = Path(__file__).resolve().parents[3]
 
 CONFIG = """\
 <configuration>
@@ -47,6 +51,10 @@ def write_handlers_site(folder: Path, kinds: Sequence[HandlerKind]) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text.format(lib=str(lib), folder=str(folder)))
             path.chmod(0o755 if text.startswith("#!") else 0o644)
+        for name, source in kind.libraries.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, "-m", "host", "cc", "-o", str(folder / name), str(APPLICATION.with_name(source))]
+            subprocess.run(command, check=True, cwd=ROOT)
     config = folder / "conf" / "applicationHost.config"
     text = CONFIG.format(
         handlers="\n      ".join(kind.handlers for kind in kinds if kind.handlers),
