@@ -75,13 +75,19 @@ class Execution:
         view = HttpRequest(request, is_integrated=is_integrated, variables=self.runtime.variables)
         context = HttpContext(view, HttpResponse(), self.runtime.state, is_integrated=is_integrated)
         context.application_instance = self.application
-        context.server = ServerUtility(context, self.runtime.loop, lambda: self.resume(request, context))
-        self.resume(request, context)
-
-    def resume(self, request: Request, context: HttpContext) -> None:
-        """Go on with a request after another one has run inside it."""
+        context.server = ServerUtility(context, self.runtime.loop, self.suspend)
         self.request, self.context = request, context
         self.application.enter(context)
+
+    def suspend(self) -> Callable[[], None]:
+        """Another URL runs inside the request in hand; gives what goes on with it afterwards."""
+        request, context, output = self.request, self.context, self.output
+
+        def resume() -> None:
+            self.request, self.context, self.output = request, context, output
+            self.application.enter(context)
+
+        return resume
 
     def release(self) -> None:
         """The request is over: the application object is free for the next one."""

@@ -17,12 +17,14 @@ from host.api.response import FileBody, Response
 
 
 class ServerUtility:
-    """Of one request. `resume` gives its application object back to it after another URL has run inside it."""
+    """Of one request. `suspend` gives what gives its application object back to it after another URL has run."""
 
-    def __init__(self, context: HttpContext, loop: asyncio.AbstractEventLoop, resume: Callable[[], None]) -> None:
+    def __init__(
+        self, context: HttpContext, loop: asyncio.AbstractEventLoop, suspend: Callable[[], Callable[[], None]]
+    ) -> None:
         self._context = context
         self._loop = loop
-        self._resume = resume
+        self._suspend = suspend
         self.internal_target = ""
 
     @property
@@ -46,10 +48,11 @@ class ServerUtility:
         """The same on the event loop. What that URL refuses is raised."""
         native = self._context.request.native
         target = urljoin(native.raw_target, path)
+        resume = self._suspend()
         try:
             response: Response = await native.host.execute(target, method="GET", body=b"")
         finally:
-            self._resume()
+            resume()
         if response.status >= 400:
             raise HttpError(response.status, response.substatus, f"{target}, which was executed, answered so")
         async with aclosing(native.host.pieces(response)) as pieces:

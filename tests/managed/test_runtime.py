@@ -305,6 +305,8 @@ def test_server_execute_and_transfer_run_other_urls(site: Site, mode: str) -> No
     class Outer(IHttpHandler):
         def process_request(self, context):
             context.response.write("<")
+            if context.request.query_string["flush"]:
+                context.response.flush()
             context.server.execute("/inner.in")
             assert HttpContext.current is context and context.application_instance.context is context
             context.response.write(">")
@@ -322,6 +324,7 @@ def test_server_execute_and_transfer_run_other_urls(site: Site, mode: str) -> No
         front = await serve(site, mode)
         assert (await front.ask("/a.out")).text == "<inner>"
         assert (await front.ask("/a.out?then=1")).text == "file"
+        assert (await front.ask("/a.out?flush=1")).text == "<inner>"
 
     run(main())
 

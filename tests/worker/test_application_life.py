@@ -211,3 +211,44 @@ def test_a_module_for_managed_handlers_is_called_for_those_alone(site: Site) -> 
         "</system.webServer></configuration>",
     )
     assert run(main()) == ("begin pre", str(len("taken")))
+
+
+def test_an_application_adds_to_and_removes_inherited_modules(site: Site) -> None:
+    """By its web.config; a locked entry stays, and a web.config that touches it is 500.19."""
+    for name in ("one", "two", "three"):
+        site.module(
+            name,
+            f"""
+            @hookimpl
+            def on_send_response(request, response):
+                response.headers.add("By", "{name}")
+            """,
+        )
+    locked = '<add name="one" lockItem="true" />'
+    site.modules = [locked, '<add name="two" />']
+    folders = {name: site.folder / "wwwroot" / name for name in ("removes", "adds", "breaks")}
+    for name, inside in (
+        ("removes", '<remove name="two" /><add name="three" />'),
+        ("adds", '<add name="three" />'),
+        ("breaks", '<remove name="one" />'),
+    ):
+        section = f"<system.webServer><modules>{inside}</modules></system.webServer>"
+        site.write(f"{name}/web.config", f"<configuration>{section}</configuration>")
+        site.write(f"{name}/a.txt", "hello")
+        site.applications += (
+            f'<application path="/{name}" applicationPool="Pool">{site.directory("/", folders[name])}</application>'
+        )
+
+    async def main() -> None:
+        front = await site.serve(["1:/", *(f"1:/{name}" for name in folders)])
+
+        async def by(name: str) -> set[str]:
+            answer = await front.ask(f"/{name}/a.txt", application=f"1:/{name}")
+            lines = answer.head.decode().split("\r\n")
+            return {line.partition(": ")[2] for line in lines if line.startswith("By")} or {str(answer.substatus)}
+
+        assert await by("removes") == {"one", "three"}
+        assert await by("adds") == {"one", "two", "three"}
+        assert await by("breaks") == {"19"}
+
+    run(main())
