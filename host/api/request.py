@@ -218,6 +218,13 @@ class Request:
             raise ValueError(f"not an absolute path of visible ASCII characters: {target!r}")
         self.raw_target = target
 
+    def first_header(self, name: str) -> str:
+        """The first value of a field, or nothing; a head that nobody has looked at is not split for a field that it
+        does not have."""
+        if self._headers is None and name.lower().encode("latin-1") not in self.raw_headers.lower():
+            return ""
+        return self.headers.get(name)
+
     @property
     def headers(self) -> Headers:
         """The request's header fields (split on first use)."""

@@ -74,7 +74,7 @@ class NativeBlock:
         method, query = request.method.encode("latin-1", "replace"), request.raw_query.encode("latin-1", "replace")
         path = paths.path_info.encode("utf-8", "surrogateescape")
         translated = paths.path_translated.encode("utf-8", "surrogateescape")
-        content_type = request.headers.get("Content-Type").encode("latin-1", "replace")
+        content_type = request.first_header("Content-Type").encode("latin-1", "replace")
         texts = self._texts = bytearray(b"\0".join((method, query, path, translated, content_type, available, b"")))
         at = ffi.from_buffer("char[]", texts) + 0
         struct.ConnID = ffi.cast("void *", self._number)

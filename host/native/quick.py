@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from host.native.library import Library
 
 _UNICODE: Final = "UNICODE_"
 _MEMORABLE_BYTES: Final = 1024
-"""Header texts up to this length are parsed once; longer ones are not the same each time."""
+"""Header texts up to this length are parsed once; longer ones are hardly the same each time."""
 
 
 _lock: Final = threading.RLock()
@@ -84,21 +85,25 @@ class QuickBlock(NativeBlock):
         ecb = ExtensionControlBlock(session, self._paths)
         session.when_released(self.release)
         if self._head is not None:
-            session.output.begin(self._head)
+            session.output.begin(_own(self._head))
         if self._pieces:
             session.output.write([b"".join(self._pieces)], waits=False)
         return ecb
 
     def send_head(self, status: bytes, headers: bytes, *, keeps: bool) -> None:
         """The head of the response."""
-        if self._ecb is None and self._head is None and self._limit and threading.get_ident() == self._thread:
-            head = _parsed(status, headers, keeps=keeps)
+        if self._head is None and self._may_keep(len(status) + len(headers)):
+            head = _known(status, headers, keeps)
             if not (head.raw or head.rest):
                 with _lock:
                     if self._ecb is None:
                         self._head = head
                         return
         super().send_head(status, headers, keeps=keeps)
+
+    def _may_keep(self, size: int) -> bool:
+        is_ours = self._ecb is None and threading.get_ident() == self._thread
+        return is_ours and self._limit > 0 and size <= _MEMORABLE_BYTES
 
     def write(self, data: bytes, flags: int) -> int:
         """More of its body."""
@@ -129,7 +134,7 @@ class QuickBlock(NativeBlock):
         if is_plain:
             assert head is not None
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            response = Response(status=head.status, reason=head.reason, headers=head.headers, body=body)
+            response = Response(status=head.status, reason=head.reason, headers=head.headers.copy(), body=body)
             response.close_connection = head.closes
             return response
         session: Session = self.ecb.session
@@ -140,12 +145,9 @@ class QuickBlock(NativeBlock):
         return answer_of(session)
 
 
-def _parsed(status: bytes, headers: bytes, *, keeps: bool) -> ResponseHead:
-    """A head of one's own."""
-    if len(status) + len(headers) > _MEMORABLE_BYTES:
-        return parse_head(status, headers, keeps=keeps)
-    known = _known(status, headers, keeps)
-    return ResponseHead(known.status, known.reason, known.headers.copy(), known.closes, known.rest, known.raw)
+def _own(head: ResponseHead) -> ResponseHead:
+    """A head that may be changed."""
+    return replace(head, headers=head.headers.copy())
 
 
 @lru_cache(maxsize=128)

@@ -13,6 +13,7 @@ from host.api.isapi import (
     VectorElement,
 )
 from host.api.win32_errors import ERROR_CALL_NOT_IMPLEMENTED, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_PARAMETER
+from host.isapi.requests import REQUESTS
 from host.native.blocks import NativeBlock, find_block
 from host.native.failing import Failed, guarded
 from host.native.structures import ffi, raw_text_of, text_of, unicode_text_of
@@ -25,11 +26,12 @@ _FILE_HANDLE: Final = 1
 
 @guarded(find_block)
 def server_support_function(block: NativeBlock, request: int, buffer: Any, size: Any, kind: Any) -> Any:
-    """The callback. A code that is not in the table fails with ERROR_CALL_NOT_IMPLEMENTED."""
+    """The callback. A code that has no handler fails with the error that `host.isapi.requests` refuses it with."""
     handler = HANDLERS.get(request)
     if handler is None:
         block.ecb.session.check()
-        raise Failed(ERROR_CALL_NOT_IMPLEMENTED)
+        refused = REQUESTS.get(request)
+        raise Failed(refused.error if refused is not None else ERROR_CALL_NOT_IMPLEMENTED)
     return handler(block, buffer, size, kind)
 
 
@@ -65,8 +67,8 @@ def _send_response_header(block: NativeBlock, buffer: Any, _size: Any, kind: Any
 
 def _send_response_header_ex(block: NativeBlock, buffer: Any, _size: Any, _kind: Any) -> None:
     info = _needed(buffer, "HSE_SEND_HEADER_EX_INFO *")
-    status = raw_text_of(info.pszStatus, info.cchStatus or -1)
-    headers = raw_text_of(info.pszHeader, info.cchHeader or -1)
+    status = ffi.string(info.pszStatus, info.cchStatus or -1) if info.pszStatus else b""
+    headers = ffi.string(info.pszHeader, info.cchHeader or -1) if info.pszHeader else b""
     block.send_head(status, headers, keeps=bool(info.fKeepConn))
 
 
@@ -338,4 +340,4 @@ HANDLERS: Final[dict[int, Handler]] = {
     1043: lambda block, buffer, _size, _kind: block.ecb.set_flush_flag(bool(buffer)),
     1049: lambda block, *_: block.ecb.cancel_io(),
 }
-"""What each request code does; the codes that are missing fail with ERROR_CALL_NOT_IMPLEMENTED."""
+"""What each request code does."""

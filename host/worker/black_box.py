@@ -60,7 +60,9 @@ class BlackBox:
             self._free.append(place)
 
     def _note(self, thread: int, library: str, function: str, request: NotedRequest | None) -> int:
-        memory = self._memory or self._open()
+        memory = self._memory
+        if memory is None:
+            memory = self._open()
         tail = self._tails.get((library, function))
         if tail is None:
             tail = self._tails[library, function] = note_tail(library, function)
