@@ -36,7 +36,8 @@ class _State(enum.Enum):
 class Output:
     """The answer of one request. `begun` is done when there is a response to be had from `response`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, buffer_limit: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, buffer_limit: int, is_connected: Callable[[], bool]) -> None:
+        self._is_connected = is_connected
         self._loop = loop
         self._buffer_limit = buffer_limit
         self._changed = threading.Condition()
@@ -83,6 +84,8 @@ class Output:
                 raise
             if self._is_deaf:
                 _close(pieces)
+                if not self._is_connected():
+                    raise IsapiError(ERROR_NETNAME_DELETED)
                 return
             if self.head is None:
                 self._imply_head(pieces)

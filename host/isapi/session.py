@@ -72,7 +72,8 @@ class Session:
         self.extension_name = extension_name
         self.facts = facts
         self.loop = loop or asyncio.get_running_loop()
-        self.output = Output(self.loop, mapping.response_buffer_limit if mapping is not None else 0)
+        limit = mapping.response_buffer_limit if mapping is not None else 0
+        self.output = Output(self.loop, limit, lambda: self.host.is_connected)
         self.available = b""
         self.http_status_code = 200
         self.log_data: str | bytes = b""
