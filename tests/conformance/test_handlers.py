@@ -51,7 +51,8 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @contextmanager
 def beside(program: Path) -> Iterator[None]:
     """A server of a kind's own."""
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE) as process:
+    ends_with_us = ("setpriv", "--pdeathsig", "TERM")  # also when pytest is killed
+    with subprocess.Popen([*ends_with_us, sys.executable, str(program)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == b"listening\n"

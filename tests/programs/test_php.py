@@ -20,6 +20,7 @@ from tests.running_service import WAIT_SECONDS, RunningService, free_port, runni
 PAGES = Path(__file__).resolve().parents[1] / "php_pages"
 PROGRAMS = Path(__file__).resolve().parents[1] / "fastcgi_programs"
 PHP = str(Path("/usr/bin/php-cgi").resolve())
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")  # also when pytest is killed
 FPM = max(str(path) for path in Path("/usr/sbin").glob("php-fpm*"))
 
 CONFIG = """\
@@ -122,8 +123,10 @@ def start_servers(folder: Path) -> list[subprocess.Popen[str]]:
     pools = [FPM_POOL.format(name=name, listen=listen, folder=folder, user=user) for name, listen in listens.items()]
     text = f"[global]\nerror_log = {folder}/fpm.log\ndaemonize = no\n" + "\n".join(pools)
     (folder / "fpm.conf").write_text(text)
-    fpm = subprocess.Popen([FPM, "-F", "-n", *(["-R"] if is_root else []), "-y", str(folder / "fpm.conf")], text=True)
-    command = ["/usr/bin/perl", str(PROGRAMS / "scgi.pl"), str(ports["scgi_port"])]
+    fpm = subprocess.Popen(
+        [*ENDS_WITH_US, FPM, "-F", "-n", *(["-R"] if is_root else []), "-y", str(folder / "fpm.conf")], text=True
+    )
+    command = [*ENDS_WITH_US, "/usr/bin/perl", str(PROGRAMS / "scgi.pl"), str(ports["scgi_port"])]
     scgi = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert scgi.stdout is not None
     assert scgi.stdout.readline() == "listening\n"
