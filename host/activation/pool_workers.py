@@ -286,7 +286,7 @@ class PoolWorkers:
             case Pong():
                 worker.has_answered(message, self._around.clock())
             case Plugins():
-                worker.plugins = list(message.rows)
+                worker.plugins, worker.filters = list(message.rows), list(message.filters)
             case Executing():
                 worker.has_told(message)
             case Unhealthy():

@@ -13,7 +13,7 @@ from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
 from host.wire.black_box import Blame
 from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
-from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
+from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class WorkerRecord:
     virtual_kilobytes: int = 0
     private_kilobytes: int = 0
     plugins: list[PluginRow] = field(default_factory=list)
+    filters: list[FilterRow] = field(default_factory=list)
     owed: RecycleReason | None = None  # a recycle that was asked for and has not begun
     not_before: float = 0.0  # when an owed recycle may begin: a replacement has failed
     failed_replacements: int = 0  # in a row

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from host.admin.filter_messages import Filters, ListFilters
+from host.admin.message import Message, Row
+
 COMMAND_LIMIT: Final = 64 * 1024
 """Bytes of one command; nobody has more to say."""
 
@@ -26,15 +29,6 @@ LENGTH: Final = struct.Struct("!I")
 
 class MessageError(Exception):
     """Bytes on the control socket that are no message of ours."""
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    """Base of commands and replies."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the rows of replies. A field that a later version adds has a default, so that old and new understand
-    each other."""
 
 
 # --- commands ----------------------------------------------------------------------------------------------------
@@ -126,7 +120,7 @@ class StopService(Message, frozen=True, kw_only=True):
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace)
+) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -333,7 +327,7 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Reply = Status | Sites | Pools | Workers | Requests | Plugins | TraceToken | Trace | Progress | Done | Failed
+Reply = Status | Sites | Pools | Workers | Requests | Plugins | Filters | TraceToken | Trace | Progress | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

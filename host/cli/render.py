@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
+from host.admin.filter_messages import Filters
 
 PIPE_WIDTH: Final = 10_000
 """Columns of a table that goes into a pipe or a file: nothing is cut there."""
@@ -108,6 +109,18 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("FILE", lambda row: row.path),
         Column("DETAIL", lambda row: row.detail.strip().rpartition("\n")[2]),
     ),
+    Filters: (
+        Column("SITE", lambda row: row.site),
+        Column("ORDER", lambda row: row.place, True),
+        Column("NAME", lambda row: row.name),
+        Column("SCOPE", lambda row: row.scope),
+        Column("PRIORITY", lambda row: row.priority.lower()),
+        Column("PORTS", lambda row: row.ports),
+        Column("CACHE", lambda row: "tolerates" if row.tolerates_cache else "forbids"),
+        Column("STATE", lambda row: row.state),
+        Column("POOL", lambda row: row.pool),
+        Column("NOTIFICATIONS", lambda row: " ".join(name.removeprefix("on_") for name in row.notifications)),
+    ),
 }
 
 _NOTHING: Final[dict[type[Any], str]] = {
@@ -115,6 +128,7 @@ _NOTHING: Final[dict[type[Any], str]] = {
     Pools: "no application pools",
     Workers: "no workers run now; the first request starts one",
     Requests: "no requests are under way",
+    Filters: "no filters are loaded yet; they are with the first request",
     Plugins: "no plugins are loaded yet; they are with the first request",
 }
 

@@ -32,6 +32,7 @@ from host.admin.commands import (
     UnloadApplication,
     described,
 )
+from host.admin.filter_messages import ListFilters
 from host.admin.location import control_socket, find_running
 from host.admin.unix_socket import living_pid
 from host.cli.failures import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE, CommandLineError
@@ -145,6 +146,16 @@ def list_requests(
 def list_plugins(config: Config = None, as_json: AsJson = False) -> None:
     """Extensions, filters and modules, and what became of each when it was loaded."""
     show(ask(config, ListPlugins(), waiting="asking the service for its plugins"), as_json=as_json)
+
+
+@list_app.command("filters")
+def list_filters(config: Config = None, as_json: AsJson = False) -> None:
+    """Filters of each site in the order in which they are called.
+
+    Server-wide ones first, then the site's, each group by priority; on_send_raw_data goes the other way. CACHE says
+    whether a filter keeps its site's answers out of the listener's cache.
+    """
+    show(ask(config, ListFilters(), waiting="asking the service for its filters"), as_json=as_json)
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:

@@ -11,11 +11,11 @@ from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.site_states import SiteStatus, shown
 from host.activation.topology import Topology
 from host.activation.worker_transitions import WorkerState
-from host.admin import commands
+from host.admin import commands, filter_messages
 from host.processes.console import site_urls
 from host.processes.process_facts import ProcessFacts, facts_of
 from host.wire.control_messages import Pong
-from host.wire.message_rows import PluginRow, RequestRow
+from host.wire.message_rows import FilterRow, PluginRow, RequestRow
 
 _COUNTERS_SECONDS: Final = 0.5
 
@@ -162,6 +162,25 @@ def plugin_rows(topology: Topology) -> list[commands.PluginRow]:
             name=row.name, family=row.family, path=row.path, state=row.state, detail=row.detail, pool=pool
         )
     return [rows[key] for key in sorted(rows)]
+
+
+def filter_rows(topology: Topology) -> list[filter_messages.FilterRow]:
+    """The filters of every site, once for each pool or process: its workers have the same."""
+    rows = {
+        (row.site, pool, row.place): filter_messages.FilterRow(
+            pool=pool, **{name: getattr(row, name) for name in row.__struct_fields__}
+        )
+        for pool, filters in _filters(topology)
+        for row in filters
+    }
+    return [rows[key] for key in sorted(rows)]
+
+
+def _filters(topology: Topology) -> Iterator[tuple[str, list[FilterRow]]]:
+    yield topology.front.slot.title, topology.front.plugins.filters
+    for pool in topology.pools.values():
+        for worker in pool.workers.values():
+            yield pool.pool.name, worker.filters
 
 
 def _loaded(topology: Topology) -> Iterator[tuple[str, PluginRow]]:

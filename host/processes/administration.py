@@ -15,12 +15,12 @@ from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
-from host.admin import commands
+from host.admin import commands, filter_messages
 from host.admin.commands import Command, Failed, Reply, described
 from host.admin.server import Tell
 from host.config.application_names import applications_named
 from host.config.model import Snapshot
-from host.processes.admin_rows import plugin_rows, pool_rows, site_row, worker_rows
+from host.processes.admin_rows import filter_rows, plugin_rows, pool_rows, site_row, worker_rows
 from host.processes.console import processes, site_urls
 from host.processes.process_facts import parent_of
 from host.processes.request_rows import request_rows
@@ -57,6 +57,7 @@ class Administration:
             commands.ListWorkers: self._workers,
             commands.ListRequests: self._requests,
             commands.ListPlugins: self._plugins,
+            filter_messages.ListFilters: self._filters,
             commands.StartPool: self._start_pool,
             commands.StartSite: self._start_site,
             commands.StopSite: self._stop_site,
@@ -121,6 +122,9 @@ class Administration:
 
     async def _plugins(self, _command: commands.ListPlugins) -> Reply:
         return commands.Plugins(rows=plugin_rows(self._topology))
+
+    async def _filters(self, _command: filter_messages.ListFilters) -> Reply:
+        return filter_messages.Filters(rows=filter_rows(self._topology))
 
     async def _start_pool(self, command: commands.StartPool) -> Reply:
         pool = self._topology.pools.get(command.name)

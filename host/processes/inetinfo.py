@@ -85,7 +85,7 @@ class _Inetinfo(FrontProcess):
         configuration.report_problems_to(partial(report_web_config, self._report))
         await self._engine.start()
         await self._engine.warm_up()
-        self.channel.send(Plugins(rows=self._engine.plugin_rows()))
+        self.channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
         self.listener.attach_worker(FRONT_QUEUE, FRONT_QUEUE, os.getpid(), front_stream, front_side)
         self._engine.attach(worker_stream, worker_side, self.request_prefix)

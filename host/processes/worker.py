@@ -156,7 +156,7 @@ class WorkerProcess:
         self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
-        self._channel.send(Plugins(rows=self._engine.plugin_rows()))
+        self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         await self._engine.warm_up()
         settle_memory()
         self._channel.send(Ready())

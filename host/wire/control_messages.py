@@ -16,7 +16,7 @@ from host.wire.certificate_messages import Certificates
 from host.wire.errors import WireError
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
-from host.wire.message_rows import Examination, ExecutingRow, PluginRow, RequestRow
+from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
 from host.wire.trace_messages import WatchForTrace
 
 INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an empty packet
@@ -319,6 +319,7 @@ class Plugins(Message, frozen=True, kw_only=True):
     """Worker: what was loaded, once after the start."""
 
     rows: list[PluginRow]
+    filters: list[FilterRow] = []
 
 
 class AskExecuting(Message, frozen=True, kw_only=True):

@@ -51,6 +51,22 @@ class PluginRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class FilterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A filter that is listed for a site; `place` counts the site's filters in the order of their calls, from 1."""
+
+    site: str
+    place: int
+    name: str
+    scope: str  # server | site
+    priority: str  # HIGH | MEDIUM | LOW
+    ports: str  # all | secure | nonsecure
+    notifications: list[str]
+    tolerates_cache: bool
+    state: str  # loaded | failed
+    description: str = ""
+    detail: str = ""
+
+
 class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker is doing for one request, in IIS's words. Times in milliseconds.
 

@@ -140,7 +140,7 @@ class ApplicationLife:
         if refusal is not None:
             begin = (_refusing(refusal),)
             plan, secure = replace(plan, begin=begin), replace(secure, begin=begin)
-        served.plan, served.secure_plan = plan, secure
+        served.filters, served.plan, served.secure_plan = filters, plan, secure
         self._plans_changed()
 
     async def _listed(

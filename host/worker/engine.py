@@ -18,13 +18,14 @@ from host.config.errors import ConfigErrors
 from host.config.model import Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
-from host.wire.message_rows import Examination, ExecutingRow, PluginRow
+from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow
 from host.worker.application_life import ApplicationLife
 from host.worker.black_box import BlackBox
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
 from host.worker.examination import examine
 from host.worker.executing import executing_rows
+from host.worker.filter_rows import filter_rows
 from host.worker.hooks import Hook
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pacing import Pacer
@@ -252,6 +253,10 @@ class Engine:
         """What became of every plugin. Where filters do not run, files that could be filters are not worth a row."""
         rows = self._plugins.rows()
         return rows if self._runs_filters else [row for row in rows if row.state != NOT_LISTED]
+
+    def filter_rows(self) -> list[FilterRow]:
+        """The filters of this process's sites, in the order of their calls."""
+        return filter_rows(self._served.values())
 
     def executing(self) -> list[ExecutingRow]:
         """What is being done for each request in hand."""

@@ -7,7 +7,7 @@ A filter may implement module events and a module notifications: what a listed p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -90,6 +90,11 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 assert {name for names in _GROUPS.values() for name in names} == set(MODULE_HOOKS)
 
 
+def in_order(filters: Iterable[ListedFilter]) -> list[ListedFilter]:
+    """As they are called: the server's, then the site's, each group by priority, ties as configured."""
+    return sorted(filters, key=lambda one: (not one.is_server_wide, one.plugin.info.priority))
+
+
 def compile_plan(
     filters: Sequence[ListedFilter],
     modules: Sequence[Plugin],
@@ -101,8 +106,7 @@ def compile_plan(
 
     `managed_only`: id() of the modules that are called only for requests whose handler is managed.
     """
-    listed = [one for one in filters if _takes_part(one.plugin, is_secure)]
-    listed.sort(key=lambda one: (not one.is_server_wide, one.plugin.info.priority))  # stable: ties as configured
+    listed = [one for one in in_order(filters) if _takes_part(one.plugin, is_secure)]
     in_front = list({id(one.plugin): one.plugin for one in listed}.values())
     behind = {id(plugin): plugin for plugin in modules if _takes_part(plugin, is_secure) and plugin not in in_front}
 

@@ -6,7 +6,7 @@ import asyncio
 
 from host.api import ApplicationInfo, HttpError
 from host.config.model import Application, PathSettings, Pool
-from host.worker.plan import EMPTY_PLAN, Plan
+from host.worker.plan import EMPTY_PLAN, ListedFilter, Plan
 
 
 class ServedApplication:
@@ -14,6 +14,7 @@ class ServedApplication:
 
     __slots__ = (
         "awaits_first_request",
+        "filters",
         "forward_slot",
         "in_hand",
         "info",
@@ -48,6 +49,7 @@ class ServedApplication:
         self.awaits_first_request = False  # its initializationPages are requested with its first request
         self.in_hand = 0
         self.request_limit = 4294967295  # serverRuntime/@appConcurrentRequestLimit
+        self.filters: list[ListedFilter] = []  # as the configuration lists them
         self.plan: Plan = EMPTY_PLAN
         self.secure_plan: Plan = EMPTY_PLAN
         self.plan_settings: PathSettings | None = None  # what the plans were compiled from

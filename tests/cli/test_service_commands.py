@@ -40,6 +40,7 @@ from host.admin.commands import (
     WorkerRow,
     Workers,
 )
+from host.admin.filter_messages import Filters, ListFilters
 from host.admin.location import control_socket
 from host.cli.service_commands import wait_for_end
 from tests.admin.running_server import running_server
@@ -73,6 +74,8 @@ def answer(command: Command) -> Reply:
             return Requests(rows=[])
         case ListPlugins():
             return Plugins(rows=[])
+        case ListFilters():
+            return Filters(rows=[])
         case (
             StartPool(name="Shop")
             | StopPool(name="Shop")
@@ -117,6 +120,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["list", "requests"], ListRequests()),
         (["list", "requests", "--elapsed", "5000"], ListRequests(time_elapsed_filter=5000)),
         (["list", "plugins"], ListPlugins()),
+        (["list", "filters"], ListFilters()),
         (["status"], GetStatus()),
         (["start", "pool", "Shop"], StartPool(name="Shop")),
         (["recycle", "pool", "Shop"], RecyclePool(name="Shop")),

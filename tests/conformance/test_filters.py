@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.running_service import RunningService, read_answer, running
+from host.admin.filter_messages import FilterRow, Filters, ListFilters
+from tests.cli.command_line import isapy
+from tests.running_service import RunningService, read_answer, running, wait_until
 from tests.sample_site import write_site
 
 MODES = ("workerprocess", "iis5")
@@ -161,6 +163,16 @@ SITE_FILTERS = """\
 </configuration>"""
 
 
+ORDER = {
+    "request_filtering": ("server", "HIGH", True),
+    "high": ("server", "HIGH", True),
+    "low": ("server", "LOW", True),
+    "site": ("site", "HIGH", False),
+    "teller": ("site", "LOW", False),
+}
+"""Those whose facts are looked at: scope, priority, whether they tolerate the cache."""
+
+
 @pytest.fixture(scope="module", params=MODES)
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """With filters for the server and for the site, in a deliberately confusing order."""
@@ -190,6 +202,32 @@ def test_server_wide_filters_see_each_notification_before_the_sites(service: Run
     order = service.get("/a.where").headers["x-order"].split()
     notifications = ["on_preproc_headers", "on_url_map", "on_authentication", "on_auth_complete", "on_send_response"]
     assert order == [f"{name}:{hook}" for hook in notifications for name in ("high", "low", "site")]
+
+
+def test_the_filters_of_a_site_are_listed_in_their_order(service: RunningService) -> None:
+    """With scope, priority, notifications and what they mean for the cache; a disabled one is not there."""
+    service.get("/a.where")
+
+    def told() -> list[FilterRow]:
+        reply = service.ask(ListFilters())
+        assert isinstance(reply, Filters)
+        return reply.rows
+
+    rows = wait_until(told, service.folder, "the filters")
+    assert [row.place for row in rows] == list(range(1, len(rows) + 1))
+    assert {row.pool for row in rows} == {"inetinfo" if is_iis5(service) else "DefaultAppPool"}
+    ours = [(row.name, row.scope, row.priority, row.tolerates_cache) for row in rows if row.name in ORDER]
+    assert ours == [(name, *facts) for name, facts in ORDER.items()]
+    states = {row.name: (row.state, row.detail) for row in rows}
+    assert states["frames"][0] == ("loaded" if is_iis5(service) else "failed")
+    assert states["siteraw"][0] == "failed"
+    assert "off" not in states
+    walker = next(row for row in rows if row.name == "high")
+    assert set(walker.notifications) == {*HOOKS, "on_end_of_net_session"}
+    listed = isapy("list", "filters", "--config", service.config, environment=service.environment)
+    places = [listed.stdout.find(f" {name} ") for name in ORDER]
+    assert places[0] > 0
+    assert places == sorted(places), listed.stdout
 
 
 def test_a_connection_is_walked_through_to_its_end_once(service: RunningService) -> None:

@@ -95,7 +95,7 @@ def test_every_code_sample_registers_without_an_unknown_hook(samples: Path) -> N
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     plugins = [*samples.glob("extensions/*.py"), *samples.glob("filters/*.py")]
-    assert len(plugins) == 5
+    assert len(plugins) == 6
     for path in plugins:
         module = ModuleType(path.stem)
         exec(compile(path.read_text(), str(path), "exec"), vars(module))
@@ -132,6 +132,16 @@ def test_the_filter_sample_answers_while_its_flag_exists(samples: Path, mode: st
         assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
         answer = plugin.get("/a.txt")
         assert (answer.text, answer.headers["X-Maintenance"]) == ("a page", "planned")
+
+
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_the_filter_context_sample_counts_the_requests_of_a_connection(samples: Path, mode: str) -> None:
+    """Each connection by itself."""
+    with PluginTest(
+        filters=[samples / "filters" / "count_requests.py"], files={"a.txt": "a page"}, isolation_mode=mode
+    ) as plugin:
+        told = [plugin.request("GET", "/a.txt", connection=number) for number in (1, 2, 1)]
+        assert [answer.headers["X-Request-Of-Connection"] for answer in told] == ["1", "1", "2"]
 
 
 @pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
