@@ -363,3 +363,46 @@ def test_a_filter_of_the_response_sees_files_in_integrated_mode(site: Site) -> N
 def test_three_percent_and_one_of_the_free_objects_are_let_go_of(free: int, expected: int) -> None:
     """While more than one is free."""
     assert trim_count(free) == expected
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise RuntimeError('no database')", "no database"),
+        ("application.begin_request += lambda a, b, c: None", "an event handler takes"),
+        ("application.begin_requests += print", "no attribute begin_requests"),
+        ("application.begin_request = print", "is an event: subscribe with +="),
+    ],
+)
+def test_a_module_that_cannot_begin_hurts_its_application_alone(site: Site, mode: str, body: str, words: str) -> None:
+    """The event says what was raised; another application of the same worker serves."""
+    code = f"""
+    class Bad(IHttpModule):
+        def init(self, application):
+            {body}
+
+    class Answer(IHttpHandler):
+        def process_request(self, context):
+            context.response.write("never")
+    """
+    write_application(site, mode, code, {"*.answer": "Answer"}, {"Bad": "Bad"})
+    other = site.folder / "other"
+    other.mkdir()
+    (other / "web.config").write_text(
+        "<configuration><system.webServer><modules><clear /></modules></system.webServer></configuration>"
+    )
+    (other / "a.txt").write_text("well")
+    place = 'isolation="Low" ' if mode == "IIS5" else ""
+    folder = site.directory("/", other)
+    site.applications += f'<application {place}path="/other" applicationPool="Pool">{folder}</application>'
+
+    async def main() -> None:
+        slot = FRONT_QUEUE if mode == "IIS5" else "Pool"
+        front = attach(await site.start(("1:/", "1:/other"), slot=slot))
+        assert (await front.ask("/x.answer")).status == 500
+        answer = await front.ask("/other/a.txt", application="1:/other")
+        assert (answer.status, answer.file_bytes() if answer.files else answer.body) == (200, b"well")
+        assert any(words in text for text in site.told("plugin-error"))
+
+    run(main())
