@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +21,17 @@ settings.register_profile("search", settings.get_profile("steady"), derandomize=
 """HYPOTHESIS_PROFILE=search: other examples each time, for whoever goes looking for new ones."""
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+_LONGEST_FIRST: Final = ("chaos", "programs", "processes", "cli", "conformance", "http1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders with long files first: where files run beside one another (`make unit`), a long one that begins last
+    would keep everybody waiting."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+    items.sort(key=rank)

@@ -86,8 +86,14 @@ def test_number_of_a_reaped_leader_may_be_somebody_else() -> None:
 def test_orphan_with_a_new_session_is_known_by_its_mark() -> None:
     """UNIQUE_ID in the environment it was started with, compared as a whole."""
     environment = {"UNIQUE_ID": "request-12"}
-    with subprocess.Popen(["/bin/sleep", "1000"], env=environment, start_new_session=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["/bin/cat"], stdin=pipe, stdout=pipe, env=environment, start_new_session=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
+            process.stdin.write(b"up\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"up\n"  # exec is over: before, there is no environment to be read
             processes = read_processes()
             assert living_tree(A, "request-12", processes, is_leader_ended=True) == {process.pid}
             assert living_tree(A, "request-1", processes, is_leader_ended=True) == set()
