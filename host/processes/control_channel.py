@@ -142,7 +142,10 @@ class ControlChannel:
         while self._waiting and not self.is_closed:
             packet, descriptors = self._waiting[0]
             try:
-                socket.send_fds(self._socket, [packet], descriptors)
+                if descriptors:
+                    socket.send_fds(self._socket, [packet], descriptors)
+                else:
+                    self._socket.send(packet)
             except BlockingIOError:
                 if self._loop is not None:
                     self._loop.add_writer(self._socket.fileno(), self._flush)

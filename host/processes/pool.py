@@ -7,6 +7,7 @@ subreaper of everything below it, so that a CGI program's orphans come back here
 from __future__ import annotations
 
 import gc
+import math
 import os
 import selectors
 import signal
@@ -26,8 +27,8 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
-from host.processes.preload import preload_own_plugins, preload_plugins, running_threads
-from host.processes.spawn import become_subreaper, continue_at_parents_death, kill
+from host.processes.preload import compile_patterns, preload_own_plugins, preload_plugins, running_threads
+from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, report_web_config, run_worker
 from host.spawner.server import Spawner
@@ -54,6 +55,7 @@ from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
+_PREPARE_SECONDS: Final = 0.5  # after a fork: the worker that starts has the processors for itself
 
 
 def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
@@ -78,6 +80,7 @@ class PoolParent:
         self._confined: Confined | None = None
         self._all_processors = os.sched_getaffinity(0)
         self._has_preloaded = False
+        self._prepares_at = math.inf  # monotonic seconds: when the next worker is prepared
         self._end_by: float | None = None  # monotonic seconds: what is left then is killed
         self._signal_read, self._signal_write = socket.socketpair()
 
@@ -93,6 +96,8 @@ class PoolParent:
             now = time.monotonic()
             self._spawner.tick(now)
             self._examinations.tick(now)
+            if now >= self._prepares_at:
+                self._prepare_plugins()
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
         self._spawner.close()
@@ -196,9 +201,12 @@ class PoolParent:
             for key in self._applications:
                 configuration.prepare(snapshot.application(key))
         self._look_at_files()
+        if self._pool_name in slots:
+            compile_patterns(configuration, self._applications)
         self._prepare_plugins()
         if preloads and not self._workers:
             self._preload(configuration)
+        close_on_exec()  # what code that was imported has opened; workers need not look again
 
     def _shutdown_seconds(self) -> float:
         if self._configuration is None:
@@ -246,7 +254,7 @@ class PoolParent:
         self._workers[process.pid] = (message.worker, process)
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
-        self._prepare_plugins()  # for the next one, in this one's time: files may have been saved since
+        self._prepares_at = time.monotonic() + _PREPARE_SECONDS
 
     def _look_at_files(self) -> None:
         """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
@@ -257,7 +265,9 @@ class PoolParent:
                     self._configuration.look_at_files(application)
 
     def _prepare_plugins(self) -> None:
-        """Have ready what the next worker needs; plugin files may have been saved since this was done last."""
+        """Have ready what the next worker needs; plugin files may have been saved since this was done last, and what is
+        not ready each worker does by itself."""
+        self._prepares_at = math.inf
         assert self._configuration is not None
         snapshot = self._configuration.snapshot
         self._plugin_code.prepare([*snapshot.extension_folders, *snapshot.filter_folders])

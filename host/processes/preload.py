@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from host.bundled_files import bundled_folder
@@ -18,6 +19,7 @@ from host.config.model import PathSettings, Snapshot
 from host.config.store import ServerConfiguration
 from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, preload_plugin_file
+from host.worker.url_patterns import compile_pattern
 
 
 def preload_plugins(configuration: ServerConfiguration, applications: Sequence[str], code: PluginCode) -> list[str]:
@@ -41,6 +43,16 @@ def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
         own = bundled_folder(kind)
         found += [(path, prefix) for path in find_plugin_files(folders).values() if Path(path).parent.resolve() == own]
     return _preload(found, code)
+
+
+def compile_patterns(configuration: ServerConfiguration, applications: Iterable[str]) -> None:
+    """Compile the patterns of the handlers that the applications' roots have: the first request of every worker would
+    do it. Of an application whose configuration is broken there are none."""
+    for key in applications:
+        application = configuration.snapshot.application(key)
+        with suppress(ConfigErrors):
+            for handler in configuration.settings_for(application, application.path).handlers:
+                compile_pattern(handler.path)
 
 
 def _preload(files: Iterable[tuple[str, str]], code: PluginCode) -> list[str]:

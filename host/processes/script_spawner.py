@@ -14,7 +14,7 @@ from typing import Final
 
 import multiprocess
 
-from host.processes.spawn import become, become_subreaper
+from host.processes.spawn import become, become_subreaper, close_on_exec
 from host.spawner.server import Spawner
 
 _fork_context: Final = multiprocess.get_context("fork")
@@ -33,6 +33,7 @@ def fork_script_spawner(*not_its: socket.socket) -> socket.socket:
         for other in not_its:
             other.close()
         become("CGI spawner")
+        close_on_exec()
         become_subreaper()
         _ScriptSpawner(its).run()
 

@@ -38,16 +38,21 @@ def start_child(target: Callable[..., None], control: socket.socket, title: str,
 
 def _run(target: Callable[..., None], control: socket.socket, title: str, arguments: tuple[Any, ...]) -> None:
     become(title)
+    close_on_exec()
     target(control, *arguments)
 
 
 def become(title: str) -> None:
-    """What every child does first: its title, its signals, and close-on-exec for all it has."""
+    """What every child does first: its title and its signals."""
     setproctitle(f"isapy: {title}")
     # Ctrl-C goes to the whole foreground group; only the service acts on it, the others are told by their channel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def close_on_exec() -> None:
+    """No program that this process starts, or one that is forked from it, inherits what is open now."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
             with contextlib.suppress(OSError):  # the listing's own descriptor is closed by now

@@ -82,7 +82,8 @@ def run_worker(
         become(seat.title)
         if seat.may_be_debugged:
             allow_debuggers()
-        os.environ.update(seat.environment)
+        for name, value in seat.environment.items():  # os.environ.update asks ABCs, and touches a page for each
+            os.environ[name] = value
         tempfile.tempdir = None  # TMPDIR is the pool's own: what the parent has found before does not count
     WorkerProcess(channel, spawner, configuration, seat, examiner).run()
 

@@ -6,10 +6,10 @@ lock) is found by a signal instead, whose handler writes the stacks without aski
 
 from __future__ import annotations
 
+import _thread
 import faulthandler
 import signal
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -37,7 +37,8 @@ class Examiner:
         """Answer from now on, whatever loop and threads are doing. `on_parents_end` is called on the examiner's thread
         when the parent has ended: the service may be gone, too, and nobody else sees that in a worker that hangs."""
         faulthandler.register(EXAMINATION_SIGNAL, file=self._memory, all_threads=True, chain=False)
-        threading.Thread(target=self._serve, args=(examine, on_parents_end), name="examiner", daemon=True).start()
+        # a threading.Thread would make the start wait until the thread has had its first turn
+        _thread.start_new_thread(self._serve, (examine, on_parents_end))
 
     def _serve(self, examine: Callable[[], Examination], on_parents_end: Callable[[], object]) -> None:
         with self._questions as questions, suppress(OSError):

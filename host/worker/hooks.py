@@ -6,6 +6,7 @@ much pass in silence (misspelt hooks, traces of a failed registration): here it 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ THREAD: Final = 2  # run on the thread pool
 
 _MARK: Final = f"{PROJECT}_impl"
 _MARKED_NAMES: Final = f"__{PROJECT}_marked__"
+_READ_HOOKS: Final = f"__{PROJECT}_hooks__"
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
@@ -98,8 +100,12 @@ def new_plugin_manager() -> pluggy.PluginManager:
 def register(manager: pluggy.PluginManager, plugin: object, name: str, private_name: str) -> dict[str, Hook]:
     """Register a plugin and return its hooks by name. Raises PluginFault; nothing of it stays registered then.
 
-    `name` is what people call it, `private_name` is unique (a filter and an extension may share a name).
+    `name` is what people call it, `private_name` is unique (a filter and an extension may share a name). Of a module
+    whose hooks `read_ahead` has found nothing needs to be registered: they are known.
     """
+    known: dict[str, Hook] | None = vars(plugin).get(_READ_HOOKS) if isinstance(plugin, ModuleType) else None
+    if known is not None:
+        return {hook_name: hook._replace(plugin=name) for hook_name, hook in known.items()}
     _check_spelling(manager, plugin)
     try:
         manager.register(plugin, name=private_name)
@@ -121,6 +127,14 @@ def implements_any(manager: pluggy.PluginManager, plugin: object) -> bool:
     return any(manager.parse_hookimpl_opts(plugin, name) is not None for name in dir(plugin))
 
 
+def read_ahead(module: ModuleType) -> None:
+    """Find the module's hooks and leave them with it, for `register` in the processes that are forked from this one:
+    what pluggy looks at is a third of what loading a plugin costs them. What is wrong with it they find by themselves.
+    """
+    with contextlib.suppress(PluginFault):
+        vars(module)[_READ_HOOKS] = register(new_plugin_manager(), module, module.__name__, module.__name__)
+
+
 def unregister(manager: pluggy.PluginManager, plugin: object) -> None:
     """Take a plugin out, also after a registration that failed half-way (pluggy leaves its name behind)."""
     if manager.is_registered(plugin) or manager.get_name(plugin) is not None:
@@ -138,7 +152,7 @@ def as_declared(hooks: dict[str, Hook], name: str, default: Any) -> Any:
 
 
 def _check_spelling(manager: pluggy.PluginManager, plugin: object) -> None:
-    for name in dir(plugin):
+    for name in sorted(marked_names(plugin)) if isinstance(plugin, ModuleType) else dir(plugin):
         options = manager.parse_hookimpl_opts(plugin, name)
         if options is None:
             continue

@@ -20,6 +20,8 @@ from typing import Any, Final
 import pluggy
 
 from host.worker.hooks import new_plugin_manager
+from host.worker.plugin_loader import declared_mappings
+from host.worker.url_patterns import compile_pattern
 
 ENTRY_POINT_GROUP: Final = "isapy.plugins"
 _OWN_PACKAGE: Final = "host"
@@ -36,8 +38,9 @@ class PluginCode:
         self._entry_points: tuple[tuple[int, ...], EntryPoints] | None = None
 
     def prepare(self, folders: Iterable[str]) -> None:
-        """Compile the plugin files there, import the parts of isapy and of the standard library that they name, and
-        have a plugin manager ready. A file that cannot be read or compiled is left to the worker, which reports it."""
+        """Compile the plugin files there, import the parts of isapy and of the standard library that they name,
+        compile the patterns of the mappings that they bring, and have a plugin manager ready. A file that cannot be
+        read or compiled is left to the worker, which reports it."""
         if not self._managers:
             self._managers.append(new_plugin_manager())
         self.entry_points()
@@ -47,6 +50,8 @@ class PluginCode:
                 self.code_of(path)
                 if self._compiled[path] is not known:
                     _import_libraries(self._compiled[path][0])
+                    for mapping in declared_mappings(path):
+                        compile_pattern(mapping.path)
 
     def code_of(self, path: str) -> CodeType:
         """The code of the file as it is now. Raises OSError, and SyntaxError or ValueError as `compile` does."""

@@ -16,7 +16,7 @@ from types import CodeType, ModuleType
 from typing import Final
 
 from host.api import HandlerMapping
-from host.worker.hooks import marked_names
+from host.worker.hooks import read_ahead
 
 EXTENSION_PREFIX: Final = "host_extensions"
 FILTER_PREFIX: Final = "host_filters"
@@ -37,7 +37,7 @@ def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeTyp
     known = _preloaded.get((path, prefix))
     if known is None or known[0] is not code:
         module = load_plugin_file(path, prefix, lambda _path: code)
-        marked_names(module)
+        read_ahead(module)
         _preloaded[path, prefix] = code, module
 
 

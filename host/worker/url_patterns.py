@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 WHOLE: Final = -1
 """The pattern matches the path as a whole; where the script ends is for the disk to say."""
 
+_MOST_PATTERNS: Final = 512
+
 Matcher = Callable[[str, str], list[int]]
 """(URL path, path of its application) to the lengths of the prefixes that match, shortest first, or [WHOLE], or []."""
 
 
+@lru_cache(maxsize=_MOST_PATTERNS)
 def compile_pattern(pattern: str) -> Matcher:
-    """The matcher of a pattern, or of a comma list of patterns."""
+    """The matcher of a pattern, or of a comma list of patterns. Remembered: a pool's parent compiles those that it can
+    know, and each of its workers finds them."""
     matchers = [_compile_one(part.strip()) for part in pattern.split(",") if part.strip()]
     if len(matchers) == 1:
         return matchers[0]

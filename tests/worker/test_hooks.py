@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from host.api import Request, Response, UrlMap, hookimpl
-from host.worker.hooks import ASYNC, INLINE, PluginFault, new_plugin_manager, register, unregister
+from host.worker.hooks import ASYNC, INLINE, PluginFault, new_plugin_manager, read_ahead, register, unregister
 
 
 class Arguments:
@@ -39,6 +39,27 @@ def test_a_hook_may_take_fewer_arguments_in_any_order() -> None:
     assert hooks["begin_request"].function("the request").body == b"none"
     assert (hooks["begin_request"].kind, hooks["end_request"].kind) == (INLINE, ASYNC)
     assert hooks["end_request"].plugin == "arguments"
+
+
+def test_hooks_that_were_read_ahead_are_those_that_are_registered() -> None:
+    """Whatever the plugin is called then; what is wrong with a plugin is found when it is registered."""
+    plain, ahead, broken = ModuleType("plain"), ModuleType("ahead"), ModuleType("broken")
+
+    def on_log(request: object, entry: object, filter_context: object) -> None:
+        del request, entry, filter_context
+
+    for module in (plain, ahead):
+        module.on_log = hookimpl(on_log)  # type: ignore[attr-defined]
+    broken.on_logg = hookimpl(on_log)  # type: ignore[attr-defined]
+    for module in (ahead, broken):
+        read_ahead(module)
+    manager = new_plugin_manager()
+    expected = register(manager, plain, "name", "private")
+    assert list(expected) == ["on_log"]
+    assert register(manager, ahead, "name", "another") == expected
+    unregister(manager, ahead)
+    with pytest.raises(PluginFault, match="did you mean on_log"):
+        register(manager, broken, "broken", "broken")
 
 
 def test_a_failed_registration_leaves_nothing_behind() -> None:

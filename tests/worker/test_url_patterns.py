@@ -47,3 +47,8 @@ def test_folder_patterns_are_relative_to_the_application() -> None:
         assert compile_pattern(pattern)("/shop/cgi-bin/a", "/shop") == [WHOLE]
     assert compile_pattern("/shop/cgi-bin/*")("/shop/cgi-bin/a", "/shop") == [WHOLE]
     assert compile_pattern("shop/cgi-bin/*")("/shop/cgi-bin/a", "/shop") == []
+
+
+def test_a_pattern_is_compiled_once_in_a_process_and_those_forked_from_it() -> None:
+    """A pool's parent compiles what its workers will need."""
+    assert compile_pattern("*.once, /once/*") is compile_pattern("*.once, /once/*")
