@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from host.admin.commands import ListPools, Pools
 from tests.chaos.census import memory_megabytes, take_census, wait_for_census
 from tests.chaos.client import Count, Failure, Options
 from tests.chaos.disturber import Disturber
@@ -84,12 +85,18 @@ class Scene:
             wait_until(lambda: self._workers() >= workers, self.service.logs, f"{workers} workers")
         assert not load.failures, load.failures
 
+    def _has_started(self) -> bool:
+        """No pool is in the middle of a start, with fewer descriptors than it will have. In IIS 5 isolation there is none."""
+        pools = self.service.ask(ListPools())
+        return not isinstance(pools, Pools) or all(pool.state != "Starting" for pool in pools.rows)
+
     def _workers(self) -> int:
         return sum(title.startswith(("worker Main#", "dllhost pooled")) for title in self.service.titles())
 
     def run(self, disturbances: Sequence[Disturbance], *, answers_between: int = 1) -> Outcome:
         """Strike, and strike again when each kind of request has been answered so often; then nothing may be left that
         was not there before."""
+        wait_until(self._has_started, self.service.logs, "every pool that was started to be there")
         before, first = take_census(self.service), len(self.disturber.strikes)
         replays = self.disturber.events.count("request-replayed")
         events = self.disturber.events.counts.copy()
