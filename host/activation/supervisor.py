@@ -20,7 +20,6 @@ from host.isolation.selection import model_for
 from host.wire.control_messages import Configure
 
 _TICK_SECONDS: Final = 1.0
-_RETIRE_SECONDS: Final = 90.0  # shutdownTimeLimit's default: how long a replaced topology may take
 _PATIENCE_SECONDS: Final = 5.0  # how long idle connections of a replaced front may still begin a request
 
 
@@ -141,7 +140,7 @@ class Supervisor:
             self._retire(new, 0.0)
             return
         self._topology = new
-        self._retire(old, _RETIRE_SECONDS, _PATIENCE_SECONDS)
+        self._retire(old, float(old.snapshot.longest_shutdown_seconds), _PATIENCE_SECONDS)
 
     def _retire(self, topology: Topology, seconds: float, patience_seconds: float = 0.0) -> None:
         self._old.append(topology)

@@ -75,7 +75,10 @@ class ConfigurationChanges:
             try:
                 await self._follow(change)
             except Exception as error:  # the boundary: whatever one change brings about, the next one is followed too
-                text = f"a saved file could not be followed: {error!r}; what was in force stays in force"
+                version = f"version {self.snapshot.version}"
+                text = (
+                    f"a saved file could not be followed: {error!r}; {version} is in force as far as it was carried out"
+                )
                 self._report("configuration-refused", text, {"path": self.source.path})
 
     async def reload(self) -> None:

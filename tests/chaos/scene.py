@@ -86,7 +86,7 @@ class Scene:
         assert not load.failures, load.failures
 
     def _has_started(self) -> bool:
-        """No pool is in the middle of a start, with fewer descriptors than it will have. In IIS 5 isolation there is none."""
+        """No pool is in the middle of a start, with fewer descriptors than it will have."""
         pools = self.service.ask(ListPools())
         return not isinstance(pools, Pools) or all(pool.state != "Starting" for pool in pools.rows)
 
