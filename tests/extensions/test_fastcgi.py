@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
 
 MEGABYTE = 1024 * 1024
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,13 @@ def test_it_is_iis_fastcgi_module_and_stays_in_inetinfo() -> None:
     manager.check_pending()
     assert manager.hook.module_names() == [("FastCgiModule",)]
     assert manager.hook.in_process_only() == [True]
+
+
+def test_a_worker_without_fastcgi_pays_nothing_for_it() -> None:
+    """Loading the plugin imports nothing of the process manager: the first request does."""
+    code = "import sys, extensions.fastcgi; print(any(name.startswith('host.fastcgi') for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "False\n"
 
 
 # --- what the application is given -----------------------------------------------------------------------------------
