@@ -7,10 +7,22 @@ from typing import Final
 from bench.servers.apache import APACHE, APACHE_UWSGI
 from bench.servers.isapy import ISAPY, ISAPY_IIS5
 from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
-from bench.servers.nginx import NGINX, NGINX_UWSGI
+from bench.servers.nginx import NGINX, NGINX_GUNICORN, NGINX_UVICORN, NGINX_UWSGI
 from bench.servers.php import NGINX_PHP
 
 CONTESTANTS: Final = {
     contestant.name: contestant
-    for contestant in (ISAPY, ISAPY_IIS5, NGINX, NGINX_UWSGI, NGINX_PHP, APACHE, APACHE_UWSGI, LIGHTTPD, LIGHTTPD_UWSGI)
+    for contestant in (
+        ISAPY,
+        ISAPY_IIS5,
+        NGINX,
+        NGINX_UWSGI,
+        NGINX_GUNICORN,
+        NGINX_UVICORN,
+        NGINX_PHP,
+        APACHE,
+        APACHE_UWSGI,
+        LIGHTTPD,
+        LIGHTTPD_UWSGI,
+    )
 }

@@ -52,6 +52,22 @@ SCENARIOS: Final = {
             expected=b"Hello, World!",
         ),
         Scenario(
+            name="wsgi",
+            title="a bare WSGI application, a browser's 13 request fields (isapy: with three filters)",
+            load=Load.BROWSER,
+            connections=(32,),
+            base="nginx-uwsgi",
+            expected=b"Hello, World!",
+        ),
+        Scenario(
+            name="asgi",
+            title="a bare ASGI application, a browser's 13 request fields (isapy: with three filters)",
+            load=Load.BROWSER,
+            connections=(32,),
+            base="nginx-uvicorn",
+            expected=b"Hello, World!",
+        ),
+        Scenario(
             name="cgi",
             title="CGI program written in C",
             load=Load.PLAIN,

@@ -14,6 +14,8 @@ _PROJECT: Final = Path(__file__).resolve().parents[2]
 _PATHS: Final = {
     "hello": "/page.greeting",
     "connect": "/page.greeting",
+    "wsgi": "/wsgi/hello",
+    "asgi": "/asgi/hello",
     "cgi": "/cgi-bin/hello",
     "php": "/hello.php",
     "php-page": "/page.php",

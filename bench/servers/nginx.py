@@ -1,4 +1,5 @@
-"""nginx from Debian: alone for files, before one uWSGI worker for pages. One nginx worker: isapy has one listener."""
+"""nginx from Debian: alone for files, before one worker of uWSGI, gunicorn or uvicorn for pages. One nginx worker:
+isapy has one listener."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import Final
 
 from bench.packages import program
 from bench.server import Contestant, Place, Plan, peer_user
-from bench.servers import uwsgi
+from bench.servers import gunicorn, uvicorn, uwsgi
 from bench.servers.roles import name_and_rank
 
 _CONFIGURATION: Final = """\
@@ -29,6 +30,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
+  {upstream}
   server {{
     listen 127.0.0.1:{port} backlog=2048;
     root {documents};
@@ -43,7 +45,22 @@ _TO_UWSGI: Final = """location /hello {{
     }}"""
 
 
-def configuration(place: Place, locations: str) -> str:
+_TO_GUNICORN: Final = """location /hello {{
+      include /etc/nginx/proxy_params;
+      proxy_pass http://unix:{socket};
+    }}"""
+
+_TO_UVICORN: Final = """location /hello {
+      include /etc/nginx/proxy_params;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_pass http://uvicorn;
+    }"""
+
+_UVICORN_KEPT: Final = "upstream uvicorn {{ server unix:{socket}; keepalive 256; keepalive_requests 1000000000; }}"
+
+
+def configuration(place: Place, locations: str, upstream: str = "") -> str:
     """nginx.conf for that place; `locations` beside the files."""
     user = peer_user()
     return _CONFIGURATION.format(
@@ -52,6 +69,7 @@ def configuration(place: Place, locations: str) -> str:
         port=place.port,
         documents=place.site.documents,
         locations=locations,
+        upstream=upstream,
     )
 
 
@@ -77,8 +95,35 @@ NGINX: Final = Contestant(
 )
 NGINX_UWSGI: Final = Contestant(
     name="nginx-uwsgi",
-    paths={"hello": "/hello", "connect": "/hello"},
+    paths={"hello": "/hello", "connect": "/hello", "wsgi": "/hello"},
     plan=lambda place: _plan(place, with_uwsgi=True),
     role_of=name_and_rank,
     packages=("nginx-light", *uwsgi.PACKAGES),
+)
+
+
+def _plan_gunicorn(place: Place) -> Plan:
+    text = configuration(place, _TO_GUNICORN.format(socket=gunicorn.socket_path(place)))
+    return Plan(commands=(gunicorn.command(place), command(place)), files={"nginx.conf": text})
+
+
+def _plan_uvicorn(place: Place) -> Plan:
+    upstream = _UVICORN_KEPT.format(socket=uvicorn.socket_path(place))
+    text = configuration(place, _TO_UVICORN, upstream)
+    return Plan(commands=(uvicorn.command(place), command(place)), files={"nginx.conf": text})
+
+
+NGINX_GUNICORN: Final = Contestant(
+    name="nginx-gunicorn",
+    paths={"wsgi": "/hello"},
+    plan=_plan_gunicorn,
+    role_of=name_and_rank,
+    packages=("nginx-light", *gunicorn.PACKAGES),
+)
+NGINX_UVICORN: Final = Contestant(
+    name="nginx-uvicorn",
+    paths={"asgi": "/hello"},
+    plan=_plan_uvicorn,
+    role_of=name_and_rank,
+    packages=("nginx-light",),
 )
