@@ -9,6 +9,10 @@ from typing import Final
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+_MOST_REMEMBERED: Final = 512
+_LONGEST_REMEMBERED: Final = 256
+_checked: Final[set[tuple[str, str]]] = set()
+
 
 class Headers:
     """Header fields in the order in which they came or will go out.
@@ -34,6 +38,21 @@ class Headers:
             name, colon, value = line.partition(":")
             if colon:
                 fields.append((name, value.strip(" \t")))
+        return headers
+
+    @classmethod
+    def repeated(cls, fields: Iterable[tuple[str, str]]) -> Headers:
+        """As the constructor, for fields that are mostly the same each time: those that were checked are remembered."""
+        headers = cls.__new__(cls)
+        headers._fields = found = []
+        for field in fields:
+            if field not in _checked:
+                check_field(*field)
+                if len(field[0]) + len(field[1]) <= _LONGEST_REMEMBERED:
+                    if len(_checked) >= _MOST_REMEMBERED:
+                        _checked.clear()
+                    _checked.add(field)
+            found.append(field)
         return headers
 
     def to_raw(self) -> bytes:

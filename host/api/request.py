@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_LINES: Final = 512
+_LONGEST_LINE: Final = 256
+_lines: Final[dict[str, tuple[str, str]]] = {}
+"""Lines of request heads that were split before: clients send most of theirs again and again."""
+
 _TARGET: Final = re.compile(r"/[!-~]*")
 
 
@@ -232,6 +237,13 @@ class Request:
             self._headers = Headers.from_raw(self.raw_headers)
         return self._headers
 
+    def fields(self) -> list[tuple[str, str]]:
+        """Every header field as (name, value), in order: `headers.items()`, cheaper when nobody has read `headers`."""
+        if self._headers is not None:
+            return self._headers.items()
+        known = _lines.get
+        return [known(line) or _split(line) for line in self.raw_headers.decode("latin-1").split("\r\n") if line]
+
     @property
     def query(self) -> dict[str, str]:
         """The query string as names and first values, decoded as UTF-8 form data."""
@@ -245,3 +257,13 @@ class Request:
         """The absolute URL the client asked for, as far as it can be told."""
         scheme = "https" if self.connection.is_secure else "http"
         return f"{scheme}://{self.headers.get('Host') or self.server_name}{self.raw_target}"
+
+
+def _split(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    field = name, value.strip(" \t")
+    if len(line) <= _LONGEST_LINE:
+        if len(_lines) >= _MOST_LINES:
+            _lines.clear()
+        _lines[line] = field
+    return field

@@ -14,9 +14,10 @@ from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_FAILED, CommandLineError
 from host.cli.machine_check import MachineReport, report_machine
 from host.cli.patience import patience
+from host.cli.python_check import python_problems
 from host.config.errors import ConfigError, ConfigErrors
 from host.config.server_file import load_server
-from host.config.store import check_tree, read_source
+from host.config.store import ServerConfiguration, check_tree, read_source
 
 
 def check(
@@ -35,7 +36,8 @@ def check(
     The server's file and every web.config below its sites are judged as a running service would judge them.
 
     Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
-    and what this kernel or this user does not give. At the end stands what they do give, and whom pools run as.
+    what this kernel or this user does not give, and Python applications that will not start. At the end stands what
+    they do give, and whom pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -49,7 +51,8 @@ def check(
         errors, warnings = _judge(path)
         machine = None if errors else _compare(path)
     if machine is not None:
-        warnings = sorted([*warnings, *machine.warnings], key=lambda problem: (problem.file, problem.line))
+        further = [*machine.warnings, *python_problems(ServerConfiguration(read_source(str(path)), 1))]
+        warnings = sorted([*warnings, *further], key=lambda problem: (problem.file, problem.line))
     if as_json:
         _show_json(path, errors, warnings, machine)
     else:

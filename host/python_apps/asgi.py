@@ -9,7 +9,8 @@ import asyncio
 import inspect
 import os
 import stat
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
@@ -64,7 +65,7 @@ class AsgiCall:
 
     async def respond(self, call: Call) -> Response:
         """The response as soon as its first bytes are there. Raises what the application raises before that."""
-        task = self.task = self._loop.create_task(self._run(call))
+        task = self.task = _start_task(self._run(call), self._loop)
         self._application.calls.add(self)
         task.add_done_callback(self._has_ended)
         try:
@@ -234,6 +235,13 @@ class AsgiHost:
             self._context.report_event("plugin-warning", f"the shutdown of {application.name} failed: {problem}")
 
 
+def _start_task(coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    """A task; from Python 3.12 on its first step is done at once, which is the whole of it for many a request."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return loop.create_task(coroutine)
+
+
 def _single_callable(function: Any, name: str) -> Any:
     """The application as ASGI 3.0 calls it; one of ASGI 2 is wrapped. Raises LoadFailure for what is neither."""
     try:
@@ -258,9 +266,8 @@ def _single_callable(function: Any, name: str) -> Any:
 
 
 def _response_of(message: dict[str, Any]) -> Response:
-    headers = Headers()
-    for name, value in message.get("headers", ()):
-        headers.add(bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+    fields = message.get("headers", ())
+    headers = Headers.repeated([(str(name, "latin-1"), str(value, "latin-1")) for name, value in fields])
     return Response(status=message["status"], headers=headers)
 
 

@@ -7,6 +7,9 @@ from typing import Any, Final
 from host.api import HttpError, Request
 from host.python_apps.mount_point import mount_length
 
+_MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
+_names: Final[dict[str, bytes]] = {}
+
 VERSIONS: Final = {"version": "3.0", "spec_version": "2.4"}
 """2.4: `send` raises an OSError once the client has left."""
 
@@ -39,10 +42,17 @@ def http_scope(request: Request, state: dict[str, Any] | None) -> dict[str, Any]
 
 def _fields(request: Request) -> list[tuple[bytes, bytes]]:
     fields = []
-    for name, value in request.headers.items():
-        lower = name.lower()
-        if lower == "upgrade" and value.lower() == "websocket":
+    for name, value in request.fields():
+        raw_name = _names.get(name) or _remember(name)
+        if raw_name == b"upgrade" and value.lower() == "websocket":
             remedy = "Use another transport for now: server-sent events, or long polling."
             raise HttpError(501, 0, "the request asks for a WebSocket, which isapy does not serve", remedy=remedy)
-        fields.append((lower.encode("latin-1"), value.encode("latin-1", "replace")))
+        fields.append((raw_name, value.encode("latin-1", "replace")))
     return fields
+
+
+def _remember(name: str) -> bytes:
+    raw_name = name.lower().encode("latin-1")
+    if len(_names) < _MOST_NAMES:
+        _names[name] = raw_name
+    return raw_name

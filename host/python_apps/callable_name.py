@@ -31,13 +31,13 @@ def parse_callable_name(text: str) -> CallableName:
 
     Arguments of a factory are Python literals. Raises ValueError with a sentence about what is wrong.
     """
-    module, colon, expression = text.strip().partition(":")
+    module, colon, expression = (part.strip() for part in text.partition(":"))
     if not module or not all(part.isidentifier() for part in module.split(".")):
         raise ValueError(f"{text!r} names no module: it is written package.module:callable")
     if not colon:
         return CallableName(module, (DEFAULT_ATTRIBUTE,))
     try:
-        node = ast.parse(expression.strip(), mode="eval").body
+        node = ast.parse(expression, mode="eval").body
     except SyntaxError as error:
         raise ValueError(f"{expression!r} behind the colon of {text!r} is no name and no call") from error
     if not isinstance(node, ast.Call):

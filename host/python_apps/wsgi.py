@@ -214,7 +214,7 @@ class WsgiCall:
         known = _statuses.get(self._status)
         if known is None:
             known = _parse_status(self._status)
-        return Response(status=known[0], reason=known[1], headers=Headers(self._headers), body=body)
+        return Response(status=known[0], reason=known[1], headers=Headers.repeated(self._headers), body=body)
 
     def _note_end(self) -> None:
         with self._lock:

@@ -77,7 +77,7 @@ def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
 
 def _add_fields(environ: dict[str, Any], request: Request) -> None:
     has_length = False
-    for name, value in request.headers.items():
+    for name, value in request.fields():
         variable = _variables.get(name)
         if variable is None:
             variable = _remember(name)

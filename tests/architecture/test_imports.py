@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.config",
         "host.logs",
         "host.bundled_files",
+        "host.python_apps",  # names and virtual environments, for `isapy check`
         "host.native",  # its headers and its compiler's flags, for `isapy cc`
         "host",
         "typer",

@@ -1,0 +1,74 @@
+"""wsgi.input against the standard library's own stream, wsgi.errors, and files."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host.api import HttpError
+from host.python_apps.wsgi_streams import ErrorStream, FileWrapper, InputStream
+from tests.gateway.sample_request import PieceBody
+
+PIECES = st.lists(st.binary(max_size=20).map(lambda piece: piece.replace(b"a", b"\n")).filter(bool), max_size=6)
+CALLS = st.lists(st.tuples(st.sampled_from(["read", "readline", "readlines"]), st.integers(-1, 30)), max_size=8)
+
+
+@given(PIECES, CALLS)
+def test_input_reads_as_a_file_does(pieces: list[bytes], calls: list[tuple[str, int]]) -> None:
+    """Whatever the pieces and the calls."""
+    stream, expected = InputStream(PieceBody(pieces, None)), io.BytesIO(b"".join(pieces))
+    for name, size in calls:
+        assert getattr(stream, name)(size) == getattr(expected, name)(size), (name, size)
+    assert list(stream) == list(expected)
+
+
+def test_a_refused_body_is_remembered() -> None:
+    """An application makes a page of the exception; the refusal is the answer all the same."""
+
+    class Refused(PieceBody):
+        def read_some_blocking(self) -> bytes:
+            raise HttpError(404, 13)
+
+    stream = InputStream(Refused())
+    with pytest.raises(HttpError):
+        stream.read()
+    assert stream.refusal is not None
+    assert stream.refusal.substatus == 13
+
+
+def test_errors_become_lines() -> None:
+    """Each complete one at once, the last one at the end; control characters are shown."""
+    lines: list[str] = []
+    stream = ErrorStream(lines.append)
+    stream.close_line()
+    stream.writelines(["one\ntw", "o\n"])
+    stream.write("thr\x1bee")
+    stream.flush()
+    assert lines == ["one", "two"]
+    stream.close_line()
+    assert lines[2] == "thr\\x1bee"
+
+
+def test_only_regular_binary_files_go_by_descriptor(tmp_path: Path) -> None:
+    """From where they stand; at most what was promised; pipes, text and memory do not."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        file.seek(3)
+        for length, expected in ((None, 7), (4, 4), (100, 7)):
+            body = FileWrapper(file).as_file(length)
+            assert body is not None
+            assert (body.offset, body.length) == (3, expected)
+            os.close(body.descriptor)
+        assert list(FileWrapper(file, 4)) == [b"3456", b"789"]
+    reader, writer = os.pipe()
+    with path.open() as text, os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb"):
+        assert [FileWrapper(one).as_file(None) for one in (text, pipe, io.BytesIO(b"x"), object())] == [None] * 4
+    wrapped = FileWrapper(path.open("rb"))
+    wrapped.close()
+    assert wrapped.filelike.closed
