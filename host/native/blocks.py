@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from host.api import Request
 from host.api.isapi import HSE_LOG_BUFFER_LEN, HSE_VERSION
-from host.isapi.server_variables import Paths
+from host.isapi.server_variables import Paths, path_bytes
 from host.native.failing import Failed, TellsErrors, give, guarded
 from host.native.library import Library
 from host.native.structures import ffi, member_type, raw_text_of
@@ -25,6 +25,10 @@ _KEPT_BODY_BYTES: Final = 4096
 """A longer beginning of a body is let go with its request."""
 
 _UNICODE: Final = "UNICODE_"
+_BLOCK: Final = ffi.typeof("EXTENSION_CONTROL_BLOCK *")
+_HCONN: Final = ffi.typeof("HCONN")
+_LPBYTE: Final = ffi.typeof("LPBYTE")
+_UINTPTR: Final = ffi.typeof("uintptr_t")
 _NAME_LIMIT: Final = 1024
 
 _living: Final[dict[int, NativeBlock]] = {}
@@ -70,22 +74,24 @@ class NativeBlock:
         self.library = library
         self.place = -1  # in the black box, while the library keeps the request
         self._number = next(_numbers)
-        self.struct = struct = ffi.new("EXTENSION_CONTROL_BLOCK *", _template()[0])
+        self.struct = struct = ffi.new(_BLOCK, _template()[0])
         method, query = request.method.encode("latin-1", "replace"), request.raw_query.encode("latin-1", "replace")
-        path = paths.path_info.encode("utf-8", "surrogateescape")
-        translated = paths.path_translated.encode("utf-8", "surrogateescape")
+        path, translated = path_bytes(paths.path_info), path_bytes(paths.path_translated)
         content_type = request.first_header("Content-Type").encode("latin-1", "replace")
-        texts = self._texts = bytearray(b"\0".join((method, query, path, translated, content_type, available, b"")))
+        texts = self._texts = bytearray(
+            b"%b\0%b\0%b\0%b\0%b\0%b\0" % (method, query, path, translated, content_type, available)
+        )
         at = ffi.from_buffer("char[]", texts) + 0
-        struct.ConnID = ffi.cast("void *", self._number)
+        struct.ConnID = ffi.cast(_HCONN, self._number)
         struct.lpszMethod = at
         struct.lpszQueryString = at = at + len(method) + 1
         struct.lpszPathInfo = at = at + len(query) + 1
         struct.lpszPathTranslated = at = at + len(path) + 1
         struct.lpszContentType = at = at + len(translated) + 1
-        struct.lpbData = ffi.cast("LPBYTE", at + len(content_type) + 1)
-        struct.cbTotalBytes = total
-        struct.cbAvailable = len(available)
+        struct.lpbData = ffi.cast(_LPBYTE, at + len(content_type) + 1)
+        if total:  # they are 0 in a new block
+            struct.cbTotalBytes = total
+            struct.cbAvailable = len(available)
         _living[self._number] = self
 
     @property
@@ -141,7 +147,7 @@ _every_library: Final = _EveryLibrary()
 
 def find_block(connection: Any) -> tuple[TellsErrors, NativeBlock | None]:
     """The block of a ConnID, and the library to tell errors to."""
-    block = _living.get(int(ffi.cast("uintptr_t", connection)))
+    block = _living.get(int(ffi.cast(_UINTPTR, connection)))
     return (_every_library, None) if block is None else (block.library, block)
 
 

@@ -90,5 +90,6 @@ def _files(configuration: ServerConfiguration, applications: Sequence[str]) -> I
         listed = [(one.name, one.path) for one in settings.filters if one.enabled]
         listed += [(one.name, one.type) for one in settings.modules]
         for name, path in listed:
-            if path or name in drop_ins:
-                yield path or drop_ins[name], FILTER_PREFIX
+            file = path or drop_ins.get(name, "")
+            if file.endswith(".py"):  # a shared object is loaded by the worker alone: it may start threads
+                yield file, FILTER_PREFIX

@@ -97,7 +97,11 @@ def test_what_cannot_be_loaded_answers_500_with_the_cause_and_the_remedy(tmp_pat
     }
     config = write_native_site(tmp_path, "WorkerProcess", extensions=libraries)
     with running(tmp_path, config) as service:
+        assert service.get("/page.txt").status == 200
+        maps = Path(f"/proc/{service.pid_of('worker DefaultAppPool#1')}/maps")
+        assert "_cffi_backend" not in maps.read_text()  # paid for by those that run native code, and by nobody else
         assert "does not export GetExtensionVersion" in detail(service.get("/x.empty"))
+        assert "_cffi_backend" in maps.read_text()
         unresolved = detail(service.get("/x.unresolved"))
         assert "undefined symbol: nobody_defines_this" in unresolved
         assert "isapy cc many.c -lNAME" in unresolved
