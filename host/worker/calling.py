@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response
-from host.worker.filter_changes import CHANGED, check_change, is_everyday, undo_changes
+from host.worker.filter_changes import CHANGED, check_change, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
 from host.worker.plan import Calls
@@ -252,13 +252,15 @@ def call_plain(calls: Calls, *arguments: Any) -> Calls:
 
 def call_on_response(calls: Calls, request: Request, response: Response) -> Calls:
     """As `call_plain`, for on_send_response: who leaves a response that is none is named, not who stumbles on it."""
+    headers, status, body = response.headers, response.status, response.body
     for hook in calls:
         if hook[1] != INLINE:
             return calls[calls.index(hook) :]
         try:
             answer = hook[0](request, response)
-            if not is_everyday(response):
+            if response.headers is not headers or response.status is not status or response.body is not body:
                 check_change("on_send_response", response)
+                headers, status, body = response.headers, response.status, response.body
         except BaseException as error:
             return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
         if answer is not None:

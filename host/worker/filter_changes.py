@@ -16,13 +16,6 @@ def check_change(hook: str, value: Any) -> None:
     CHANGED[hook](value)
 
 
-def is_everyday(response: Response) -> bool:
-    """The quick look at a response that a filter has seen; false: `check_change` looks closely."""
-    return (
-        response.headers.__class__ is Headers and response.status.__class__ is int and response.body.__class__ is bytes
-    )
-
-
 def undo_changes(entry: LogEntry, before: LogEntry) -> None:
     """What a filter did to a log line before it failed does not count."""
     for field in fields(LogEntry):
