@@ -17,7 +17,7 @@ class Fault(enum.Enum):
     INVALID_VERB = (400, "Verb", "Invalid Verb", "The request verb is invalid.")
     INVALID_URL = (400, "URL", "Invalid URL", "The request URL is invalid.")
     INVALID_HOSTNAME = (400, "Hostname", "Invalid Hostname", "The request hostname is invalid.")
-    INVALID_HEADER = (400, "Header", "Invalid Header", "The request has an invalid header field.")
+    INVALID_HEADER = (400, "Header", "Invalid Header", "The request has an invalid header name.")
     INVALID_NUMBER = (400, "Number", "Invalid Content Length", "The request has an invalid content length.")
     INVALID_LINE_END = (
         400,

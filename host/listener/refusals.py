@@ -1,6 +1,6 @@
 """What a client gets that is refused before (or instead of) a worker: a short page, and the connection closes.
 
-The shape of HTTP.sys's pages, our own words for what HTTP.sys does not know. Always US-ASCII, never anything that came
+HTTP.sys's pages, our own words for what HTTP.sys does not know. Always US-ASCII, never anything that came
 from the client. A local client is told why a worker failed; others are not.
 """
 
@@ -76,13 +76,14 @@ def phrase(status: int) -> str:
 
 _HEAD: Final = "HTTP/1.1 {status} {phrase}\r\nContent-Type: text/html; charset=us-ascii\r\nContent-Length: {length}\r\n"
 _BODY: Final = (
-    "<!DOCTYPE html>\r\n"
-    '<html lang="en"><head><title>{phrase}</title>\r\n'
-    '<meta http-equiv="Content-Type" content="text/html; charset=us-ascii"></head>\r\n'
-    "<body><h2>{heading}</h2>\r\n"
+    '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN""http://www.w3.org/TR/html4/strict.dtd">\r\n'
+    "<HTML><HEAD><TITLE>{phrase}</TITLE>\r\n"
+    '<META HTTP-EQUIV="Content-Type" Content="text/html; charset=us-ascii"></HEAD>\r\n'
+    "<BODY><h2>{heading}</h2>\r\n"
     "<hr><p>HTTP Error {status}. {sentence}</p>\r\n"
-    "</body></html>\r\n"
+    "</BODY></HTML>\r\n"
 )
+"""HTTP.sys's page since Vista, byte for byte: monitors and proxies know it."""
 
 
 def render(page: Page, end_of_head: bytes, *, with_body: bool = True) -> bytes:

@@ -31,6 +31,50 @@ def test_every_fault_has_a_page_that_says_what_is_wrong(fault: Fault) -> None:
     assert f"HTTP Error {fault.status}. {fault.sentence}".encode() in body
 
 
+def test_a_page_is_the_driver_s_byte_for_byte() -> None:
+    """Monitors look for it: the page of HTTP.sys for an unknown host."""
+    body = render(page_of_fault(Fault.INVALID_HOSTNAME), END).partition(b"\r\n\r\n")[2]
+    assert body == (
+        b'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN""http://www.w3.org/TR/html4/strict.dtd">\r\n'
+        b"<HTML><HEAD><TITLE>Bad Request</TITLE>\r\n"
+        b'<META HTTP-EQUIV="Content-Type" Content="text/html; charset=us-ascii"></HEAD>\r\n'
+        b"<BODY><h2>Bad Request - Invalid Hostname</h2>\r\n"
+        b"<hr><p>HTTP Error 400. The request hostname is invalid.</p>\r\n"
+        b"</BODY></HTML>\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "text"),
+    [
+        (page_of_fault(Fault.INVALID_URL), "Bad Request - Invalid URL", "400. The request URL is invalid."),
+        (page_of_fault(Fault.INVALID_VERB), "Bad Request - Invalid Verb", "400. The request verb is invalid."),
+        (
+            page_of_fault(Fault.INVALID_HEADER),
+            "Bad Request - Invalid Header",
+            "400. The request has an invalid header name.",
+        ),
+        (
+            page_of_fault(Fault.LENGTH_REQUIRED),
+            "Length Required",
+            "411. The request must be chunked or have a content length.",
+        ),
+        (
+            page_of_fault(Fault.CODING_NOT_IMPLEMENTED),
+            "Not Implemented",
+            "501. The request transfer-encoding type is not supported.",
+        ),
+        (page_of_queue("QueueFull"), "Service Unavailable", "503. The service is unavailable."),
+        (page_of_fault(Fault.VERSION_NOT_SUPPORTED), "HTTP Version Not Supported", "505. HTTP Version Not Supported."),
+    ],
+)
+def test_the_driver_s_table_of_headings_and_texts(page: Page, heading: str, text: str) -> None:
+    """Its words, under the statuses that RFC 9110 gives (431 where the driver of old said 400)."""
+    body = render(page, END)
+    assert f"<h2>{heading}</h2>".encode() in body
+    assert f"HTTP Error {text}</p>".encode() in body
+
+
 def test_a_page_names_its_heading_once() -> None:
     """`Bad Request - Invalid Hostname`, but `Length Required` alone."""
     assert b"<h2>Bad Request - Invalid Hostname</h2>" in render(page_of_fault(Fault.INVALID_HOSTNAME), END)
