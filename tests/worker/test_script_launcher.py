@@ -102,7 +102,7 @@ def test_a_program_is_killed_with_its_tree(spawner: SpawnerProcess) -> None:
 
     async def main(launcher: ScriptLauncher) -> None:
         reading, writing = os.pipe()
-        program = await launch(launcher, SHELL, b"-c", b"sleep 1000 & echo $!; wait", output=writing)
+        program = await launch(launcher, SHELL, b"-c", b"sleep 1000 & echo $!; exec sleep 1000", output=writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as output:
             child = int(await asyncio.to_thread(output.readline))
