@@ -16,6 +16,7 @@ from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import end_soon, run_loop, settle_memory
+from host.processes.loop_errors import LoopErrors
 from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import (
     AnyMessage,
@@ -69,6 +70,7 @@ class FrontProcess:
         """From Hello to the end of the drain."""
         self.loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
+        LoopErrors(self.loop, self.channel.send)
         self.channel.attach(self.loop, self.heard, lambda _why: self._lose_service())
         hello = Hello(role=self._role, pid=os.getpid(), protocol=PROTOCOL_VERSION, request_prefix=self.request_prefix)
         self.channel.send(hello)
