@@ -21,6 +21,7 @@ def build_listener(listener: Effective, problems: Problems) -> ListenerSettings:
         max_request_bytes=most,
         url_segment_max_length=listener.number("urlSegmentMaxLength"),
         url_segment_max_count=listener.number("urlSegmentMaxCount"),
+        max_connections=listener.number("maxConnections"),
         disable_server_header=listener.number("disableServerHeader"),
         forwarded_headers=_forwarded_headers(listener.child("forwardedHeaders"), problems),
     )

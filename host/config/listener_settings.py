@@ -25,5 +25,6 @@ class ListenerSettings:
     max_request_bytes: int = 16384
     url_segment_max_length: int = 260
     url_segment_max_count: int = 255
+    max_connections: int = 4294967295
     disable_server_header: int = 0  # 1: not on refusals, 2: never
     forwarded_headers: ForwardedHeaders = field(default_factory=ForwardedHeaders)

@@ -104,6 +104,7 @@ class SiteLimits:
 
     connection_timeout_seconds: int = 120
     max_connections: int = 4294967295
+    max_url_segments: int = 32  # 0: no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +315,7 @@ class PathSettings:
     http_handlers: tuple[HttpHandler, ...] = ()
     validates_integrated_mode: bool = True
     app_concurrent_request_limit: int = 5000
+    upload_read_ahead_bytes: int = 49152
     ssl_flags: tuple[str, ...] = ()  # security/access
     application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
     python_application: PythonApplication = field(default_factory=PythonApplication)

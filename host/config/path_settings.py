@@ -129,6 +129,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         ssl_flags=tuple(flag for flag in section("security/access").names("sslFlags") if flag != "None"),
         application_initialization=_application_initialization(section("applicationInitialization")),
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
+        upload_read_ahead_bytes=section("serverRuntime").number("uploadReadAheadSize"),
         python_application=_python_application(section("pythonApplication")),
     )
 

@@ -260,9 +260,8 @@ SERVER_RUNTIME: Final = Section(
             uint(
                 "uploadReadAheadSize",
                 49152,
-                "bytes read before the handler runs",
+                "bytes of a body that an ISAPI extension finds when it is called",
                 within=(0, 2147483647),
-                support=_WITHOUT_MEANING,
             ),
             string("alternateHostName", "host name of the machine", support=_WITHOUT_MEANING),
             boolean("enableNagling", False, "wait 200 ms for more", support=_WITHOUT_MEANING),

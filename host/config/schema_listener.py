@@ -60,6 +60,13 @@ LISTENER: Final = Section(
             ),
             uint("urlSegmentMaxCount", 255, "segments of a path; 0: no limit", within=(0, 16383), ours=True),
             uint(
+                "maxConnections",
+                4294967295,
+                "connections at once; one more is closed unheard; never more than the process may have files open",
+                within=(1, 4294967295),
+                ours=True,
+            ),
+            uint(
                 "disableServerHeader",
                 0,
                 "1: no Server field on the listener's own refusals; 2: on nothing",

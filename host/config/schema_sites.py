@@ -127,7 +127,7 @@ LIMITS: Final = Element(
         ),
         uint("maxConnections", 4294967295, "connections at once"),
         time_span("connectionTimeout", "00:02:00", "an idle connection is closed", within=(0, 65535)),
-        uint("maxUrlSegments", 32, "segments of a URL path", within=(0, 16383), support=_UNSUPPORTED),
+        uint("maxUrlSegments", 32, "segments of a URL path; one more is 404.20; 0: no limit", within=(0, 16383)),
     ),
 )
 

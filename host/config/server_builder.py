@@ -198,6 +198,7 @@ def _limits(limits: Effective) -> SiteLimits:
     return SiteLimits(
         connection_timeout_seconds=limits.number("connectionTimeout"),
         max_connections=limits.number("maxConnections"),
+        max_url_segments=limits.number("maxUrlSegments"),
     )
 
 

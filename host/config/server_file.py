@@ -210,6 +210,6 @@ def _fingerprint(document: Document, applications: list[tuple[Application, Site]
         if fragment.section.is_per_path
         and any(is_above(fragment.location, path) or is_above(path, fragment.location) for path in paths)
     ]
-    parts += sorted((repr(application), site.name) for application, site in applications)
+    parts += sorted((repr(application), site.name, site.limits.max_url_segments) for application, site in applications)
     parts.append(sorted(document.override_defaults.items()))
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

@@ -36,9 +36,6 @@ from host.isapi.response_head import ResponseHead
 
 T = TypeVar("T")
 
-READ_AHEAD_BYTES: Final = 49152
-"""uploadReadAheadSize's default: what of the body is there before the extension is called."""
-
 SUCCESSES: Final = frozenset({0, HSE_STATUS_SUCCESS, HSE_STATUS_SUCCESS_AND_KEEP_CONN})
 """0 is no defined status; IIS and Apache take it for success."""
 
@@ -94,16 +91,19 @@ class Session:
     # --- before and after the proc
 
     async def read_ahead(self) -> None:
-        """Wait for the beginning of the body. Raises ClientGone and what limits the body. On the loop."""
+        """Wait for the beginning of the body: `serverRuntime/@uploadReadAheadSize`. On the loop.
+
+        Raises ClientGone and what limits the body."""
         body = self.request.body
         if body.length == 0:
             return
+        most = self.request.settings.upload_read_ahead_bytes
         pieces, size = [], 0
-        while size < READ_AHEAD_BYTES and not body.is_at_end and (piece := await body.read_some()):
+        while size < most and not body.is_at_end and (piece := await body.read_some()):
             pieces.append(piece)
             size += len(piece)
         data = b"".join(pieces)
-        self.available, self._left_over = data[:READ_AHEAD_BYTES], data[READ_AHEAD_BYTES:]
+        self.available, self._left_over = data[:most], data[most:]
 
     def call(self, proc: Callable[[Any], int]) -> None:
         """Call the proc and draw the consequences of what it returns or raises. On a thread of the pool."""

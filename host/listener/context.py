@@ -99,7 +99,8 @@ class ListenerContext:
         self.relay: Final = Relay(loop, send, clock.monotonic)
         self.connections: set[OpenConnection] = set()
         self.connection_numbers = itertools.count(1)
-        self.max_connections = 0  # 0: as many as come
+        self.most_connections = 0  # 0: as many as come; what the limit of open files allows
+        self.max_connections = 0  # that, or what the configuration says if it is less
         self.web_limits = WebLimits()
         self._settings = ListenerSettings()
         self.refused_at = -1.0  # when HTTPERR last said so
@@ -117,6 +118,7 @@ class ListenerContext:
 
     def configure(self, settings: ListenerSettings) -> None:
         """Obey `<listener>` from now on; connections that are open keep the sizes under which they came."""
+        self.max_connections = min(settings.max_connections, self.most_connections or settings.max_connections)
         if self._settings == settings:
             return
         self._settings = settings

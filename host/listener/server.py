@@ -52,7 +52,7 @@ class Listener:
             clock=clock or SystemClock(),
             raw_data_hook=raw_data_hook,
         )
-        self._context.max_connections = descriptor_budget()
+        self._context.most_connections = self._context.max_connections = descriptor_budget()
         self._send = send
         self._request_prefix = request_prefix
         self._endpoints = Endpoints(

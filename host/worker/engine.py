@@ -142,10 +142,12 @@ class Engine:
         )
 
     def _build_pipeline(self) -> Pipeline:
+        sites = self._configuration.snapshot.sites
         routes = Routes(
             self._configuration,
             self._served,
-            {site.id: site.applications for site in self._configuration.snapshot.sites},
+            {site.id: site.applications for site in sites},
+            max_segments={site.id: site.limits.max_url_segments for site in sites},
             brought=self._plugins.extensions,
             find=self._plugins.extension,
             clock=self._loop.time,

@@ -27,7 +27,6 @@ from host.worker.request_host import RequestServices, ServiceKit
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
-from host.worker.tls_access import check_tls
 
 PLAN_RECHECK_SECONDS: Final = 0.25
 _REASONS: Final = {
@@ -190,8 +189,8 @@ class Pipeline:
         request.settings = route.settings
         request.physical_root = route.physical_root
         request.physical_path = route.unslashed_path
-        if route.settings_in_force.ssl_flags:
-            check_tls(request, route.settings_in_force.ssl_flags)
+        if route.has_conditions:
+            route.check(request)
         return route
 
     def _foresee(self, request: Request, route: Route) -> None:

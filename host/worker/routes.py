@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-from host.api import HttpError
+from host.api import HttpError, Request
 from host.config.errors import ConfigErrors
 from host.config.model import Application, PathSettings
 from host.worker.handler_map import Candidate, FindPlugin, HandlerMap
 from host.worker.physical_path import decode_path, map_path, owning_application, split_target
 from host.worker.plugins import Plugin
 from host.worker.served_application import ServedApplication
+from host.worker.tls_access import check_tls
 
 RECHECK_SECONDS: Final = 0.1
 _MOST_ROUTES: Final = 4096  # a client that invents URLs must not fill the memory
@@ -36,6 +37,8 @@ class Route:
         "application",
         "candidates",
         "checked_at",
+        "has_conditions",
+        "has_too_many_segments",
         "path",
         "physical_path",
         "physical_root",
@@ -56,8 +59,22 @@ class Route:
         self.settings_path = path if own == "/" else own + path[len(own) :]  # as the configuration spells it
         self.settings: PathSettings | None = None
         self.candidates: tuple[Candidate, ...] = ()
+        self.has_too_many_segments = False
+        self.has_conditions = False  # whether `check` may refuse a request
         self.checked_at = float("-inf")
         self.verified: tuple[int, int, int] | None = None  # the resource that was found to lie really below the root
+
+    def check(self, request: Request) -> None:
+        """The conditions that do not depend on the handler. Raises HttpError: 404.20 (`limits/@maxUrlSegments`), 403.4
+        and its like (`access/@sslFlags`)."""
+        if self.has_too_many_segments:
+            raise HttpError(
+                404,
+                20,
+                f"{self.path} has too many segments",
+                remedy='Raise <limits maxUrlSegments="..." /> of the site.',
+            )
+        check_tls(request, self.settings_in_force.ssl_flags)
 
     @property
     def settings_in_force(self) -> PathSettings:
@@ -75,6 +92,7 @@ class Routes:
         served: Mapping[str, ServedApplication],
         sites: Mapping[int, Sequence[Application]],
         *,
+        max_segments: Mapping[int, int],
         brought: Callable[[], Iterable[Plugin]],
         find: FindPlugin,
         clock: Callable[[], float],
@@ -82,6 +100,7 @@ class Routes:
         self._configuration = configuration
         self._served = served
         self._sites = sites
+        self._max_segments = max_segments
         self._brought = brought
         self.find_plugin = find
         self._clock = clock
@@ -112,6 +131,8 @@ class Routes:
             pool = owner.pool_name if owner is not None else "none"
             raise HttpError(403, 18, f"{path} belongs to the application pool {pool}, which runs in other processes")
         route = Route(served, path)
+        most = self._max_segments.get(site_id, 0)
+        route.has_too_many_segments = most > 0 and sum(map(bool, path.split("/"))) > most
         if len(self._routes) >= _MOST_ROUTES:
             self._routes.clear()
         self._routes[site_id, raw_path] = route
@@ -125,6 +146,7 @@ class Routes:
         route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
+            route.has_conditions = route.has_too_many_segments or bool(settings.ssl_flags)
             route.candidates = self._map_for(settings, route.application).candidates(
                 route.path, route.application.model.path
             )

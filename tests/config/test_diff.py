@@ -147,6 +147,15 @@ def test_an_application_that_moves_touches_both_pools(server: Server) -> None:
     assert found.touched_pools.keys() == {"DefaultAppPool", "Shop"}
 
 
+def test_the_limit_of_segments_touches_the_site_s_pools(server: Server) -> None:
+    """Workers refuse by it; the other limits of a site are the listener's."""
+    element = "<siteDefaults><limits {} /></siteDefaults>"
+    sites = "<sites>"
+    changed = edited(server, sites, sites + element.format('maxUrlSegments="5"'))
+    assert changed.touched_pools
+    assert not edited(server, sites, sites + element.format('maxConnections="5"')).touched_pools
+
+
 def test_bindings_touch_no_pool(server: Server) -> None:
     """Only the listener has to do with them."""
     found = edited(server, "127.0.0.1:8080:", "127.0.0.1:8081:www.example.org")

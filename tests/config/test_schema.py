@@ -94,6 +94,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/@maxRequestBytes",
         "listener/@urlSegmentMaxLength",
         "listener/@urlSegmentMaxCount",
+        "listener/@maxConnections",
         "listener/@disableServerHeader",
         "listener/forwardedHeaders/@header",
         "listener/forwardedHeaders/add/@ipAddress",

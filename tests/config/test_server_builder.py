@@ -181,7 +181,7 @@ def test_the_listener_s_own_settings(server: Server) -> None:
     """HTTP.sys's registry values and believed proxies; the smaller size of the two lowers the other, as there."""
     server.write(
         """<system.applicationHost><listener maxFieldLength="9000" maxRequestBytes="8000" urlSegmentMaxLength="0"
-        urlSegmentMaxCount="9" disableServerHeader="2"><forwardedHeaders header="Forwarded">
+        urlSegmentMaxCount="9" maxConnections="77" disableServerHeader="2"><forwardedHeaders header="Forwarded">
         <add ipAddress="10.0.0.1/8" /><add ipAddress="::1" /><add ipAddress="unix" />
         </forwardedHeaders></listener></system.applicationHost>""",
         sites=False,
@@ -190,6 +190,7 @@ def test_the_listener_s_own_settings(server: Server) -> None:
     assert (listener.max_field_bytes, listener.max_request_bytes) == (8000, 8000)
     assert (listener.url_segment_max_length, listener.url_segment_max_count) == (0, 9)
     assert listener.disable_server_header == 2
+    assert listener.max_connections == 77
     forwarded = listener.forwarded_headers
     assert (forwarded.header, forwarded.trusts_unix_sockets) == ("Forwarded", True)
     assert [str(network) for network in forwarded.networks] == ["10.0.0.0/8", "::1/128"]

@@ -296,6 +296,26 @@ def test_the_body_is_there_up_to_48_kb_and_the_rest_is_read(site: Site) -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("size", "available"), [(0, 0), (10, 10), (60000, 50000)])
+def test_how_much_of_the_body_is_there_is_configured(site: Site, size: int, available: int) -> None:
+    """`serverRuntime/@uploadReadAheadSize`; what is not there is read."""
+    site.further = f'<serverRuntime uploadReadAheadSize="{size}" />'
+    body = """
+    data = ecb.available_data
+    while piece := ecb.read_client(30000):
+        data += piece
+    ecb.write_client(f"{ecb.available_bytes} {data == bytes(50000)}")
+    return 1
+    """
+    write_proc(site, body)
+
+    async def main() -> None:
+        front = await site.serve()
+        assert (await front.ask("/a.proc", method="POST", body=bytes(50000))).text == f"{available} True"
+
+    run(main())
+
+
 def test_versions_and_terminations(site: Site) -> None:
     """get_extension_version once after load; terminate_extension with MUST_UNLOAD before unload."""
     further = """

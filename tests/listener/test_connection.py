@@ -11,7 +11,7 @@ from host.config.listener_settings import ListenerSettings
 from host.listener.context import RawVerdict
 from host.wire.codec import decode_session_end
 from host.wire.frames import INITIAL_BODY_WINDOW, Kind, RequestFlag
-from tests.listener.running_listener import RunningListener
+from tests.listener.running_listener import RunningListener, TestWorker
 
 Start = Callable[..., RunningListener]
 HOST = b"Host: 127.0.0.1\r\n"
@@ -479,9 +479,9 @@ def test_limits_are_the_listeners(start: Start) -> None:
     assert client.read_to_end().startswith(b"HTTP/1.1 431 ")
 
 
-def test_descriptors_are_not_used_up_by_clients(front: RunningListener) -> None:
-    """Beyond the budget a client is turned away at the door, once a second with a line."""
-    front.run(lambda: setattr(front.listener._context, "max_connections", 1))
+def test_the_listener_has_a_limit_of_connections(start: Start) -> None:
+    """`<listener maxConnections>`: one more is turned away at the door, once a second with a line."""
+    front = start(listener=ListenerSettings(max_connections=1))
     worker, first = front.worker(), front.client()
     first.get()
     number, _ = worker.request()
@@ -492,6 +492,17 @@ def test_descriptors_are_not_used_up_by_clients(front: RunningListener) -> None:
     assert front.log.refusals.empty()
     worker.answer(number)
     assert first.read_response()[0] == 200
+    front.sizes.listener = ListenerSettings(max_connections=2)
+    front.configure()
+    assert get(front, worker) == 200
+
+
+def get(front: RunningListener, worker: TestWorker) -> int:
+    """The status that a new client gets."""
+    client = front.client()
+    client.get()
+    worker.answer(worker.request()[0])
+    return client.read_response()[0]
 
 
 def test_a_malformed_body_during_the_answer_breaks_the_connection(front: RunningListener) -> None:

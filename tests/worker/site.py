@@ -36,6 +36,7 @@ class Site:
         self.modules: list[str] = []
         self.handlers = STATIC
         self.access = "Read, Script"
+        self.limits = ""  # attributes of the site's limits
         self.further = ""  # more of system.webServer
         self.pool = '<add name="Pool" /><add name="Other" />'
         self.events: list[tuple[str, str]] = []
@@ -83,6 +84,7 @@ class Site:
             <isolation mode="{self.isolation}" />
             <applicationPools>{self.pool}</applicationPools>
             <sites><site name="Site" id="1">{self.applications}
+            <limits {self.limits} />
             <bindings><binding protocol="http" bindingInformation="*:8080:" /></bindings></site></sites>
             </system.applicationHost><system.webServer>
             <isapiFilters>{"".join(self.filters)}</isapiFilters><modules>{"".join(self.modules)}</modules>

@@ -59,6 +59,27 @@ EVERY_MODULE_HOOK = "\n".join(
 )
 
 
+def test_a_path_of_too_many_segments_is_404_20(site: Site) -> None:
+    """`limits/@maxUrlSegments` of the site, with the page that the path's configuration has for it; 0: no limit."""
+    site.extension("hello", HELLO)
+    site.further = """<httpErrors errorMode="Custom"><error statusCode="404" subStatusCode="20" path="/deep.hello"
+        responseMode="ExecuteURL" /></httpErrors>"""
+
+    async def status(target: str) -> tuple[int, str]:
+        answer = await (await site.serve()).ask(target)
+        return answer.status, answer.text
+
+    site.limits = 'maxUrlSegments="3"'
+    assert run(status("/a//b/./c.hello"))[0] == 200
+    assert run(status("/a/b/../c/d.hello"))[0] == 200
+    for target in ("/a/b/c/d.hello", "/a/b/c/d.hello/", "/a/%62/c%2fd.hello"):
+        assert run(status(target)) == (404, "GET /deep.hello  ")
+    for limits in ('maxUrlSegments="0"', ""):
+        site.limits = limits
+        assert run(status("/a/b/c/d.hello"))[0] == 200
+    assert run(status("/a" * 32 + "/d.hello"))[0] == 404
+
+
 def test_every_stage_is_called_in_the_order_of_the_specification(site: Site) -> None:
     """Filters' notifications and module events of one request, from the head to its end."""
     site.extension("hello", HELLO)

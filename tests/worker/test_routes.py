@@ -28,7 +28,8 @@ def routes_of(site: Site, clock: Clock, *keys: str) -> Routes:
     snapshot = configuration.snapshot
     served = {key: ServedApplication(snapshot.application(key), Pool(name="Pool")) for key in keys}
     sites = {one.id: one.applications for one in snapshot.sites}
-    return Routes(configuration, served, sites, brought=list, find=lambda _name: None, clock=clock)
+    limits = {one.id: one.limits.max_url_segments for one in snapshot.sites}
+    return Routes(configuration, served, sites, max_segments=limits, brought=list, find=lambda _name: None, clock=clock)
 
 
 def test_a_route_is_found_once_and_kept(site: Site) -> None:
