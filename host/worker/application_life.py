@@ -7,7 +7,7 @@ requests and nobody else's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -131,6 +131,7 @@ class ApplicationLife:
                 refusal = error
         if refusal is None and is_started:
             refusal = self._why_refused(served, settings, entries)
+        refusal = refusal or _missing([*(one.plugin for one in filters), *plugins.values()])
         served.request_limit = settings.app_concurrent_request_limit
         there = [(entry, plugins[id(entry)]) for entry in entries if id(entry) in plugins]
         modules = [plugin for _, plugin in there]
@@ -207,3 +208,17 @@ def _refusing(error: HttpError) -> Hook:
         raise HttpError(error.status, error.substatus, error.detail, remedy=error.remedy)
 
     return Hook(refuse, INLINE, error.module or "ConfigurationValidationModule", "begin_request")
+
+
+def _missing(listed: Iterable[Plugin]) -> HttpError | None:
+    """A filter or module that is listed and could not be loaded may be what protects the application: nothing is served
+    without it, as in IIS. One that only another process model knows (raw data) is left out, with its event."""
+    for plugin in listed:
+        is_refused = bool(plugin.raw_data_objection) and plugin.detail == plugin.raw_data_objection
+        if not plugin.is_loaded and not is_refused:
+            detail = f"{plugin.name} is listed and could not be loaded: {plugin.detail or plugin.state}"
+            remedy = "Correct it (isapy list plugins says what is wrong), or take it out of the configuration."
+            error = HttpError(500, 21, detail, remedy=remedy)
+            error.module = plugin.name
+            return error
+    return None

@@ -115,7 +115,8 @@ def test_a_hook_of_a_request_hurts_that_request_alone(tmp_path: Path, mode: str,
 @pytest.mark.parametrize("hook", [name for name in AT_LOAD if name not in (*AT_THE_END, *GLOBAL_HOOKS)])
 @pytest.mark.parametrize("misdeed", [RAISES, ANSWERS_WRONG], ids=["raises", "answers_wrong"])
 def test_a_hook_at_load_costs_its_plugin_alone(tmp_path: Path, hook: str, misdeed: str) -> None:
-    """The plugin's own mapping answers 500.21 (if it could be read, or guessed), everything else is served."""
+    """The plugin's own mapping answers 500.21 (if it could be read, or guessed). Where it is listed as filter or
+    module, nothing is served without it: it may be what protects the application."""
     if misdeed == ANSWERS_WRONG and hook in ANSWER_IS_NOT_LOOKED_AT:
         with site(tmp_path, "IIS5", misdeed, armed=hook) as plugin:
             assert (plugin.blamed, serves(plugin), plugin.get("/x.bad").text) == ([], True, "fine")
@@ -123,10 +124,16 @@ def test_a_hook_at_load_costs_its_plugin_alone(tmp_path: Path, hook: str, misdee
     name = next(name for name in PLUGINS if hook in hooks_of(name))
     with site(tmp_path, "IIS5", misdeed, armed=hook) as plugin:
         assert any(names(text, name, hook, misdeed) for text in plugin.blamed), plugin.blamed
-        assert serves(plugin)
+        missing = "" if name != "bad" else "carried" if hook == "open_filter" else "bad"
+        if missing:
+            refused = plugin.get("/page.txt")
+            assert (refused.status, refused.substatus) == (500, 21)
+            assert f"{missing} is listed and could not be loaded" in refused.text
+        else:
+            assert serves(plugin)
         costs_plugin = hook in told_in("the plugin: its mappings answer 500.21 |")
         assert costs_plugin != (hook in told_in("the filter that was to be opened |"))
-        assert plugin.get(f"/x.{name}").substatus == (21 if costs_plugin else 0)
+        assert plugin.get(f"/x.{name}").substatus == (21 if costs_plugin or missing else 0)
 
 
 @pytest.mark.parametrize("hook", [name for name in GLOBAL_HOOKS if name not in AT_THE_END])
