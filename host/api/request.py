@@ -231,6 +231,11 @@ class Request:
         return self.headers.get(name)
 
     @property
+    def has_raw_headers(self) -> bool:
+        """Whether `raw_headers` still says all: nobody has taken `headers`, so nobody has changed them."""
+        return self._headers is None
+
+    @property
     def headers(self) -> Headers:
         """The request's header fields (split on first use)."""
         if self._headers is None:

@@ -1,6 +1,8 @@
 """ASGI 3.0 applications, each request in a task of its own on the worker's event loop.
 
-The task may go on when the response is complete (background work); the worker's end waits for it for a while.
+The task's first step is done while the request's own code runs: an application that waits for nothing has answered by
+then, and the request needs no task beside it. The task may go on when the response is complete (background work); the
+worker's end waits for it for a while.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ import asyncio
 import inspect
 import os
 import stat
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
 from host.python_apps.applications import Applications, Order
 from host.python_apps.asgi_body import AsgiBody, ClientLeft
 from host.python_apps.asgi_scope import http_scope
+from host.python_apps.first_step import FirstSteps
 from host.python_apps.lifespan import Lifespan
 from host.python_apps.loading import LoadFailure, failure_of, load_callable
 
@@ -24,6 +26,11 @@ BACKGROUND_SECONDS: Final = 30.0
 """How long the worker's end waits for background work, within the pool's shutdownTimeLimit."""
 
 _BODYLESS: Final = frozenset({204, 205, 304})
+
+_MOST_FIELDS: Final = 512
+_LONGEST_FIELD: Final = 256
+_fields: Final[dict[tuple[bytes, bytes], tuple[str, str]]] = {}
+"""Response fields as text: applications send most of theirs again and again."""
 
 Call = Callable[[Any, "AsgiCall", Request], Awaitable[None]]
 """A function of the plugin that only calls `application(call.scope, call.receive, call.send)`: its frame tells an
@@ -47,14 +54,31 @@ class AsgiApplication:
 
 
 class AsgiCall:
-    """One request's conversation with the application."""
+    """One request's conversation with the application. To be awaited when `begin` has given no response."""
+
+    __slots__ = (
+        "_answer",
+        "_application",
+        "_body",
+        "_gone",
+        "_has_read",
+        "_is_sent",
+        "_loop",
+        "_outcome",
+        "_request",
+        "_response",
+        "is_gone",
+        "scope",
+        "task",
+    )
 
     def __init__(self, application: AsgiApplication, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         self.scope = http_scope(request, application.lifespan.state)
         self._application = application
         self._request = request
         self._loop = loop
-        self._answer: asyncio.Future[Response] = loop.create_future()
+        self._outcome: Response | BaseException | None = None  # what the request gets
+        self._answer: asyncio.Future[None] | None = None  # done with the outcome; somebody waits for it
         self._response: Response | None = None  # its head came, no body yet
         self._body: AsgiBody | None = None
         self._is_sent = False  # the last message of the response came
@@ -63,18 +87,36 @@ class AsgiCall:
         self._gone: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
-    async def respond(self, call: Call) -> Response:
+    def begin(self, call: Call, first_steps: FirstSteps) -> Response | None:
+        """The response when its first bytes are there at once; None: await it. Raises what the application raises."""
+        task = self.task = first_steps.begin(self._run(call))
+        if task.done():
+            self._has_ended(task)
+        else:
+            self._application.calls.add(self)
+            task.add_done_callback(self._has_ended)
+        outcome = self._outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def __await__(self) -> Generator[Any, None, Response]:
         """The response as soon as its first bytes are there. Raises what the application raises before that."""
-        task = self.task = _start_task(self._run(call), self._loop)
-        self._application.calls.add(self)
-        task.add_done_callback(self._has_ended)
         try:
-            return await self._answer
+            if self._outcome is None:
+                self._answer = self._loop.create_future()
+                yield from self._answer
         except asyncio.CancelledError:
-            if self._answer.done() and not self._answer.cancelled() and self._answer.exception() is None:
-                _drop(self._answer.result())
+            if isinstance(self._outcome, Response):
+                _drop(self._outcome)
+            self._outcome = ClientLeft("the client closed its connection")
             self.disconnect()
             raise
+        outcome = self._outcome
+        assert outcome is not None, "the answer has come"
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     async def receive(self) -> dict[str, Any]:
         """The next piece of the body; http.disconnect after the response, or when the client has left."""
@@ -150,10 +192,8 @@ class AsgiCall:
                     is_discarded=self._request.method == "HEAD" or response.status in _BODYLESS,
                     on_early_end=self.disconnect,
                 )
-            if self._answer.done():  # refused or cancelled
+            if not self._settle(response):  # refused or cancelled
                 _drop(response)
-            else:
-                self._answer.set_result(response)
         if body is not None:
             if piece or isinstance(piece, FileBody):
                 await body.put(piece)
@@ -169,8 +209,8 @@ class AsgiCall:
             error = AsgiError("the application was cancelled")
         else:
             error = task.exception()
-        if not self._answer.done():
-            self._answer.set_exception(error or AsgiError("the application returned without a response"))
+        if self._outcome is None:
+            self._settle(error or AsgiError("the application returned without a response"))
         elif self._body is not None and not self._body.is_complete:
             self._body.finish(error or AsgiError("the application returned before the end of its response"))
         elif error is not None and not (self.is_gone and (task.cancelled() or isinstance(error, OSError))):
@@ -179,9 +219,17 @@ class AsgiCall:
             self._application.report_event("plugin-error", f"{text}\n{failure.failure}")
 
     def _refuse(self, refusal: HttpError) -> None:
-        if not self._answer.done():
-            self._answer.set_exception(refusal)
+        self._settle(refusal)
         self.disconnect()
+
+    def _settle(self, outcome: Response | BaseException) -> bool:
+        """The request's outcome, unless it has one."""
+        if self._outcome is not None:
+            return False
+        self._outcome = outcome
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
+        return True
 
     def _tell_of_the_end(self) -> None:
         if self._gone is not None and not self._gone.done():
@@ -195,12 +243,24 @@ class AsgiHost:
         self._context = context
         self._call = call
         self._loop = asyncio.get_running_loop()
+        self._first_steps = FirstSteps(self._loop)
         self._applications: Applications[AsgiApplication] = Applications(context, self._begin, self._end)
 
-    async def answer(self, request: Request) -> Response:
-        """The answer of the application that the request's mapping names. Raises HttpError 500.21 without one."""
-        application = self._applications.ready(request) or await self._applications.find(request)
-        return await AsgiCall(application, request, self._loop).respond(self._call)
+    def answer(self, request: Request) -> Response | Awaitable[Response]:
+        """The answer of the application that the request's mapping names; to be awaited when it takes its time.
+
+        Raises HttpError 500.21 without such an application, and what the application raises.
+        """
+        application = self._applications.ready(request)
+        if application is None:
+            return self._start_and_answer(request)
+        call = AsgiCall(application, request, self._loop)
+        return call.begin(self._call, self._first_steps) or call
+
+    async def _start_and_answer(self, request: Request) -> Response:
+        application = await self._applications.find(request)
+        call = AsgiCall(application, request, self._loop)
+        return call.begin(self._call, self._first_steps) or await call
 
     async def close(self) -> None:
         """The worker ends: background work first, then the lifespans."""
@@ -235,13 +295,6 @@ class AsgiHost:
             self._context.report_event("plugin-warning", f"the shutdown of {application.name} failed: {problem}")
 
 
-def _start_task(coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-    """A task; from Python 3.12 on its first step is done at once, which is the whole of it for many a request."""
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, eager_start=True)
-    return loop.create_task(coroutine)
-
-
 def _single_callable(function: Any, name: str) -> Any:
     """The application as ASGI 3.0 calls it; one of ASGI 2 is wrapped. Raises LoadFailure for what is neither."""
     try:
@@ -266,9 +319,21 @@ def _single_callable(function: Any, name: str) -> Any:
 
 
 def _response_of(message: dict[str, Any]) -> Response:
-    fields = message.get("headers", ())
-    headers = Headers.repeated([(str(name, "latin-1"), str(value, "latin-1")) for name, value in fields])
-    return Response(status=message["status"], headers=headers)
+    given = list(message.get("headers", ()))
+    try:
+        fields = [_fields.get((name, value)) or _remember(name, value) for name, value in given]
+    except TypeError:  # a bytearray cannot be looked up; what is no bytes at all raises here as well
+        fields = [_remember(bytes(name), bytes(value)) for name, value in given]
+    return Response(status=message["status"], headers=Headers.repeated(fields))
+
+
+def _remember(raw_name: bytes, raw_value: bytes) -> tuple[str, str]:
+    field = str(raw_name, "latin-1"), str(raw_value, "latin-1")
+    if len(raw_name) + len(raw_value) <= _LONGEST_FIELD:
+        if len(_fields) >= _MOST_FIELDS:
+            _fields.clear()
+        _fields[raw_name, raw_value] = field
+    return field
 
 
 def _promised_length(response: Response) -> int:

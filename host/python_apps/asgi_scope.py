@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from host.api import HttpError, Request
 from host.python_apps.mount_point import mount_length
@@ -14,12 +14,35 @@ VERSIONS: Final = {"version": "3.0", "spec_version": "2.4"}
 """2.4: `send` raises an OSError once the client has left."""
 
 
+_STATE: Final = "host.python_apps.asgi_scope"  # in the state of a connection
+
+
+class _Facts(NamedTuple):
+    """What most requests of a connection have in common: its addresses, and the fields that clients send each time."""
+
+    raw_headers: bytes
+    client: tuple[str, int]
+    server: tuple[str, int]
+    fields: list[tuple[bytes, bytes]]
+
+
 def http_scope(request: Request, state: dict[str, Any] | None) -> dict[str, Any]:
     """The scope. `path` is the whole path, `root_path` its part up to the mount point.
 
     Raises HttpError 501.0 for a request that asks for a WebSocket: an application would answer it with a page.
     """
     connection = request.connection
+    facts: _Facts | None = connection.state.get(_STATE)
+    if (
+        facts is None
+        or facts.raw_headers != request.raw_headers
+        or not request.has_raw_headers
+        or facts.client != (connection.remote_address, connection.remote_port)  # a proxy brings another client
+        or facts.server != (connection.local_address, connection.local_port)
+    ):
+        facts = _facts_of(request)
+        if request.has_raw_headers:
+            connection.state[_STATE] = facts
     scope: dict[str, Any] = {
         "type": "http",
         "asgi": VERSIONS.copy(),
@@ -30,14 +53,21 @@ def http_scope(request: Request, state: dict[str, Any] | None) -> dict[str, Any]
         "raw_path": request.raw_target.partition("?")[0].encode("latin-1", "replace"),
         "query_string": request.raw_query.encode("latin-1", "replace"),
         "root_path": request.path[: mount_length(request)],
-        "headers": _fields(request),
-        "client": (connection.remote_address, connection.remote_port),
-        "server": (connection.local_address, connection.local_port),
+        "headers": facts.fields.copy(),
+        "client": facts.client,
+        "server": facts.server,
         "extensions": {"http.response.pathsend": {}},
     }
     if state is not None:
         scope["state"] = state.copy()
     return scope
+
+
+def _facts_of(request: Request) -> _Facts:
+    connection = request.connection
+    client = (connection.remote_address, connection.remote_port)
+    server = (connection.local_address, connection.local_port)
+    return _Facts(request.raw_headers, client, server, _fields(request))
 
 
 def _fields(request: Request) -> list[tuple[bytes, bytes]]:

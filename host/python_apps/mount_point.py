@@ -15,9 +15,12 @@ def mount_length(request: Request) -> int:
     own = request.application.path
     length = 0 if own == "/" else len(own)
     pattern = request.mapping.path if request.mapping is not None else "*"
-    if pattern == "*":
-        return length
-    path = request.path.lower() + "/"  # the folder itself is mounted, too
+    return length if pattern == "*" else _length_with(pattern, length, request.path)
+
+
+@lru_cache(maxsize=512)
+def _length_with(pattern: str, length: int, path: str) -> int:
+    path = path.lower() + "/"  # the folder itself is mounted, too
     for prefix, names_whole_path in _folders_of(pattern):
         if path[length:].startswith(prefix):
             return length + len(prefix) - 1

@@ -38,11 +38,16 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     handler's own, `drops_length` takes it out (the front knows better, or nobody does).
     """
     fields = response.headers.items()
+    if drops_length and len(fields) == 2:  # applications say both; what is left is an everyday head
+        fields = [field for field in fields if len(field[0]) != 14 or field[0].lower() != "content-length"]
     is_everyday = len(fields) == 1 and content_length < 0 and not (response.reason or response.close_connection)
     if is_everyday and (known := _HEADS.get((response.status, fields[0]))) is not None:
         return known
     head = _new_head(response, fields, content_length, drops_length=drops_length)
-    if is_everyday and fields[0][0] == "Content-Type":  # any other field may have a new value each time
+    if is_everyday and fields[0][0] in (
+        "Content-Type",
+        "content-type",
+    ):  # any other field may have a new value each time
         if len(_HEADS) >= _MOST_HEADS:
             _HEADS.clear()
         _HEADS[response.status, fields[0]] = head

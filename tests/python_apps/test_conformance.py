@@ -208,6 +208,28 @@ def test_background_work_goes_on_after_the_response(service: RunningService) -> 
     assert service.get("/asgi/variable").text == "unset"
 
 
+def test_a_request_is_a_task_from_its_first_step(service: RunningService) -> None:
+    """The current task is the same before and after the first wait; timeouts, groups and context variables work."""
+    notes = json.loads(service.get("/asgi/task").body)
+    assert notes == [True, True, "timed out", True, True, "unset"]
+
+
+@pytest.mark.parametrize("path", ["/asgi/scope", "/environ"])
+def test_requests_of_one_connection_have_their_own_fields(service: RunningService, path: str) -> None:
+    """What is remembered of a connection is no more than what its next request says again."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=90)
+    try:
+        for value in ("one", "one", "two", ""):
+            connection.request("GET", path, headers={"X-Some": value, "X-Other": "same"} if value else {})
+            shown = json.loads(connection.getresponse().read())
+            if path == "/environ":
+                assert (shown.get("HTTP_X_SOME", ""), shown.get("HTTP_X_OTHER")) == (value, "same" if value else None)
+            else:
+                assert [text for name, text in shown["headers"] if name == "x-some"] == ([value] if value else [])
+    finally:
+        connection.close()
+
+
 def test_asgi_files_go_by_descriptor(service: RunningService) -> None:
     """http.response.pathsend; HEAD sends the length alone."""
     assert service.get("/asgi/path-send").body == ASGI.read_bytes()

@@ -54,3 +54,19 @@ def test_a_remembered_head_is_given_for_the_same_answer_only() -> None:
     assert build_head(Response(headers=fields, close_connection=True)).flags == ResponseFlag.CLOSE
     assert build_head(Response(headers=fields), content_length=5).promised_length == 5
     assert build_head(Response(headers=fields)).raw == b"200 OK\r\nContent-Type: text/x-remembered\r\n"
+
+
+def test_a_type_with_a_length_that_is_dropped_is_the_type_alone() -> None:
+    """As applications give them: in either order and case, the length another one each time, or with another field."""
+    for length in ("1", "22"):
+        fields = Headers([("content-type", "text/x-lower"), ("Content-Length", length)])
+        assert (
+            build_head(Response(headers=fields), drops_length=True).raw == b"200 OK\r\ncontent-type: text/x-lower\r\n"
+        )
+        assert build_head(Response(headers=fields)).promised_length == int(length)
+    turned = Headers([("content-length", "3"), ("Content-Type", "text/x-upper")])
+    assert build_head(Response(headers=turned), drops_length=True).raw == b"200 OK\r\nContent-Type: text/x-upper\r\n"
+    other = Headers([("content-type", "text/x-lower"), ("X-Number", "7")])
+    assert build_head(Response(headers=other), drops_length=True).raw.endswith(b"X-Number: 7\r\n")
+    lengths = Headers([("Content-Length", "3"), ("content-length", "3")])
+    assert build_head(Response(headers=lengths), drops_length=True).raw == b"200 OK\r\n"

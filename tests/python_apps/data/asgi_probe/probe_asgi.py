@@ -8,6 +8,7 @@ import sys
 
 seen = {"lifespan": [], "disconnects": [], "background": 0, "late_sends": []}
 released = asyncio.Event()
+released_never = asyncio.Event()
 variable = contextvars.ContextVar("variable", default="unset")
 
 
@@ -123,6 +124,22 @@ async def read_variable(scope, receive, send):
     await whole(send, variable.get().encode())
 
 
+async def look_at_task(scope, receive, send):
+    """What frameworks do with the task of a request: note it, bind a timeout to it, set variables and put them back."""
+    task, token = asyncio.current_task(), variable.set("inside")
+    notes = [task.get_name() != "", task is asyncio.current_task()]
+    try:
+        async with asyncio.timeout(0.02):
+            await released_never.wait()
+    except TimeoutError:
+        notes.append("timed out")
+    notes += [task is asyncio.current_task(), task.cancelling() == 0]
+    variable.reset(token)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(0))
+    await whole(send, json.dumps([*notes, variable.get()]).encode())
+
+
 async def path_send(scope, receive, send):
     assert "http.response.pathsend" in scope["extensions"]
     await start(send, headers=[(b"content-length", str(os.path.getsize(__file__)).encode())])
@@ -164,6 +181,7 @@ PAGES = {
     "background": background,
     "promised": promised,
     "variable": read_variable,
+    "task": look_at_task,
     "path-send": path_send,
     "error-before": error_before,
     "error-after": error_after,
