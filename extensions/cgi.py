@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
-from host.gateway.environment import inherited_variables, meta_variables
+from host.gateway.environment import meta_variables
+from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
 from host.programs.gateway_answer import respond
 from host.programs.legacy_cgi import LegacyCgi

@@ -12,6 +12,7 @@ from host.admin.client import ControlError
 from host.cli.build_library import build_library
 from host.cli.cert import cert_app
 from host.cli.check import check
+from host.cli.doctor import doctor
 from host.cli.events import events
 from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
 from host.cli.new_plugin import new_app
@@ -48,6 +49,7 @@ def isapy(
     First steps:
         isapy run                    the samples that come with isapy
         isapy run FOLDER             a folder's files, and its programs as CGI
+        isapy doctor FOLDER          which of a folder's old scripts will run, and why not
         isapy init mysite            a site of your own, with a configuration
         isapy new extension greet    a plugin that answers *.greet
 
@@ -63,6 +65,7 @@ def isapy(
 
 app.command()(run)
 app.command()(check)
+app.command()(doctor)
 app.command()(init)
 app.add_typer(new_app, name="new", help="Write a plugin and its test: extension, filter, module, ISAPI, WSGI, ASGI.")
 app.command(

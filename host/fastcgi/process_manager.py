@@ -12,8 +12,8 @@ from host.fastcgi import failures
 from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
 from host.fastcgi.settings import ApplicationSettings, ServerSettings
-from host.gateway.environment import inherited_variables
 from host.gateway.fastcgi_records import MalformedRecord
+from host.gateway.inherited import inherited_variables
 from host.gateway.server_address import is_address
 from host.programs.request_pieces import RequestPieces
 

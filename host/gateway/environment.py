@@ -45,23 +45,11 @@ NOT_PASSED: Final = frozenset(
 CREDENTIAL_FIELDS: Final = frozenset({"authorization", "proxy-authorization"})
 """Request fields that become variables only when the configuration passes them (Apache: CGIPassAuth)."""
 
-INHERITED: Final = ("PATH", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
-"""The only variables of the server's own environment that a program sees: where things are."""
-
 SERVER_SOFTWARE: Final = b"isapy"
 """What the Server field of every response says."""
 
 KNOWN_FIELDS: Final = 512
 """Names of request fields whose meaning is remembered; a client that invents names makes others be forgotten."""
-
-DEFAULT_PATH: Final = b"/usr/local/bin:/usr/bin:/bin"
-"""PATH of a program when the server itself has none."""
-
-
-def inherited_variables(server_environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """The part of the server's environment that programs get; compute it once."""
-    kept = {name.encode(): server_environment.get(name.encode(), b"") for name in INHERITED}
-    return {b"PATH": DEFAULT_PATH} | {name: value for name, value in kept.items() if value}
 
 
 def meta_variables(

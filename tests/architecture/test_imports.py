@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.logs": {"host.config"},
     "host.isolation": {"host.config"},
     "host.confinement": {"host", "host.config"},
+    "host.doctor": {"host.gateway"},
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
     "host.worker": {"host.api", "host.isapi", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
@@ -53,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.admin",
         "host.confinement",
         "host.config",
+        "host.doctor",
         "host.logs",
         "host.bundled_files",
         "host.python_apps",  # names and virtual environments, for `isapy check`

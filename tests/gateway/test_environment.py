@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from host.api import ApplicationInfo, Connection, HttpError
-from host.gateway.environment import DEFAULT_PATH, inherited_variables, meta_variables
+from host.gateway.environment import meta_variables
+from host.gateway.inherited import DEFAULT_PATH, inherited_variables
 from tests.gateway.sample_request import sample_request
 
 

@@ -1,0 +1,157 @@
+"""The rules about what starts a script: its first bytes and its `#!` line. Pure: who is installed is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from host.doctor.script import UTF8_MARK, Finding, Repair, Script, Severity
+from host.gateway.interpreter import LONGEST_SHEBANG
+
+Installed = Callable[[str], str]
+"""The path of a program by its path, or by its name as PATH finds it; empty when it is not there."""
+
+_WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]|.*\\|.*\.exe$", re.IGNORECASE)
+_PYTHON_2: Final = re.compile(r"python2(\.\d+)?")
+
+_OTHER_HANDLERS: Final = {
+    ".exe": "a Windows program; only its source, built for Linux, can run here",
+    ".bat": "a script for cmd.exe: write it anew for /bin/sh",
+    ".cmd": "a script for cmd.exe: write it anew for /bin/sh",
+    ".vbs": "a script for the Windows Script Host: write it anew",
+    ".dll": "a Windows library; isapy loads ISAPI extensions that are built for Linux (docs/isapi-native.md)",
+}
+
+
+class Interpreter(NamedTuple):
+    """`named` is what the first line says; `program` its path here; `substitute` another of the same language."""
+
+    named: str
+    program: str
+    substitute: str
+
+
+def interpreter_of(script: Script, installed: Installed) -> Interpreter:
+    """Which program the first line means, and what is here. All empty for a script without one."""
+    if not script.words:
+        return Interpreter("", "", "")
+    named = script.words[0]
+    uses_env = _uses_env(script)
+    if not _WINDOWS_PATH.match(named) and (named.startswith("/") or uses_env):
+        program = installed(named)
+        if program:
+            return Interpreter(named, program, "")
+    candidates = _candidates(named)
+    return Interpreter(named, "", next(filter(None, map(installed, candidates)), ""))
+
+
+def first_line_findings(script: Script, installed: Installed) -> Iterator[Finding]:
+    """Whether Linux will start the file, and what stands in the way."""
+    extension = script.name[script.name.rfind(".") :].lower() if "." in script.name else ""
+    content = script.content or b""
+    if content.startswith(b"MZ") or extension in _OTHER_HANDLERS:
+        text = _OTHER_HANDLERS.get(extension, _OTHER_HANDLERS[".exe"])
+        yield Finding(rule="windows-program", severity=Severity.ERROR, text=f"it is {text.partition(':')[0]}")
+        return
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        remedy = "iconv -f UTF-16 -t UTF-8 turns it into UTF-8; then look at its line ends"
+        yield Finding(rule="utf-16", severity=Severity.ERROR, text="it is saved as UTF-16", remedy=remedy, line=1)
+        return
+    if content.startswith(b"\x7fELF"):
+        yield Finding(rule="compiled", severity=Severity.NOTE, text="a compiled program: nothing but its permissions")
+        return
+    if content.startswith(UTF8_MARK):
+        yield Finding(
+            rule="byte-order-mark",
+            severity=Severity.ERROR,
+            text="a byte order mark stands before its first line, so Linux does not see the #!",
+            remedy="remove the first three bytes",
+            line=1,
+            repair=Repair.BYTE_ORDER_MARK,
+        )
+    if not script.raw_first_line:
+        if script.content is not None:
+            yield _no_first_line(script, installed)
+        return
+    yield from _line_findings(script, interpreter_of(script, installed))
+
+
+def _line_findings(script: Script, interpreter: Interpreter) -> Iterator[Finding]:
+    raw_line, named = script.raw_first_line, interpreter.named
+    if not named:
+        yield Finding(rule="no-interpreter", severity=Severity.ERROR, text="its #! line names no program", line=1)
+        return
+    if raw_line.endswith(b"\r"):
+        yield _dos_first_line(script)
+    if len(raw_line) >= LONGEST_SHEBANG:
+        text = f"its #! line has {len(raw_line)} bytes: Linux reads {LONGEST_SHEBANG - 1}"
+        yield Finding(rule="first-line-too-long", severity=Severity.ERROR, text=text, line=1)
+    if _uses_env(script) and len(script.words) > 1 and b" -S" not in raw_line and b"--split-string" not in raw_line:
+        text = f"env looks for a program named {' '.join(script.words)!r}: Linux hands it the rest of the line as one"
+        remedy = f"write  #!/usr/bin/env -S {' '.join(script.words)}"
+        yield Finding(rule="env-arguments", severity=Severity.ERROR, text=text, remedy=remedy, line=1)
+    if interpreter.program:
+        return
+    rule = "interpreter-missing"
+    text = f"{named} is not here"
+    if _WINDOWS_PATH.match(named):
+        rule, text = "windows-interpreter", f"its #! line names a program of Windows, {named}"
+    elif not named.startswith("/") and not _uses_env(script):
+        rule, text = (
+            "relative-interpreter",
+            f"its #! line names {named} without a path, which Linux does not search for",
+        )
+    yield Finding(rule=rule, severity=Severity.ERROR, text=text, remedy=_instead(interpreter), line=1)
+
+
+def _dos_first_line(script: Script) -> Finding:
+    """Perl overlooks a CR behind its options; for all others it belongs to the program's name or its option."""
+    is_harmless = script.language == "perl" and len(script.words) > 1
+    return Finding(
+        rule="dos-first-line",
+        severity=Severity.WARNING if is_harmless else Severity.ERROR,
+        text="its first line ends in CR LF, so Linux looks for an interpreter or option whose name ends in CR",
+        remedy="give it Unix line ends: sed -i 's/\\r$//'",
+        line=1,
+        repair=Repair.LINE_ENDS,
+    )
+
+
+def _no_first_line(script: Script, installed: Installed) -> Finding:
+    language = {"shell": "sh", "python": "python3"}.get(script.language, script.language)
+    program = installed(language) if language else ""
+    remedy = f"begin it with  #!{program}" if program else "begin it with a #! line that names its interpreter"
+    return Finding(
+        rule="no-first-line",
+        severity=Severity.ERROR,
+        text="it has no #! line, so Linux does not know what runs it",
+        remedy=f"{remedy}; or map its extension: <handlers><add scriptProcessor=...>",
+    )
+
+
+def _instead(interpreter: Interpreter) -> str:
+    if not interpreter.substitute:
+        return f"install {_candidates(interpreter.named)[0]}, or correct the line"
+    if _PYTHON_2.search(interpreter.named) and "2" not in interpreter.substitute.rpartition("/")[2]:
+        return f"install Python 2.7, or port it and write  #!{interpreter.substitute}"
+    return f"write  #!{interpreter.substitute}"
+
+
+def _uses_env(script: Script) -> bool:
+    words = script.raw_first_line[2:].split()
+    return bool(words) and words[0].rpartition(b"/")[2] == b"env"
+
+
+def _candidates(named: str) -> list[str]:
+    """Names to search for when that program is not here, the nearest kin first."""
+    stem = named.replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+    if _PYTHON_2.fullmatch(stem):
+        return [stem, "python2.7", "python2", "python3"]
+    if stem.startswith("python"):
+        return ["python3", "python"]
+    if stem.startswith("perl") or stem == "wperl":
+        return ["perl"]
+    if stem.startswith("php"):
+        return ["php-cgi", "php"]
+    return [stem, "sh"] if stem in ("ksh", "ash", "zsh", "bash") else [stem]
