@@ -105,6 +105,7 @@ class SiteLimits:
     connection_timeout_seconds: int = 120
     max_connections: int = 4294967295
     max_url_segments: int = 32  # 0: no limit
+    max_bandwidth: int = 4294967295  # bytes per second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +329,7 @@ class WebLimits:
     connection_timeout_seconds: int = 120
     header_wait_timeout_seconds: int = 0  # 0: 120
     min_bytes_per_second: int = 240
+    max_global_bandwidth: int = 4294967295  # bytes per second, of all sites
     demand_start_threshold: int = 2147483647
     dynamic_idle_threshold: int = 0  # percent of physical memory; 0: off
 

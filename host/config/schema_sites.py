@@ -121,9 +121,8 @@ LIMITS: Final = Element(
         uint(
             "maxBandwidth",
             4294967295,
-            "bytes per second; the largest number: no limit",
+            "bytes per second to clients; the largest number: no limit",
             refused=(0, 1023),
-            support=_UNSUPPORTED,
         ),
         uint("maxConnections", 4294967295, "connections at once"),
         time_span("connectionTimeout", "00:02:00", "an idle connection is closed", within=(0, 65535)),
@@ -299,13 +298,16 @@ WEB_LIMITS: Final = Section(
             time_span(
                 "headerWaitTimeout", "00:00:00", "a request head must be complete; 0: 120 seconds", within=(0, 65535)
             ),
-            uint("minBytesPerSecond", 240, "a client that takes less is cut off; 0: no limit"),
+            uint(
+                "minBytesPerSecond",
+                240,
+                "a client is cut off when its response has taken longer than at this rate; 0: no limit",
+            ),
             uint(
                 "maxGlobalBandwidth",
                 4294967295,
-                "bytes per second of all sites",
+                "bytes per second to the clients of all sites; the largest number: no limit",
                 refused=(0, 1023),
-                support=_UNSUPPORTED,
             ),
             uint(
                 "demandStartThreshold",

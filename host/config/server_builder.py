@@ -120,6 +120,7 @@ def build_web_limits(limits: Effective) -> WebLimits:
         connection_timeout_seconds=limits.number("connectionTimeout"),
         header_wait_timeout_seconds=limits.number("headerWaitTimeout"),
         min_bytes_per_second=limits.number("minBytesPerSecond"),
+        max_global_bandwidth=limits.number("maxGlobalBandwidth"),
         demand_start_threshold=limits.number("demandStartThreshold"),
         dynamic_idle_threshold=limits.number("dynamicIdleThreshold"),
     )
@@ -198,6 +199,7 @@ def _limits(limits: Effective) -> SiteLimits:
     return SiteLimits(
         connection_timeout_seconds=limits.number("connectionTimeout"),
         max_connections=limits.number("maxConnections"),
+        max_bandwidth=limits.number("maxBandwidth"),
         max_url_segments=limits.number("maxUrlSegments"),
     )
 

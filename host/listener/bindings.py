@@ -29,9 +29,10 @@ UNIX_PREFIX: Final = "unix:"
 class SiteGauge:
     """Open connections of one site against `limits/@maxConnections`; outlives a configuration."""
 
-    __slots__ = ("connections", "limit")
+    __slots__ = ("connections", "limit", "site_id")
 
-    def __init__(self) -> None:
+    def __init__(self, site_id: int) -> None:
+        self.site_id = site_id
         self.connections = 0
         self.limit = _UNLIMITED
 
@@ -203,7 +204,7 @@ class RoutingTable:
         categories: dict[tuple[str, int], _Category] = {}
         self.queues = {}
         for site in snapshot.sites:
-            gauge = self._gauges.setdefault(site.id, SiteGauge())
+            gauge = self._gauges.setdefault(site.id, SiteGauge(site.id))
             gauge.limit = site.limits.max_connections
             site_routes = _SiteRoutes(self._routes(site, pools, model, gauge))
             if not (site.auto_start if started is None else site.id in started):

@@ -1,8 +1,8 @@
 """The socket of one client connection: what can be written now, files, and the ways to close it.
 
 Deadlines are compared once a second by `ListenerContext.tick`, so setting one is an assignment: `deadline` in the
-clock's seconds, `timer` what it means. A client must take what it is sent at `minBytesPerSecond`: what counts is what
-its machine has acknowledged, looked at every `connectionTimeout`.
+clock's seconds, `timer` what it means. A client must take what it is sent at `minBytesPerSecond` (minimum_rate): what
+counts is what its machine has acknowledged.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.file_sender import FileSender
 from host.listener.forwarded import ForwardedClient
+from host.listener.minimum_rate import RateWatch
+from host.listener.paced_transport import PacedTransport
+from host.listener.pacing import Lane
 from host.listener.tls import connection_facts
 
 NEVER: Final = math.inf
@@ -52,7 +55,9 @@ class ClientSocket(asyncio.Protocol):
         "_has_high_limit",
         "_has_low_limit",
         "_peer",
+        "_response_base",
         "_sender",
+        "_watch",
         "context",
         "deadline",
         "handed_bytes",
@@ -91,6 +96,8 @@ class ClientSocket(asyncio.Protocol):
         self.handed_bytes = 0
         self.timeout_seconds = 0  # connectionTimeout: the server's, then the site's
         self.mark = 0  # taken_bytes() at the last look
+        self._response_base = -1  # handed_bytes before the response in pieces that is under way
+        self._watch: RateWatch | None = None  # of a client that was waited for
 
     # --- who is there
 
@@ -170,13 +177,21 @@ class ClientSocket(asyncio.Protocol):
             transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
             return False
         elif self._sender is None:
-            self._sender = FileSender(self.context.loop, transport, self.break_off)
+            self._sender = self._plain_sender()
         self.handed_bytes += len(prefix) + piece.length
         self._file_done = done
         self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, self._file_sent)
         if self.deadline is NEVER:
             self.watch_rate()
         return True
+
+    def _plain_sender(self) -> FileSender | EncryptedFileSender:
+        transport = self.transport
+        lane = transport.lane if isinstance(transport, PacedTransport) else None
+        try:
+            return FileSender(self.context.loop, transport, self.break_off, lane)
+        except OSError:  # no descriptor is left: more work, but the client gets its file
+            return EncryptedFileSender(self.context.loop, transport, self.break_off)
 
     def _file_sent(self, ok: bool) -> None:
         done, self._file_done = self._file_done, None
@@ -209,12 +224,15 @@ class ClientSocket(asyncio.Protocol):
 
     def expect_stream(self) -> None:
         """A response in pieces begins: a larger buffer spares turns."""
+        self._response_base = self.handed_bytes
+        self._watch = None
         if not self._has_high_limit:
             self._has_high_limit = True
             self.transport.set_write_buffer_limits(_HIGH_WATER)
 
     def output_complete(self) -> None:
         """The response is out: let the second descriptor go."""
+        self._response_base = -1
         if self._sender is not None:
             self._sender.close()
             self._sender = None
@@ -224,26 +242,78 @@ class ClientSocket(asyncio.Protocol):
 
     def watch_rate(self) -> None:
         """The client is waited for: it must take bytes from now on."""
-        self.mark = self.taken_bytes()
+        self.mark = taken = self.taken_bytes()
         self.timer = SLOW
-        self.deadline = self.context.now + self.timeout_seconds + 1
+        if self._watch is None:
+            base = taken if self._response_base < 0 else self._response_base
+            self._watch = RateWatch(base, self.context.now)
+        else:
+            self._watch.go_on(self.context.now)
+        self._look_again(self._watch)
 
     def stop_watching_rate(self) -> None:
         """The client is not waited for any more."""
         if self.timer is SLOW:
             self.deadline = NEVER
+            if self._response_base < 0:
+                self._watch = None
+            elif self._watch is not None:
+                self._watch.pause(self.context.now)
 
     def keeps_pace(self) -> bool:
-        """Whether the client took `minBytesPerSecond` since the last look; looks again later."""
+        """Whether the client takes its response at `minBytesPerSecond`, or has all of it; looks again later."""
         taken = self.taken_bytes()
         if taken == self.handed_bytes:
-            return True  # it has taken everything: nobody waits for it
-        needed = self.context.web_limits.min_bytes_per_second * (self.timeout_seconds)
-        if taken - self.mark < needed:
-            return False
+            return True  # nobody waits for it
+        watch = self._watch
+        if watch is None:  # the connection is closing, and has had its connectionTimeout
+            watch = self._watch = RateWatch(taken, self.context.now)
+        if self.is_held_back or (isinstance(self.transport, PacedTransport) and taken > self.mark):
+            watch.forgive(self.context.now)
         self.mark = taken
+        return self._look_again(watch)
+
+    def _look_again(self, watch: RateWatch) -> bool:
+        now = self.context.now
+        left = watch.seconds_left(self.handed_bytes, self.context.web_limits.min_bytes_per_second, now)
+        self.deadline = NEVER if left == NEVER else now + max(left, 0.0) + 1
+        return left > 0
+
+    def takes_the_rest(self) -> bool:
+        """Whether the client of a connection that closes still takes its last bytes in time; looks again then."""
+        taken = self.taken_bytes()
+        if taken == self.handed_bytes:
+            return False
+        if self.context.web_limits.min_bytes_per_second:
+            return self.keeps_pace()
+        has_moved, self.mark = taken > self.mark, taken  # without a rate, something must move in connectionTimeout
         self.deadline = self.context.now + self.timeout_seconds + 1
-        return True
+        return has_moved
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the client has taken all that its site's bandwidth lets through, and more is to come."""
+        transport = self.transport
+        if not isinstance(transport, PacedTransport):
+            return False
+        held = transport.held_bytes + (self._sender.left_bytes if self._sender is not None else 0)
+        return held > 0 and self.handed_bytes - self.taken_bytes() <= held
+
+    def pace_by(self, lane: Lane | None) -> None:
+        """What is sent goes by the limits of this lane; None: by none. No file may be under way."""
+        transport = self.transport
+        if isinstance(transport, PacedTransport):
+            if lane is None:
+                self.transport = transport.unwrap()
+            elif lane is not transport.lane:
+                transport.change_lane(lane)
+        elif lane is not None:
+            self.transport = PacedTransport(transport, self, lane)
+
+    @property
+    def sends_file(self) -> bool:
+        """Whether a file may be under way."""
+        return self._sender is not None
 
     def taken_bytes(self) -> int:
         """Bytes of all responses that the client's machine has acknowledged."""
@@ -302,6 +372,8 @@ class ClientSocket(asyncio.Protocol):
     def release(self) -> None:
         """The transport is gone."""
         self.deadline = NEVER
+        if isinstance(self.transport, PacedTransport):
+            self.transport.drop()
         if self._sender is not None:
             self._sender.close()
             self._sender = None

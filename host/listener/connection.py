@@ -137,9 +137,7 @@ class ClientConnection(AnsweringSocket):
         self._drop_exchange("")
         if self._gauge is not None:
             self._gauge.connections -= 1
-        if (
-            context.raw_data_hook is not None and self._facts
-        ):  # filters have seen bytes, also if no request came of them
+        if context.raw_data_hook is not None and self._facts:  # filters have seen bytes, if not a request
             context.relay.session_ended(self.number, context.relay.workers())
         elif self.links:
             context.relay.session_ended(self.number, self.links)
@@ -211,6 +209,7 @@ class ClientConnection(AnsweringSocket):
             self._gauge = route.gauge
             route.gauge.connections += 1
             self.timeout_seconds = route.site.limits.connection_timeout_seconds
+            self.pace_by(context.pacing.lane_of(route.site.id))
         exchange = self.exchange = Exchange(self, head, route, self._began_at or now)
         self._began_at = 0.0
         self.deadline = NEVER
@@ -348,7 +347,7 @@ class ClientConnection(AnsweringSocket):
         """`deadline` is over: close, unless the client has shown life."""
         timer, self.deadline = self.timer, NEVER
         if timer is HALF_CLOSED:
-            if self.taken_bytes() > self.mark:
+            if self.taken_bytes() > self.mark or self.is_held_back:
                 self._wait_half_closed()
             else:
                 self.transport.abort()
@@ -356,7 +355,10 @@ class ClientConnection(AnsweringSocket):
         if timer is SLOW and self.keeps_pace():
             return
         if timer is CLOSING:
-            self.transport.abort()
+            if not self.takes_the_rest():
+                if self.taken_bytes() < self.handed_bytes:
+                    self.note(0, SLOW, NOTHING_ASKED)
+                self.transport.abort()
             return
         exchange = self.exchange
         if exchange is None:
@@ -365,6 +367,14 @@ class ClientConnection(AnsweringSocket):
         else:
             self._drop_exchange(timer)
             self.break_off()
+
+    def bandwidth_changed(self) -> None:
+        """Limits count from now on; for a response with files that is under way, from the next one on."""
+        if self._gauge is None or self.sends_file or self.transport.is_closing():
+            return
+        lane = self.context.pacing.lane_of(self._gauge.site_id)
+        if lane is not None:
+            self.pace_by(lane)
 
     def shut_down(self) -> None:
         """The listener drains: close now if nothing is in hand, otherwise after the answer."""

@@ -17,6 +17,7 @@ from host.listener.bindings import RoutingTable
 from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
 from host.listener.forwarded import ForwardedClients
+from host.listener.pacing import Pacing
 from host.listener.relay import Relay
 from host.listener.tls import TlsTable
 from host.wire.control_messages import AnyMessage
@@ -64,6 +65,9 @@ class OpenConnection(Protocol):
     def deadline_passed(self) -> None:
         """`deadline` is over."""
 
+    def bandwidth_changed(self) -> None:
+        """Other limits of bandwidth are in force."""
+
     def shut_down(self) -> None:
         """Close now if nothing is in hand, otherwise after the answer."""
 
@@ -96,6 +100,7 @@ class ListenerContext:
         self.forwarded = ForwardedClients(ForwardedHeaders())
         self.tls: Final = TlsTable()
         self.errors: Final = ErrorLog(log)
+        self.pacing: Final = Pacing(loop, clock.monotonic)
         self.relay: Final = Relay(loop, send, clock.monotonic)
         self.connections: set[OpenConnection] = set()
         self.connection_numbers = itertools.count(1)

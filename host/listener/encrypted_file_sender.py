@@ -1,5 +1,7 @@
 """Sends pieces of files over TLS: read in pieces as the client takes them, since sendfile cannot encrypt.
 
+The same serves a plain connection for which no descriptor is left (FileSender needs a second one).
+
 What FileSender does for plain connections, with the same face. Memory holds what the transport may hold, not the file.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 PIECE_BYTES: Final = 128 * 1024
 TURN_BYTES: Final = 1024 * 1024
@@ -21,9 +23,7 @@ class EncryptedFileSender:
 
     __slots__ = ("_broken", "_descriptor", "_done", "_left", "_loop", "_offset", "_transport", "is_paused")
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, broken: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any, broken: Callable[[], None]) -> None:
         self._loop = loop
         self._transport = transport
         self._broken = broken

@@ -2,7 +2,8 @@
 
 The transport's own descriptor cannot be watched (uvloop refuses), so the work is done on a duplicate of it. The caller
 makes sure that the transport holds no unsent bytes while a piece is under way. At most TURN_BYTES go out per connection
-and loop turn, so that one large file does not starve the other connections.
+and loop turn, so that one large file does not starve the other connections. Where bandwidth is limited, pieces go out
+in the lane's portions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
+
+from host.listener.pacing import Lane, Outcome
 
 TURN_BYTES: Final = 2 * 1024 * 1024
 
@@ -23,13 +26,26 @@ class FileSender:
     it (the client is gone) or the file cannot be read: the connection must go.
     """
 
-    __slots__ = ("_broken", "_descriptor", "_done", "_is_watching", "_left", "_loop", "_offset", "_prefix", "_socket")
+    __slots__ = (
+        "_broken",
+        "_descriptor",
+        "_done",
+        "_is_watching",
+        "_lane",
+        "_left",
+        "_loop",
+        "_offset",
+        "_prefix",
+        "_socket",
+    )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, broken: Callable[[], None]
+        self, loop: asyncio.AbstractEventLoop, transport: Any, broken: Callable[[], None], lane: Lane | None = None
     ) -> None:
+        """Raises OSError when there is no descriptor left for the duplicate."""
         self._loop = loop
         self._broken = broken
+        self._lane = lane
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
         self._socket.setblocking(False)
         self._descriptor = -1
@@ -46,11 +62,16 @@ class FileSender:
     def send(self, prefix: bytes, descriptor: int, offset: int, length: int, done: Callable[[bool], None]) -> None:
         """Send `prefix`, then the piece. `descriptor` is owned and closed here; `done` is never called from inside."""
         self._prefix, self._descriptor, self._offset, self._left, self._done = prefix, descriptor, offset, length, done
-        self._loop.call_soon(self._turn)
+        if self._lane is None:
+            self._loop.call_soon(self._turn)
+        else:
+            self._lane.wait(self._paced_turn)
 
     def close(self) -> None:
         """Drop what is under way; `done` is not called."""
         self._done = None
+        if self._lane is not None:
+            self._lane.leave(self._paced_turn)
         self._stop_watching()
         self._close_descriptor()
         self._socket.close()
@@ -59,7 +80,7 @@ class FileSender:
         if self._descriptor < 0:
             return
         try:
-            is_sent = self._send_some()
+            is_sent = self._send_some(TURN_BYTES)
         except BlockingIOError:
             is_sent = False
         except OSError:
@@ -71,12 +92,31 @@ class FileSender:
             self._is_watching = True
             self._loop.add_writer(self._socket.fileno(), self._turn)
 
-    def _send_some(self) -> bool:
+    def _paced_turn(self) -> Outcome:
+        """A turn in the lane."""
+        lane, before = self._lane, self.left_bytes
+        if lane is None or self._descriptor < 0:
+            return Outcome.DONE
+        try:
+            is_sent = self._send_some(lane.portion)
+        except BlockingIOError:
+            is_sent = False
+        except OSError:
+            self._broken()
+            return Outcome.DONE
+        sent = before - self.left_bytes
+        lane.spend(sent)
+        if is_sent:
+            self._finish(self._left == 0)
+            return Outcome.DONE
+        return Outcome.MORE if sent else Outcome.STUCK
+
+    def _send_some(self, most: int) -> bool:
         """One turn's worth; whether there is nothing left to do. A file that has become shorter ends early."""
         while self._prefix:
             count = self._socket.send(self._prefix, socket.MSG_MORE)
             self._prefix = self._prefix[count:]
-        wanted = min(self._left, TURN_BYTES)
+        wanted = min(self._left, most)
         count = os.sendfile(self._socket.fileno(), self._descriptor, self._offset, wanted) if wanted else 0
         self._offset += count
         self._left -= count

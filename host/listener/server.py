@@ -74,6 +74,10 @@ class Listener:
         context.configure(snapshot.listener)
         context.routing.configure(snapshot, model, started)
         context.tls.configure(snapshot.sites)
+        bandwidths = {site.id: site.limits.max_bandwidth for site in snapshot.sites}
+        if context.pacing.configure(snapshot.web_limits.max_global_bandwidth, bandwidths):
+            for connection in list(context.connections):
+                connection.bandwidth_changed()
         self._endpoints.follow_tls()
         for name, pool in context.routing.queues.items():
             closes_only = pool.load_balancer_capabilities == "TcpLevel"

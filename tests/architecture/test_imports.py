@@ -117,6 +117,7 @@ PURE_FILES = (
     "site_transitions",
     "site_states",
     *("garden", "headroom", "rotation", "schedule"),
+    *("bandwidth", "minimum_rate"),
 )
 
 
@@ -184,7 +185,10 @@ def test_imports_stand_at_the_top(path: Path) -> None:
 def is_sans_io(module: str) -> bool:
     if module.startswith(SANS_IO):
         return True
-    return module.startswith(("host.activation.", "host.fastcgi.")) and module.rpartition(".")[2] in PURE_FILES
+    return (
+        module.startswith(("host.activation.", "host.fastcgi.", "host.listener."))
+        and module.rpartition(".")[2] in PURE_FILES
+    )
 
 
 @pytest.mark.parametrize("path", [p for p in source_files() if is_sans_io(module_name(p))], ids=module_name)

@@ -112,6 +112,8 @@ class Sizes:
     header_wait: int = 0
     min_bytes_per_second: int = 240
     max_connections: int = 4294967295
+    max_bandwidth: int = 4294967295
+    max_global_bandwidth: int = 4294967295
     listener: ListenerSettings = field(default_factory=ListenerSettings)
     unix_path: str = ""
     tls: dict[str, BindingTls] = field(default_factory=dict)  # by host name of the site
@@ -130,7 +132,11 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         tls = sizes.tls.get(host)
         return Binding(protocol="http" if tls is None else "https", ip=ip, port=port, host=host, tls=tls)
 
-    limits = SiteLimits(connection_timeout_seconds=sizes.connection_timeout, max_connections=sizes.max_connections)
+    limits = SiteLimits(
+        connection_timeout_seconds=sizes.connection_timeout,
+        max_connections=sizes.max_connections,
+        max_bandwidth=sizes.max_bandwidth,
+    )
     default = Site(
         name="Default Web Site",
         id=1,
@@ -162,6 +168,7 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         connection_timeout_seconds=sizes.connection_timeout,
         header_wait_timeout_seconds=sizes.header_wait,
         min_bytes_per_second=sizes.min_bytes_per_second,
+        max_global_bandwidth=sizes.max_global_bandwidth,
     )
     return Snapshot(
         version=version,

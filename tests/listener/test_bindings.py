@@ -184,7 +184,7 @@ def test_a_site_keeps_its_gauge_when_the_configuration_changes() -> None:
     routing.configure(Snapshot(version=2, path="/x", sites=(limited,)), model_for(IsolationMode.WORKER_PROCESS))
     assert routing.at("10.0.0.1", 80).find(b"x", b"/").gauge is gauge
     assert gauge.is_full
-    assert not SiteGauge().is_full
+    assert not SiteGauge(1).is_full
 
 
 def test_addresses_are_compared_in_one_spelling() -> None:

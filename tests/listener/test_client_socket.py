@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from host.listener.client_socket import ClientSocket
 from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind
 from tests.listener.running_listener import Client, RunningListener, TestWorker
 from tests.listener.test_response_stream import length_head, serve_file
@@ -37,15 +38,23 @@ def begin_answer(front: RunningListener, head: bytes = b"200 OK\r\n") -> tuple[T
     return worker, client, number
 
 
+def seconds_at_240(front: RunningListener) -> float:
+    """How long what the one connection was handed takes at 240 bytes per second."""
+    (connection,) = front.listener._context.connections
+    assert isinstance(connection, ClientSocket)
+    return connection.handed_bytes / 240
+
+
 def test_a_client_that_takes_nothing_is_cut(start: Start) -> None:
-    """minBytesPerSecond, looked at every connectionTimeout."""
+    """minBytesPerSecond is judged over the whole response: when more time has passed than it needs at that rate."""
     front = start(connection_timeout=10, min_bytes_per_second=240)
     worker, client, number = begin_answer(front)
     send_until_stalled(worker, number)
-    front.pass_seconds(5)
+    needed = seconds_at_240(front)
+    for _ in range(10):
+        front.pass_seconds(needed / 10 - 1)
     assert front.log.refusals.empty()
-    for _ in range(2):
-        front.pass_seconds(12)
+    front.pass_seconds(12)
     assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
     assert worker.take(Kind.ABORT)[0] == number
     assert client.is_reset()
@@ -63,6 +72,32 @@ def test_a_client_that_takes_enough_is_not_cut(start: Start) -> None:
     assert sent > 0
 
 
+def test_time_in_which_the_worker_thinks_is_not_the_client_s(start: Start) -> None:
+    """Nor is a response judged by the one before it."""
+    front = start(connection_timeout=10, min_bytes_per_second=240)
+    worker, client, number = begin_answer(front)
+    sent = send_until_stalled(worker, number)
+    front.pass_seconds(100)
+    received = 0
+    while received < sent:
+        received += client.socket.recv(1 << 20).count(b"x")
+    front.settle()
+    front.pass_seconds(1_000_000)
+    send_until_stalled(worker, number, 0)
+    front.pass_seconds(100)
+    assert front.log.refusals.empty()
+
+
+def test_a_rate_of_nothing_waits_for_ever(start: Start) -> None:
+    """minBytesPerSecond="0"."""
+    front = start(connection_timeout=10, min_bytes_per_second=0)
+    worker, client, number = begin_answer(front)
+    sent = send_until_stalled(worker, number)
+    front.pass_seconds(1_000_000)
+    assert len(client.read_bytes(sent)) == sent
+    assert front.log.refusals.empty()
+
+
 def test_a_client_that_stalls_during_a_file_is_cut(start: Start, tmp_path: Path) -> None:
     """Bytes of files count like others."""
     front = start(connection_timeout=10, min_bytes_per_second=240)
@@ -72,8 +107,9 @@ def test_a_client_that_stalls_during_a_file_is_cut(start: Start, tmp_path: Path)
     descriptor = os.open(path, os.O_RDONLY)
     worker, client, number = begin_answer(front, length_head(SIZE))
     assert not serve_file(worker, number, descriptor, 0, SIZE, is_read=False)
-    for _ in range(3):
-        front.pass_seconds(12)
+    front.pass_seconds(seconds_at_240(front) - 10)
+    assert front.log.refusals.empty()
+    front.pass_seconds(12)
     assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
     assert client.is_reset()
     os.close(descriptor)
@@ -110,28 +146,27 @@ def test_a_client_that_sends_but_never_reads_is_cut(start: Start) -> None:
     client.send(b"def")
     assert worker.take(Kind.BODY)[1] == b"def"
     worker.take(Kind.BODY_END)
-    for _ in range(3):
-        front.pass_seconds(12)
+    front.pass_seconds(seconds_at_240(front) + 2)
     assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
     assert client.is_reset()
 
 
 def test_a_response_that_is_never_taken_does_not_keep_a_closing_connection(start: Start) -> None:
-    """After the last byte was handed over the connection has connectionTimeout to drain."""
+    """After the last byte was handed over it has connectionTimeout, then what is left needs at 240 bytes/s."""
     front = start(connection_timeout=10)
     worker, client = front.worker(), front.client()
+    client.get()
     client.get(extra="Connection: close\r\n")
-    number, _ = worker.request()
-    worker.begin(number)
-    client.read_until(b"\r\n\r\n")
-    send_until_stalled(worker, number)
-    worker.end(number)
-    client.read_bytes(3 * 1024 * 1024)
-    waited = 0
-    while front.run(lambda: front.listener.connection_count):
-        front.pass_seconds(6)
-        waited += 1
-        assert waited < 100
+    for _ in range(2):  # two, since the kernel takes one
+        worker.answer(worker.request()[0], b"x" * 4_000_000)
+        front.log.next_request()
+    for _ in range(5):
+        front.pass_seconds(11)
+    assert front.run(lambda: front.listener.connection_count) == 1
+    front.pass_seconds(SIZE)
+    assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
+    front.settle()
+    assert front.run(lambda: front.listener.connection_count) == 0
 
 
 def test_the_next_request_waits_until_the_answer_is_taken(front: RunningListener) -> None:

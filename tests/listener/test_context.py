@@ -24,6 +24,9 @@ class Waiting:
     def deadline_passed(self) -> None:
         self.has_passed = True
 
+    def bandwidth_changed(self) -> None:
+        raise AssertionError("nobody has changed it")
+
     def shut_down(self) -> None:
         raise AssertionError
 
