@@ -35,6 +35,7 @@ from host.api.request import (
     Request,
     RequestBody,
     RequestHost,
+    ThreadCall,
 )
 from host.api.response import Body, FileBody, Response
 from host.api.threads import Threads
@@ -83,6 +84,7 @@ __all__ = [
     "ResourceLimits",
     "ResourceType",
     "Response",
+    "ThreadCall",
     "Threads",
     "Tls",
     "UrlMap",

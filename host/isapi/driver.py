@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from typing import Final
 
 from host.api import Request, Response
 from host.isapi.control_block import paths_of
-from host.isapi.loaded_extension import LoadedExtension
+from host.isapi.loaded_extension import BriefCall, LoadedExtension
 from host.isapi.output import Piece
 from host.isapi.sending import ExtensionControlBlock
 from host.isapi.session import ExtensionFacts, Session
+
+_PROC: Final = "http_extension_proc"
 
 
 def answer_of(session: Session) -> Response | Awaitable[Response]:
     """The answer of a session whose proc has been called on the loop and has returned: at once if it is whole."""
     if session.is_done and not session.output.is_streamed:
         return session.output.response()
-    return _later(session)
+    return _outcome(session, None)
 
 
-async def _later(session: Session) -> Response:
-    """The answer of a session whose proc has returned."""
+async def respond_briefly(request: Request, name: str, call: BriefCall) -> Response:
+    """The answer of a call that needs no session as long as it does nothing but answer; as `respond` else."""
+    running = request.host.thread_call(name, _PROC)
+    call.when_opened(running.interrupt)
     try:
-        await session.output.begun
-    except asyncio.CancelledError:
-        session.abandon()
+        is_over = await running.run(call.run)
+    except BaseException:
+        call.abandon()
+        await running.end()
         raise
-    return _with_body(session, None)
+    if call.response is not None:
+        return call.response
+    session = call.session
+    assert session is not None, "a call without a response has a session"
+    if is_over:
+        return await _outcome(session, None)
+    proc = asyncio.get_running_loop().create_task(running.end())
+    proc.add_done_callback(session.proc_ended)
+    return await _outcome(session, proc)
 
 
 async def respond(
@@ -42,18 +56,22 @@ async def respond(
     session = Session(request, extension.name, facts)
     await session.read_ahead()
     ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
-    running = session.host.run_on_thread(
-        extension.name, "http_extension_proc", session.call, extension.http_extension_proc
-    )
+    running = session.host.run_on_thread(extension.name, _PROC, session.call, extension.http_extension_proc)
     proc = asyncio.get_running_loop().create_task(running)
     proc.add_done_callback(session.proc_ended)
+    return await _outcome(session, proc)
+
+
+async def _outcome(session: Session, proc: asyncio.Task[None] | None) -> Response:
+    """The answer of a session whose proc is running, or (None) has returned."""
     try:
         await session.output.begun
         if not session.output.is_streamed:
             await _end_of(proc)
     except asyncio.CancelledError:
         session.abandon()
-        proc.cancel()
+        if proc is not None:
+            proc.cancel()
         await _end_of(proc)
         raise
     return _with_body(session, proc)

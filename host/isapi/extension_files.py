@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from host.api import PluginContext, Request, Response
-from host.isapi.driver import respond
-from host.isapi.loaded_extension import ExtensionCache, LoadedExtension, QuickCall, QuickExtension
+from host.isapi.driver import respond, respond_briefly
+from host.isapi.loaded_extension import (
+    BriefCall,
+    BriefExtension,
+    ExtensionCache,
+    LoadedExtension,
+    QuickCall,
+    QuickExtension,
+)
 from host.isapi.plugin_hooks import facts_of
 
 
@@ -18,6 +25,7 @@ class ExtensionFiles:
     def __init__(self, context: PluginContext) -> None:
         self._context = context
         self._quick: dict[str, QuickCall] = {}  # by file
+        self._brief: dict[str, Callable[..., BriefCall]] = {}
         self._cache = ExtensionCache(context.report_event)
         self._facts = facts_of(context)
 
@@ -26,12 +34,17 @@ class ExtensionFiles:
         quick = self._quick.get(path)
         if quick is not None and request.body.length == 0:
             return quick(request, self._facts, is_direct=is_direct)
+        brief = self._brief.get(path)
+        if brief is not None and request.body.length == 0:
+            return respond_briefly(request, path, brief(request, self._facts, is_direct=is_direct))
         return self._respond(request, path, carrier, is_direct=is_direct)
 
     async def _respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:
         extension = self._cache.loaded(path)
         if extension is None:
             extension = await request.host.run_on_thread(path, "get_extension_version", self._load, path, carrier)
+            if isinstance(extension, BriefExtension):
+                self._brief[path] = extension.brief_call
             if isinstance(extension, QuickExtension) and extension.is_quick:
                 self._quick[path] = extension.respond_quickly
         return await respond(request, extension, self._facts, is_direct=is_direct)

@@ -15,7 +15,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from host.api import HttpError, Request, Response
 from host.api.isapi import HSE_TERM_MUST_UNLOAD, ControlBlock, ExtensionVersion
-from host.isapi.session import ExtensionFacts
+from host.isapi.session import ExtensionFacts, Session
 
 RETRY_SECONDS: Final = 1.0
 
@@ -57,6 +57,35 @@ class QuickExtension(Protocol):
     @property
     def respond_quickly(self) -> QuickCall:
         """Calls the proc on the loop; the answer is there at once unless it is streamed or pending."""
+
+
+class BriefCall(Protocol):
+    """A call on a thread that has a session only if it needs one."""
+
+    @property
+    def response(self) -> Response | None:
+        """The answer, once `run` has returned and no session was needed."""
+
+    @property
+    def session(self) -> Session | None:
+        """The session, if there is one: the answer is its."""
+
+    def when_opened(self, callback: Callable[[], None]) -> None:
+        """Call it, on any thread, when a session is opened while the proc runs. To be said before `run`."""
+
+    def run(self) -> None:
+        """HttpExtensionProc, on a thread of the pool."""
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer. On the loop."""
+
+
+@runtime_checkable
+class BriefExtension(Protocol):
+    """An extension whose calls need no session as long as they do nothing but answer."""
+
+    def brief_call(self, request: Request, facts: ExtensionFacts, /, *, is_direct: bool) -> BriefCall:
+        """A call for a request without a body; on the loop."""
 
 
 OpenExtension = Callable[[str], LoadedExtension]

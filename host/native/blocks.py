@@ -71,18 +71,10 @@ class NativeBlock:
 
     def fill(self, library: Library, request: Request, paths: Paths, available: bytes, total: int) -> None:
         """Make the structure, and know it by its number from now on."""
-        self.library = library
-        self.place = -1  # in the black box, while the library keeps the request
-        self._number = next(_numbers)
-        self.struct = struct = ffi.new(_BLOCK, _template()[0])
-        method, query = request.method.encode("latin-1", "replace"), request.raw_query.encode("latin-1", "replace")
-        path, translated = path_bytes(paths.path_info), path_bytes(paths.path_translated)
-        content_type = request.first_header("Content-Type").encode("latin-1", "replace")
-        texts = self._texts = bytearray(
-            b"%b\0%b\0%b\0%b\0%b\0%b\0" % (method, query, path, translated, content_type, available)
-        )
-        at = ffi.from_buffer("char[]", texts) + 0
-        struct.ConnID = ffi.cast(_HCONN, self._number)
+        struct = ffi.new(_BLOCK, template()[0])
+        method, query, path, translated, content_type = texts = block_texts(request, paths)
+        held = bytearray(b"%b\0%b\0%b\0%b\0%b\0%b\0" % (*texts, available))
+        at = ffi.from_buffer("char[]", held) + 0
         struct.lpszMethod = at
         struct.lpszQueryString = at = at + len(method) + 1
         struct.lpszPathInfo = at = at + len(query) + 1
@@ -92,7 +84,17 @@ class NativeBlock:
         if total:  # they are 0 in a new block
             struct.cbTotalBytes = total
             struct.cbAvailable = len(available)
-        _living[self._number] = self
+        struct.ConnID = ffi.cast(_HCONN, self.enlist(library, struct, held))
+
+    def enlist(self, library: Library, struct: Any, held: Any) -> int:
+        """Know it by the number that this gives, from now on. `held` is the memory that the structure points to."""
+        self.library = library
+        self.place = -1  # in the black box, while the library keeps the request
+        self.struct = struct
+        self._texts = held
+        self._number = number = next(_numbers)
+        _living[number] = self
+        return number
 
     @property
     def is_over(self) -> bool:
@@ -121,6 +123,17 @@ class NativeBlock:
         _ended.append((self.struct, texts))
         if self.place >= 0:
             self.library.black_box.leave(self.place)
+
+
+def block_texts(request: Request, paths: Paths) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Method, query, path, translated path and type of the content, as a block has them."""
+    return (
+        request.method.encode("latin-1", "replace"),
+        request.raw_query.encode("latin-1", "replace"),
+        path_bytes(paths.path_info),
+        path_bytes(paths.path_translated),
+        request.first_header("Content-Type").encode("latin-1", "replace"),
+    )
 
 
 def know(library: Library) -> None:
@@ -180,7 +193,8 @@ def _read_client(block: NativeBlock, buffer: Any, size: Any) -> None:
 _made: Final[list[Any]] = []  # the template and the callbacks: made once, kept for ever
 
 
-def _template() -> Any:
+def template() -> Any:
+    """The block that all others are copies of."""
     assert _made, "a support function is set before the first block is made"
     return _made[0]
 
@@ -189,10 +203,10 @@ def make_callbacks(support_function: Any) -> None:
     """Make the four callbacks, with this one as ServerSupportFunction (its arguments as in C). Once in a process."""
     if _made:
         return
-    template = ffi.new("EXTENSION_CONTROL_BLOCK *")
-    template.cbSize = ffi.sizeof("EXTENSION_CONTROL_BLOCK")
-    template.dwVersion = HSE_VERSION
-    template.dwHttpStatusCode = 200
+    made = ffi.new("EXTENSION_CONTROL_BLOCK *")
+    made.cbSize = ffi.sizeof("EXTENSION_CONTROL_BLOCK")
+    made.dwVersion = HSE_VERSION
+    made.dwHttpStatusCode = 200
     functions = {
         "GetServerVariable": _get_server_variable,
         "WriteClient": _write_client,
@@ -202,6 +216,6 @@ def make_callbacks(support_function: Any) -> None:
     callbacks = []
     for name, function in functions.items():
         callback = ffi.callback(member_type("EXTENSION_CONTROL_BLOCK", name), function)
-        setattr(template, name, callback)
+        setattr(made, name, callback)
         callbacks.append(callback)
-    _made.extend((template, callbacks))
+    _made.extend((made, callbacks))

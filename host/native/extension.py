@@ -7,11 +7,12 @@ from typing import Final
 
 from host.api import BlackBox, PluginContext, Request, Response
 from host.api.isapi import HSE_MAX_EXT_DLL_NAME_LEN, HSE_STATUS_PENDING, ControlBlock, ExtensionVersion
-from host.isapi.loaded_extension import ExtensionRefused
+from host.isapi.loaded_extension import BriefCall, ExtensionRefused
 from host.isapi.session import ExtensionFacts
-from host.native.blocks import NativeBlock, forget, know, make_callbacks
+from host.native.blocks import NativeBlock, forget, know, make_callbacks, template
+from host.native.front import front_of
 from host.native.library import Library
-from host.native.quick import QuickBlock
+from host.native.quick import Callee, QuickBlock
 from host.native.structures import ffi, raw_text_of
 from host.native.support import server_support_function
 
@@ -35,6 +36,7 @@ class NativeExtension:
         finally:
             black_box.leave(place)
         make_callbacks(server_support_function)
+        self._callee = Callee(self._library, self._proc, front_of(self._library, template()))
 
     @property
     def name(self) -> str:
@@ -50,15 +52,11 @@ class NativeExtension:
         self, request: Request, facts: ExtensionFacts, /, *, is_direct: bool
     ) -> Response | Awaitable[Response]:
         """HttpExtensionProc on the event loop."""
-        block = QuickBlock(self._library, request, facts, is_direct=is_direct)
-        place = self._black_box.enter(self._path, _PROC, request)
-        try:
-            status = int(self._proc(block.struct))
-        finally:
-            self._black_box.leave(place)
-        if status == HSE_STATUS_PENDING:
-            block.place = self._black_box.hold(self._path, f"{_PROC}, pending", request)
-        return block.answer(status)
+        return QuickBlock(self._callee, request, facts, is_direct=is_direct).respond()
+
+    def brief_call(self, request: Request, facts: ExtensionFacts, /, *, is_direct: bool) -> BriefCall:
+        """HttpExtensionProc on a thread, for a request without a body."""
+        return QuickBlock(self._callee, request, facts, is_direct=is_direct)
 
     def get_extension_version(self) -> ExtensionVersion:
         """GetExtensionVersion. FALSE takes the library out of memory: ExtensionRefused, and a later try begins anew."""

@@ -19,7 +19,7 @@ from cffi import recompiler
 
 INCLUDE_FOLDER: Final = Path(__file__).resolve().parent / "include"
 LAYOUTS: Final = Path(__file__).resolve().parent / "layouts.py"
-_ORDER: Final = ("wintypes.h", "httpext.h", "httpfilt.h")
+_ORDER: Final = ("wintypes.h", "httpext.h", "isapy_front.h", "httpfilt.h")
 _MARKED: Final = re.compile(r"/\* isapy: begin \*/\n(.*?)/\* isapy: end \*/", re.DOTALL)
 _DOCSTRING: Final = '"""What cffi has made of the headers in include/ (see headers.py): not to be edited."""\n\n'
 

@@ -18,6 +18,7 @@ from host.api import ClientGone, FilterStatus, HttpError, Request, Response
 from host.worker.filter_changes import CHANGED, check_change, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
+from host.worker.interruptible_call import InterruptibleCall
 from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
 from host.worker.plugin_loader import traceback_text, where
@@ -192,6 +193,10 @@ class HookCaller:
             return await self.pool.run(function, *arguments)
         finally:
             self.under_way.discard(call)
+
+    def thread_call(self, plugin: str, name: str, subject: object) -> InterruptibleCall:
+        """A function on a thread of the pool that its caller may leave before it returns."""
+        return InterruptibleCall(self.pool, self.under_way, CallUnderWay(plugin, name, subject, is_on_a_thread=True))
 
     @contextmanager
     def noting(self, plugin: str, name: str, subject: object) -> Iterator[None]:

@@ -1,8 +1,10 @@
 """The threads on which plain `def` code of plugins runs.
 
-Jobs go in one by one and come back in bursts: a thread notes that a job is done, and only the first of a burst wakes
-the loop. Threads are added when jobs have waited for a moment: a burst of short jobs is done by one thread (more would
-only fight for the interpreter), a burst of jobs that block has a thread each a moment later.
+Jobs go in one by one and come back in bursts: a thread notes that a job is done, and wakes the loop when no further
+one waits, or, when the next ones take their time, the loop looks by itself a moment later. So a burst of jobs that
+let go of the interpreter (calls into C) changes hands once, not once for each of them. Threads are added when jobs
+have waited for a moment: a burst of short jobs is done by one thread (more would only fight for the interpreter), a
+burst of jobs that block has a thread each a moment later.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 _GROWTH_DELAY_SECONDS: Final = 0.002
+_LOOK_DELAY_SECONDS: Final = 0.001
+"""So long at most a job that is done waits for those behind it."""
+
 _WAITING: Final = 0
 _RUNNING: Final = 1
 _DROPPED: Final = 2
@@ -42,13 +47,14 @@ class ThreadPool:
     """At most `limit` threads, named `<name> 1`, `<name> 2` and so on. Its methods belong to the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, *, name: str = "isapy thread") -> None:
-        self._loop = loop
+        self.loop = loop
         self._limit = limit
         self._name = name
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._done: deque[Job] = deque()
         self._threads: list[threading.Thread] = []
         self._loop_is_called = False
+        self._look_is_due = False
         self._growth_is_due = False
         self._is_closed = False
         self._claim = threading.Lock()
@@ -75,12 +81,12 @@ class ThreadPool:
         CancelledError is raised after its end (its result is dropped), so that a request is never given back while
         its code still runs.
         """
-        job = self.submit(function, arguments, self._loop.create_future())
+        job = self.submit(function, arguments, self.loop.create_future())
         assert job.future is not None
         try:
             return await job.future
         except asyncio.CancelledError:
-            await self._leave(job)
+            await self.leave(job)
             raise
 
     def submit(
@@ -91,11 +97,14 @@ class ThreadPool:
             raise RuntimeError("the thread pool is closed")
         job = Job(function, arguments, future)
         self._jobs.put(job)
+        if not self._look_is_due:
+            self._look_is_due = True
+            self.loop.call_later(_LOOK_DELAY_SECONDS, self._look)
         if not self._threads:
             self._add_thread()
         elif not self._growth_is_due and len(self._threads) < self._limit:
             self._growth_is_due = True
-            self._loop.call_later(_GROWTH_DELAY_SECONDS, self._grow)
+            self.loop.call_later(_GROWTH_DELAY_SECONDS, self._grow)
         return job
 
     def close(self, *, wait: bool = True) -> None:
@@ -109,13 +118,14 @@ class ThreadPool:
             for thread in self._threads:
                 thread.join()
 
-    async def _leave(self, job: Job) -> None:
+    async def leave(self, job: Job) -> None:
+        """Take the job out if no thread has begun it; else return when it has ended. Raises nothing."""
         with self._claim:
             if job.state == _WAITING:
                 job.state = _DROPPED
                 return
         while not job.is_delivered:
-            job.future = self._loop.create_future()
+            job.future = self.loop.create_future()
             with contextlib.suppress(
                 BaseException
             ):  # the end is awaited, however it comes and however often we are told
@@ -135,7 +145,8 @@ class ThreadPool:
             self._add_thread()
 
     def _work(self) -> None:
-        take, claim, done = self._jobs.get, self._claim, self._done
+        jobs, claim, done = self._jobs, self._claim, self._done
+        take = jobs.get
         while (job := take()) is not None:
             with claim:
                 if job.state == _DROPPED:
@@ -147,16 +158,22 @@ class ThreadPool:
                 job.exception = error
             done.append(job)
             del job
-            if not self._loop_is_called:
+            if not self._loop_is_called and (jobs.empty() or not self._look_is_due):
                 self._loop_is_called = True
                 try:
-                    self._loop.call_soon_threadsafe(self._deliver)
+                    self.loop.call_soon_threadsafe(self._deliver)
                 except RuntimeError:  # the loop is closed: nobody waits any more
                     return
+
+    def _look(self) -> None:
+        self._look_is_due = False  # before the look: what is done from now on calls
+        self._deliver()
 
     def _deliver(self) -> None:
         self._loop_is_called = False  # before the first look: what comes later calls again
         done = self._done
+        if not done:  # the look was faster
+            return
         while done:
             job = done.popleft()
             job.is_delivered = True

@@ -133,6 +133,21 @@ def test_a_cancelled_caller_waits_for_the_end_of_a_job_that_runs() -> None:
     run(main())
 
 
+def test_a_job_that_is_done_does_not_wait_for_one_that_blocks_behind_it() -> None:
+    """The only thread is in the second job, which the first one's caller ends."""
+
+    async def main() -> None:
+        pool = new_pool(1)
+        gate = threading.Event()
+        first, second = asyncio.ensure_future(pool.run(abs, -1)), asyncio.ensure_future(pool.run(gate.wait))
+        assert await asyncio.wait_for(first, 60) == 1
+        assert not second.done()
+        gate.set()
+        assert await second
+
+    run(main())
+
+
 def test_relieved_is_called_after_finished_jobs() -> None:
     """The channel gives credits back there."""
     calls = []

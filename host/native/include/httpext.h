@@ -276,6 +276,8 @@ typedef BOOL (*PFN_TERMINATEEXTENSION)(DWORD dwFlags);
 
 #define HSE_VERSION MAKELONG(HSE_VERSION_MINOR, HSE_VERSION_MAJOR)
 
+#include "isapy_front.h"
+
 #ifdef __cplusplus
 }
 #endif
