@@ -85,17 +85,28 @@ def folder_configuration_path(folder: Path) -> Path:
 
     Raises CommandLineError for a folder that does not exist or whose name a configuration cannot hold.
     """
+    folder = usable_folder(folder, "isapy run FOLDER serves the files of a folder")
+    return written_configuration_path("folders", folder.name, os.fsencode(folder))
+
+
+def usable_folder(folder: Path, remedy: str) -> Path:
+    """The folder's whole path. Raises CommandLineError as `folder_configuration_path` does."""
     folder = folder.resolve()
     if not folder.is_dir():
-        raise CommandLineError(f"{folder} is no folder", "isapy run FOLDER serves the files of a folder", EXIT_USAGE)
+        raise CommandLineError(f"{folder} is no folder", remedy, EXIT_USAGE)
     if _UNUSABLE.search(str(folder)):
         raise CommandLineError(
             f"the path {str(folder)!r} cannot stand in a configuration (%name%, backslash or control character)",
             "rename the folder",
         )
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.")[:40] or "root"
-    return Path(state_folder(os.environ), "folders", f"{stem}-{digest}", "conf", "applicationHost.config")
+    return folder
+
+
+def written_configuration_path(group: str, name: str, key: bytes) -> Path:
+    """Where a configuration lies that a command writes: a folder of `group` that `name` and the whole `key` name."""
+    digest = hashlib.sha256(key).hexdigest()[:8]
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:40] or "root"
+    return Path(state_folder(os.environ), group, f"{stem}-{digest}", "conf", "applicationHost.config")
 
 
 def write_folder_configuration(folder: Path, address: str, port: int) -> Path:
@@ -104,14 +115,19 @@ def write_folder_configuration(folder: Path, address: str, port: int) -> Path:
     Raises CommandLineError as `folder_configuration_path` does, and when it cannot be written.
     """
     path = folder_configuration_path(folder)
+    write_configuration(path, folder_configuration(folder.resolve(), address, port))
+    return path
+
+
+def write_configuration(path: Path, text: str) -> None:
+    """Write it whole. Raises CommandLineError when that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, folder_configuration(folder.resolve(), address, port))
+        write_atomically(path, text)
     except OSError as error:
         raise CommandLineError(
             f"cannot write {path}: {error.strerror or error}", "set ISAPY_STATE to a folder that you may write to"
         ) from error
-    return path
 
 
 def folder_configuration(folder: Path, address: str, port: int) -> str:
@@ -124,7 +140,7 @@ def folder_configuration(folder: Path, address: str, port: int) -> str:
     ]
     return _TEMPLATE.format(
         comment=str(folder).replace("--", "- -"),
-        binding=quoteattr(f"{_binding_address(address)}:{port}:"),
+        binding=quoteattr(binding_information(address, port)),
         folder=quoteattr(str(folder)),
         documents=_lines(16, (f'<add value="{name}" />' for name in DEFAULT_DOCUMENTS)),
         handlers=_lines(12, handlers),
@@ -168,10 +184,11 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(parent, name)
 
 
-def _binding_address(address: str) -> str:
+def binding_information(address: str, port: int) -> str:
+    """`bindingInformation` of a site that answers for every host name on that address."""
     if address in ("0.0.0.0", "::", "*"):
-        return "*"
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+        return f"*:{port}:"
+    return f"[{address}]:{port}:" if ":" in address and not address.startswith("[") else f"{address}:{port}:"
 
 
 def _lines(indent: int, lines: Iterator[str] | list[str]) -> str:

@@ -50,6 +50,7 @@ def isapy(
         isapy run                    the samples that come with isapy
         isapy run FOLDER             a folder's files, and its programs as CGI
         isapy doctor FOLDER          which of a folder's old scripts will run, and why not
+        isapy run --app shop:app     a Python application, WSGI or ASGI
         isapy init mysite            a site of your own, with a configuration
         isapy new extension greet    a plugin that answers *.greet
 

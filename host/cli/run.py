@@ -14,13 +14,17 @@ import typer
 import host
 from host.admin.location import control_socket
 from host.admin.unix_socket import living_pid
+from host.cli.application_interface import find_interface
+from host.cli.application_site import application_configuration_path, write_application_configuration
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.folder_site import folder_configuration_path, what_is_served, write_folder_configuration
 from host.config.errors import ConfigErrors
 from host.config.store import build_snapshot, read_source
+from host.python_apps.interface import Interface
 
 FOLDER_PORT: Final = 8080
+"""Of FOLDER and --app, when --port does not say another one."""
 
 
 class Isolation(enum.Enum):
@@ -30,13 +34,36 @@ class Isolation(enum.Enum):
     IIS5 = "iis5"
 
 
-def run(
+class InterfaceName(enum.Enum):
+    """The interfaces of Python applications, as the command line spells them."""
+
+    AUTO = "auto"
+    WSGI = "wsgi"
+    ASGI = "asgi"
+
+
+def run(  # noqa: PLR0913, PLR0917 - the options of a command
     folder: Annotated[
         Path | None, typer.Argument(metavar="FOLDER", help="A folder to serve without any configuration.")
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="An applicationHost.config (see: isapy init).")
     ] = None,
+    app: Annotated[
+        str | None,
+        typer.Option("--app", metavar="MODULE:CALLABLE", help="A WSGI or ASGI application to serve, and nothing else."),
+    ] = None,
+    app_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --app: the folder of its module, and its current one. [.]"),
+    ] = None,
+    interface: Annotated[
+        InterfaceName,
+        typer.Option(
+            case_sensitive=False,
+            help="With --app: what it speaks. auto loads it once to look at its signature: coroutines are ASGI.",
+        ),
+    ] = InterfaceName.AUTO,
     isolation: Annotated[
         Isolation | None,
         typer.Option(
@@ -53,7 +80,9 @@ def run(
     ] = None,
     bind: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="With FOLDER: the address to listen on, 0.0.0.0 for all. [127.0.0.1]"),
+        typer.Option(
+            metavar="ADDRESS", help="With FOLDER or --app: the address to listen on, 0.0.0.0 for all. [127.0.0.1]"
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
@@ -61,7 +90,7 @@ def run(
 
     \b
     Ctrl-C ends it with all its processes; requests in hand are finished first.
-    Without FOLDER and --config it runs conf/applicationHost.config of the current folder,
+    Without FOLDER, --app and --config it runs conf/applicationHost.config of the current folder,
     and where there is none the samples that come with isapy.
 
     \b
@@ -69,18 +98,23 @@ def run(
         isapy run                                   this folder's site, else the samples
         isapy run ~/site                            that folder: files, and programs as CGI
         isapy run ~/site --bind 0.0.0.0 --port 80   the same for everybody
+        isapy run --app shop.wsgi:application       a Python application, WSGI or ASGI
         isapy run --config conf/applicationHost.config --isolation iis5
     """
-    if folder is not None and config is not None:
-        raise CommandLineError("FOLDER and --config exclude each other", "leave one of them out", EXIT_USAGE)
-    if folder is None and bind is not None:
-        raise CommandLineError(
-            "--bind needs FOLDER: a configuration names its addresses itself", "edit its <binding> elements", EXIT_USAGE
-        )
+    if sum(given is not None for given in (folder, config, app)) > 1:
+        raise CommandLineError("FOLDER, --app and --config exclude each other", "leave all but one out", EXIT_USAGE)
+    if folder is None and app is None and bind is not None:
+        text = "--bind needs FOLDER or --app: a configuration names its addresses itself"
+        raise CommandLineError(text, "edit its <binding> elements", EXIT_USAGE)
+    if app is None and (app_dir is not None or interface is not InterfaceName.AUTO):
+        raise CommandLineError("--app-dir and --interface need --app", "name the application", EXIT_USAGE)
     mode = isolation.value if isolation is not None else ""
     if folder is not None:
-        _refuse_second_service(folder)
+        _refuse_second_service(folder_configuration_path(folder), str(folder))
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)
+        port = None
+    elif app is not None:
+        config = _configure_application(app, app_dir or Path(), interface, _address(bind or "127.0.0.1"), port)
         port = None
     elif config is None:
         config = default_configuration()
@@ -91,12 +125,21 @@ def run(
     become_service(config, mode, port or 0, quiet=quiet)
 
 
-def _refuse_second_service(folder: Path) -> None:
-    """Writing the folder's configuration would change a service that runs on it already."""
-    path = folder_configuration_path(folder)
+def _configure_application(name: str, folder: Path, said: InterfaceName, address: str, port: int | None) -> Path:
+    """Write the configuration for that application; gives its path."""
+    _refuse_second_service(application_configuration_path(name, folder), name)
+    if said is InterfaceName.AUTO:
+        interface = find_interface(name, folder, _python())
+    else:
+        interface = Interface[said.name]
+    return write_application_configuration(name, folder, interface, address, port or FOLDER_PORT)
+
+
+def _refuse_second_service(path: Path, what: str) -> None:
+    """Writing that configuration would change a service that runs on it already."""
     pid = living_pid(control_socket(path))
     if pid:
-        raise CommandLineError(f"process {pid} serves {folder} already", f"end it with: isapy stop --config {path}")
+        raise CommandLineError(f"process {pid} serves {what} already", f"end it with: isapy stop --config {path}")
 
 
 def validate(config: Path, isolation: str = "", port: int = 0) -> None:
@@ -115,10 +158,7 @@ def validate(config: Path, isolation: str = "", port: int = 0) -> None:
 
 def become_service(config: Path, isolation: str, port: int, *, quiet: bool) -> NoReturn:
     """Replace this process by the service."""
-    # -P keeps the current folder off sys.path, where a file of the user's could shadow a module. A checkout that is
-    # run in place and not installed is found only there.
-    in_place = Path(host.__file__).resolve().parent.parent == Path.cwd().resolve()
-    arguments = [sys.executable, *([] if in_place else ["-P"]), "-m", "host.processes", "service"]
+    arguments = [*_python(), "-m", "host.processes", "service"]
     arguments += ["--config", str(config.absolute())]
     if isolation:
         arguments += ["--isolation", isolation]
@@ -129,6 +169,16 @@ def become_service(config: Path, isolation: str, port: int, *, quiet: bool) -> N
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, arguments)
+
+
+def _python() -> list[str]:
+    """What starts an interpreter that finds isapy.
+
+    -P keeps the current folder off sys.path, where a file of the user's could shadow a module. A checkout that is run
+    in place and not installed is found only there.
+    """
+    in_place = Path(host.__file__).resolve().parent.parent == Path.cwd().resolve()
+    return [sys.executable, *([] if in_place else ["-P"])]
 
 
 def _address(text: str) -> str:

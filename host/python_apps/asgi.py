@@ -8,7 +8,6 @@ worker's end waits for it for a while.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import stat
 from collections.abc import Awaitable, Callable, Generator
@@ -19,6 +18,7 @@ from host.python_apps.applications import Applications, Order
 from host.python_apps.asgi_body import AsgiBody, ClientLeft
 from host.python_apps.asgi_scope import http_scope
 from host.python_apps.first_step import FirstSteps
+from host.python_apps.interface import required_arguments
 from host.python_apps.lifespan import Lifespan
 from host.python_apps.loading import LoadFailure, failure_of, load_callable
 
@@ -297,19 +297,11 @@ class AsgiHost:
 
 def _single_callable(function: Any, name: str) -> Any:
     """The application as ASGI 3.0 calls it; one of ASGI 2 is wrapped. Raises LoadFailure for what is neither."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return function
-    needed = [
-        one
-        for one in parameters
-        if one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-    ]
-    if len(needed) == 2:
-        text = f"{name} takes two arguments ({', '.join(one.name for one in needed)}): a WSGI application"
+    needed = required_arguments(function)
+    if needed is not None and len(needed) == 2:
+        text = f"{name} takes two arguments ({', '.join(needed)}): a WSGI application"
         raise LoadFailure(text, 'Map it with modules="WsgiModule".')
-    if len(needed) != 1 or any(one.kind is one.VAR_POSITIONAL for one in parameters):
+    if needed is None or len(needed) != 1:
         return function
 
     async def call_in_two_steps(scope: Any, receive: Any, send: Any) -> None:

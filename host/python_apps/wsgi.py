@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from host.api import ClientGone, FileBody, Headers, PluginContext, Request, Response, reason_phrase
 from host.python_apps.applications import Applications, Order
+from host.python_apps.interface import is_coroutine_callable
 from host.python_apps.loading import LoadFailure, load_callable
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.wsgi_environ import base_environ, request_environ
@@ -275,7 +275,7 @@ class WsgiHost:
         future: asyncio.Future[Any] = self._loop.create_future()
         self._context.threads.submit(partial(load_callable, order.name, order.wanted), (), future)  # it takes its time
         function, note = await future
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+        if is_coroutine_callable(function):
             text = f"{order.processor} is a coroutine function: an ASGI application"
             raise LoadFailure(text, 'Map it with modules="AsgiModule".')
         text = f"WSGI application {order.processor} of {order.wanted.application}"

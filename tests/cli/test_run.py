@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,8 @@ from host.admin.commands import Command, Done, Reply
 from host.admin.location import control_socket
 from host.cli.folder_site import folder_configuration_path
 from tests.admin.running_server import running_server
-from tests.cli.command_line import isapy
+from tests.cli.command_line import CHECKOUT, isapy
+from tests.running_service import free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +46,12 @@ def test_a_broken_configuration_starts_nothing(tmp_path: Path, environment: dict
     [
         (["run", ".", "--config", "x"], "exclude each other"),
         (["run", "--bind", "0.0.0.0"], "--bind needs FOLDER"),
+        (["run", ".", "--app", "x:y"], "exclude each other"),
+        (["run", "--app-dir", "."], "need --app"),
+        (["run", "--interface", "asgi"], "need --app"),
+        (["run", "--app", "not a module"], "names no module"),
+        (["run", "--app", "x:y", "--app-dir", "/nonexistent"], "is no folder"),
+        (["run", "--app", "nowhere:app"], "there is no module nowhere"),
         (["run", "/nonexistent"], "is no folder"),
         (["run", ".", "--bind", "nowhere"], "is no IP address"),
         (["run", "--config", "/nonexistent.config"], "there is no file"),
@@ -85,3 +96,52 @@ def test_run_folder_says_what_it_serves_and_becomes_the_service(tmp_path: Path, 
     assert "shadowed" not in result.stderr
     assert str(port) in result.stderr.split("\n")[-2]
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("isolation", ["workerprocess", "iis5"])
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_run_app_serves_an_application_of_either_kind(
+    tmp_path: Path, environment: dict[str, str], kind: str, isolation: str
+) -> None:
+    """Found out by its signature, served for every URL, with the folder as the current one; nothing shows files."""
+    sample = CHECKOUT / "bench" / "sites" / f"hello_{kind}.py"
+    folder = tmp_path / "application"
+    folder.mkdir()
+    (folder / "page.py").write_text(sample.read_text())
+    port = free_port()
+    words = ["run", "--app", "page:application", "--app-dir", folder, "--port", port, "--isolation", isolation]
+    with (tmp_path / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "host", *map(str, words)],
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
+            env={**os.environ, **environment, "PYTHONPATH": str(CHECKOUT)},
+        )
+    try:
+
+        def answers() -> bool:
+            assert process.poll() is None, (tmp_path / "output.txt").read_text()
+            try:
+                return ask(port, "/") == (200, b"Hello, World!\n")
+            except OSError:
+                return False
+
+        wait_until(answers, tmp_path, "an answer of the application")
+        assert ask(port, "/page.py") == (200, b"Hello, World!\n")
+        assert ask(port, "/any.hello") == (200, b"Hello, World!\n")
+    finally:
+        process.terminate()
+        process.wait(90)
+    assert process.returncode == 0
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body of one request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()

@@ -1,0 +1,59 @@
+"""WSGI or ASGI is found out in a process of its own, and what goes wrong there is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from host.cli.application_interface import find_interface
+from host.cli.failures import CommandLineError
+from host.python_apps.interface import Interface
+
+pytestmark = pytest.mark.slow
+
+_MODULE = """\
+import os, sys, threading
+print("the module says something")
+os.makedirs("imported", exist_ok=True)
+threading.Thread(target=threading.Event().wait).start()
+def create(kind):
+    async def asgi(scope, receive, send): ...
+    def wsgi(environ, start_response): ...
+    def unclear(*arguments): ...
+    return {"asgi": asgi, "wsgi": wsgi, "unclear": unclear, "none": 7}[kind]
+def leave():
+    os._exit(3)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(_MODULE)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("kind", "interface"), [("asgi", Interface.ASGI), ("wsgi", Interface.WSGI)])
+def test_the_signature_says_it(folder: Path, kind: str, interface: Interface) -> None:
+    """Of what a factory gives; what the module prints and the threads it starts do not matter, nothing stays behind."""
+    assert find_interface(f"shop:create('{kind}')", folder, [sys.executable]) is interface
+    assert (folder / "imported").is_dir()
+    assert "shop" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("shop:create('unclear')", "does not say whether it is a WSGI or an ASGI application"),
+        ("shop:create('none')", "is a int, not a callable"),
+        ("shop:create('other')", "raised KeyError"),
+        ("shop:missing", "has no missing"),
+        ("shop:leave()", "ended the process with 3"),
+        ("nowhere:app", "there is no module nowhere"),
+    ],
+)
+def test_what_cannot_be_used_is_told_before_anything_starts(folder: Path, name: str, problem: str) -> None:
+    """With what to do about it."""
+    with pytest.raises(CommandLineError, match=problem.replace("(", r"\(")):
+        find_interface(name, folder, [sys.executable])
