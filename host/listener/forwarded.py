@@ -21,8 +21,9 @@ MOST_HOPS: Final = 32
 _FORWARDED_FOR: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-for):([^\r\n]*)")
 _FORWARDED_PROTO: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-proto):([^\r\n]*)")
 _FORWARDED: Final = re.compile(rb"(?:^|\n)(?i:forwarded):([^\r\n]*)")
-_ELEMENT: Final = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-_PAIR: Final = re.compile(r'\s*([A-Za-z]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;,\s"]*)\s*(?:;|$)')
+_PIECE: Final = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[^",;]++|[,;]', re.DOTALL)
+"""A quoted string (or the rest, when it has no end), what stands between marks, a mark. It matches wherever it is asked
+and never goes back, so that what a client writes costs no more than its length."""
 
 
 class ForwardedClient(NamedTuple):
@@ -95,9 +96,31 @@ def _list(name: re.Pattern[bytes], fields: bytes) -> list[str]:
 def _forwarded(fields: bytes) -> Iterator[_Hop]:
     """The elements of Forwarded, last first; one without `for` hides its client."""
     text = b",".join(_FORWARDED.findall(fields)).decode("latin-1")
-    for element in reversed(_ELEMENT.findall(text)):
-        pairs = {name.lower(): value.strip('"') for name, value in _PAIR.findall(element)}
-        yield _Hop(pairs.get("for", ""), pairs.get("proto", ""))
+    pairs: dict[str, str] = {}
+    elements, pieces = [pairs], list[str]()
+    for piece in (*_PIECE.findall(text), ","):
+        if piece not in (",", ";"):
+            pieces.append(piece)
+            continue
+        if pieces:
+            name, value = _pair("".join(pieces))
+            pairs[name] = value
+            pieces.clear()
+        if piece == ",":
+            pairs = {}
+            elements.append(pairs)
+    for element in reversed(elements):
+        if element.keys() - {""}:  # RFC 9110 5.6.1: empty elements of a list do not count
+            yield _Hop(element.get("for", ""), element.get("proto", ""))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Name in small letters and value of `name=token` or `name="quoted"`; no value for what is neither."""
+    name, _, value = text.partition("=")
+    value = value.strip()
+    if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
+        value = value[1:-1]
+    return name.strip().lower(), "" if '"' in value or " " in value else value
 
 
 def _address_of(node: str) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
 
 KEPT_FOR_REPLAY: Final = 64 * 1024
@@ -56,8 +57,11 @@ class RequestBody:
                 self._kept.append(data)
 
     def grant(self, count: int) -> None:
-        """The worker can take `count` bytes more."""
+        """The worker can take `count` bytes more. Raises WireError when that is more than it was sent: what a worker
+        does not read would wait in the listener's memory."""
         self._window += count
+        if self._window > INITIAL_BODY_WINDOW:
+            raise WireError(f"a window of {self._window} bytes for a body: {INITIAL_BODY_WINDOW} is the limit")
 
     def take(self) -> bytes:
         """What may be sent now."""

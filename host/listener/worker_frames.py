@@ -51,10 +51,16 @@ class WorkerFrames:
         if kind is _RESPONSE:
             self._respond(link, exchange, body)
             return
-        state = exchange.state = next_state(exchange.state, kind)
+        before = exchange.state
+        state = exchange.state = next_state(before, kind)
         if state is _DONE:
             del link.exchanges[number]
-        self._handlers[kind](link, exchange, body)
+        try:
+            self._handlers[kind](link, exchange, body)
+        except WireError:
+            exchange.state = before  # a last word that cannot be read is none: the request shares the link's fate
+            link.exchanges[number] = exchange
+            raise
 
     def flush(self) -> None:
         """Write what has come together."""

@@ -23,6 +23,8 @@ from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
 _READ_BYTES: Final = 64 * 1024  # below the threshold from which malloc maps pages anew for every read
 _MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
 _MAX_WANTED: Final = 1024  # frames whose descriptor has not come
+_SIDE_PACKETS_AT_ONCE: Final = 64  # in one turn of the loop: a worker's flood must not hold it
+_MAX_UNREAD: Final = 1 << 18  # frames for a worker that reads none; each is short, bodies have their windows
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
 
 
@@ -120,6 +122,8 @@ class WorkerLink:
         descriptor = self._descriptors.pop(key, -1)
         if descriptor >= 0:
             _deliver(descriptor, piece, exchange)
+        elif key in self._wanted:
+            raise WireError("two files of one number are announced")
         elif len(self._wanted) < _MAX_WANTED:
             self._wanted[key] = (piece, exchange)
         else:
@@ -148,6 +152,9 @@ class WorkerLink:
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
+        for piece, exchange in self._wanted.values():
+            if piece is not None:  # the worker has ended that answer, and a part of it can never be sent
+                self.exchanges[exchange.number] = exchange
         self._wanted.clear()
         self._owner.link_closed(self, broken)
 
@@ -175,8 +182,10 @@ class WorkerLink:
         self._is_flush_due = False
         if self.is_closed or not self._queued:
             return
-        if self._unsent:
-            return  # the socket is full; `_writable` goes on
+        if self._unsent:  # the socket is full; `_writable` goes on
+            if len(self._queued) > _MAX_UNREAD:
+                self.close("it reads nothing")
+            return
         queued = self._queued
         data = queued[0] if len(queued) == 1 else b"".join(queued)
         queued.clear()
@@ -207,7 +216,7 @@ class WorkerLink:
             self._queued.clear()
 
     def _side_readable(self) -> None:
-        while True:
+        for _ in range(_SIDE_PACKETS_AT_ONCE):
             if self.is_closed:
                 return
             try:
@@ -216,7 +225,7 @@ class WorkerLink:
                 return
             except OSError:
                 packet, descriptors = b"", []
-            if not packet:  # the stream says how the worker ended
+            if not packet and not descriptors:  # the stream says how the worker ended
                 self._loop.remove_reader(self._side.fileno())
                 return
             if len(packet) != SIDE_PACKET.size or len(descriptors) != 1:
@@ -229,12 +238,11 @@ class WorkerLink:
 
     def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
         key = (number, sequence)
-        wanted = self._wanted.pop(key, None)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # anything else could block the listener
             os.close(descriptor)
             self._loop.call_soon(self.close, "a descriptor that is not a regular file")
-        elif wanted is not None:
-            piece, exchange = wanted
+        elif key in self._wanted:
+            piece, exchange = self._wanted.pop(key)
             _deliver(descriptor, piece, exchange)
             if exchange.client is not None and exchange.response is not None:
                 self._loop.call_soon(exchange.response.pump)

@@ -15,6 +15,7 @@ from host.wire.frames import (
     FILE_BODY,
     HEADER,
     LENGTH,
+    MAX_FILE_OFFSET,
     MAX_FRAME_BYTES,
     NUMBER_32,
     NUMBER_64,
@@ -204,11 +205,13 @@ def encode_file(request_id: int, sequence: int, offset: int, length: int) -> byt
 
 
 def decode_file(body: bytes) -> tuple[int, int, int]:
-    """(sequence, offset, length) of FILE."""
+    """(sequence, offset, length) of FILE. Raises WireError, also for what no system call takes as offset."""
     try:
         sequence, offset, length = FILE_BODY.unpack(body)
     except struct.error as error:
         raise WireError(f"a file frame with {len(body)} bytes") from error
+    if offset + length > MAX_FILE_OFFSET:
+        raise WireError(f"a file frame of {length} bytes from {offset}: no file is that long")
     return sequence, offset, length
 
 

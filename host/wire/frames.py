@@ -41,6 +41,7 @@ MAX_FRAME_BYTES: Final = 4 * 1024 * 1024  # a head is at most 16 MiB by IIS's ra
 FRAMES_AT_ONCE: Final = 8  # a busy loop turn writes as soon as so many frames wait: the other side need not idle
 MAX_DATA_BYTES: Final = 64 * 1024  # bodies are cut into pieces of at most this size
 INITIAL_RESPONSE_WINDOW: Final = 1024 * 1024
+MAX_FILE_OFFSET: Final = 2**63 - 1  # off_t
 FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE counts in the response window
 INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
 

@@ -61,6 +61,10 @@ def test_x_forwarded_for_is_read_from_its_end(fields: str, client: tuple[str, in
         ('Forwarded: for="203.0.113.9;x=,y", for=unknown\r\n', None),
         ("Forwarded: proto=https\r\n", None),
         ("Forwarded: for=_hidden\r\nX-Forwarded-For: 203.0.113.9\r\n", None),
+        ("Forwarded: , for=203.0.113.9 ,, for=10.0.0.1;, \r\n", ("203.0.113.9", 0, False)),
+        ('Forwarded: for=6.6.6.6, x="\r\nForwarded: for=203.0.113.9\r\n', None),
+        ('Forwarded: for="203.0.113.9\r\n', None),
+        ("Forwarded: for=203.0.113.9 6.6.6.6\r\n", None),
     ],
 )
 def test_forwarded_is_read_as_rfc_7239_says(fields: str, client: tuple[str, int, bool] | None) -> None:
@@ -81,6 +85,13 @@ def test_a_list_without_end_is_not_followed() -> None:
     """Believed addresses a hundred times: a client has written them."""
     fields = b"X-Forwarded-For: 203.0.113.9" + b", 10.0.0.1" * (MOST_HOPS + 1) + b"\r\n"
     assert clients().client(fields) == ForwardedClient("10.0.0.1", 0, False)
+
+
+@pytest.mark.parametrize("value", ['"\\\\', '"', "a", " ", "a= ", 'for="', ",", ";", 'a"'])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_a_long_field_costs_no_more_than_its_length(header: str, value: str) -> None:
+    """A quarter of a megabyte, which would take an hour (so the test's time limit) if the search could go back."""
+    assert clients(header).client(f"{header}: {value * (250_000 // len(value))}\r\n".encode()) is None
 
 
 @given(st.binary(max_size=200), st.sampled_from(("X-Forwarded-For", "Forwarded")))
