@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from host.api import HttpError, PluginContext, Request, Response, hookimpl
+from host.api import HttpError, PluginContext, Request, Response, WarmStart, hookimpl
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
 from host.gateway.environment import meta_variables
 from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
+from host.gateway.warm_command import warm_processor, warm_shebang
 from host.programs.gateway_answer import respond
 from host.programs.legacy_cgi import LegacyCgi
 from host.programs.output_body import OutputBody
@@ -78,6 +80,7 @@ class Command(NamedTuple):
     interpreter: str
     has_dos_line_end: bool
     python_path: bytes
+    start: bytes = b""  # the script's `#!` line
 
 
 class CgiModule:
@@ -124,21 +127,24 @@ class CgiModule:
             return Command(argv, "", False, b"")
         interpreter = (shebang_command(start) or [b""])[0]
         folder = await self._legacy_cgi.folder_for(interpreter)
-        return Command(argv, os.fsdecode(interpreter), has_dos_line_end(start), folder)
+        return Command(argv, os.fsdecode(interpreter), has_dos_line_end(start), folder, start)
 
     async def start(self, request: Request, command: Command) -> ProgramRun:
         """Run `command`. Raises HttpError; ClientGone when the client leaves while its body is awaited."""
         source = RequestInput(request.body)
         try:
             await source.open(announces_length="Content-Length" in request.headers)
+            lasting = self._lasting_environment(request, command)
+            variables = self._variables(request, source.length)
             order = ProgramOrder(
                 argv=command.argv,
-                environment=self._environment(request, command, source.length),
+                environment=lasting | variables,
                 directory=os.fsencode(os.path.dirname(request.physical_path)),
                 request_id=request.id,
                 script=request.physical_path,
                 timeout_seconds=request.settings.cgi.timeout_seconds,
                 limits=request.settings.cgi.limits,
+                warm=self._warm_start(request, command, lasting, variables),
             )
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
@@ -152,18 +158,39 @@ class CgiModule:
             source.close()
             raise
 
-    def _environment(self, request: Request, command: Command, content_length: int | None) -> dict[bytes, bytes]:
-        variables = meta_variables(
+    @staticmethod
+    def _variables(request: Request, content_length: int | None) -> dict[bytes, bytes]:
+        return meta_variables(
             request,
             content_length=content_length,
             pass_authorization=request.settings.cgi.pass_authorization,
         )
+
+    def _lasting_environment(self, request: Request, command: Command) -> dict[bytes, bytes]:
+        """What every request for the script is given: the server's variables, the pool's, and PYTHONPATH."""
         of_pool = {os.fsencode(name): os.fsencode(value) for name, value in request.application.environment.items()}
-        environment = self._inherited | of_pool | variables
+        environment = self._inherited | of_pool
         if command.python_path:
             own = environment.get(b"PYTHONPATH")
             environment[b"PYTHONPATH"] = own + b":" + command.python_path if own else command.python_path
         return environment
+
+    @staticmethod
+    def _warm_start(
+        request: Request, command: Command, lasting: dict[bytes, bytes], variables: dict[bytes, bytes]
+    ) -> WarmStart | None:
+        """How a warm interpreter would run `command`, if it is one for it."""
+        if request.settings.cgi.interpreters != "warm":
+            return None
+        names = [name for name in lasting if name not in variables]
+        if not command.start:
+            return warm_processor(command.argv, os.fsencode(request.physical_path), names)
+
+        def find(name: bytes) -> bytes:
+            search_path = os.fsdecode(lasting.get(b"PATH", b""))
+            return os.fsencode(shutil.which(os.fsdecode(name), path=search_path) or "")
+
+        return warm_shebang(command.argv, command.start, names, find)
 
     def _start_of(self, script: str, status: os.stat_result) -> bytes:
         """The file's first bytes if they are a `#!` line; read again when the file has changed."""

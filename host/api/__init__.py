@@ -27,6 +27,7 @@ from host.api.plugins import (
     RequireAccess,
     ResourceLimits,
     ResourceType,
+    WarmStart,
 )
 from host.api.request import (
     ApplicationInfo,
@@ -88,6 +89,7 @@ __all__ = [
     "Threads",
     "Tls",
     "UrlMap",
+    "WarmStart",
     "describe",
     "hookimpl",
     "hookspec",

@@ -92,6 +92,10 @@ class Program(Protocol):
         """Process id of the program."""
 
     @property
+    def remark(self) -> str:
+        """Why it was not started warm although that was asked; empty when it was, and when it has been said before."""
+
+    @property
     def exit(self) -> ProgramExit | None:
         """How it ended, as far as is known now; None while it runs."""
 
@@ -125,10 +129,25 @@ class ResourceLimits(Protocol):
         """Processes and threads of the program's user, whoever started them; root is not counted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStart:
+    """A program that is a Python script: a fork of its interpreter, started before, may run it.
+
+    `command` is the interpreter with its options as exec would be told them, `program` the file that is executed for
+    its first word; `arguments`, the script's path first, is what the script sees as `sys.argv`. `lasting` names the
+    variables that are the same for all requests: the interpreter is started with them.
+    """
+
+    program: bytes
+    command: Sequence[bytes]
+    arguments: Sequence[bytes]
+    lasting: Sequence[bytes]
+
+
 class ProgramLauncher(Protocol):
     """Starts programs from the pool's small parent, never from the worker. No shell is ever involved."""
 
-    async def launch(  # the parameters are those of an exec
+    async def launch(  # noqa: PLR0913  the parameters are those of an exec
         self,
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
@@ -139,8 +158,10 @@ class ProgramLauncher(Protocol):
         stderr: int,
         request_id: str,
         limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
     ) -> Program:
         """Start `argv[0]` (an absolute path). The three descriptors stay the caller's and may be closed afterwards.
+        With `warm` a warm interpreter may run the script instead, to the same effect.
 
         Raises OSError with the errno that exec or chdir gave.
         """

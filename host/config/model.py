@@ -236,6 +236,7 @@ class Cgi:
 
     timeout_seconds: int = 900
     pass_authorization: bool = False  # ours
+    interpreters: str = "warm"  # ours: cold, warm
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
 
 

@@ -237,6 +237,7 @@ def _cgi(cgi: Effective) -> Cgi:
     return Cgi(
         timeout_seconds=cgi.number("timeout"),
         pass_authorization=cgi.flag("passAuthorization"),
+        interpreters=cgi.text("interpreters"),
         limits=ProgramLimits(
             processor_seconds=cgi.number("processorTimeLimit"),
             address_space_kilobytes=cgi.number("addressSpaceLimit"),

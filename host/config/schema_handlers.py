@@ -242,6 +242,13 @@ CGI: Final = Section(
             ),
             time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
             boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
+            choice(
+                "interpreters",
+                "warm",
+                "warm: a Python script runs in a fork of its interpreter, started before; cold: in a new one",
+                {"cold": 0, "warm": 1},
+                ours=True,
+            ),
             *CGI_LIMITS,
         ),
     ),

@@ -93,6 +93,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "cgi-failed": EventKind(6040, "warning", "a CGI program failed; exit status or signal, and its standard error"),
     "cgi-timeout": EventKind(6041, "warning", "a CGI program was ended by cgi/@timeout"),
     "cgi-stderr": EventKind(6042, "information", "a CGI program wrote to standard error"),
+    "cgi-not-warm": EventKind(6043, "warning", "a warm interpreter failed or left; scripts are started cold meanwhile"),
     # FastCGI
     "fastcgi-process-started": EventKind(6140, "information", "a FastCGI process was started"),
     "fastcgi-process-ended": EventKind(6141, "information", "a FastCGI process ended; how, and why"),

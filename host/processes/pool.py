@@ -147,9 +147,9 @@ class PoolParent:
             except ConfinementError as error:
                 self._report("pool-not-confined", f"pool {self._pool_name} cannot start: {error}")
                 raise
-            self._spawner.settle()
         wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
         os.sched_setaffinity(0, wanted or self._all_processors)
+        self._spawner.settle()
 
     def _preload(self, configuration: ServerConfiguration) -> None:
         """Once, if the pool wants it: what has been imported stays, and files that change are loaded by the workers."""

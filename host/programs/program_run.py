@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits
+from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits, WarmStart
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe
@@ -43,6 +43,7 @@ class ProgramOrder:
     script: str
     timeout_seconds: int
     limits: ResourceLimits | None = None
+    warm: WarmStart | None = None
 
 
 class ProgramWatch:
@@ -128,7 +129,10 @@ class ProgramRun:
                 stderr=stderr,
                 request_id=order.request_id,
                 limits=order.limits,
+                warm=order.warm,
             )
+            if program.remark:
+                watch.report_event("cgi-not-warm", program.remark)
         except BaseException:
             output.close()
             if errors is not None:

@@ -98,6 +98,15 @@ def living_tree(
     return {pid for pid in tree if pid in processes and not processes[pid].is_zombie}
 
 
+def find_marked(request_id: str) -> int:
+    """The child of this process that carries the request's mark; 0 when there is none."""
+    here = os.getpid()
+    for facts in read_processes().values():
+        if facts.parent == here and _carries_mark(facts.pid, request_id):
+            return facts.pid
+    return 0
+
+
 def _carries_mark(pid: int, request_id: str) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:

@@ -22,6 +22,7 @@ from typing import Final
 
 from host.spawner.limited_launch import spawn_limited
 from host.spawner.process_tree import ProcessFacts, TreeKill, kill_everything_below, read_processes
+from host.spawner.warm_servers import Asked, WarmServers
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     GRACE_SECONDS,
@@ -63,6 +64,7 @@ class _Worker:
     sock: socket.socket
     running: dict[int, _Program] = field(default_factory=dict)
     ended: OrderedDict[int, _Program] = field(default_factory=OrderedDict)
+    starting: dict[int, Asked] = field(default_factory=dict)  # what a warm interpreter has been asked for
     unsent: deque[bytes] = field(default_factory=deque)
     is_blocked: bool = False
     is_gone: bool = False
@@ -82,6 +84,9 @@ class Spawner:
         self._kills: list[TreeKill] = []
         self._packet = bytearray(LARGEST_PACKET)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._warm = WarmServers(
+            selector, started=self._started_warm, cold=self._start_cold, ended=self._program_has_ended
+        )
 
     # --- what the process calls --------------------------------------------------------------------------------
 
@@ -91,7 +96,9 @@ class Spawner:
         return bool(self._workers or self._programs or self._kills)
 
     def settle(self) -> None:
-        """The process has another current folder, or is another user: from here programs are launched from now on."""
+        """The process has another current folder, is another user, or may use other processors: programs are launched
+        as it is now, from now on."""
+        self._warm.end_all()
         os.close(self._home)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -106,12 +113,22 @@ class Spawner:
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(worker))
 
     def owns(self, pid: int) -> bool:
-        """Whether `pid` is a program started here that has not ended."""
-        return pid in self._programs
+        """Whether `pid` is a program started here that has not ended, or a warm interpreter."""
+        if pid not in self._programs:
+            self._warm.listen()  # the fork of one that has just ended may not have been announced yet
+        return pid in self._programs or self._warm.owns(pid)
 
     def ended(self, pid: int, status: int) -> None:
-        """The program `pid` has been reaped: exit code, or minus the signal's number. Its worker is told."""
-        program = self._programs.pop(pid)
+        """`pid` has been reaped: exit code, or minus the signal's number. A program's worker is told."""
+        if self._warm.owns(pid):
+            self._warm.ended(pid, status)
+        else:
+            self._program_has_ended(pid, status)
+
+    def _program_has_ended(self, pid: int, status: int) -> None:
+        program = self._programs.pop(pid, None)
+        if program is None:
+            return
         program.has_ended = True
         for tree in self._kills:
             if tree.leader == pid:
@@ -125,6 +142,7 @@ class Spawner:
 
     def tick(self, now: float) -> None:
         """Go on with the trees that are being killed; `now` is monotonic seconds."""
+        self._warm.tick(now)
         if self._kills:
             processes = read_processes()
             self._kills = [tree for tree in self._kills if not tree.advance(now, processes, self._programs)]
@@ -136,6 +154,7 @@ class Spawner:
         self._workers.clear()
         self._programs.clear()
         self._kills.clear()
+        self._warm.forget()
         os.close(self._home)
 
     def close(self) -> None:
@@ -148,6 +167,7 @@ class Spawner:
         kill_everything_below()
         self._programs.clear()
         self._kills.clear()
+        self._warm.forget()
         os.close(self._home)
 
     # --- one worker --------------------------------------------------------------------------------------------
@@ -196,12 +216,14 @@ class Spawner:
 
     def _obey(self, worker: _Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
         if isinstance(message, LaunchProgram):
-            if message.number in worker.running:
+            if message.number in worker.running or message.number in worker.starting:
                 raise WireError(f"program {message.number} runs already")
             self._launch(worker, message, descriptors)
         elif isinstance(message, KillProgram):
             program = worker.running.get(message.number) or worker.ended.get(message.number)
-            if program is not None:
+            if message.number in worker.starting:
+                worker.starting[message.number].is_cancelled = True
+            elif program is not None:
                 self._kill(program, read_processes(), message.grace_seconds)
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
@@ -211,6 +233,16 @@ class Spawner:
         if len(descriptors) < 3:  # this process has no descriptor left for them
             self._send(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
             return
+        asked = None
+        if message.warm is not None and os.path.isdir(message.directory):
+            asked = self._warm.ask(message, descriptors, worker)
+        if asked is not None:
+            worker.starting[number] = asked
+        else:
+            self._launch_cold(worker, message, descriptors, self._warm.take_remark())
+
+    def _launch_cold(self, worker: _Worker, message: LaunchProgram, descriptors: list[int], remark: str) -> None:
+        number = message.number
         concerned = message.directory
         try:
             os.chdir(message.directory)
@@ -224,9 +256,37 @@ class Spawner:
             return
         finally:
             os.fchdir(self._home)
-        program = _Program(worker, number, pid, message.request_id)
-        self._programs[pid] = worker.running[number] = program
-        self._send(worker, ProgramLaunched(number=number, pid=pid))
+        self._note_start(worker, message, pid, remark)
+
+    def _note_start(self, worker: _Worker, message: LaunchProgram, pid: int, remark: str) -> _Program:
+        program = _Program(worker, message.number, pid, message.request_id)
+        self._programs[pid] = worker.running[message.number] = program
+        self._send(worker, ProgramLaunched(number=message.number, pid=pid, remark=remark))
+        return program
+
+    def _started_warm(self, asked: Asked, pid: int) -> None:
+        worker = self._settled(asked)
+        program = self._note_start(worker, asked.message, pid, self._warm.take_remark())
+        for descriptor in asked.descriptors:
+            os.close(descriptor)
+        if asked.is_cancelled or worker.is_gone:
+            self._kill(program, read_processes())
+
+    def _start_cold(self, asked: Asked, why: str) -> None:
+        worker = self._settled(asked)
+        try:
+            if not asked.is_cancelled and not worker.is_gone:
+                self._launch_cold(worker, asked.message, asked.descriptors, why)
+        finally:
+            for descriptor in asked.descriptors:
+                os.close(descriptor)
+
+    @staticmethod
+    def _settled(asked: Asked) -> _Worker:
+        worker = asked.owner
+        assert isinstance(worker, _Worker)
+        del worker.starting[asked.message.number]
+        return worker
 
     def _kill(
         self, program: _Program, processes: Mapping[int, ProcessFacts], grace_seconds: float = GRACE_SECONDS

@@ -51,6 +51,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 NO_LIMITS: Final = Limits()
 
 
+class WarmStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The program is a Python script, and a fork of an interpreter that is started already may run it.
+
+    `command` is the interpreter with its options as exec would be told them, `program` the file that is executed for
+    its first word; `arguments`, the script's path first, is what the script sees as `sys.argv`. `lasting` names
+    the variables of the environment that are the same for every request: the interpreter is started with them.
+    """
+
+    program: bytes
+    command: list[bytes]
+    arguments: list[bytes]
+    lasting: list[bytes]
+
+
 class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     """Worker: start this. `argv[0]` is an absolute path, `request_id` marks the tree's processes (UNIQUE_ID)."""
 
@@ -59,6 +73,7 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     directory: bytes
     request_id: str
     limits: Limits = NO_LIMITS
+    warm: WarmStart | None = None
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):
@@ -69,9 +84,10 @@ class KillProgram(SpawnMessage, frozen=True, kw_only=True):
 
 
 class ProgramLaunched(SpawnMessage, frozen=True, kw_only=True):
-    """Spawner: it runs."""
+    """Spawner: it runs. `remark` says why it was not started warm as was asked, once for each reason."""
 
     pid: int
+    remark: str = ""
 
 
 class LaunchFailed(SpawnMessage, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from host.api import Program, ProgramExit, ResourceLimits
+from host.api import Program, ProgramExit, ResourceLimits, WarmStart
+from host.wire import spawn_messages
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     GRACE_SECONDS,
@@ -40,10 +41,11 @@ _GONE: Final = "the spawner is gone: the pool's parent has ended"
 class LaunchedProgram:
     """A program that runs for a request (host.api.Program)."""
 
-    def __init__(self, launcher: ScriptLauncher, number: int, pid: int) -> None:
+    def __init__(self, launcher: ScriptLauncher, number: int, pid: int, remark: str) -> None:
         self._launcher = launcher
         self._number = number
         self._pid = pid
+        self._remark = remark
         self._exit: ProgramExit | None = None
         self._waiters: list[asyncio.Future[ProgramExit]] = []
 
@@ -51,6 +53,11 @@ class LaunchedProgram:
     def pid(self) -> int:
         """Process id of the program."""
         return self._pid
+
+    @property
+    def remark(self) -> str:
+        """Why it was not started warm, if that was asked and has not been said before."""
+        return self._remark
 
     @property
     def exit(self) -> ProgramExit | None:
@@ -92,7 +99,7 @@ class ScriptLauncher:
         self._is_closed = False
         loop.add_reader(spawner.fileno(), self._readable)
 
-    async def launch(
+    async def launch(  # noqa: PLR0913  the parameters are those of an exec
         self,
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
@@ -103,6 +110,7 @@ class ScriptLauncher:
         stderr: int,
         request_id: str,
         limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
     ) -> Program:
         """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
         EPIPE when the spawner is gone. A caller that is cancelled meanwhile leaves no program behind."""
@@ -114,6 +122,7 @@ class ScriptLauncher:
             directory=directory,
             request_id=request_id,
             limits=NO_LIMITS if limits is None else _as_said(limits),
+            warm=None if warm is None else _as_asked(warm),
         )
         launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
         self._launching[number] = launched
@@ -208,14 +217,14 @@ class ScriptLauncher:
         launched = self._launching.get(message.number)
         if launched is None or launched.done():  # its caller was cancelled: the kill is on its way
             return
-        program = self._running[message.number] = LaunchedProgram(self, message.number, message.pid)
+        program = self._running[message.number] = LaunchedProgram(self, message.number, message.pid, message.remark)
         launched.set_result(program)
 
 
 class MissingLauncher:
     """The launcher of a process without a spawner (a dllhost: CGI stays in inetinfo)."""
 
-    async def launch(
+    async def launch(  # noqa: PLR0913  the parameters are those of an exec
         self,
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
@@ -226,9 +235,10 @@ class MissingLauncher:
         stderr: int,
         request_id: str,
         limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
     ) -> Program:
         """Raises OSError ENOSYS."""
-        del environment, directory, stdin, stdout, stderr, request_id, limits
+        del environment, directory, stdin, stdout, stderr, request_id, limits, warm
         raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
 
 
@@ -238,6 +248,12 @@ def _as_said(limits: ResourceLimits) -> Limits:
         address_space_bytes=limits.address_space_kilobytes * 1024,
         open_files=limits.open_files,
         processes=limits.processes,
+    )
+
+
+def _as_asked(warm: WarmStart) -> spawn_messages.WarmStart:
+    return spawn_messages.WarmStart(
+        program=warm.program, command=list(warm.command), arguments=list(warm.arguments), lasting=list(warm.lasting)
     )
 
 

@@ -80,6 +80,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "applicationPools/add/sandbox/@mode",
         "applicationPools/add/sandbox/add/@path",
         "applicationPools/add/sandbox/add/@access",
+        "cgi/@interpreters",
         "cgi/@processorTimeLimit",
         "cgi/@addressSpaceLimit",
         "cgi/@openFilesLimit",

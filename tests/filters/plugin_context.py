@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from host.api import PluginContext, Program, ResourceLimits
+from host.api import PluginContext, Program, ResourceLimits, WarmStart
 
 
 class NoPrograms:
@@ -21,6 +21,7 @@ class NoPrograms:
         stderr: int,
         request_id: str,
         limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
     ) -> Program:
         raise OSError(1, f"no program may run here: {argv!r}")
 

@@ -19,6 +19,7 @@ from host.wire.spawn_messages import (
     Limits,
     ProgramEnded,
     ProgramLaunched,
+    WarmStart,
     decode_spawn_message,
     encode_spawn_message,
 )
@@ -51,6 +52,7 @@ class SpawnerClient:
         directory: bytes = b"/",
         request_id: str = "",
         limits: Limits = NO_LIMITS,
+        warm: WarmStart | None = None,
     ) -> int:
         """Send a LaunchProgram; its number."""
         self._number += 1
@@ -63,6 +65,7 @@ class SpawnerClient:
             directory=directory,
             request_id=request_id,
             limits=limits,
+            warm=warm,
         )
         raw_message = encode_spawn_message(message)
         if len(raw_message) <= LARGEST_PACKET:

@@ -1,0 +1,336 @@
+"""Warm interpreters, as the pool's parent keeps them: one server for each interpreter, options and lasting environment.
+
+A launch is offered to its server; while there is none, or it is not ready, the program is started as ever, so nothing
+waits. What a server has been asked and has not answered when it ends is decided then: a process that carries the
+request's mark runs, and is taken over; if there is none the script has not begun, and is started cold. This is without
+a gap because a fork marks itself first and runs nothing when its server is no longer its parent, and because the end
+of a server is reaped after its children have become the parent's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import selectors
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from host.spawner.process_tree import find_marked, send_signal
+from host.wire.spawn_messages import LARGEST_PACKET, LaunchProgram, WarmStart
+
+IDLE_SECONDS: Final = 300.0
+"""A server that had nothing to do for so long leaves."""
+
+ANSWER_SECONDS: Final = 30.0
+"""To become ready, and to answer: one that takes longer is killed. A first script's imports take a tenth of one."""
+
+RETRY_SECONDS: Final = 300.0
+"""An interpreter that could not be made warm is tried again then."""
+
+MOST_SERVERS: Final = 16
+"""Of one pool; what has been idle longest makes place for the next."""
+
+_ANSWER: Final = struct.Struct("=cqq")
+_MARK_ROOM: Final = 64
+_TITLE_ROOM: Final = 400
+_PROGRAM: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm_python.py").encode()
+_CRASHES: Final = frozenset(
+    -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+)
+_DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+Key = tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A launch that a server has been asked for. The descriptors are duplicates, to start it cold if need be."""
+
+    message: LaunchProgram
+    descriptors: list[int]
+    owner: object
+    is_cancelled: bool = False
+    asked_at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True, eq=False)
+class _Server:
+    key: Key
+    pid: int
+    sock: socket.socket
+    said: int  # a memory file: its standard output and error
+    started_at: float
+    used_at: float
+    is_watched: bool = True
+    is_ready: bool = False
+    is_leaving: bool = False
+    asked: dict[int, Asked] = field(default_factory=dict)
+    programs: dict[int, bytes] = field(default_factory=dict)  # process id to script
+
+
+class WarmServers:
+    """`started(asked, pid)` and `cold(asked, why)` answer each `ask`; `ended(pid, status)` tells of a program's end.
+
+    `why` is empty when there is nothing to be said. All three are called from the selector, or from `ended`.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        *,
+        started: Callable[[Asked, int], None],
+        cold: Callable[[Asked, str], None],
+        ended: Callable[[int, int], None],
+    ) -> None:
+        self._selector = selector
+        self._started, self._cold, self._program_ended = started, cold, ended
+        self._servers: dict[Key, _Server] = {}
+        self._leaving: list[_Server] = []
+        self._refused: dict[Key, float] = {}  # until when, monotonic seconds
+        self._cold_scripts: dict[bytes, tuple[int, int, int] | None] = {}
+        self._remarks: list[str] = []
+        self._numbers = 0
+
+    def take_remark(self) -> str:
+        """What has gone wrong since it was asked last; empty when nothing has."""
+        text = "; ".join(self._remarks)
+        self._remarks.clear()
+        return text
+
+    def ask(self, message: LaunchProgram, descriptors: list[int], owner: object) -> Asked | None:
+        """Offer a launch whose folder has been looked at; None when it is to be started as ever."""
+        warm = message.warm
+        if warm is None or not warm.arguments or len(message.request_id) > _MARK_ROOM or self._must_be_cold(warm):
+            return None
+        lasting = set(warm.lasting)
+        base = tuple(sorted(entry for entry in message.environment if entry.partition(b"=")[0] in lasting))
+        key = (warm.program, tuple(warm.command), base)
+        server = self._servers.get(key)
+        if server is None:
+            self._start(key)
+            return None
+        server.used_at = time.monotonic()
+        return self._offer(server, warm, message, descriptors, owner) if server.is_ready else None
+
+    def owns(self, pid: int) -> bool:
+        """Whether `pid` is a server."""
+        return any(server.pid == pid for server in (*self._servers.values(), *self._leaving))
+
+    def ended(self, pid: int, status: int) -> None:
+        """The server `pid` has been reaped."""
+        server = next(one for one in (*self._servers.values(), *self._leaving) if one.pid == pid)
+        is_wanted = not server.is_leaving
+        self._hear(server)  # what it said last; its end of the socket is closed
+        self._leave(server)
+        self._leaving.remove(server)
+        if is_wanted:
+            self._note_failure(server, status)
+        os.close(server.said)
+        self._unwatch(server)
+        server.sock.close()
+        for asked in server.asked.values():
+            found = find_marked(asked.message.request_id)
+            if found:
+                self._started(asked, found)
+            else:
+                self._cold(asked, self.take_remark())
+
+    def listen(self) -> None:
+        """Take what the servers have said by now."""
+        for server in (*self._servers.values(), *self._leaving):
+            self._hear(server)
+
+    def tick(self, now: float) -> None:
+        """Look at the clock: `now` is monotonic seconds."""
+        for server in list(self._servers.values()):
+            waits = [asked.asked_at for asked in server.asked.values()]
+            oldest = min(waits, default=now) if server.is_ready else server.started_at
+            if now - oldest > ANSWER_SECONDS:
+                send_signal([server.pid], signal.SIGKILL)  # the rest when it has been reaped
+            elif not server.asked and now - server.used_at > IDLE_SECONDS:
+                self._leave(server)
+
+    def end_all(self) -> None:
+        """Programs that run go on; the next launch of each kind starts a new server."""
+        for server in list(self._servers.values()):
+            self._leave(server)
+        self._refused.clear()
+
+    def forget(self) -> None:
+        """In a forked worker, or when all have been killed: let go of everything."""
+        for server in (*self._servers.values(), *self._leaving):
+            server.sock.close()
+            os.close(server.said)
+            for asked in server.asked.values():
+                for descriptor in asked.descriptors:
+                    os.close(descriptor)
+        self._servers.clear()
+        self._leaving.clear()
+
+    # --- one server --------------------------------------------------------------------------------------------
+
+    def _start(self, key: Key) -> None:
+        now = time.monotonic()
+        if now < self._refused.get(key, 0.0):
+            return
+        if len(self._servers) >= MOST_SERVERS:
+            self._leave(min(self._servers.values(), key=lambda server: server.used_at))
+        program, command, base = key
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        said = os.memfd_create("isapy-warm", os.MFD_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            pid = os.posix_spawn(
+                program,
+                [*command, _PROGRAM, b"3", b" " * _TITLE_ROOM],
+                {b"UNIQUE_ID": b"0" * _MARK_ROOM} | dict(entry.split(b"=", 1) for entry in base),
+                file_actions=(
+                    (os.POSIX_SPAWN_DUP2, null, 0),
+                    (os.POSIX_SPAWN_DUP2, said, 1),
+                    (os.POSIX_SPAWN_DUP2, said, 2),
+                    (os.POSIX_SPAWN_DUP2, its.fileno(), 3),
+                ),
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_DEFAULT_SIGNALS,
+            )
+        except (OSError, ValueError):  # the script's own start, cold, says what is wrong
+            self._refused[key] = now + RETRY_SECONDS
+            ours.close()
+            os.close(said)
+            return
+        finally:
+            its.close()
+            os.close(null)
+        ours.setblocking(False)
+        server = self._servers[key] = _Server(key, pid, ours, said, now, now)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(server))
+
+    def _offer(
+        self, server: _Server, warm: WarmStart, message: LaunchProgram, descriptors: list[int], owner: object
+    ) -> Asked | None:
+        self._numbers += 1
+        limits = message.limits
+        shown_name = os.path.basename(message.argv[0])[:15]
+        order = (
+            self._numbers,
+            warm.arguments,
+            warm.command,
+            message.environment,
+            message.directory,
+            (limits.processor_seconds, limits.open_files, limits.processes, limits.address_space_bytes),
+            message.request_id.encode(),
+            warm.arguments[0],
+            shown_name,
+        )
+        packet = marshal.dumps(order, 2)
+        if len(packet) > LARGEST_PACKET:
+            return None
+        try:
+            socket.send_fds(server.sock, [packet], descriptors[:3])
+        except OSError:  # it is busy, or gone: then its end is reaped next
+            return None
+        asked = server.asked[self._numbers] = Asked(message, [os.dup(one) for one in descriptors[:3]], owner)
+        return asked
+
+    def _hear(self, server: _Server) -> None:
+        while True:
+            try:
+                packet = server.sock.recv(_ANSWER.size)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if len(packet) != _ANSWER.size:
+                self._unwatch(server)  # its end of the socket is closed: it is ending, and will be reaped
+                return
+            self._take(server, *_ANSWER.unpack(packet))
+
+    def _take(self, server: _Server, what: bytes, number: int, value: int) -> None:
+        if what == b"R":
+            if os.fstat(server.said).st_size:  # a script would say that each time
+                self._refused[server.key] = time.monotonic() + RETRY_SECONDS
+                self._remarks.append(f"{_name(server)} prints when it starts: {self._said(server)}")
+                self._leave(server)
+            server.is_ready = True
+        elif what == b"E":
+            script = server.programs.pop(number, None)
+            if script is not None:
+                if value in _CRASHES:
+                    self._keep_cold(script, f"ended by signal {-value}")
+                self._program_ended(number, value)
+        elif number in server.asked:
+            asked = server.asked.pop(number)
+            if what == b"S":
+                warm = asked.message.warm
+                assert warm is not None
+                server.programs[value] = warm.arguments[0]
+                self._started(asked, value)
+                return
+            if what == b"C":
+                self._leave(server)
+            self._cold(asked, f"{_name(server)} cannot fork: {os.strerror(value)}" if value else "")
+
+    def _leave(self, server: _Server) -> None:
+        """Its socket is shut: it ends when it has read what it was asked."""
+        if not server.is_leaving:
+            server.is_leaving = True
+            self._servers.pop(server.key, None)
+            self._leaving.append(server)
+            with contextlib.suppress(OSError):
+                server.sock.shutdown(socket.SHUT_WR)
+
+    def _unwatch(self, server: _Server) -> None:
+        if server.is_watched:
+            server.is_watched = False
+            self._selector.unregister(server.sock)
+
+    # --- what has failed ---------------------------------------------------------------------------------------
+
+    def _note_failure(self, server: _Server, status: int) -> None:
+        how = f"exit code {status}" if status >= 0 else f"signal {-status}"
+        if not server.is_ready:
+            self._refused[server.key] = time.monotonic() + RETRY_SECONDS
+            self._remarks.append(f"{_name(server)} did not start: {how}; {self._said(server)}")
+            return
+        self._remarks.append(f"{_name(server)} has ended: {how}; {self._said(server)}")
+        for asked in server.asked.values():
+            if asked.message.warm is not None:
+                self._keep_cold(asked.message.warm.arguments[0], "", is_said=False)
+
+    def _keep_cold(self, script: bytes, why: str, *, is_said: bool = True) -> None:
+        if is_said:
+            self._remarks.append(f"{os.fsdecode(script)} is started cold until it changes: {why} when it was warm")
+        self._cold_scripts[script] = _stamp(script)
+
+    def _must_be_cold(self, warm: WarmStart) -> bool:
+        script = warm.arguments[0]
+        if script not in self._cold_scripts:
+            return False
+        if self._cold_scripts[script] == _stamp(script):
+            return True
+        del self._cold_scripts[script]
+        return False
+
+    @staticmethod
+    def _said(server: _Server) -> str:
+        text = os.pread(server.said, 4096, max(0, os.fstat(server.said).st_size - 4096)).decode(errors="replace")
+        return text.strip().rpartition("\n")[2] or "it said nothing"
+
+
+def _name(server: _Server) -> str:
+    return f"the warm interpreter {os.fsdecode(server.key[0])} (process {server.pid})"
+
+
+def _stamp(path: bytes) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)
