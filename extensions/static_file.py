@@ -19,7 +19,7 @@ from email.utils import formatdate
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, quote_from_bytes
 
-from host.api import FileBody, Headers, HttpError, Request, Response, hookimpl
+from host.api import CachePolicy, FileBody, FileStamp, Headers, HttpError, Request, Response, file_stamp, hookimpl
 from host.gateway.byte_ranges import ByteRange, Unsatisfiable, parse_ranges
 from host.gateway.preconditions import Verdict, conditional_fields, evaluate, range_applies
 
@@ -42,13 +42,14 @@ PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 class FileFacts(NamedTuple):
     """A regular file as it was when its status was read; `head` is what every answer with its content says."""
 
-    stamp: tuple[int, int, int, int, int]
+    stamp: FileStamp
     root: str  # the virtual directory that the file was found to lie in
     static_content: Any  # the settings that `head` was made from
     head: Headers
     entity_tag: str
     modified_seconds: int
     content: bytes | None  # of a small file
+    cache: CachePolicy
 
 
 _kept: dict[str, FileFacts] = {}
@@ -136,15 +137,10 @@ def answer_file(request: Request, status: os.stat_result) -> Response:
 def is_current(facts: FileFacts, request: Request, status: os.stat_result) -> bool:
     """Whether what is kept still holds: the same file, unchanged, seen through the same folder and settings."""
     return (
-        facts.stamp == stamp_of(status)
+        facts.stamp == file_stamp(status)
         and facts.root == request.physical_root
         and facts.static_content is request.settings.static_content
     )
-
-
-def stamp_of(status: os.stat_result) -> tuple[int, int, int, int, int]:
-    """What changes when a file is replaced, written or given other permissions; the size comes last."""
-    return (status.st_ino, status.st_dev, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
 def open_below_root(request: Request) -> tuple[int, os.stat_result]:
@@ -199,7 +195,9 @@ def read_facts(request: Request, descriptor: int, status: os.stat_result) -> Fil
     content = os.pread(descriptor, status.st_size, 0) if status.st_size <= SMALL_FILE_BYTES else None
     if content is not None and len(content) != status.st_size:
         content = None  # cut while it was read: the listener notices and breaks the connection
-    facts = FileFacts(stamp_of(status), request.physical_root, static_content, head, entity_tag, modified, content)
+    stamp = file_stamp(status)
+    cache = CachePolicy(files=((request.physical_path, stamp),), ignores_cookies=True, when_frequent=True)
+    facts = FileFacts(stamp, request.physical_root, static_content, head, entity_tag, modified, content, cache)
     if content is not None and abs(time.time_ns() - status.st_mtime_ns) > SETTLED_NANOSECONDS:
         if len(_kept) >= KEPT_FILES:
             del _kept[next(iter(_kept))]
@@ -248,9 +246,9 @@ def respond(request: Request, facts: FileFacts, descriptor: int, conditions: dic
         head.add("Content-Length", str(size))
         return Response(headers=head)
     if facts.content is not None:
-        return Response(headers=head, body=facts.content)
+        return Response(headers=head, body=facts.content, cache=facts.cache)
     head.add("Content-Length", str(size))
-    return Response(headers=head, body=FileBody(descriptor, 0, size))
+    return Response(headers=head, body=FileBody(descriptor, 0, size), cache=facts.cache)
 
 
 def wanted_ranges(request: Request, facts: FileFacts, conditions: dict[str, str]) -> list[ByteRange] | None:

@@ -1,6 +1,7 @@
 """The whole contract with plugin files. `from host.api import ...` is all that a plugin ever imports of isapy."""
 
 from host.api.black_box import BlackBox
+from host.api.caching import CachePolicy, FileStamp, file_stamp
 from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpError, describe, reason_phrase
 from host.api.filters import FILTER_REVISION, FilterContext, FilterError, FilterProperty, Notification
 from host.api.headers import Headers
@@ -49,6 +50,7 @@ __all__ = [
     "BlackBox",
     "Body",
     "BodyTooLarge",
+    "CachePolicy",
     "ClientCertificate",
     "ClientGone",
     "Connection",
@@ -56,6 +58,7 @@ __all__ = [
     "Denial",
     "DenialReason",
     "FileBody",
+    "FileStamp",
     "FilterAnswer",
     "FilterContext",
     "FilterError",
@@ -91,6 +94,7 @@ __all__ = [
     "UrlMap",
     "WarmStart",
     "describe",
+    "file_stamp",
     "hookimpl",
     "hookspec",
     "reason_phrase",

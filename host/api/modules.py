@@ -23,10 +23,14 @@ class ModuleInfo:
 
     In the events of sending (`on_send_response`, `on_send_raw_data`) the order of modules is inverted: FIRST comes
     last, as in IIS for RQ_SEND_RESPONSE.
+
+    `cache_aware`: answers it has seen may be given from the listener's cache without it. A module that does not say so
+    keeps the answers of its applications out of the cache.
     """
 
     priority: ModulePriority = ModulePriority.MEDIUM
     priorities: Mapping[str, ModulePriority] = field(default_factory=dict)
+    cache_aware: bool = False
 
     def priority_of(self, event: str) -> ModulePriority:
         """The priority in that event."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host.api.caching import CachePolicy
 from host.api.errors import reason_phrase
 from host.api.headers import Headers
 
@@ -37,6 +38,7 @@ class Response:
 
     A `Content-Length` given by the handler for a streamed body is a promise: more is cut, less breaks the connection.
     `substatus` and `win32_status` end in the log. `close_connection` ends the client's connection after the answer.
+    `cache` lets the listener give it again by itself.
     `raw` is for nph- programs: `body` is then the whole answer, status line included, and is sent as it is.
     """
 
@@ -48,6 +50,7 @@ class Response:
     win32_status: int = 0
     close_connection: bool = False
     raw: bool = False
+    cache: CachePolicy | None = None
     internal_target: str = ""  # set by `local_redirect`: the host answers with this URL of the same site instead
     internal_keeps_request: bool = False  # with internal_target: method and body stay (default documents); else GET
 

@@ -9,6 +9,7 @@ from host.config.inheritance import Effective
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings, Network
 from host.config.problems import Problems
 
+_USUAL_CACHE_MEGABYTES: Final = 64
 UNIX: Final = "unix"
 """What stands for every peer of a unix socket: it has no address."""
 
@@ -23,6 +24,10 @@ def build_listener(listener: Effective, problems: Problems) -> ListenerSettings:
         url_segment_max_count=listener.number("urlSegmentMaxCount"),
         max_connections=listener.number("maxConnections"),
         disable_server_header=listener.number("disableServerHeader"),
+        uri_enable_cache=listener.flag("uriEnableCache"),
+        uri_max_uri_bytes=listener.number("uriMaxUriBytes"),
+        uri_max_cache_bytes=(listener.number("uriMaxCacheMegabyteCount") or _USUAL_CACHE_MEGABYTES) << 20,
+        uri_scavenger_period_seconds=listener.number("uriScavengerPeriod"),
         forwarded_headers=_forwarded_headers(listener.child("forwardedHeaders"), problems),
     )
 

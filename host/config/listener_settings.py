@@ -27,4 +27,8 @@ class ListenerSettings:
     url_segment_max_count: int = 255
     max_connections: int = 4294967295
     disable_server_header: int = 0  # 1: not on refusals, 2: never
+    uri_enable_cache: bool = True
+    uri_max_uri_bytes: int = 262144
+    uri_max_cache_bytes: int = 67108864
+    uri_scavenger_period_seconds: int = 120
     forwarded_headers: ForwardedHeaders = field(default_factory=ForwardedHeaders)

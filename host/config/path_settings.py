@@ -11,6 +11,8 @@ from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
 from host.config.model import (
     ApplicationInitialization,
+    CacheProfile,
+    Caching,
     Cgi,
     CustomError,
     HttpErrors,
@@ -94,6 +96,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         default_documents=tuple(entry.effective.text("value") for entry in documents.child("files").entries),
         directory_browse_enabled=section("directoryBrowse").flag("enabled"),
         static_content=_static_content(section("staticContent")),
+        caching=_caching(section("caching"), section("serverRuntime")),
         cgi=_cgi(section("cgi")),
         fastcgi=build_fastcgi(section("fastCgi")),
         http_errors=_http_errors(section("httpErrors")),
@@ -104,10 +107,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         ),
         not_listed_isapis_allowed=restriction.flag("notListedIsapisAllowed"),
         not_listed_cgis_allowed=restriction.flag("notListedCgisAllowed"),
-        restrictions=tuple(
-            Restriction(path=entry.effective.text("path"), allowed=entry.effective.flag("allowed"))
-            for entry in restriction.entries
-        ),
+        restrictions=tuple(_restriction(entry.effective) for entry in restriction.entries),
         filters=tuple(_filter(entry.effective) for entry in section("isapiFilters").entries),
         modules=tuple(
             _module(entry.effective)
@@ -132,6 +132,10 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         upload_read_ahead_bytes=section("serverRuntime").number("uploadReadAheadSize"),
         python_application=_python_application(section("pythonApplication")),
     )
+
+
+def _restriction(entry: Effective) -> Restriction:
+    return Restriction(path=entry.text("path"), allowed=entry.flag("allowed"))
 
 
 def _python_application(section: Effective) -> PythonApplication:
@@ -230,6 +234,23 @@ def _static_content(content: Effective) -> StaticContent:
         http_expires=cache.text("httpExpires"),
         set_etag=cache.flag("setEtag"),
         follow_symbolic_links_outside_root=content.flag("followSymbolicLinksOutsideRoot"),
+    )
+
+
+def _caching(section: Effective, runtime: Effective) -> Caching:
+    return Caching(
+        is_enabled=section.flag("enabled") and section.flag("enableKernelCache"),
+        max_response_bytes=section.number("maxResponseSize"),
+        profiles={
+            entry.effective.text("extension").lower(): CacheProfile(
+                kernel_cache_policy=entry.effective.text("kernelCachePolicy"),
+                duration_seconds=entry.effective.number("duration"),
+                varies=bool(entry.effective.text("varyByHeaders") or entry.effective.text("varyByQueryString")),
+            )
+            for entry in section.child("profiles").entries
+        },
+        frequent_hit_threshold=runtime.number("frequentHitThreshold"),
+        frequent_hit_seconds=runtime.number("frequentHitTimePeriod"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from host.config import (
+    schema_caching,
     schema_content,
     schema_fastcgi,
     schema_handlers,
@@ -36,6 +37,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_managed.HTTP_HANDLERS,
         schema_handlers.CGI,
         schema_fastcgi.FASTCGI,
+        schema_caching.CACHING,
         schema_content.STATIC_CONTENT,
         schema_content.DEFAULT_DOCUMENT,
         schema_content.DIRECTORY_BROWSE,
@@ -62,7 +64,6 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.applicationHost/listenerAdapters": "http is always served",
     "system.applicationHost/serviceAutoStartProviders": "no provider is started",
     "system.webServer/asp": "classic ASP is not served",
-    "system.webServer/caching": "its profiles are not used",
     "system.webServer/httpCompression": "responses are not compressed",
     "system.webServer/httpLogging": "every request is logged",
     "system.webServer/httpRedirect": "requests are not redirected",

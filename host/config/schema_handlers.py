@@ -153,9 +153,7 @@ ISAPI_FILTERS: Final = Section(
                     ),
                     string("path", "its file", expansion=Expansion.PATH),
                     boolean("enabled", True, "false: it is not loaded"),
-                    boolean(
-                        "enableCache", False, "the filter lets responses enter the listener's cache (there is none yet)"
-                    ),
+                    boolean("enableCache", False, "the filter lets responses enter the listener's cache"),
                     string("preCondition", "comma list that must hold", case_sensitive=True),
                 ),
             ),
@@ -272,8 +270,13 @@ SERVER_RUNTIME: Final = Section(
             ),
             string("alternateHostName", "host name of the machine", support=_WITHOUT_MEANING),
             boolean("enableNagling", False, "wait 200 ms for more", support=_WITHOUT_MEANING),
-            uint("frequentHitThreshold", 2, "hits of a frequent URL", within=(1, 4294967295), support=_WITHOUT_MEANING),
-            time_span("frequentHitTimePeriod", "00:00:10", "within this time", support=_WITHOUT_MEANING),
+            uint(
+                "frequentHitThreshold",
+                2,
+                "so many requests for a URL within frequentHitTimePeriod make it one for the listener's cache",
+                within=(1, 4294967295),
+            ),
+            time_span("frequentHitTimePeriod", "00:00:10", "the time in which those requests count"),
             choice(
                 "authenticatedUserOverride",
                 "UseAuthenticatedUser",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from host.config.schema_types import Collection, Element, Scope, Section, choice, string, uint
+from host.config.schema_types import Collection, Element, Scope, Section, boolean, choice, string, uint
 
 _FORWARDED_HEADERS: Final = Element(
     name="forwardedHeaders",
@@ -71,6 +71,16 @@ LISTENER: Final = Section(
                 0,
                 "1: no Server field on the listener's own refusals; 2: on nothing",
                 within=(0, 2),
+                ours=True,
+            ),
+            boolean("uriEnableCache", True, "false: the listener answers nothing by itself from its cache", ours=True),
+            uint("uriMaxUriBytes", 262144, "bytes of a response that the cache takes, head included", ours=True),
+            uint("uriMaxCacheMegabyteCount", 0, "megabytes of the whole cache; 0: 64", within=(0, 65536), ours=True),
+            uint(
+                "uriScavengerPeriod",
+                120,
+                "seconds after which an answer that nobody asked for leaves the cache",
+                within=(10, 4294967295),
                 ours=True,
             ),
         ),

@@ -46,6 +46,9 @@ class AnsweringSocket(ClientSocket):
     def request_answered(self) -> None:
         """The answer is out and the connection is kept."""
 
+    def keep_answer(self, exchange: Exchange, frame: ResponseFrame, head: WorkerHead) -> None:
+        """The worker says that the cache may have this answer."""
+
     # --- answers (exchange.Client)
 
     def answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
@@ -73,10 +76,18 @@ class AnsweringSocket(ClientSocket):
             except ShortBodyError:
                 self._cut(exchange, codes, 0)
                 return
+            if exchange.cache_policy is not None:
+                self.keep_answer(exchange, frame, head)
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
-        self._answered(exchange, codes, sent)
+        self.answered(exchange, codes, sent)
+
+    def expect_body(self) -> None:
+        """The worker asks for the body (exchange.Client)."""
+        raw_continue = self.http.ask_for_body()
+        if raw_continue:
+            self.write(raw_continue)
 
     def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The response begins; `exchange.response` takes its pieces."""
@@ -107,11 +118,12 @@ class AnsweringSocket(ClientSocket):
         self.output_complete()
         if is_whole:
             self.http.end_response()
-            self._answered(exchange, exchange.response.codes, exchange.response.sent_bytes)
+            self.answered(exchange, exchange.response.codes, exchange.response.sent_bytes)
         else:
             self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
 
-    def _answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
+    def answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
+        """The whole answer is on its way: log it, and go on."""
         self.record(exchange, codes, sent)
         self.exchange = None
         http = self.http

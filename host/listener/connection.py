@@ -13,8 +13,8 @@ from host.http1.connection import Phase
 from host.http1.errors import RemoteProtocolError
 from host.http1.reader import Signal
 from host.http1.request_head import RequestHead
-from host.listener.answering import AnsweringSocket
-from host.listener.bindings import EndpointRoutes, SiteGauge
+from host.listener.bindings import SiteGauge
+from host.listener.cached_answering import CachedAnsweringSocket
 from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
 from host.listener.context import ListenerContext, RawVerdict
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
@@ -34,24 +34,33 @@ HALF_CLOSE_SECONDS: Final = 2.0
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
 _ERROR_CLIENT_LEFT: Final = 64  # ERROR_NETNAME_DELETED
 _DONE: Final = Phase.DONE
+_IDLE: Final = Phase.IDLE
 _NEED_DATA: Final = Signal.NEED_DATA
 _BODY_END: Final = Signal.BODY_END
 
 
-class ClientConnection(AnsweringSocket):
+class ClientConnection(CachedAnsweringSocket):
     """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
 
-    __slots__ = ("_began_at", "_gauge", "_identified_by", "_is_next_due", "_is_proxied", "_is_submitted", "_routes")
+    __slots__ = (
+        "_began_at",
+        "_gauge",
+        "_identified_by",
+        "_is_advancing",
+        "_is_next_due",
+        "_is_proxied",
+        "_is_submitted",
+    )
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
-        self._routes: EndpointRoutes | None = None
         self._gauge: SiteGauge | None = None
         self._is_proxied = False  # the peer may say who the client is
         self._identified_by: ServedCertificate | None = None
         self._began_at = 0.0  # first byte of a head that came in pieces
         self._is_submitted = False
         self._is_next_due = False
+        self._is_advancing = False
 
     # --- the transport's calls
 
@@ -160,11 +169,14 @@ class ClientConnection(AnsweringSocket):
     def _advance(self) -> None:
         """Read on until bytes are missing or the request is complete."""
         http = self.http
+        self._is_advancing = True
         try:
             while True:
                 event = http.next_event()
                 if event.__class__ is RequestHead:
                     self._begin(event)
+                    if http.phase is _IDLE:  # it was answered from the cache
+                        continue
                     if event.content_length == 0 or self.exchange is None:
                         return
                 elif event is _NEED_DATA:
@@ -173,23 +185,25 @@ class ClientConnection(AnsweringSocket):
                     if self.exchange is not None and self.exchange.body is not None:
                         self.exchange.body.receive(event)
                 elif event is _BODY_END:
-                    if self._body_ended():
+                    if self._body_ended() and http.phase is not _IDLE:
                         return
                 else:
                     break
         except RemoteProtocolError as error:
             self._refuse_fault(error)
             return
+        finally:
+            self._is_advancing = False
         self._wait_for_more()
 
     def _begin(self, head: RequestHead) -> None:
         context = self.context
         now = context.monotonic()
-        routes = self._routes
+        routes = self.routes
         if routes is None:
-            routes = self._routes = context.routing.at(*self.endpoint)
+            routes = self.routes = context.routing.at(*self.endpoint)
             self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
-            self._identified_by = self._certificate_of_the_client()
+            self._identified_by = None if self.tls is None else context.tls.identified_by(self.tls)
         if self._is_proxied:
             self.speak_for(context.forwarded.client(head.fields))
         try:
@@ -216,6 +230,9 @@ class ClientConnection(AnsweringSocket):
         if route.secure_port and not self.is_secure:
             self.reset(exchange, page_of_secure_redirect(head.host, head.target, route.secure_port), 0)
             return
+        if context.cache.entries and (entry := self.find_cached(head)) is not None:
+            self.answer_from_cache(entry, exchange)
+            return
         if self.is_half_closed:
             self._wait_half_closed()
         if head.content_length == 0:
@@ -223,13 +240,6 @@ class ClientConnection(AnsweringSocket):
         else:
             exchange.body = RequestBody()
             self._is_submitted = False
-
-    def _certificate_of_the_client(self) -> ServedCertificate | None:
-        """The server certificate under which the client has shown one of its own; None when it has not."""
-        if self.tls is None:
-            return None
-        served = self.context.tls.served(self.tls)
-        return served if served is not None and served.asks_clients and self.tls.getpeercert(True) else None
 
     def _body_ended(self) -> bool:
         """Whether there is nothing more to do here: an unread body is at its end, and the next request was begun."""
@@ -245,7 +255,8 @@ class ClientConnection(AnsweringSocket):
     def _wait_for_more(self) -> None:
         """What had come is worked up: pass the body on, and set the clock for what is to come."""
         exchange, context = self.exchange, self.context
-        if self.is_half_closed and self._is_input_missing():  # the rest never comes
+        is_missing = exchange is None or (exchange.body is not None and not exchange.body.is_complete)
+        if self.is_half_closed and is_missing:  # the rest never comes
             self._drop_exchange("")
             self.end(linger=False)
             return
@@ -265,11 +276,6 @@ class ClientConnection(AnsweringSocket):
         if self.exchange is exchange:
             self.body_moved()
 
-    def _is_input_missing(self) -> bool:
-        """Whether the head or the body that is being read is not whole."""
-        exchange = self.exchange
-        return exchange is None or (exchange.body is not None and not exchange.body.is_complete)
-
     def body_moved(self) -> None:
         """The backlog of the body has changed (exchange.Client)."""
         exchange = self.exchange
@@ -284,12 +290,6 @@ class ClientConnection(AnsweringSocket):
             self.resume_reading()
             if not self.http.awaits_continue:
                 self._wait_for_body()
-
-    def expect_body(self) -> None:
-        """The worker asks for the body (exchange.Client)."""
-        raw_continue = self.http.ask_for_body()
-        if raw_continue:
-            self.write(raw_continue)
 
     def _wait_for_body(self) -> None:
         if self.is_write_paused:
@@ -325,7 +325,7 @@ class ClientConnection(AnsweringSocket):
         self.deadline = context.now + self.timeout_seconds + 1
         if self.is_read_paused:
             self.resume_reading()
-        if has_bytes:
+        if has_bytes and not self._is_advancing:  # one who pipelines must not nest our calls
             self._advance()
 
     def _refuse_fault(self, error: RemoteProtocolError, asked: Asked | None = None) -> None:

@@ -19,6 +19,7 @@ from host.listener.exchange import Exchange
 from host.listener.forwarded import ForwardedClients
 from host.listener.pacing import Pacing
 from host.listener.relay import Relay
+from host.listener.response_cache import ResponseCache
 from host.listener.tls import TlsTable
 from host.wire.control_messages import AnyMessage
 
@@ -101,7 +102,8 @@ class ListenerContext:
         self.tls: Final = TlsTable()
         self.errors: Final = ErrorLog(log)
         self.pacing: Final = Pacing(loop, clock.monotonic)
-        self.relay: Final = Relay(loop, send, clock.monotonic)
+        self.cache: Final = ResponseCache()
+        self.relay: Final = Relay(loop, send, clock.monotonic, self.cache)
         self.connections: set[OpenConnection] = set()
         self.connection_numbers = itertools.count(1)
         self.most_connections = 0  # 0: as many as come; what the limit of open files allows
@@ -124,6 +126,7 @@ class ListenerContext:
     def configure(self, settings: ListenerSettings) -> None:
         """Obey `<listener>` from now on; connections that are open keep the sizes under which they came."""
         self.max_connections = min(settings.max_connections, self.most_connections or settings.max_connections)
+        self.cache.configure(settings)
         if self._settings == settings:
             return
         self._settings = settings
@@ -150,6 +153,7 @@ class ListenerContext:
         late = [connection for connection in self.connections if connection.deadline <= now]
         for connection in late:
             connection.deadline_passed()
+        self.cache.tick(now)
         for exchange in self.relay.tick(now):
             if exchange.client is not None:
                 exchange.client.waited_too_long()

@@ -11,7 +11,7 @@ from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.refusals import Page
 from host.listener.request_body import RequestBody
-from host.wire.frames import LogFrame, ResponseFrame
+from host.wire.frames import CacheFrame, LogFrame, ResponseFrame
 from host.wire.request_dialogue import RequestState
 
 IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"))
@@ -72,6 +72,7 @@ class Worker(Protocol):
     worker: str
     pid: int
     is_closed: bool
+    is_draining: bool
     exchanges: dict[int, Exchange]
 
     def send(self, frame: bytes) -> None:
@@ -108,6 +109,7 @@ class Exchange:
 
     __slots__ = (
         "body",
+        "cache_policy",
         "client",
         "deaths",
         "head",
@@ -134,6 +136,7 @@ class Exchange:
         self.body: RequestBody | None = None
         self.response: Response | None = None
         self.log: LogFrame | None = None
+        self.cache_policy: CacheFrame | None = None  # the worker's word before its answer
 
 
 class Fate(enum.Enum):

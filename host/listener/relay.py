@@ -17,6 +17,7 @@ from host.listener.exchange import MAX_DEATHS, Exchange, Fate, Worker, fate_of
 from host.listener.refusals import page_of_lost_worker, page_of_queue
 from host.listener.request_frames import request_frame, send_body
 from host.listener.request_queue import Refusal, RequestQueue
+from host.listener.response_cache import ResponseCache
 from host.listener.worker_frames import ERROR_CONNECTION_ABORTED, WorkerFrames
 from host.listener.worker_link import WorkerLink
 from host.wire.codec import encode, encode_number, encode_session_end
@@ -36,7 +37,11 @@ class Relay:
     """Queues and links of one listener (worker_link.LinkOwner). `now` is the clock."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, send: Callable[[AnyMessage], None], now: Callable[[], float]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[AnyMessage], None],
+        now: Callable[[], float],
+        cache: ResponseCache,
     ) -> None:
         self._loop = loop
         self._send = send
@@ -46,7 +51,8 @@ class Relay:
         self._demanded: dict[str, float] = {}
         self._links: dict[str, WorkerLink] = {}
         self._expects_workers = True
-        self._frames = WorkerFrames()
+        self._cache = cache
+        self._frames = WorkerFrames(cache)
         self.frame: Final = self._frames.take
 
     # --- queues and workers
@@ -76,6 +82,7 @@ class Relay:
         if link is not None and not link.is_draining:
             link.is_draining = True
             self._leave_queue(link)
+            self._cache.disown(link)
             link.send(encode(Kind.DRAIN, 0))
 
     def drop(self, worker: str, culprits: Iterable[int]) -> None:
@@ -96,6 +103,7 @@ class Relay:
         is_idle = not link.exchanges and not link.is_draining
         if is_idle:
             self._leave_queue(link)
+            self._cache.disown(link)  # while it is stopped it sees no file change
         self._send(WorkerPaused(worker=worker, number=number, is_paused=is_idle))
 
     def resume(self, worker: str) -> None:
@@ -228,6 +236,7 @@ class Relay:
         self._frames.flush()
         self._links.pop(link.worker, None)
         self._leave_queue(link)
+        self._cache.disown(link)
         in_hand = list(link.exchanges.values())
         link.exchanges.clear()
         self._send(WorkerGone(worker=link.worker, in_hand=len(in_hand), broken=broken))
@@ -262,7 +271,7 @@ class Relay:
             return False
         exchange.deaths += 1
         exchange.state = _SENT
-        exchange.log = None
+        exchange.log = exchange.cache_policy = None
         if exchange.body is not None:
             exchange.body.rewind()
         self._wait(exchange, self._now())

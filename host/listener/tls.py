@@ -126,6 +126,11 @@ class TlsTable:
         """The certificate that this connection (ssl.SSLObject) was shown; None when it is not in force any more."""
         return self._by_context.get(id(connection.context))
 
+    def identified_by(self, connection: ssl.SSLObject) -> ServedCertificate | None:
+        """The server certificate under which the client has shown one of its own; None when it has not."""
+        served = self.served(connection)
+        return served if served is not None and served.asks_clients and connection.getpeercert(True) else None
+
     def serves(self, endpoint: tuple[str, int], host: bytes, served: ServedCertificate) -> bool:
         """Whether a request for `host` (Host field) on that address is one for the site of this certificate."""
         name = host.decode("latin-1").lower()

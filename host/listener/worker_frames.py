@@ -12,8 +12,17 @@ from host.http1.errors import ResponseHeadError
 from host.listener.exchange import Exchange
 from host.listener.refusals import page_of_bad_answer, page_of_reset
 from host.listener.request_frames import send_body
+from host.listener.response_cache import ResponseCache
 from host.listener.worker_link import WorkerLink
-from host.wire.codec import decode_end, decode_file, decode_log, decode_number, decode_reset, decode_response
+from host.wire.codec import (
+    decode_cache,
+    decode_end,
+    decode_file,
+    decode_log,
+    decode_number,
+    decode_reset,
+    decode_response,
+)
 from host.wire.errors import WireError
 from host.wire.frames import Kind, ResponseFlag
 from host.wire.request_dialogue import RequestState, next_state
@@ -30,12 +39,14 @@ _DONE: Final = RequestState.DONE
 class WorkerFrames:
     """Handles frames of all links; `flush` after each batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: ResponseCache) -> None:
+        self._cache = cache
         self._dirty: list[Exchange] = []  # responses that got pieces since the last flush
         self._handlers: Final[dict[Kind, Callable[[WorkerLink, Exchange, bytes], None]]] = {
             Kind.STARTED: _note_started,
             Kind.BODY_WINDOW: _open_body_window,
             Kind.LOG: _note_log,
+            Kind.CACHE: _note_cache_policy,
             Kind.DATA: self._pass_data,
             Kind.FILE: self._pass_file,
             Kind.END: self._end,
@@ -46,7 +57,7 @@ class WorkerFrames:
         """One frame. Raises WireError."""
         exchange = link.exchanges.get(number)
         if exchange is None:
-            _take_of_link(link, kind, number, body)
+            self._take_of_link(link, kind, number, body)
             return
         if kind is _RESPONSE:
             self._respond(link, exchange, body)
@@ -69,6 +80,18 @@ class WorkerFrames:
             for exchange in dirty:
                 if exchange.response is not None and exchange.client is not None:
                     exchange.response.pump()
+
+    def _take_of_link(self, link: WorkerLink, kind: Kind, number: int, body: bytes) -> None:
+        """A frame about no request in hand: CREDIT, INVALIDATE, or it is not legal."""
+        if number:
+            raise WireError(f"{kind.name} for request {number}, which it does not have")
+        if kind is Kind.INVALIDATE:
+            self._cache.invalidate(link, decode_number(body))
+            return
+        if kind is not Kind.CREDIT:
+            raise WireError(f"{kind.name} is not legal for the link itself")
+        link.credit += decode_number(body)
+        link.has_granted = True
 
     def _respond(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         state = exchange.state
@@ -120,16 +143,6 @@ class WorkerFrames:
             self._dirty.append(exchange)
 
 
-def _take_of_link(link: WorkerLink, kind: Kind, number: int, body: bytes) -> None:
-    """A frame about no request: CREDIT, or it is not legal."""
-    if number:
-        raise WireError(f"{kind.name} for request {number}, which it does not have")
-    if kind is not Kind.CREDIT:
-        raise WireError(f"{kind.name} is not legal for the link itself")
-    link.credit += decode_number(body)
-    link.has_granted = True
-
-
 def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
     """The table has noted it."""
     del link, exchange, body
@@ -138,6 +151,11 @@ def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
 def _note_log(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
     del link
     exchange.log = decode_log(body)
+
+
+def _note_cache_policy(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    del link
+    exchange.cache_policy = decode_cache(body)
 
 
 def _open_body_window(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

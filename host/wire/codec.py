@@ -11,6 +11,7 @@ import struct
 
 from host.wire.errors import WireError
 from host.wire.frames import (
+    CACHE_BODY,
     END_BODY,
     FILE_BODY,
     HEADER,
@@ -22,6 +23,7 @@ from host.wire.frames import (
     REQUEST_BODY,
     RESET_BODY,
     RESPONSE_BODY,
+    CacheFrame,
     Kind,
     LogFrame,
     RequestFrame,
@@ -82,12 +84,12 @@ def encode(kind: Kind, request_id: int, body: bytes = b"") -> bytes:
 
 
 def encode_number(kind: Kind, request_id: int, number: int) -> bytes:
-    """A frame that carries one u32 (WINDOW, CREDIT, BODY_WINDOW)."""
+    """A frame that carries one u32 (WINDOW, CREDIT, BODY_WINDOW, INVALIDATE)."""
     return _pack_header(_OVERHEAD + 4, request_id, kind) + NUMBER_32.pack(number)
 
 
 def decode_number(body: bytes) -> int:
-    """The u32 of WINDOW, CREDIT, BODY_WINDOW."""
+    """The u32 of WINDOW, CREDIT, BODY_WINDOW, INVALIDATE."""
     try:
         return int(NUMBER_32.unpack(body)[0])
     except struct.error as error:
@@ -242,6 +244,19 @@ def decode_reset(body: bytes) -> tuple[int, int, int, str]:
     if credit > 1 or not 400 <= status <= 599:
         raise WireError(f"a reset with status {status} and credit {credit}")
     return status, substatus, credit, body[RESET_BODY.size :].decode("utf-8", "replace")
+
+
+def encode_cache(request_id: int, frame: CacheFrame) -> bytes:
+    """CACHE."""
+    return encode(Kind.CACHE, request_id, CACHE_BODY.pack(*frame))
+
+
+def decode_cache(body: bytes) -> CacheFrame:
+    """The body of CACHE."""
+    try:
+        return CacheFrame(*CACHE_BODY.unpack(body))
+    except struct.error as error:
+        raise WireError(f"a cache frame with {len(body)} bytes") from error
 
 
 def encode_log(request_id: int, frame: LogFrame) -> bytes:

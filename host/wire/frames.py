@@ -23,6 +23,8 @@ worker to front
     RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
     BODY_WINDOW  u32: the front may send that many more bytes of the request's body
     LOG          changed fields of the log line, see `LogFrame`; at most once, before END or a complete RESPONSE
+    CACHE        the complete RESPONSE that follows may enter the front's cache, see `CacheFrame`
+    INVALIDATE   u32: what the answer to the request of that number put into the cache is out of date (id 0)
 
 Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
 sequence number of the FILE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
@@ -65,6 +67,8 @@ class Kind(enum.IntEnum):
     RESET = 22
     BODY_WINDOW = 23
     LOG = 24
+    CACHE = 25
+    INVALIDATE = 26
 
 
 class RequestFlag(enum.IntFlag):
@@ -93,10 +97,24 @@ REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the f
 RESPONSE_BODY: Final = Struct("<BBHHII")  # flags, credit, status, substatus, win32 status, head length
 FILE_BODY: Final = Struct("<IQQ")  # sequence number, offset, length
 END_BODY: Final = Struct("<B")  # credit
+CACHE_BODY: Final = Struct("<BI")  # flags, time to live
 RESET_BODY: Final = Struct("<HHB")  # status, substatus, credit
 NUMBER_32: Final = Struct("<I")
 NUMBER_64: Final = Struct("<Q")
 SIDE_PACKET: Final = Struct("<II")
+
+
+class CacheFlag(enum.IntFlag):
+    """What a cache must know of an answer beside its time to live."""
+
+    IGNORES_COOKIES = 1  # it would be the same for a request with other cookies, or with none
+
+
+class CacheFrame(NamedTuple):
+    """A decoded CACHE: for how many seconds the answer is good; 0: until the worker says INVALIDATE or is gone."""
+
+    flags: int
+    seconds: int
 
 
 class RequestFrame(NamedTuple):

@@ -11,8 +11,9 @@ from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from host.api import ClientGone, FileBody, LogEntry, RawData, Request, Response
+from host.api import CachePolicy, ClientGone, FileBody, LogEntry, RawData, Request, Response
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
+from host.worker.cache_offers import CacheOffers, read_whole
 from host.worker.calling import BODY, FilterEnded, HookCaller
 from host.worker.exchange import Exchange
 from host.worker.filter_output import KEY
@@ -34,8 +35,9 @@ class BodyFault(TypeError):
 class Delivery:
     """Turns responses into the frames of their exchanges."""
 
-    def __init__(self, caller: HookCaller) -> None:
+    def __init__(self, caller: HookCaller, offers: CacheOffers) -> None:
         self._caller = caller
+        self._offers = offers
 
     def send_at_once(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> bool:
         """Send the everyday answer: a small body that nobody wants to see. False: it needs `send`."""
@@ -55,8 +57,13 @@ class Delivery:
             return False
         head = build_head(response, drops_length=True)  # the front counts what is complete
         flags = head.flags | _NO_CACHE if plan.forbids_cache else head.flags
-        if (settings := request.settings) is not None and settings.request_filtering.remove_server_header:
-            flags |= _NO_SERVER
+        if (settings := request.settings) is not None:
+            if settings.request_filtering.remove_server_header:
+                flags |= _NO_SERVER
+            if response.cache is not None or settings.caching.profiles:
+                policy = self._offers.choose(exchange, request, response, plan)
+                if policy is not None:
+                    self._offers.offer(exchange, request, policy)
         exchange.send_complete(flags, _codes(response), head.raw, body)
         return True
 
@@ -74,7 +81,14 @@ class Delivery:
                 if plan.on_send_raw_data and body:
                     body = await self._filtered(plan, request, body)
                 if len(body) <= MAX_DATA_BYTES:
-                    await self._send_whole(exchange, request, response, plan, body)
+                    policy = self._cache_policy(exchange, request, response, plan)
+                    await self._send_whole(exchange, request, response, plan, body, policy)
+                    return
+            elif isinstance(body, FileBody) and not plan.on_send_raw_data:
+                policy = self._cache_policy(exchange, request, response, plan)
+                content = None if policy is None else read_whole(body, request.settings)
+                if content is not None:
+                    await self._send_whole(exchange, request, response, plan, content, policy)
                     return
             await self._send_stream(exchange, request, response, plan, body)
         except FilterEnded:
@@ -110,14 +124,27 @@ class Delivery:
 
     # --- three ways
 
+    def _cache_policy(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> CachePolicy | None:
+        if response.cache is None and (request.settings is None or not request.settings.caching.profiles):
+            return None
+        return self._offers.choose(exchange, request, response, plan)
+
     async def _send_whole(
-        self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: bytes
+        self,
+        exchange: Exchange,
+        request: Request,
+        response: Response,
+        plan: Plan,
+        body: bytes,
+        policy: CachePolicy | None,
     ) -> None:
         raw_head, flags = b"", _RAW
         if not response.raw:
             head = build_head(response, drops_length=True)  # the front counts what is complete
             raw_head, flags = head.raw, head.flags
         await self._settle_log(exchange, request, response, plan)
+        if policy is not None:
+            self._offers.offer(exchange, request, policy)
         exchange.send_complete(flags | self._flags(plan, request), _codes(response), raw_head, body)
 
     async def _send_bodyless(

@@ -21,6 +21,7 @@ from host.isolation.process_model import ProcessModel
 from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow
 from host.worker.application_life import ApplicationLife
 from host.worker.black_box import BlackBox
+from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller
 from host.worker.channel import Channel
 from host.worker.examination import examine
@@ -152,12 +153,14 @@ class Engine:
             find=self._plugins.extension,
             clock=self._loop.time,
         )
+        self._offers = CacheOffers(self._loop, routes, passes_on=not self._runs_filters)
         return Pipeline(
             {(served.info.site_id, served.info.path): served for served in self._served.values()},
             routes,
             self._caller,
             refresh_plan=self._refresh_plan,
             forward=self._out_of_process,
+            offers=self._offers,
             clock=self._loop.time,
         )
 
@@ -221,6 +224,7 @@ class Engine:
         tasks = [exchange.task for exchange in self._channel.exchanges() if exchange.task is not None]
         self._time_limit.close()
         self._warm_up.close()
+        self._offers.close()
         self._channel.close()
         if self._pacer is not None:
             self._pacer.close()

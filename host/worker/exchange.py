@@ -8,11 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from host.api import ClientGone, HttpError, Request
-from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_reset, encode_response_parts
-from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW, MAX_DATA_BYTES, Kind, LogFrame, ResponseFlag
+from host.wire.codec import (
+    encode,
+    encode_cache,
+    encode_end,
+    encode_file,
+    encode_log,
+    encode_reset,
+    encode_response_parts,
+)
+from host.wire.frames import (
+    FILE_WINDOW_BYTES,
+    INITIAL_RESPONSE_WINDOW,
+    MAX_DATA_BYTES,
+    CacheFrame,
+    Kind,
+    LogFrame,
+    ResponseFlag,
+)
 from host.worker.request_body import ArrivedBody, StreamedBody
 
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
@@ -35,6 +53,9 @@ class Outlet(Protocol):
 
     def forget(self, number: int) -> None:
         """That request is answered; the front may use its number again."""
+
+    def invalidate(self, number: int) -> None:
+        """What the answer to that request put into the front's cache is out of date."""
 
     async def flushed(self) -> None:
         """Returns when the kernel has everything queued so far."""
@@ -136,6 +157,11 @@ class Exchange:
         """Change the log line; before `end` or `send_complete`, once."""
         if not self.is_done:
             self._link.queue(encode_log(self.number, frame))
+
+    def offer_to_cache(self, frame: CacheFrame) -> Callable[[], None]:
+        """The front's cache may keep the complete answer that follows; what is returned takes that back."""
+        self._link.queue(encode_cache(self.number, frame))
+        return partial(self._link.invalidate, self.number)
 
     def end(self) -> None:
         """The body is complete. Ends the exchange."""

@@ -147,6 +147,11 @@ class FrontLink:
         """That request is answered."""
         self._exchanges.pop(number, None)
 
+    def invalidate(self, number: int) -> None:
+        """What the answer to that request put into the front's cache is out of date."""
+        if not self.is_closed:
+            self._link.queue(encode_number(Kind.INVALIDATE, 0, number))
+
     async def flushed(self) -> None:
         """Returns when the kernel has everything queued so far."""
         await self._link.flushed()

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Final, NamedTuple
 
-from host.api import ClientGone, FileBody, Headers, HttpError, Request, Response
+from host.api import CachePolicy, ClientGone, FileBody, Headers, HttpError, Request, Response
 from host.wire.codec import (
+    decode_cache,
     decode_end,
     decode_file,
     decode_log,
@@ -33,6 +34,8 @@ from host.wire.frames import (
     INITIAL_BODY_WINDOW,
     INITIAL_RESPONSE_WINDOW,
     MAX_DATA_BYTES,
+    CacheFlag,
+    CacheFrame,
     Kind,
     LogFrame,
     RequestFlag,
@@ -73,6 +76,7 @@ class Call:
         self.body_room = INITIAL_BODY_WINDOW
         self.body_opened = asyncio.Event()
         self.failure: Exception | None = None
+        self.cache: CachePolicy | None = None
         self.is_abandoned = False  # nobody reads the answer any more
 
     @property
@@ -198,6 +202,7 @@ class HostLink:
             win32_status=frame.win32_status,
             close_connection=bool(frame.flags & ResponseFlag.CLOSE),
             raw=bool(frame.flags & ResponseFlag.RAW),
+            cache=call.cache,
         )
         if not frame.flags & ResponseFlag.COMPLETE:
             if frame.body:
@@ -328,6 +333,8 @@ class HostLink:
             call.add_piece(body)
         elif kind is Kind.FILE:
             call.add_piece(FilePiece(*decode_file(body)))
+        elif kind is Kind.CACHE:
+            call.cache = _time_limited(decode_cache(body))
         elif kind is Kind.LOG:
             _note_log(call.request, decode_log(body))
         elif kind is Kind.BODY_WINDOW:
@@ -367,6 +374,13 @@ class HostLink:
                 call.fail(error)
             call.wake()
         self._changed(self, why)
+
+
+def _time_limited(frame: CacheFrame) -> CachePolicy | None:
+    """What the front may offer on: nobody there hears when a dllhost's answer is out of date before its time."""
+    if not frame.seconds:
+        return None
+    return CachePolicy(seconds=frame.seconds, ignores_cookies=bool(frame.flags & CacheFlag.IGNORES_COOKIES))
 
 
 def _note_log(request: Request, frame: LogFrame) -> None:

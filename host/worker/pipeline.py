@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from host.api import ClientGone, Denial, DenialReason, HttpError, Request, Response, UrlMap
+from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.credentials import read_credentials
 from host.worker.delivery import Delivery
@@ -57,12 +58,13 @@ class Pipeline:
         *,
         refresh_plan: Callable[[ServedApplication], Awaitable[HttpError | None]],
         forward: Forward,
+        offers: CacheOffers,
         clock: Callable[[], float],
     ) -> None:
         self._served = served
         self._routes = routes
         self._caller = caller
-        self._delivery = Delivery(caller)
+        self._delivery = Delivery(caller, offers)
         self._open_host = partial(RequestServices, ServiceKit(routes, caller, self._delivery, self._run))
         self._refresh_plan = refresh_plan
         self._forward = forward
@@ -289,8 +291,7 @@ class Pipeline:
         return await answer_refusal(request, error, run_target)
 
     async def _ask_denied(self, request: Request, plan: Plan, substatus: int) -> Response | None:
-        reason = _REASONS.get(substatus, DenialReason.LOGON)
-        denial = Denial(request.path, request.physical_path, reason)
+        denial = Denial(request.path, request.physical_path, _REASONS.get(substatus, DenialReason.LOGON))
         return await self._caller.ask(plan.on_access_denied, request, denial)
 
     # --- from a response to the last frame

@@ -48,7 +48,7 @@ class Plan:
     on_end_of_request: Calls = ()
     on_end_of_net_session: Calls = ()
     on_read_raw_data: Calls = ()
-    forbids_cache: bool = False  # some filter does not tolerate the listener's cache
+    forbids_cache: bool = False  # some filter or module does not tolerate the listener's cache
     looks_at_users: bool = False  # some plugin takes part in authentication
     is_asked_before_the_handler: bool = False  # some plugin is called between begin_request and the handler's choice
     maps_early: bool = False  # some module takes part only for managed handlers
@@ -124,7 +124,9 @@ def compile_plan(
     events["on_send_raw_data"] = events["on_send_raw_data"][::-1]  # high priority is nearest to the wire
     for group, names in _GROUPS.items():
         events[group] = tuple(hook for name in names for hook in calls(name))
-    forbids_cache = any(not one.is_cache_allowed and not one.plugin.info.cache_aware for one in listed)
+    forbids_cache = any(not one.is_cache_allowed and not one.plugin.info.cache_aware for one in listed) or any(
+        not plugin.module_info.cache_aware for plugin in behind.values()
+    )
     looks_at_users = any(events[name] for name in ("on_authentication", "authenticate", "on_auth_complete"))
     return Plan(
         **events,

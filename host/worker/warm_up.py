@@ -180,6 +180,9 @@ class _Outlet:
         self.substatus = 0
         self._decoder = FrameDecoder()
 
+    def invalidate(self, number: int) -> None:
+        """Nobody keeps this answer."""
+
     def queue(self, frame: bytes) -> None:
         """A frame of the answer."""
         for kind, _, body in self._decoder.receive(frame):

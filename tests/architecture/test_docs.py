@@ -31,10 +31,10 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_walk_of_the_architecture_page_is_complete_and_ordered() -> None:
-    """Eleven steps, numbered without a gap."""
+    """Twelve steps, numbered without a gap."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", text, re.M)]
-    assert numbers == list(range(1, 12))
+    assert numbers == list(range(1, 13))
 
 
 def test_event_ids_are_unique_numbers_and_named_in_the_code() -> None:

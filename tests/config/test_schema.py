@@ -16,7 +16,7 @@ IIS_NAMES = """
 system.applicationHost/applicationPools system.applicationHost/sites system.applicationHost/log
 system.web/httpModules system.web/httpHandlers system.webServer/validation
 system.applicationHost/webLimits system.webServer/handlers system.webServer/isapiFilters system.webServer/modules
-system.webServer/globalModules system.webServer/cgi system.webServer/fastCgi
+system.webServer/globalModules system.webServer/caching system.webServer/cgi system.webServer/fastCgi
 system.webServer/staticContent system.webServer/defaultDocument
 system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/httpProtocol
 system.webServer/applicationInitialization
@@ -93,6 +93,10 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "sites/site/bindings/binding/@clientCertificateAuthorities",
         "listener/@maxFieldLength",
         "listener/@maxRequestBytes",
+        "listener/@uriEnableCache",
+        "listener/@uriMaxUriBytes",
+        "listener/@uriMaxCacheMegabyteCount",
+        "listener/@uriScavengerPeriod",
         "listener/@urlSegmentMaxLength",
         "listener/@urlSegmentMaxCount",
         "listener/@maxConnections",

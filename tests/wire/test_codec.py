@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from host.wire.codec import (
     FrameDecoder,
+    decode_cache,
     decode_end,
     decode_file,
     decode_log,
@@ -19,6 +20,7 @@ from host.wire.codec import (
     decode_response,
     decode_session_end,
     encode,
+    encode_cache,
     encode_end,
     encode_file,
     encode_log,
@@ -34,6 +36,8 @@ from host.wire.frames import (
     MAX_FRAME_BYTES,
     REQUEST_BODY,
     RESPONSE_BODY,
+    CacheFlag,
+    CacheFrame,
     Kind,
     LogFrame,
     RequestFlag,
@@ -72,6 +76,8 @@ FRAMES = [
     encode_reset(0xFFFFFFFF, 503, 2, 0, "busy \u00e4"),
     encode_number(Kind.BODY_WINDOW, 1, 0),
     encode_log(1, LOG),
+    encode_cache(1, CacheFrame(CacheFlag.IGNORES_COOKIES, 30)),
+    encode_number(Kind.INVALIDATE, 0, 2**32 - 1),
 ]
 STREAM = b"".join(FRAMES)
 
@@ -96,6 +102,8 @@ def check(frames: list[tuple[Kind, int, bytes]]) -> None:
     assert decode_end(bodies[Kind.END]) == 1
     assert decode_reset(bodies[Kind.RESET]) == (503, 2, 0, "busy \u00e4")
     assert decode_log(bodies[Kind.LOG]) == LOG
+    assert decode_cache(bodies[Kind.CACHE]) == (1, 30)
+    assert decode_number(bodies[Kind.INVALIDATE]) == 2**32 - 1
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 100, len(STREAM)])
@@ -130,7 +138,7 @@ def test_an_impossible_length_is_refused_at_once(length: int) -> None:
         FrameDecoder().receive(HEADER.pack(length, 1, Kind.DATA))
 
 
-@pytest.mark.parametrize("kind", [0, 8, 15, 25, 255])
+@pytest.mark.parametrize("kind", [0, 8, 15, 27, 255])
 def test_an_unknown_kind_is_refused(kind: int) -> None:
     """A newer peer, or garbage."""
     with pytest.raises(WireError, match="unknown kind"):

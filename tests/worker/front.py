@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from host.wire.codec import (
+    decode_cache,
     decode_end,
     decode_file,
     decode_log,
@@ -23,7 +24,7 @@ from host.wire.codec import (
     encode_request,
     encode_session_end,
 )
-from host.wire.frames import Kind, LogFrame, RequestFlag, RequestFrame, ResponseFlag
+from host.wire.frames import CacheFrame, Kind, LogFrame, RequestFlag, RequestFrame, ResponseFlag
 from host.wire.request_dialogue import RequestState, next_state
 from host.worker.link import Link
 
@@ -69,6 +70,7 @@ class Answer:
     credit: int = 0
     log: LogFrame | None = None
     reset: str = ""
+    cache: CacheFrame | None = None
     state: RequestState = RequestState.SENT
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -107,6 +109,7 @@ class Front:
         self.answers: dict[int, Answer] = {}
         self.credit = 0
         self.body_window: dict[int, int] = {}
+        self.invalidated: list[int] = []
         self.closed: asyncio.Future[str] = loop.create_future()
         self._changed = asyncio.Event()
         self._number = 0
@@ -180,6 +183,9 @@ class Front:
     def _receive(self, frames: list[tuple[Kind, int, bytes]]) -> None:
         for kind, number, body in frames:
             if number == 0:
+                if kind is Kind.INVALIDATE:
+                    self.invalidated.append(decode_number(body))
+                    continue
                 assert kind is Kind.CREDIT
                 self.credit += decode_number(body)
             else:
@@ -212,6 +218,8 @@ class Front:
             self.body_window[number] = self.body_window.get(number, 0) + decode_number(body)
         elif kind is Kind.LOG:
             answer.log = decode_log(body)
+        elif kind is Kind.CACHE:
+            answer.cache = decode_cache(body)
         if answer.state is RequestState.DONE:
             self.credit += answer.credit
             answer.done.set()

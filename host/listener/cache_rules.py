@@ -1,0 +1,164 @@
+"""Which answers may enter the cache, and which requests may be answered from it: HTTP.sys's rules, and safer ones.
+
+HTTP.sys looks at no cookies. Here an answer that came to a request with cookies, or is asked for by one, stays between
+client and worker unless whoever made it said that cookies do not matter (a file's content does not depend on them).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from host.http1.request_head import RequestHead
+from host.http1.writer import WorkerHead
+from host.wire.frames import CacheFlag, CacheFrame, ResponseFlag, ResponseFrame
+
+MAX_HEAD_BYTES: Final = 1024  # HTTP.sys's limit for the header block of a cached response
+CACHEABLE_STATUSES: Final = frozenset((200, 203, 301, 308))
+_NO_CACHE: Final = int(ResponseFlag.NO_CACHE | ResponseFlag.RAW)
+_IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
+_MAX_REMEMBERED: Final = 2048
+_ASKED: Final = re.compile(
+    rb"\n(authorization|range|if-range|if-match|if-unmodified-since|translate|cookie|if-none-match|if-modified-since)"
+    rb"[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+_FIELD: Final = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*)\r\n")
+_PRIVATE: Final = re.compile(rb"(?:^|[\s,])(?:private|no-store)(?:$|[\s,=])", re.IGNORECASE)
+
+
+class Conditions(NamedTuple):
+    """What a request's fields say that matters to a cache. `is_special`: a worker must see it."""
+
+    is_special: bool
+    has_cookie: bool
+    none_match: bytes
+    modified_since: bytes
+
+
+def conditions_of(fields: bytes) -> Conditions:
+    """Read a header block. Clients repeat themselves, so the usual block is read once."""
+    return _remembered(fields) if len(fields) <= _MAX_REMEMBERED else _read(fields)
+
+
+def _read(fields: bytes) -> Conditions:
+    is_special = has_cookie = False
+    none_match = modified_since = b""
+    for name, value in _ASKED.findall(b"\n" + fields):
+        lower = name.lower()
+        if lower == b"cookie":
+            has_cookie = True
+        elif lower == b"if-none-match":
+            none_match = none_match + b"," + value if none_match else value
+        elif lower == b"if-modified-since":
+            modified_since = value
+        else:
+            is_special = is_special or lower != b"translate" or value.strip().lower() == b"f"
+    return Conditions(is_special, has_cookie, none_match, modified_since)
+
+
+_remembered = lru_cache(maxsize=512)(_read)
+
+
+class Offer(NamedTuple):
+    """An answer that its worker offers to the cache. `is_kept_back`: its worker leaves, or its log line was changed."""
+
+    request: RequestHead
+    frame: ResponseFrame
+    head: WorkerHead
+    policy: CacheFrame
+    fields: dict[bytes, bytes]  # of the answer; names in lower case
+    is_kept_back: bool
+    max_bytes: int
+
+
+RULES: Final[tuple[tuple[str, Callable[[Offer], bool]], ...]] = (
+    ("its worker leaves, or its log line is its own", lambda offer: not offer.is_kept_back),
+    ("a filter or the user's name keeps it out", lambda offer: not offer.frame.flags & _NO_CACHE),
+    ("the method is not GET", lambda offer: offer.request.method == b"GET"),
+    ("the request has a body", lambda offer: offer.request.content_length == 0),
+    ("the URL has a query", lambda offer: b"?" not in offer.request.target),
+    ("the request has Authorization, a range, a precondition or Translate: f", lambda offer: not _asked(offer)[0]),
+    (
+        "the request has cookies",
+        lambda offer: bool(offer.policy.flags & _IGNORES_COOKIES) or not _asked(offer).has_cookie,
+    ),
+    ("the status", lambda offer: offer.frame.status in CACHEABLE_STATUSES),
+    ("the body is empty or was cut", lambda offer: len(offer.frame.body) > 0 and not _is_short(offer)),
+    ("it is larger than uriMaxUriBytes", lambda offer: size_of(offer.frame) <= offer.max_bytes),
+    ("its header block is too long", lambda offer: len(offer.frame.head) <= MAX_HEAD_BYTES),
+    ("it sets a cookie", lambda offer: b"set-cookie" not in offer.fields),
+    ("it varies", lambda offer: b"vary" not in offer.fields),
+    ("it is a part", lambda offer: b"content-range" not in offer.fields),
+    ("it asks for credentials", lambda offer: b"www-authenticate" not in offer.fields),
+    ("it is private", lambda offer: _PRIVATE.search(offer.fields.get(b"cache-control", b"")) is None),
+    ("Last-Modified is no date", lambda offer: _has_sound_date(offer.fields.get(b"last-modified"))),
+)
+"""Every rule holds, or the answer stays out; each with what is the matter when it does not."""
+
+
+def why_not(offer: Offer) -> str:
+    """The first rule that keeps the answer out; empty: it may enter."""
+    return next((reason for reason, holds in RULES if not holds(offer)), "")
+
+
+def size_of(frame: ResponseFrame) -> int:
+    """Bytes that an answer counts."""
+    return len(frame.head) + len(frame.body)
+
+
+def fields_of(raw_head: bytes) -> dict[bytes, bytes]:
+    """The fields of a worker's head, names in lower case; of a field that comes twice the values are joined."""
+    found: dict[bytes, bytes] = {}
+    for name, value in _FIELD.findall(raw_head, raw_head.find(b"\r\n") + 2):
+        lower = name.lower()
+        found[lower] = found[lower] + b", " + value if lower in found else value
+    return found
+
+
+def is_unmodified(conditions: Conditions, entity_tag: bytes, last_modified: bytes) -> bool:
+    """Whether 304 is the answer (RFC 9110 13.2.2: If-None-Match decides alone when it is there)."""
+    if conditions.none_match:
+        if conditions.none_match.strip() == b"*":
+            return True
+        asked = (tag.strip().removeprefix(b"W/") for tag in conditions.none_match.split(b","))
+        return bool(entity_tag) and entity_tag.removeprefix(b"W/") in asked
+    if not (conditions.modified_since and last_modified):
+        return False
+    if conditions.modified_since == last_modified:
+        return True
+    since, modified = _seconds(conditions.modified_since), _seconds(last_modified)
+    return since is not None and modified is not None and modified <= since
+
+
+def head_of_not_modified(raw_head: bytes) -> bytes:
+    """The head of a 304 from that of a 200: what describes the content stays away (RFC 9110 15.4.5)."""
+    lines = [b"304 Not Modified\r\n"]
+    for line in raw_head.split(b"\r\n")[1:-1]:
+        name = line.partition(b":")[0].lower()
+        if not name.startswith(b"content-") or name == b"content-location":
+            lines.append(line + b"\r\n")
+    return b"".join(lines)
+
+
+def _asked(offer: Offer) -> Conditions:
+    return conditions_of(offer.request.fields)
+
+
+def _is_short(offer: Offer) -> bool:
+    promised = offer.head.content_length
+    return promised is not None and promised != len(offer.frame.body)
+
+
+def _has_sound_date(value: bytes | None) -> bool:
+    return value is None or _seconds(value) is not None
+
+
+def _seconds(date: bytes) -> float | None:
+    try:
+        return parsedate_to_datetime(date.decode("latin-1")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,75 @@
+"""Answers from the cache, and answers into it: what a client's connection does beside asking a worker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.http1.request_head import RequestHead
+from host.http1.writer import WorkerHead, complete_response
+from host.listener.answering import AnsweringSocket
+from host.listener.bindings import EndpointRoutes
+from host.listener.cache_rules import Offer, conditions_of, fields_of, is_unmodified, why_not
+from host.listener.context import ListenerContext
+from host.listener.exchange import Exchange
+from host.listener.response_cache import CacheEntry
+from host.wire.frames import ResponseFlag, ResponseFrame
+
+_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
+_CLOSE: Final = int(ResponseFlag.CLOSE)
+_METHODS: Final = frozenset((b"GET", b"HEAD"))
+
+
+class CachedAnsweringSocket(AnsweringSocket):
+    """A client that may be answered from the cache. `routes`: the routing of where it came in."""
+
+    __slots__ = ("routes",)
+
+    def __init__(self, context: ListenerContext) -> None:
+        super().__init__(context)
+        self.routes: EndpointRoutes | None = None
+
+    def find_cached(self, head: RequestHead) -> CacheEntry | None:
+        """What answers this request, if anything does. The caller has seen that the cache is not empty."""
+        context = self.context
+        entry = context.cache.find((self.routes, self.is_secure, head.host, head.target), context.now)
+        if entry is None or head.content_length or head.method not in _METHODS:
+            return None
+        conditions = conditions_of(head.fields)
+        if conditions.is_special or (conditions.has_cookie and not entry.ignores_cookies):
+            return None
+        return entry
+
+    def answer_from_cache(self, entry: CacheEntry, exchange: Exchange) -> None:
+        """The request is answered: 200 or 304, and a line in the log."""
+        context, head, route = self.context, exchange.head, exchange.route
+        context.cache.use(entry, context.now)
+        conditions = conditions_of(head.fields)
+        worker_head, body, codes = entry.head, entry.body, entry.codes
+        if (conditions.none_match or conditions.modified_since) and is_unmodified(
+            conditions, entry.entity_tag, entry.last_modified
+        ):
+            worker_head, body, codes = entry.not_modified, b"", (304, 0, 0)
+        keep = self.http.answer(context.is_draining or entry.flags & _CLOSE != 0)
+        stamp = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
+        end_of_head = stamp.choose(keep_alive=keep, minor_version=head.minor_version)
+        if self.is_secure and route.hsts:
+            end_of_head = route.hsts + end_of_head
+        raw = complete_response(head, worker_head, body, end_of_head)
+        sent = len(raw)
+        self.handed_bytes += sent
+        self.transport.write(raw)
+        self.answered(exchange, codes, sent)
+
+    def keep_answer(self, exchange: Exchange, frame: ResponseFrame, head: WorkerHead) -> None:
+        """The answer that has just gone out may enter the cache (answering)."""
+        policy, link, context = exchange.cache_policy, exchange.link, self.context
+        if policy is None or link is None:
+            return
+        cache = context.cache
+        is_kept_back = link.is_draining or link.is_closed or exchange.log is not None or context.is_draining
+        offer = Offer(exchange.head, frame, head, policy, fields_of(frame.head), is_kept_back, cache.max_uri_bytes)
+        if why_not(offer):
+            return
+        request, route = exchange.head, exchange.route
+        key = (self.routes, self.is_secure, request.host, request.target)
+        cache.add(CacheEntry(key, route.site.id, link, exchange.number, frame, head), policy, context.now)
