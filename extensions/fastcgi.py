@@ -51,7 +51,7 @@ async def handle(request: Request) -> Response:
     module = _loaded[-1]
     source = RequestPieces(request.body)
     try:
-        await source.open(announces_length="Content-Length" in request.headers)
+        await source.open(announces_length=bool(request.first_header("Content-Length")))
         while True:
             exchange = await module.begin(request, source)
             try:

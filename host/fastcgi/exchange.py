@@ -89,7 +89,8 @@ class FastCgiExchange:
     def start(self, variables: dict[bytes, bytes], source: RequestPieces, *, keeps_connection: bool) -> None:
         """Send the request. Raises MalformedRecord when the connection was spoiled meanwhile."""
         beginning = encode_begin(REQUEST_ID, keeps_connection=keeps_connection) + encode_params(REQUEST_ID, variables)
-        beginning += encode_stream(RecordType.STDIN, REQUEST_ID, source.first)
+        if source.first:
+            beginning += encode_stream(RecordType.STDIN, REQUEST_ID, source.first)
         if source.is_whole:
             beginning += _END_OF_STDIN
             self._is_all_sent = True

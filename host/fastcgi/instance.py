@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
+import select
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -47,7 +47,7 @@ class Instance:
         self.errors: ErrorPipe | None = None
         self._program: Program | None = None
         self._socket: ListeningSocket | None = None
-        self._peek: socket.socket | None = None
+        self._peek: select.poll | None = None
 
     # --- a process of ours
 
@@ -109,7 +109,9 @@ class Instance:
         made: FastCgiConnection
         if address is None:
             assert self._socket is not None
-            sock = self._peek = self._socket.connect()
+            sock = self._socket.connect()
+            self._peek = select.poll()  # its end and its bytes, without taking them
+            self._peek.register(sock, select.POLLIN)
             if self._socket.is_local:
                 _, made = await loop.create_unix_connection(FastCgiConnection, sock=sock)
             else:
@@ -125,15 +127,7 @@ class Instance:
 
     def _is_quiet(self) -> bool:
         """Whether nothing waits on the idle connection: neither its end, which the loop has not seen yet, nor bytes."""
-        if self._peek is None:
-            return True
-        try:
-            self._peek.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return self._peek is None or not self._peek.poll(0)
 
     def disconnect(self) -> None:
         """Close the connection, if there is one."""

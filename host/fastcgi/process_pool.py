@@ -109,7 +109,8 @@ class ProcessPool:
         instance.idle_since = self._loop.time()
         if instance.errors is not None:
             instance.errors.drain()
-            instance.errors.text = ErrorOutput()
+            if not instance.errors.text.is_empty:
+                instance.errors.text = ErrorOutput()
         if self._address is not None:
             self.discard(instance, "", is_failure=False)
         elif self._is_worn_out(instance):

@@ -26,6 +26,10 @@ from host.api import Headers
 LARGEST_HEAD: Final = 65536
 """Bytes of header lines a program may print before the empty line."""
 
+_LONGEST_KNOWN: Final = 512
+_MOST_KNOWN: Final = 256
+"""Heads up to so many bytes are remembered, and so many of them."""
+
 SERVERS_OWN: Final = frozenset(
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "date", "server"]
 )
@@ -56,6 +60,11 @@ class CgiHead:
     target: str = ""  # of a local redirect: path and query
     content_length: int | None = None  # bytes of body the program promised
     stock_body: bytes | None = None
+
+    def copy(self) -> CgiHead:
+        """One whose fields may be changed."""
+        headers = self.headers.copy()
+        return CgiHead(self.form, self.status, self.reason, headers, self.target, self.content_length, self.stock_body)
 
     @property
     def has_body(self) -> bool:
@@ -88,6 +97,19 @@ class CgiResponseParser:
 
         Raises MalformedOutput.
         """
+        if self._buffer:
+            self._receive(data)
+            return
+        size = data.find(b"\r\n\r\n", 0, _LONGEST_KNOWN) + 4
+        known = _known.get(data[:size]) if size > 4 else None
+        if known is not None:
+            self.head, self.rest = known.copy(), data[size:]
+            return
+        self._receive(data)
+        if size > 4 and self.head is not None and len(self.rest) == len(data) - size:
+            _know(data[:size], self.head)
+
+    def _receive(self, data: bytes) -> None:
         buffer = self._buffer
         search_from = len(buffer)
         buffer += data
@@ -191,6 +213,18 @@ class CgiResponseParser:
         headers.set("Content-Type", "text/html")
         body = _object_moved(location)
         return CgiHead(CgiForm.CLIENT_REDIRECT, 302, headers=headers, stock_body=body)
+
+
+_known: Final[dict[bytes, CgiHead]] = {}
+"""What heads mean that came whole: most programs print the same few again and again."""
+
+
+def _know(raw: bytes, head: CgiHead) -> None:
+    if b"ookie" in raw:  # hardly the same twice
+        return
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[raw] = head.copy()
 
 
 def _object_moved(location: str) -> bytes:

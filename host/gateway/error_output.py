@@ -43,6 +43,11 @@ class ErrorOutput:
         return self._admit([rest]) if rest else []
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing has come."""
+        return not self._tail
+
+    @property
     def tail(self) -> str:
         """The newest bytes as text, at most LARGEST_TAIL of them."""
         return bytes(self._tail[-LARGEST_TAIL:]).decode("utf-8", "replace")

@@ -30,7 +30,10 @@ _END: Final = struct.Struct(">IB3x")
 _LONG: Final = struct.Struct(">I")
 _LONG_BIT: Final = 0x80000000
 _SHORT: Final = 127
-_SHORT_LENGTHS: Final = tuple(bytes((length,)) for length in range(_SHORT + 1))
+_LONGEST_KNOWN_PAIR: Final = 256
+_MOST_KNOWN_PAIRS: Final = 2048
+_known_pairs: Final[dict[tuple[bytes, bytes], bytes]] = {}
+"""Pairs up to that many bytes are remembered as they are sent, so many of them."""
 
 
 class RecordType(enum.IntEnum):
@@ -148,8 +151,18 @@ def encode_stream(kind: int, request_id: int, data: bytes) -> bytes:
 
 def encode_begin(request_id: int, role: int = Role.RESPONDER, *, keeps_connection: bool) -> bytes:
     """BEGIN_REQUEST."""
+    if request_id == 1 and role == 1:  # of every request: made once
+        return _KEEPING if keeps_connection else _CLOSING
+    return _begin(request_id, role, keeps_connection=keeps_connection)
+
+
+def _begin(request_id: int, role: int, *, keeps_connection: bool) -> bytes:
     body = _BEGIN.pack(role, KEEP_CONNECTION if keeps_connection else 0)
     return encode_record(RecordType.BEGIN_REQUEST, request_id, body)
+
+
+_KEEPING: Final = _begin(1, 1, keeps_connection=True)
+_CLOSING: Final = _begin(1, 1, keeps_connection=False)
 
 
 def encode_end(request_id: int, app_status: int = 0, protocol_status: int = 0) -> bytes:
@@ -166,16 +179,18 @@ def encode_params(request_id: int, variables: Mapping[bytes, bytes]) -> bytes:
 
 def encode_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Name-value pairs (section 3.4): lengths up to 127 in one byte, others in four with the top bit set."""
-    parts: list[bytes] = []
-    for name, value in pairs:  # some forty of them for each request: nothing but look-ups for short ones
-        name_length, value_length = len(name), len(value)
-        parts += (
-            _SHORT_LENGTHS[name_length] if name_length <= _SHORT else _length(name_length),
-            _SHORT_LENGTHS[value_length] if value_length <= _SHORT else _length(value_length),
-            name,
-            value,
-        )
-    return b"".join(parts)
+    known = _known_pairs.get  # of some forty pairs most are those of the request before
+    return b"".join([known(pair) or _encode_pair(pair) for pair in pairs])
+
+
+def _encode_pair(pair: tuple[bytes, bytes]) -> bytes:
+    name, value = pair
+    raw = _length(len(name)) + _length(len(value)) + name + value
+    if len(raw) <= _LONGEST_KNOWN_PAIR:
+        if len(_known_pairs) >= _MOST_KNOWN_PAIRS:
+            _known_pairs.clear()
+        _known_pairs[pair] = raw
+    return raw
 
 
 def decode_pairs(content: bytes) -> list[tuple[bytes, bytes]]:
@@ -209,7 +224,7 @@ def decode_end(content: bytes) -> EndRequest:
 
 
 def _length(length: int) -> bytes:
-    return _LONG.pack(length | _LONG_BIT)
+    return bytes((length,)) if length <= _SHORT else _LONG.pack(length | _LONG_BIT)
 
 
 def _read_length(content: bytes, at: int) -> tuple[int, int]:

@@ -19,6 +19,10 @@ from host.gateway.fastcgi_records import (
 
 REQUEST_ID: Final = 1
 
+_STDOUT: Final = int(RecordType.STDOUT)
+_STDERR: Final = int(RecordType.STDERR)
+_END: Final = int(RecordType.END_REQUEST)
+
 
 class Received(NamedTuple):
     """What one record meant: exactly one of the three is set."""
@@ -46,17 +50,17 @@ class ResponseReader:
     def receive(self, data: bytes) -> Iterator[Received]:
         """What `data` completes, to be iterated to its end. Raises MalformedRecord for what no application may send."""
         for kind, request_id, content in self._reader.receive(data):
-            if request_id == MANAGEMENT:
-                continue  # answers to questions that were not asked, or UNKNOWN_TYPE: of no request
-            if request_id != REQUEST_ID or not self._is_open:
-                raise MalformedRecord(f"a record of type {kind} for request {request_id}, which is not under way")
-            if kind == RecordType.STDOUT:
+            if kind == _STDOUT and request_id == REQUEST_ID and self._is_open:
                 if content:
-                    yield Received(output=content)
-            elif kind == RecordType.STDERR:
+                    yield Received(content)
+            elif request_id == MANAGEMENT:
+                continue  # answers to questions that were not asked, or UNKNOWN_TYPE: of no request
+            elif request_id != REQUEST_ID or not self._is_open:
+                raise MalformedRecord(f"a record of type {kind} for request {request_id}, which is not under way")
+            elif kind == _STDERR:
                 if content:
                     yield Received(error_text=content)
-            elif kind == RecordType.END_REQUEST:
+            elif kind == _END:
                 self._is_open = False
                 yield Received(end=decode_end(content))
             else:

@@ -199,3 +199,25 @@ def test_cgitb_prefix_is_ignored() -> None:
     """Python's cgitb prints a comment that looks like a field, then its own Content-Type."""
     head, body = parse(b"<!--: spam\r\nContent-Type: text/html\r\n\r\n<body> -->")
     assert (head.headers.items(), body) == ([("Content-Type", "text/html")], b"<body> -->")
+
+
+def test_a_head_that_was_read_before_means_the_same_and_is_not_shared() -> None:
+    """What somebody changes in one response is not in the next one; the rest is each one's own."""
+    heads = []
+    for body in (b"first", b"second", b""):
+        parser = CgiResponseParser()
+        parser.receive(b"Status: 201 Made\r\nContent-Type: text/x\r\nX-One: 1\r\n\r\n" + body)
+        assert parser.head is not None
+        assert (parser.head.status, parser.head.reason, parser.rest) == (201, "Made", body)
+        assert parser.head.headers.items() == [("Content-Type", "text/x"), ("X-One", "1")]
+        parser.head.headers.set("X-One", "changed")
+        heads.append(parser.head)
+    assert len({id(head) for head in heads}) == 3
+
+
+def test_an_empty_line_of_other_line_ends_before_the_known_kind_ends_the_head() -> None:
+    """CRLF CRLF in the body is the body's, whatever was read before."""
+    for _ in range(2):
+        parser = CgiResponseParser()
+        parser.receive(b"Content-Type: text/x\n\na\r\n\r\nb")
+        assert parser.rest == b"a\r\n\r\nb"

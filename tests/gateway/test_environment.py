@@ -217,3 +217,21 @@ def test_a_warm_up_request_says_so() -> None:
     assert b"WARMUP_REQUEST" not in meta_variables(request, content_length=None)
     request.context["warm_up"] = True
     assert meta_variables(request, content_length=None)[b"WARMUP_REQUEST"] == b"1"
+
+
+def test_the_same_fields_give_the_same_variables_and_none_are_shared() -> None:
+    """What one request's variables are changed to is not in the next one's; credentials depend on the setting."""
+    fields = [("X-Same", "1"), ("Authorization", "Basic eDp5")]
+    first = meta_variables(sample_request(fields), content_length=None)
+    first[b"HTTP_X_SAME"] = b"changed"
+    second = meta_variables(sample_request(fields), content_length=None)
+    assert (second[b"HTTP_X_SAME"], b"HTTP_AUTHORIZATION" in second) == (b"1", False)
+    passed = meta_variables(sample_request(fields), content_length=None, pass_authorization=True)
+    assert passed[b"HTTP_AUTHORIZATION"] == b"Basic eDp5"
+
+
+def test_fields_that_a_filter_has_changed_are_told_as_they_are_now() -> None:
+    """Not as they came."""
+    request = sample_request([("X-Same", "1")])
+    request.headers.set("X-Same", "2")
+    assert meta_variables(request, content_length=None)[b"HTTP_X_SAME"] == b"2"

@@ -146,3 +146,11 @@ def test_any_bytes_are_records_or_refused(data: bytes, cuts: list[int]) -> None:
         return found
 
     assert outcome(cuts) == outcome([])
+
+
+def test_more_pairs_than_are_remembered_are_encoded_like_the_first() -> None:
+    """New values all the time, and the same ones again."""
+    same = (b"HTTP_HOST", b"a.test")
+    for number in range(5000):
+        pairs = [same, (b"UNIQUE_ID", b"%d" % number)]
+        assert decode_pairs(encode_pairs(pairs)) == pairs
