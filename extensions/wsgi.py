@@ -9,7 +9,7 @@ with the first request for such an application.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from host.api import HandlerInfo, PluginContext, Request, Response, hookimpl
@@ -28,7 +28,7 @@ def module_names() -> Sequence[str]:
 
 @hookimpl
 def handler_info() -> HandlerInfo:
-    return HandlerInfo(runs_programs=False)
+    return HandlerInfo(quick=True, runs_programs=False)
 
 
 @hookimpl
@@ -44,9 +44,9 @@ async def unload(context: PluginContext) -> None:
 
 
 @hookimpl
-async def handle(request: Request) -> Response:
+def handle(request: Request) -> Awaitable[Response]:
     host = _hosts[0] if _hosts else first_host()
-    return await host.answer(request)
+    return host.answer(request)
 
 
 def first_host() -> WsgiHost:

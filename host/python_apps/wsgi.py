@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context
 from functools import partial
 from typing import Any, Final
@@ -46,7 +46,7 @@ class WsgiApplication:
         self._is_multithread = order.settings.multithread
         self._turn = None if self._is_multithread else asyncio.Semaphore(1)
 
-    async def answer(self, request: Request, on_thread: OnThread) -> Response:
+    def answer(self, request: Request, on_thread: OnThread) -> Awaitable[Response]:
         """What the application answers. Raises what it raises, HttpError for a refused body, ClientGone."""
         if self.base is None:
             self.base = base_environ(
@@ -55,16 +55,18 @@ class WsgiApplication:
                 is_multiprocess=True,  # a worker is replaced while another one runs, if nothing else
                 file_wrapper=FileWrapper,
             )
-        if self._turn is not None:
-            await self._turn.acquire()
+        return self._begin(request, on_thread) if self._turn is None else self._wait_for_turn(request, on_thread)
+
+    def _begin(self, request: Request, on_thread: OnThread) -> WsgiCall:
         future: asyncio.Future[Response] = self.loop.create_future()
         call = WsgiCall(self, request, future)
         self._threads.submit(on_thread, (call, request), future)
-        try:
-            return await future
-        except asyncio.CancelledError:
-            await call.abandon()
-            raise
+        return call
+
+    async def _wait_for_turn(self, request: Request, on_thread: OnThread) -> Response:
+        if self._turn is not None:
+            await self._turn.acquire()
+        return await self._begin(request, on_thread)
 
     def end_turn(self) -> None:
         """A call is over; on any thread."""
@@ -74,7 +76,7 @@ class WsgiApplication:
 
 
 class WsgiCall:
-    """One request's way through the application."""
+    """One request's way through the application, under way on a thread; to be awaited for its answer."""
 
     __slots__ = (
         "_application",
@@ -112,7 +114,10 @@ class WsgiCall:
     # --- on the thread
 
     def run(self) -> Response | None:
-        """Call the application; a complete response, or None when it has been handed over as it was made."""
+        """Call the application; its response, also when that has been handed over as it was made. None: abandoned.
+
+        The end of a call may be noted on the loop before what the call has handed over.
+        """
         with self._lock:
             if self._is_abandoned:
                 self._application.end_turn()
@@ -121,7 +126,9 @@ class WsgiCall:
         body = None
         failure: BaseException | None = None
         try:
-            self._response = Context().run(self._call)
+            whole = Context().run(self._call)
+            if whole is not None:
+                self._response = whole
         except BaseException as error:
             failure = self._input.refusal or error
             if self._body is None:
@@ -133,7 +140,7 @@ class WsgiCall:
             if body is not None:
                 body.finish(failure)
             self._note_end()
-        return self._response if body is None else None
+        return self._response
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
@@ -205,6 +212,7 @@ class WsgiCall:
                 if self._is_abandoned:
                     raise ClientGone("the client closed its connection")
                 self._body = body  # from now on `abandon` closes it
+                self._response = response
             body.push(data)
             loop.call_soon_threadsafe(self._hand_over, response)
 
@@ -232,6 +240,14 @@ class WsgiCall:
             self._application.loop.call_soon_threadsafe(self._application.report_event, "application-output", text)
 
     # --- on the loop
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        """The answer. Raises what the application raises; when it is cancelled, the thread's end is waited for."""
+        try:
+            return (yield from self._future)
+        except asyncio.CancelledError:
+            yield from self.abandon().__await__()
+            raise
 
     def _hand_over(self, response: Response) -> None:
         if not self._future.done():
@@ -262,9 +278,13 @@ class WsgiHost:
         self._loop = asyncio.get_running_loop()
         self._applications: Applications[WsgiApplication] = Applications(context, self._begin, self._end)
 
-    async def answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Awaitable[Response]:
         """The answer of the application that the request's mapping names. Raises HttpError 500.21 without one."""
-        application = self._applications.ready(request) or await self._applications.find(request)
+        application = self._applications.ready(request)
+        return self._start_and_answer(request) if application is None else application.answer(request, self._on_thread)
+
+    async def _start_and_answer(self, request: Request) -> Response:
+        application = await self._applications.find(request)
         return await application.answer(request, self._on_thread)
 
     async def close(self) -> None:

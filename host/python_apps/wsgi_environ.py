@@ -8,7 +8,7 @@ passed: the code runs inside the worker anyway, and applications look at it.
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from host.api import Request
 from host.gateway.environment import SERVER_SOFTWARE, field_variable
@@ -16,6 +16,21 @@ from host.python_apps.mount_point import mount_length
 
 _MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
 _variables: Final[dict[str, str]] = {}
+
+_STATE: Final = "host.python_apps.wsgi_environ"  # in the state of a connection
+_Ends = tuple[str, int, str, int, bool]
+
+
+class _Template(NamedTuple):
+    """What most requests of a connection for an application have in common. The first members say of which it is."""
+
+    base: dict[str, Any]
+    raw_headers: bytes
+    server_name: str
+    http_version: str
+    ends: _Ends
+    names_length: bool  # the client has sent a Content-Length
+    environ: dict[str, Any]
 
 
 def base_environ(
@@ -43,26 +58,38 @@ def base_environ(
 
 def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
     """The environ of one request, but for wsgi.input and wsgi.errors."""
-    environ = base.copy()
     connection = request.connection
+    ends = (
+        connection.remote_address,
+        connection.remote_port,
+        connection.local_address,
+        connection.local_port,
+        connection.is_secure,
+    )  # a proxy's connection may bring another client
+    known: _Template | None = connection.state.get(_STATE)
+    if (
+        known is None
+        or known.base is not base
+        or known.raw_headers != request.raw_headers
+        or not request.has_raw_headers
+        or known.server_name != request.server_name
+        or known.http_version != request.http_version
+        or known.ends != ends
+    ):
+        known = _template(base, request, ends)
+        if request.has_raw_headers:
+            connection.state[_STATE] = known
+    environ = known.environ.copy()
     path, length = request.path, mount_length(request)
-    address = request.server_name or connection.local_address
     environ["REQUEST_METHOD"] = request.method
     environ["SCRIPT_NAME"] = _bytes_as_text(path[:length])
     environ["PATH_INFO"] = _bytes_as_text(path[length:])
     environ["QUERY_STRING"] = request.raw_query
     environ["REQUEST_URI"] = environ["RAW_URI"] = request.raw_target
-    environ["SERVER_PROTOCOL"] = "HTTP/" + request.http_version
-    environ["SERVER_NAME"] = f"[{address}]" if ":" in address and address[0] != "[" else address
-    environ["SERVER_PORT"] = str(connection.local_port)
-    environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = connection.remote_address
-    environ["REMOTE_PORT"] = str(connection.remote_port)
     environ["UNIQUE_ID"] = request.id
-    if connection.is_secure:
-        environ["wsgi.url_scheme"] = "https"
-        environ["HTTPS"] = "on"
-    else:
-        environ["wsgi.url_scheme"] = "http"
+    body_length = request.body.length
+    if body_length or (known.names_length and body_length is not None):
+        environ["CONTENT_LENGTH"] = str(body_length)
     if request.user:
         environ["REMOTE_USER"] = environ["AUTH_USER"] = _bytes_as_text(request.user)
     if request.auth_type:
@@ -71,11 +98,29 @@ def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
         environ["WARMUP_REQUEST"] = "1"
     for name, value in request.redirect_variables.items():
         environ[name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"] = _bytes_as_text(value)
-    _add_fields(environ, request)
     return environ
 
 
-def _add_fields(environ: dict[str, Any], request: Request) -> None:
+def _template(base: dict[str, Any], request: Request, ends: _Ends) -> _Template:
+    environ = base.copy()
+    connection = request.connection
+    address = request.server_name or connection.local_address
+    environ["SERVER_PROTOCOL"] = "HTTP/" + request.http_version
+    environ["SERVER_NAME"] = f"[{address}]" if ":" in address and address[0] != "[" else address
+    environ["SERVER_PORT"] = str(connection.local_port)
+    environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = connection.remote_address
+    environ["REMOTE_PORT"] = str(connection.remote_port)
+    if connection.is_secure:
+        environ["wsgi.url_scheme"] = "https"
+        environ["HTTPS"] = "on"
+    else:
+        environ["wsgi.url_scheme"] = "http"
+    names_length = _add_fields(environ, request)
+    return _Template(base, request.raw_headers, request.server_name, request.http_version, ends, names_length, environ)
+
+
+def _add_fields(environ: dict[str, Any], request: Request) -> bool:
+    """The variables of the request's fields; whether Content-Length is among them, which becomes none here."""
     has_length = False
     for name, value in request.fields():
         variable = _variables.get(name)
@@ -89,9 +134,7 @@ def _add_fields(environ: dict[str, Any], request: Request) -> None:
             environ[variable] = value
         elif variable != "CONTENT_TYPE":
             environ[variable] += ("; " if variable == "HTTP_COOKIE" else ", ") + value
-    length = request.body.length
-    if length or (has_length and length is not None):
-        environ["CONTENT_LENGTH"] = str(length)
+    return has_length
 
 
 def _remember(name: str) -> str:

@@ -158,8 +158,12 @@ class HookCaller:
                 return answer
             if inspect.isawaitable(answer):
                 await become_task()
-                with self.noting(hook.plugin, hook.name, request):
+                call = CallUnderWay(hook.plugin, hook.name, request)
+                self.under_way.add(call)
+                try:
                     answer = await answer
+                finally:
+                    self.under_way.discard(call)
             if answer is None or isinstance(answer, Response):
                 return answer
             raise TypeError(f"handle must return a Response or None, not {type(answer).__name__}")

@@ -1,0 +1,80 @@
+"""A WSGI call between its thread and the loop, with the worker's own threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request
+from host.cli.application_site import application_configuration
+from host.config.store import ServerConfiguration, Source
+from host.python_apps.applications import Order
+from host.python_apps.interface import Interface
+from host.python_apps.wsgi import WsgiApplication, WsgiCall
+from host.worker.request_body import ArrivedBody
+from host.worker.script_launcher import MissingLauncher
+from host.worker.thread_pool import ThreadPool
+
+
+def new_request(folder: Path) -> Request:
+    """A GET of an application in that folder."""
+    text = application_configuration("page:application", folder, Interface.WSGI, "127.0.0.1", 8080)
+    server = ServerConfiguration(Source("/x/conf/y.config", text.encode()), 1)
+    request = Request(
+        id="1",
+        method="GET",
+        raw_target="/",
+        http_version="1.1",
+        raw_headers=b"Host: x\r\n",
+        connection=Connection("127.0.0.1", 1, "127.0.0.1", 2, 3),
+        application=ApplicationInfo(1, "Site", "/", str(folder), "Pool"),
+        body=ArrivedBody(b""),
+    )
+    request.path = "/"
+    request.mapping = HandlerMapping(name="x", path="/*", modules="WsgiModule", script_processor="page:application")
+    request.settings = server.settings_for(server.snapshot.sites[0].applications[0], "/")
+    return request
+
+
+def on_thread(call: WsgiCall, _request: Request) -> Any:
+    """As the plugin's."""
+    return call.run()
+
+
+def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Path) -> None:
+    """The ends of calls come to the loop in bursts, and this one's may come before what it has handed over."""
+
+    def application(_environ: object, start_response: Callable[..., object]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one "
+        yield b"two"
+
+    async def main() -> tuple[int, bytes]:
+        threads = ThreadPool(asyncio.get_running_loop(), 1)
+        context = PluginContext(
+            plugin_name="wsgi",
+            pool_name="Pool",
+            worker_number=1,
+            isolation_mode="WorkerProcess",
+            launcher=MissingLauncher(),
+            report_event=lambda _event_id, _text: None,
+            report_unhealthy=lambda _reason: None,
+            threads=threads,
+        )
+        try:
+            request = new_request(tmp_path)
+            all_done = threading.Event()
+            threads.submit(int)  # its end calls the loop, which is busy here until all have ended
+            answer = WsgiApplication(application, Order(request), context).answer(request, on_thread)
+            threads.submit(all_done.set)
+            assert all_done.wait(90)
+            response = await answer
+            assert not isinstance(response.body, bytes)
+            return response.status, b"".join([piece async for piece in response.body])  # type: ignore[union-attr, misc]
+        finally:
+            threads.close()
+
+    assert asyncio.run(main()) == (200, b"one two")
