@@ -1,11 +1,13 @@
-"""The part of `isapy check` that looks at Python applications: their names, their virtual environments, and whether
-those that share a process can.
+"""The part of `isapy check` that looks at Python applications: their names, modules and folders, their virtual
+environments, and whether those that share a process can. It runs none of their code.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +30,11 @@ def python_problems(configuration: ServerConfiguration) -> list[ConfigError]:
         handlers = [handler for handler in settings.handlers if _is_python(handler)]
         if not handlers:
             continue
-        for handler in handlers:
-            problems += _name_problems(snapshot, application, handler)
         environment = settings.python_application.virtual_environment
+        folder = settings.python_application.working_directory or application.physical_path
+        for handler in handlers:
+            problems += _name_problems(snapshot, application, handler, folder, environment)
+        problems += _folder_problems(snapshot, application, settings.python_application.working_directory)
         problems += _environment_problems(snapshot, application, environment)
         process = _process_of(snapshot, application)
         other, others_environment = first_of.setdefault(process, (application, environment))
@@ -41,7 +45,7 @@ def python_problems(configuration: ServerConfiguration) -> list[ConfigError]:
             )
             remedy = 'give each an application pool of its own (in IIS 5 isolation mode isolation="High")'
             problems.append(_at(snapshot, application, "pythonApplication", "virtualEnvironment", text, remedy))
-    return problems
+    return list(dict.fromkeys(problems))  # applications that inherit a mapping have its problem once
 
 
 def _with_settings(configuration: ServerConfiguration) -> Iterator[tuple[Application, PathSettings]]:
@@ -57,12 +61,51 @@ def _is_python(handler: Handler) -> bool:
     return any(name.strip().lower() in _MODULES for name in handler.modules.split(","))
 
 
-def _name_problems(snapshot: Snapshot, application: Application, handler: Handler) -> Iterator[ConfigError]:
+def _name_problems(
+    snapshot: Snapshot, application: Application, handler: Handler, folder: str, environment: str
+) -> Iterator[ConfigError]:
     try:
-        parse_callable_name(handler.script_processor)
+        module = parse_callable_name(handler.script_processor).module
     except ValueError as error:
-        remedy = 'write scriptProcessor="module:callable"'
-        yield _at(snapshot, application, "handlers/add", "scriptProcessor", f"{handler.name}: {error}", remedy)
+        text, remedy = f"{handler.name}: {error}", 'write scriptProcessor="module:callable"'
+    else:
+        if not os.path.isdir(folder) or _is_found(module, folder, environment):
+            return
+        where = f"the virtual environment {environment}" if environment else "what isapy's own Python has installed"
+        text = f"{handler.name}: there is no module {module} in {folder}, nor in {where}"
+        remedy = "correct scriptProcessor (module:callable), or name its folder by pythonApplication/@workingDirectory"
+    shown = f'"{handler.script_processor}"' if handler.script_processor else f'"{handler.name}"'
+    yield _at(snapshot, application, "handlers/add", "scriptProcessor", text, remedy, shown)
+
+
+def _is_found(module: str, folder: str, environment: str) -> bool:
+    """Whether `import` will find the module, as far as that can be told without running anything."""
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return True  # the pool's user may see more
+    places = [folder]
+    if environment:
+        try:
+            places.append(packages_folder(environment))
+        except EnvironmentRefused:
+            return True  # told by itself
+    top, *below = module.split(".")
+    spec = PathFinder.find_spec(top, places)
+    if spec is None:
+        # beside the environment isapy's own packages are searched; a .pth file may add folders and code that finds
+        # modules, as an editable installation does
+        return importlib.util.find_spec(top) is not None or any(Path(places[-1]).glob("*.pth"))
+    for name in below:
+        locations = spec.submodule_search_locations
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", locations) if locations is not None else None
+        if spec is None:
+            return False
+    return True
+
+
+def _folder_problems(snapshot: Snapshot, application: Application, folder: str) -> Iterator[ConfigError]:
+    if folder and not os.path.isdir(folder):
+        text, remedy = f"the working directory {folder} does not exist", "make the folder, or correct the path"
+        yield _at(snapshot, application, "pythonApplication", "workingDirectory", text, remedy)
 
 
 def _environment_problems(snapshot: Snapshot, application: Application, environment: str) -> Iterator[ConfigError]:
@@ -83,15 +126,17 @@ def _process_of(snapshot: Snapshot, application: Application) -> str:
 
 
 def _at(
-    snapshot: Snapshot, application: Application, element: str, attribute: str, text: str, remedy: str
+    snapshot: Snapshot, application: Application, element: str, attribute: str, text: str, remedy: str, value: str = ""
 ) -> ConfigError:
-    """The problem with the first line that has the attribute: in the application's web.config, or the server's file."""
-    for file in (os.path.join(application.physical_path, "web.config"), snapshot.path):
-        try:
-            lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        found = next((number for number, line in enumerate(lines, 1) if f"{attribute}=" in line), 0)
-        if found:
-            return ConfigError(file, found, element, attribute, text, remedy)
+    """The problem with the line it stands on, in the application's web.config or the server's file: the first one with
+    the `value` (in its quotation marks) or, failing that, with the attribute."""
+    for sought in filter(None, (value, f"{attribute}=")):
+        for file in (os.path.join(application.physical_path, "web.config"), snapshot.path):
+            try:
+                lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+            except OSError:
+                continue
+            found = next((number for number, line in enumerate(lines, 1) if sought in line), 0)
+            if found:
+                return ConfigError(file, found, element, attribute, text, remedy)
     return ConfigError(snapshot.path, 1, element, attribute, text, remedy)

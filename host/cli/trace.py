@@ -46,11 +46,12 @@ def trace(
         if not colon:
             raise CommandLineError(f"not a request field: {text}", "write: --header 'Name: value'", EXIT_USAGE)
         fields[name.strip()] = value.strip()
+    body = _body(data)
     begun = ask(config, BeginTrace(), waiting="asking the service for a trace")
     if not isinstance(begun, TraceToken):
         show(begun)
         return
-    status = _send(address, method, target, fields | {_FIELD: begun.token}, data.read_bytes() if data else None)
+    status = _send(address, method, target, fields | {_FIELD: begun.token}, body)
     walk = ask(config, GetTrace(token=begun.token), waiting="waiting for the request's end")
     if not isinstance(walk, Trace):
         show(walk)
@@ -61,6 +62,13 @@ def trace(
     typer.echo(f"{method} {target} was answered with {status} by {walk.worker} (request {walk.request_id})\n")
     for line in _lines(walk):
         typer.echo(line)
+
+
+def _body(file: Path | None) -> bytes | None:
+    try:
+        return file.read_bytes() if file is not None else None
+    except OSError as error:
+        raise CommandLineError(f"{file} cannot be read: {error.strerror}", "--data names a file", EXIT_USAGE) from error
 
 
 def _destination(url: str, site: str, config: Path | None) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from host.config.binding_builder import build_binding
 from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
+from host.config.entry_check import PLUGIN_GROUP, HandlerModules, check_pre_condition, drop_ins
 from host.config.expansion import root_folder
 from host.config.ignored_pool_settings import warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
@@ -29,9 +30,6 @@ from host.config.values import nearest_name
 from host.config.xml_reader import Node
 
 Part = TypeVar("Part", Application, VirtualDirectory)
-
-PLUGIN_GROUP = "isapy.plugins"
-"""Entry point group in which installed distributions offer plugins."""
 
 
 def validate_server(
@@ -206,9 +204,13 @@ def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -
 
 
 def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) -> None:
-    """Filters and modules that `document` lists, and programs that its handlers name."""
+    """Filters and modules that `document` lists, modules and programs that its handlers name, their conditions."""
+    handler_modules = HandlerModules((*snapshot.extension_folders, *snapshot.filter_folders))
     for fragment in document.fragments:
         name = fragment.section.element.name
+        if name in ("isapiFilters", "modules", "handlers", "httpModules"):
+            for entry in _added(fragment):
+                check_pre_condition(entry, problems)
         if name == "isapiFilters":
             for entry in _added(fragment):
                 if entry.values.get("enabled", True):
@@ -218,6 +220,7 @@ def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) ->
                 _check_module(entry, snapshot, problems)
         elif name == "handlers":
             for entry in _added(fragment):
+                handler_modules.check(entry, problems)
                 _check_program(entry, problems)
                 _check_type(entry, "the mapping runs its modules or scriptProcessor", problems)
         elif name in ("httpModules", "httpHandlers"):
@@ -265,20 +268,13 @@ def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: 
         return
     if name in metadata.entry_points(group=PLUGIN_GROUP).names:
         return
-    known = sorted(_drop_ins(folders))
-    nearest = nearest_name(name, known)
+    nearest = nearest_name(name, drop_ins(folders))
     remedy = (
         f"did you mean {nearest}?"
         if nearest
         else f"put {name}.py into {os.path.join(root_folder(snapshot.path), 'filters')}"
     )
     problems.errors.append(entry.node.error(f'there is no plugin "{name}"', remedy, attribute="name"))
-
-
-def _drop_ins(folders: tuple[str, ...]) -> Iterator[str]:
-    for folder in folders:
-        if os.path.isdir(folder):
-            yield from (name[:-3] for name in os.listdir(folder) if name.endswith(".py") and not name.startswith("_"))
 
 
 def program_of(script_processor: str) -> str:

@@ -77,3 +77,11 @@ def test_a_client_that_invents_a_token_is_not_traced_and_a_token_counts_once(tmp
         service.wait_for_event("request-traced")
         refused = isapy("trace", "shop", "--config", str(config), environment=service.environment)
         assert "neither a URL nor a path: shop" in refused.stderr
+
+
+def test_a_body_that_cannot_be_read_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    """A sentence that names the file, no traceback; no service is needed to see it."""
+    for file, cause in ((tmp_path / "gone", "No such file or directory"), (tmp_path, "Is a directory")):
+        shown = isapy("trace", "http://127.0.0.1:1/", "--method", "POST", "--data", str(file))
+        assert shown.returncode == 2
+        assert shown.stderr == f"isapy: {file} cannot be read: {cause}\n       --data names a file\n"

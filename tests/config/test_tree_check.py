@@ -132,3 +132,33 @@ def test_pool_settings_that_iis5_isolation_ignores_are_named(server: Server) -> 
         f"ROOT/conf/applicationHost.config:{second}: applicationPools/add: {ignores} "
         f"failure/@rapidFailProtection, queueLength, recycling; {remedy}",
     ]
+
+
+def test_modules_and_conditions_that_nobody_has_are_warned_of(server: Server) -> None:
+    """A handler's module is known by its file or by what that calls itself; of a list one name is enough."""
+    (server.root / "extensions").mkdir()
+    (server.root / "extensions" / "till.py").write_text('def module_names():\n    return ("CashModule",)\n')
+    server.write(
+        """<system.webServer><handlers>
+        <add name="a" path="*.a" verb="*" modules="till" />
+        <add name="b" path="*.b" verb="*" modules="CashModul" />
+        <add name="c" path="*.c" verb="*" modules="X, cashmodule" preCondition="integratedmode,runtimeVersionv2.0" />
+        </handlers>
+        <isapiFilters><filter name="request_filtering" preCondition="bitness46" /></isapiFilters>
+        <modules><add name="till" preCondition="integratedMode, sometimes" /></modules></system.webServer>"""
+    )
+    server.web_config("shop", '<handlers><add name="d" path="*.d" verb="*" modules="Nobody" /></handlers>')
+    absent = "it never holds, and the entry counts as absent"
+    refused = "such requests are answered with 500.21"
+    host = "ROOT/conf/applicationHost.config"
+    assert check(server) == (
+        [],
+        [
+            f"{host}:30: handlers/add/@modules: no plugin is called CashModul: {refused}; did you mean CashModule?",
+            f'{host}:33: filter/@preCondition: there is no condition "bitness46": {absent}; did you mean bitness64?',
+            f'{host}:34: modules/add/@preCondition: there is no condition "sometimes": {absent}; write one of '
+            "integratedMode, classicMode, bitness32, bitness64, managedHandler, runtimeVersion...",
+            f"ROOT/shop/web.config:2: handlers/add/@modules: no plugin is called Nobody: {refused}; "
+            "name a plugin that `isapy list plugins` shows",
+        ],
+    )
