@@ -87,7 +87,7 @@ class CgiModule:
     """What all requests of a worker share."""
 
     def __init__(self, context: PluginContext) -> None:
-        self._watch = ProgramWatch(context.launcher, context.report_event)
+        self._watch = ProgramWatch(context.launcher, context.report_event, context.report_script)
         self._report_event = context.report_event
         self._inherited = inherited_variables(os.environb)
         self._legacy_cgi = LegacyCgi(

@@ -6,13 +6,14 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from signal import Signals
 from typing import Protocol
 
 from host.activation.headroom import MemoryFacts
 from host.activation.memory import memory_facts
+from host.activation.script_totals import ScriptTotals
 from host.isolation.placement import Slot
 from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import AnyMessage
@@ -77,7 +78,7 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
     `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
-    needs, if any."""
+    needs, if any, `scripts` what is counted of them."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -86,6 +87,7 @@ class Surroundings:
     wall_clock: Callable[[], datetime] = datetime.now
     memory_facts: Callable[[int], MemoryFacts] = memory_facts
     certificates: Callable[[], Certificates | None] = lambda: None
+    scripts: ScriptTotals = field(default_factory=ScriptTotals)
 
 
 def describe_exit(status: int) -> str:

@@ -33,6 +33,7 @@ from host.wire.control_messages import (
     Ready,
 )
 from host.wire.message_rows import ExecutingRow, PluginRow
+from host.wire.script_messages import Scripts
 
 UNLOAD_SECONDS: Final = 90.0
 """How long an unloaded process may take for what it has in hand: shutdownTimeLimit's default."""
@@ -190,6 +191,8 @@ class DllhostSupervisor:
             case Event():
                 fields = {"process": self.slot.title, "pid": str(process.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)
+            case Scripts():
+                self._around.scripts.add(self.slot.title, message.rows)
             case _:
                 pass
 

@@ -50,6 +50,7 @@ from host.wire.control_messages import (
     WorkerPaused,
 )
 from host.wire.message_rows import ExecutingRow
+from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 
 _QUICK_DEATH_SECONDS: Final = 2.0  # a front that dies sooner than this is restarted with a pause
@@ -273,8 +274,8 @@ class FrontSupervisor:
                 self.on_worker_gone(message.worker, message.broken)
             case BlackBoxOpened():
                 self._crash_site.take(descriptors)
-            case Event():
-                self._around.report(message.id, message.text, message.fields)
+            case Event() | Scripts():
+                self._note(message)
             case Plugins():
                 self.plugins = message
             case Requests():
@@ -286,6 +287,13 @@ class FrontSupervisor:
                 self._changes.answer(message.number, None)
             case _:
                 pass  # something that a front has no reason to say
+
+    def _note(self, message: Event | Scripts) -> None:
+        """What only has to be kept."""
+        if isinstance(message, Scripts):
+            self._around.scripts.add(self.slot.title, message.rows)
+        else:
+            self._around.report(message.id, message.text, message.fields)
 
     def _exited(self, status: int) -> None:
         child = self._child

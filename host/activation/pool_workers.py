@@ -45,6 +45,7 @@ from host.wire.control_messages import (
 )
 from host.wire.exit_codes import cannot_load
 from host.wire.message_rows import Examination
+from host.wire.script_messages import Scripts
 
 _LAST_WORDS_SECONDS: Final = 5.0  # from the end of a worker's link to its exit status; longer means that it lives on
 _ASLEEP: Final = (WorkerState.SUSPENDED, WorkerState.SUSPENDING)
@@ -305,8 +306,8 @@ class PoolWorkers:
             case Event():
                 fields = {"pool": self.pool.name, "worker": worker.name, "pid": str(worker.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)
-            case _:
-                pass
+            case Scripts():
+                self._around.scripts.add(self.pool.name, message.rows)
 
     def _channel_lost(self, worker: WorkerRecord) -> None:
         worker.is_lost = worker.has_hung_up = True

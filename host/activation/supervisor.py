@@ -13,6 +13,7 @@ from typing import Final
 
 from host.activation.children import Surroundings
 from host.activation.recycling import RecycleReason
+from host.activation.script_totals import ScriptTotals
 from host.activation.topology import Topology
 from host.config.diff import Difference
 from host.config.model import Snapshot
@@ -38,6 +39,11 @@ class Supervisor:
         """The one that serves."""
         assert self._topology is not None, "the supervisor has been started"
         return self._topology
+
+    @property
+    def scripts(self) -> ScriptTotals:
+        """What has been counted of scripts since the service started."""
+        return self._around.scripts
 
     @property
     def is_well(self) -> bool:

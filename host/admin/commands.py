@@ -14,6 +14,7 @@ import msgspec
 
 from host.admin.filter_messages import Filters, ListFilters
 from host.admin.message import Message, Row
+from host.admin.script_messages import ListScripts, Scripts
 
 COMMAND_LIMIT: Final = 64 * 1024
 """Bytes of one command; nobody has more to say."""
@@ -120,7 +121,9 @@ class StopService(Message, frozen=True, kw_only=True):
 
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters)
+) | (
+    StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters | ListScripts
+)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -327,7 +330,9 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Reply = Status | Sites | Pools | Workers | Requests | Plugins | Filters | TraceToken | Trace | Progress | Done | Failed
+Reply = (
+    Status | Sites | Pools | Workers | Requests | Plugins | Filters | Scripts | TraceToken | Trace | Progress | Done
+) | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

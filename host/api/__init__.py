@@ -28,6 +28,7 @@ from host.api.plugins import (
     RequireAccess,
     ResourceLimits,
     ResourceType,
+    ScriptRun,
     WarmStart,
 )
 from host.api.request import (
@@ -88,6 +89,7 @@ __all__ = [
     "ResourceLimits",
     "ResourceType",
     "Response",
+    "ScriptRun",
     "ThreadCall",
     "Threads",
     "Tls",

@@ -167,8 +167,28 @@ class ProgramLauncher(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRun:
+    """One program run of a script, told when the program has ended, for `isapy list scripts`.
+
+    `seconds` from its start until its answer was complete or given up; `exit` is its status, or a signal's name.
+    `error` is one sentence when the request failed, else empty.
+    """
+
+    script: str
+    request_id: str
+    seconds: float
+    exit: str
+    is_warm: bool = False
+    error: str = ""
+
+
 def _nobody(files: Sequence[str]) -> None:
     """A context that no worker has made has no process to replace."""
+
+
+def _nobody_counts(run: ScriptRun) -> None:
+    """A context that no worker has made has nobody who lists scripts."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,6 +204,7 @@ class PluginContext:
     report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
     black_box: BlackBox = field(default_factory=NoBlackBox)  # for plugins that call native code
     report_changed: Callable[[Sequence[str]], None] = _nobody  # loaded files that changed: the process is replaced
+    report_script: Callable[[ScriptRun], None] = _nobody_counts  # a script's program has ended; on the loop's thread
     threads: Threads = field(default_factory=ThreadPerCall)  # the worker's
     settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
     state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

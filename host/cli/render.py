@@ -15,6 +15,7 @@ from rich.text import Text
 
 from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
 from host.admin.filter_messages import Filters
+from host.admin.script_messages import Scripts
 
 PIPE_WIDTH: Final = 10_000
 """Columns of a table that goes into a pipe or a file: nothing is cut there."""
@@ -53,6 +54,19 @@ def _last_recycle(row: Any) -> str:
 def _for(name: str, milliseconds: int) -> str:
     """`ExecuteRequestHandler, 12 ms`; a span of no length is not worth a word."""
     return f"{name or '-'}, {milliseconds} ms" if name and milliseconds else name or "-"
+
+
+def _short(milliseconds: float) -> str:
+    """`0.8 ms`, `120 ms`, `3.1 s`."""
+    if milliseconds >= 1000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+
+
+def _last_error(row: Any) -> str:
+    if row.last_error_seconds is None:
+        return "-"
+    return f"{span(row.last_error_seconds)} ago, request {row.last_error_request}: {row.last_error}"
 
 
 def _known(number: int | None) -> object:
@@ -121,6 +135,18 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("POOL", lambda row: row.pool),
         Column("NOTIFICATIONS", lambda row: " ".join(name.removeprefix("on_") for name in row.notifications)),
     ),
+    Scripts: (
+        Column("SCRIPT", lambda row: row.script),
+        Column("POOL", lambda row: row.pool),
+        Column("RUNS", lambda row: row.runs, True),
+        Column("WARM", lambda row: row.warm_runs, True),
+        Column("P50", lambda row: _short(row.p50), True),
+        Column("P95", lambda row: _short(row.p95), True),
+        Column("P99", lambda row: _short(row.p99), True),
+        Column("EXITS", lambda row: " ".join(f"{how}:{count}" for how, count in sorted(row.exits.items()))),
+        Column("ERRORS", lambda row: row.errors, True),
+        Column("LAST ERROR", _last_error),
+    ),
 }
 
 _NOTHING: Final[dict[type[Any], str]] = {
@@ -129,6 +155,7 @@ _NOTHING: Final[dict[type[Any], str]] = {
     Workers: "no workers run now; the first request starts one",
     Requests: "no requests are under way",
     Filters: "no filters are loaded yet; they are with the first request",
+    Scripts: "no CGI script has run yet",
     Plugins: "no plugins are loaded yet; they are with the first request",
 }
 

@@ -34,6 +34,7 @@ from host.admin.commands import (
 )
 from host.admin.filter_messages import ListFilters
 from host.admin.location import control_socket, find_running
+from host.admin.script_messages import ListScripts
 from host.admin.unix_socket import living_pid
 from host.cli.failures import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE, CommandLineError
 from host.cli.patience import patience
@@ -156,6 +157,17 @@ def list_filters(config: Config = None, as_json: AsJson = False) -> None:
     whether a filter keeps its site's answers out of the listener's cache.
     """
     show(ask(config, ListFilters(), waiting="asking the service for its filters"), as_json=as_json)
+
+
+@list_app.command("scripts")
+def list_scripts(config: Config = None, as_json: AsJson = False) -> None:
+    """CGI scripts that have run since the service started, the busiest of each pool first.
+
+    P50, P95 and P99: half, 95 and 99 of a hundred runs took no longer. WARM counts the runs that a fork of a started
+    interpreter served. EXITS counts by exit status or signal, ERRORS the requests that failed; the id of the last one
+    is that of its error page and of isapy events. A run is counted about a second after its program has ended.
+    """
+    show(ask(config, ListScripts(), waiting="asking the service for its scripts"), as_json=as_json)
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:

@@ -26,6 +26,19 @@ def describe_exit(ended: ProgramExit | None) -> str:
     return f"exited with status {ended.status}"
 
 
+def exit_in_brief(ended: ProgramExit | None) -> str:
+    """How a program ended, as a word to count by: its exit status, or its signal."""
+    if ended is None:
+        return "running"
+    return ended.by_signal or (f"signal {-ended.status}" if ended.status < 0 else str(ended.status))
+
+
+def error_in_brief(why: str, ended: ProgramExit | None, errors: ErrorOutput) -> str:
+    """A failure as one sentence for a list: why, how it ended, and the last line of its standard error."""
+    last = errors.last_lines(1)
+    return f"{why}; it {describe_exit(ended)}" + (f": {last[0]}" if last else "")
+
+
 def not_executable(script: str) -> HttpError:
     """403.1: a file that nobody may execute and that no interpreter is mapped to."""
     return HttpError(

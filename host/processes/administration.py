@@ -15,7 +15,7 @@ from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
-from host.admin import commands, filter_messages
+from host.admin import commands, filter_messages, script_messages
 from host.admin.commands import Command, Failed, Reply, described
 from host.admin.server import Tell
 from host.config.application_names import applications_named
@@ -24,6 +24,7 @@ from host.processes.admin_rows import filter_rows, plugin_rows, pool_rows, site_
 from host.processes.console import processes, site_urls
 from host.processes.process_facts import parent_of
 from host.processes.request_rows import request_rows
+from host.processes.script_rows import script_rows
 from host.processes.site_control import SiteControl, SiteRefused
 from host.processes.traces import Traces
 from host.wire.message_rows import RequestRow
@@ -58,6 +59,7 @@ class Administration:
             commands.ListRequests: self._requests,
             commands.ListPlugins: self._plugins,
             filter_messages.ListFilters: self._filters,
+            script_messages.ListScripts: self._scripts,
             commands.StartPool: self._start_pool,
             commands.StartSite: self._start_site,
             commands.StopSite: self._stop_site,
@@ -125,6 +127,9 @@ class Administration:
 
     async def _filters(self, _command: filter_messages.ListFilters) -> Reply:
         return filter_messages.Filters(rows=filter_rows(self._topology))
+
+    async def _scripts(self, _command: script_messages.ListScripts) -> Reply:
+        return script_messages.Scripts(rows=script_rows(self._supervisor.scripts, time.time()))
 
     async def _start_pool(self, command: commands.StartPool) -> Reply:
         pool = self._topology.pools.get(command.name)

@@ -37,6 +37,7 @@ from host.wire.control_messages import (
     Executing,
     Plugins,
 )
+from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
@@ -81,6 +82,7 @@ class _Inetinfo(FrontProcess):
             handler_slot=FRONT_QUEUE,
             demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
             leave_black_box=lambda memory: self.channel.send_from_thread(BlackBoxOpened(), [memory]),
+            report_scripts=lambda rows: self.channel.send(Scripts(rows=rows)),
         )
         configuration.report_problems_to(partial(report_web_config, self._report))
         await self._engine.start()

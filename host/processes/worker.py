@@ -41,6 +41,7 @@ from host.wire.control_messages import (
     WebConfigChanged,
 )
 from host.wire.frames import PROTOCOL_VERSION
+from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.examiner import Examiner
@@ -149,6 +150,7 @@ class WorkerProcess:
             capacity=seat.max_concurrent_requests,
             plugin_code=seat.plugin_code,
             leave_black_box=lambda memory: self._channel.send_from_thread(BlackBoxOpened(), [memory]),
+            report_scripts=lambda rows: self._channel.send(Scripts(rows=rows)),
         )
         if self._examiner is not None:
             self._examiner.start(self._engine.examine, self._end_without_parent)

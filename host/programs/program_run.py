@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits, WarmStart
+from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits, ScriptRun, WarmStart
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe
@@ -49,9 +49,15 @@ class ProgramOrder:
 class ProgramWatch:
     """What all programs of a worker share: who starts them, who is told, and one coarse timer."""
 
-    def __init__(self, launcher: ProgramLauncher, report_event: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        launcher: ProgramLauncher,
+        report_event: Callable[[str, str], None],
+        report_script: Callable[[ScriptRun], None],
+    ) -> None:
         self.launcher = launcher
         self.report_event = report_event
+        self.report_script = report_script
         self._runs: set[ProgramRun] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,7 +105,11 @@ class ProgramRun:
         self._input = source
         self._program = program
         self._output, self._errors = pipes
-        self._deadline = asyncio.get_running_loop().time() + order.timeout_seconds
+        self._started_at = asyncio.get_running_loop().time()
+        self._deadline = self._started_at + order.timeout_seconds
+        self._answered_at = 0.0
+        self._error = ""
+        self._is_counted = False
         self._ended_at = 0.0
         self._is_killed = False
         self._feeder = watch.spawn(self._feed()) if source.needs_feeding else None
@@ -169,18 +179,23 @@ class ProgramRun:
         self._errors.drain()
         text, order = self._errors.text, self._order
         event = cgi_failures.failure_event(order.script, order.request_id, why, ended, text)
+        self._error = cgi_failures.error_in_brief(why, ended, text)
+        self._answered()
         self._watch.report_event("cgi-failed", event)
         return cgi_failures.failed(order.script, why, ended, output, text, in_body=in_body)
 
     def finish(self) -> None:
         """The answer is complete. What the program still prints is dropped; what it still does is its own business
         until the time limit."""
+        self._answered()
         self._stop_feeding()
         self._errors.drain()
         self._output.discard()
 
     def abandon(self, reason: str) -> None:
         """Nobody wants the answer any more: the whole process tree is killed."""
+        self._answered()
+        self._error = self._error or reason
         self._kill(reason)
         self._stop_feeding()
         self._output.close()
@@ -201,14 +216,36 @@ class ProgramRun:
             self._time_out()
         if not self._ended_at:
             return False
+        if self._answered_at and not self._is_counted:
+            self._count()
         if output.waits_since is not None and now - max(output.waits_since, self._ended_at) >= SILENCE_SECONDS:
             output.close()
         if is_over and now - max(errors.quiet_since, self._ended_at) >= SILENCE_SECONDS:
             errors.close()
         return output.is_closed and errors.is_closed
 
+    def _answered(self) -> None:
+        """What the client waits for is there, or will not come."""
+        if not self._answered_at:
+            self._answered_at = asyncio.get_running_loop().time()
+
+    def _count(self) -> None:
+        self._is_counted = True
+        order = self._order
+        self._watch.report_script(
+            ScriptRun(
+                script=order.script,
+                request_id=order.request_id,
+                seconds=self._answered_at - self._started_at,
+                exit=cgi_failures.exit_in_brief(self._program.exit),
+                error=self._error,
+            )
+        )
+
     def _time_out(self) -> None:
         failure = cgi_failures.timed_out(self._order.script, self._order.timeout_seconds)
+        self._error = f"it ran for {self._order.timeout_seconds} seconds and was ended"
+        self._answered()
         self._watch.report_event("cgi-timeout", f"request {self._order.request_id}: {failure.detail}")
         self._kill("the time limit has passed")
         self._output.fail(failure)

@@ -17,6 +17,7 @@ from host.wire.errors import WireError
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
 from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
+from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 
 INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an empty packet
@@ -374,6 +375,7 @@ AnyMessage = (
     | FilesChanged
     | Unhealthy
     | Plugins
+    | Scripts
     | BlackBoxOpened
     | WatchForTrace
     | AskExecuting

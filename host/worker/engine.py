@@ -19,6 +19,7 @@ from host.config.model import Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow
+from host.wire.script_messages import ScriptRow
 from host.worker.application_life import ApplicationLife
 from host.worker.black_box import BlackBox
 from host.worker.cache_offers import CacheOffers
@@ -35,6 +36,7 @@ from host.worker.plugin_code import PluginCode
 from host.worker.plugins import NOT_LISTED, Plugins, ReportEvent, WorkerFacts
 from host.worker.raw_data import RawDataFilters, RawVerdict
 from host.worker.routes import Routes
+from host.worker.script_counts import ScriptCounts
 from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
 from host.worker.thread_pool import ThreadPool
@@ -79,6 +81,7 @@ class Engine:
         capacity: int = DEFAULT_CAPACITY,
         plugin_code: PluginCode | None = None,
         leave_black_box: Callable[[int], None] | None = None,
+        report_scripts: Callable[[list[ScriptRow]], None] | None = None,
     ) -> None:
         self._loop = loop
         self._configuration = configuration
@@ -90,6 +93,7 @@ class Engine:
         self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread")
         self._caller = HookCaller(self._threads, report_event)
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
+        self._script_counts = ScriptCounts(loop, report_scripts or _nobody_counts)
         facts = WorkerFacts(
             pool_name=pool_name,
             worker_number=worker_number,
@@ -98,6 +102,7 @@ class Engine:
             report_event=report_event,
             report_unhealthy=report_unhealthy,
             report_changed=report_changed or _no_process,
+            report_script=self._script_counts.add,
             threads=self._threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
             black_box=BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox(),
@@ -115,15 +120,7 @@ class Engine:
             is_overloaded=self._threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,
         )
-        self._time_limit = RequestTimeLimit(
-            loop,
-            _pool(snapshot, pool_name).request_time_limit_seconds,
-            self._channel.exchanges,
-            self._caller.under_way,
-            pipeline,
-            report_event=report_event,
-            report_unhealthy=report_unhealthy,
-        )
+        self._time_limit = self._build_time_limit(_pool(snapshot, pool_name), pipeline)
         self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
         self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")
         self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, report_event)
@@ -140,6 +137,17 @@ class Engine:
             has_plans=self._runs_filters,
             runs_integrated=model.has_pool_policies,
             plans_changed=self._plans_changed,
+        )
+
+    def _build_time_limit(self, pool: Pool, pipeline: Pipeline) -> RequestTimeLimit:
+        return RequestTimeLimit(
+            self._loop,
+            pool.request_time_limit_seconds,
+            self._channel.exchanges,
+            self._caller.under_way,
+            pipeline,
+            report_event=self._report_event,
+            report_unhealthy=self._report_unhealthy,
         )
 
     def _build_pipeline(self) -> Pipeline:
@@ -236,6 +244,7 @@ class Engine:
         for served in self._served.values():
             await self._life.stop(served)
         await self._plugins.unload()
+        self._script_counts.tell()
         self._threads.close(wait=False)  # a thread that hangs must not hold the process
 
     # --- facts
@@ -361,6 +370,10 @@ def _nobody(slot: str) -> None:
 
 def _no_process(files: Sequence[str]) -> None:
     del files
+
+
+def _nobody_counts(rows: list[ScriptRow]) -> None:
+    del rows
 
 
 def _nothing() -> None:

@@ -21,6 +21,7 @@ from host.api import (
     ModuleInfo,
     PluginContext,
     ProgramLauncher,
+    ScriptRun,
     Threads,
 )
 from host.wire.message_rows import PluginRow
@@ -102,6 +103,7 @@ class WorkerFacts:
     report_event: ReportEvent
     report_unhealthy: Callable[[str], None]
     report_changed: Callable[[Sequence[str]], None]
+    report_script: Callable[[ScriptRun], None]
     threads: Threads
     allows_raw_data_filters: bool
     black_box: BlackBox
@@ -305,6 +307,7 @@ class Plugins:
             report_unhealthy=facts.report_unhealthy,
             black_box=facts.black_box,
             report_changed=facts.report_changed,
+            report_script=facts.report_script,
             threads=facts.threads,
             settings=dict(settings),
         )

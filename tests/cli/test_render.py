@@ -24,6 +24,7 @@ from host.admin.commands import (
     WorkerRow,
     Workers,
 )
+from host.admin.script_messages import ScriptRow, Scripts
 from host.cli.render import show, span
 
 SITES = Sites(
@@ -235,3 +236,29 @@ def test_done_is_its_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_span_shows_two_units(seconds: float, text: str) -> None:
     """Short enough for a column."""
     assert span(seconds) == text
+
+
+def test_scripts_show_their_times_and_how_they_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """Milliseconds and seconds, exits by status, the last error with its request."""
+    row = ScriptRow(
+        pool="Shop",
+        script="/srv/a.cgi",
+        runs=12,
+        warm_runs=10,
+        errors=1,
+        p50=0.84,
+        p95=120.4,
+        p99=3100.0,
+        longest=3100.0,
+        exits={"0": 11, "SIGKILL": 1},
+        last_error="it printed nothing",
+        last_error_request="ab-1",
+        last_error_seconds=3.0,
+    )
+    show(Scripts(rows=[row]))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "/srv/a.cgi Shop 12 10 0.8 ms 120 ms 3.1 s 0:11 SIGKILL:1 1 3 s ago, request ab-1: it printed nothing" in shown
+    )
+    show(Scripts(rows=[]))
+    assert "no CGI script has run yet" in capsys.readouterr().err
