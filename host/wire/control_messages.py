@@ -375,15 +375,13 @@ AnyMessage = (
     | FilesChanged
     | Unhealthy
     | Plugins
-    | Scripts
     | BlackBoxOpened
     | WatchForTrace
     | AskExecuting
     | ExamineWorker
     | WorkerExamined
     | DropWorker
-    | Executing
-)
+) | (Executing | Scripts)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
