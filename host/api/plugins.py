@@ -96,6 +96,10 @@ class Program(Protocol):
         """Why it was not started warm although that was asked; empty when it was, and when it has been said before."""
 
     @property
+    def is_warm(self) -> bool:
+        """Whether it is a fork of an interpreter that had been started before."""
+
+    @property
     def exit(self) -> ProgramExit | None:
         """How it ended, as far as is known now; None while it runs."""
 

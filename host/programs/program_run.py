@@ -238,6 +238,7 @@ class ProgramRun:
                 request_id=order.request_id,
                 seconds=self._answered_at - self._started_at,
                 exit=cgi_failures.exit_in_brief(self._program.exit),
+                is_warm=self._program.is_warm,
                 error=self._error,
             )
         )

@@ -258,15 +258,17 @@ class Spawner:
             os.fchdir(self._home)
         self._note_start(worker, message, pid, remark)
 
-    def _note_start(self, worker: _Worker, message: LaunchProgram, pid: int, remark: str) -> _Program:
+    def _note_start(
+        self, worker: _Worker, message: LaunchProgram, pid: int, remark: str, *, is_warm: bool = False
+    ) -> _Program:
         program = _Program(worker, message.number, pid, message.request_id)
         self._programs[pid] = worker.running[message.number] = program
-        self._send(worker, ProgramLaunched(number=message.number, pid=pid, remark=remark))
+        self._send(worker, ProgramLaunched(number=message.number, pid=pid, remark=remark, is_warm=is_warm))
         return program
 
     def _started_warm(self, asked: Asked, pid: int) -> None:
         worker = self._settled(asked)
-        program = self._note_start(worker, asked.message, pid, self._warm.take_remark())
+        program = self._note_start(worker, asked.message, pid, self._warm.take_remark(), is_warm=True)
         for descriptor in asked.descriptors:
             os.close(descriptor)
         if asked.is_cancelled or worker.is_gone:

@@ -88,6 +88,7 @@ class ProgramLaunched(SpawnMessage, frozen=True, kw_only=True):
 
     pid: int
     remark: str = ""
+    is_warm: bool = False
 
 
 class LaunchFailed(SpawnMessage, frozen=True, kw_only=True):

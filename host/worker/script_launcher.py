@@ -41,11 +41,12 @@ _GONE: Final = "the spawner is gone: the pool's parent has ended"
 class LaunchedProgram:
     """A program that runs for a request (host.api.Program)."""
 
-    def __init__(self, launcher: ScriptLauncher, number: int, pid: int, remark: str) -> None:
+    def __init__(self, launcher: ScriptLauncher, launched: spawn_messages.ProgramLaunched) -> None:
         self._launcher = launcher
-        self._number = number
-        self._pid = pid
-        self._remark = remark
+        self._number = launched.number
+        self._pid = launched.pid
+        self._remark = launched.remark
+        self._is_warm = launched.is_warm
         self._exit: ProgramExit | None = None
         self._waiters: list[asyncio.Future[ProgramExit]] = []
 
@@ -58,6 +59,11 @@ class LaunchedProgram:
     def remark(self) -> str:
         """Why it was not started warm, if that was asked and has not been said before."""
         return self._remark
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it is a fork of an interpreter that had been started before."""
+        return self._is_warm
 
     @property
     def exit(self) -> ProgramExit | None:
@@ -217,7 +223,7 @@ class ScriptLauncher:
         launched = self._launching.get(message.number)
         if launched is None or launched.done():  # its caller was cancelled: the kill is on its way
             return
-        program = self._running[message.number] = LaunchedProgram(self, message.number, message.pid, message.remark)
+        program = self._running[message.number] = LaunchedProgram(self, message)
         launched.set_result(program)
 
 

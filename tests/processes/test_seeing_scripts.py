@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.sample_site import write_program, write_site
 
 pytestmark = pytest.mark.slow
 
+WARM = f"#!{sys.executable}\nprint('Content-Type: text/plain\\n')\n"
 FAILS = "#!/bin/sh\necho no header line here\necho why it failed >&2\nexit 3\n"
 
 
@@ -22,6 +24,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningS
     """A site with a script that works and one that fails."""
     config = write_site(tmp_path, mode=request.param)
     write_program(tmp_path / "wwwroot" / "cgi-bin" / "fails.cgi", FAILS)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "warm.cgi", WARM)
     with running(tmp_path, config) as service:
         yield service
 
@@ -56,3 +59,17 @@ def test_runs_are_counted_and_outlive_a_recycle(service: RunningService) -> None
     service.ask(RecyclePool(name=hello.pool))
     assert service.get("/cgi-bin/hello.cgi").status == 200
     assert wait_until(lambda: counted(4), service.folder, "the fourth run is counted")["hello.cgi"].runs == 4
+
+
+def test_warm_runs_are_told_from_cold_ones(service: RunningService) -> None:
+    """The first run is cold, because its interpreter is started by it; a shell script never has a warm one."""
+    assert service.get("/cgi-bin/hello.cgi").status == 200
+
+    def warm() -> dict[str, ScriptRow]:
+        assert service.get("/cgi-bin/warm.cgi").status == 200
+        rows = scripts_of(service)
+        return rows if "hello.cgi" in rows and "warm.cgi" in rows and rows["warm.cgi"].warm_runs else {}
+
+    rows = wait_until(warm, service.folder, "a warm run is counted")
+    assert 0 < rows["warm.cgi"].warm_runs < rows["warm.cgi"].runs
+    assert rows["hello.cgi"].warm_runs == 0
