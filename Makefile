@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 60
+SECONDS ?= 60
 SEED ?=
 # What the tests convert and run from its source: a release for Python 2 cannot be installed.
 SOURCES := isapi-wsgi==0.4.2
@@ -13,7 +14,7 @@ TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
 DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh
 
-.PHONY: run test check-format lint types unit install install-test debian chaos bench clean
+.PHONY: run test check-format lint types unit install install-test debian chaos fuzz bench clean
 
 run: $(VENV)/.installed
 	@$(BIN)/isapy run --config conf/applicationHost.config
@@ -55,6 +56,10 @@ unit:
 # An hour of kills, recycling, changes and switches under load; SEED repeats a run, MINUTES makes it shorter.
 chaos: install-test debian
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# What strangers send, changed by a fuzzer: SECONDS for each reader; findings and what it has learnt stay in .fuzz/.
+fuzz: install-test
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 bench: install
 	$(BIN)/python -m bench

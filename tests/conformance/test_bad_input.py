@@ -6,6 +6,7 @@ connection, and the next client unharmed.
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from typing import NamedTuple
 import h11
 import pytest
 
+from host.admin.commands import ListRequests, Requests
+from tests.fuzz.__main__ import changed
+from tests.fuzz.seeds import SEEDS, SMUGGLING
 from tests.running_service import WAIT_SECONDS, RunningService, free_port, running, wait_until
 from tests.sample_site import write_program, write_site
 
@@ -66,6 +70,10 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     config.write_text(text.replace("</configuration>", NARROW.format(locations=locations)))
     (folder / "extensions" / "count.py").write_text(COUNT)
     (folder / "secret.txt").write_text("not for clients\n")
+    for name in (".git/config", ".env", "App_Data/users.mdb", "bigbinary.bin"):
+        (folder / "wwwroot" / name).parent.mkdir(exist_ok=True)
+        (folder / "wwwroot" / name).write_text("not for clients\n")
+    (folder / "wwwroot" / "web.config").write_text("<configuration><!-- not for clients --></configuration>\n")
     (folder / "wwwroot" / "leak.txt").symlink_to(folder / "secret.txt")
     (folder / "wwwroot" / "leak").symlink_to(folder)
     with (folder / "wwwroot" / "huge.bin").open("wb") as file:
@@ -259,6 +267,33 @@ ATTACKS: dict[str, tuple[str, int]] = {
     "a link to a file outside": ("/leak.txt", 404),
     "a link to a folder outside": ("/leak/secret.txt", 404),
     "a program's tail with dots": ("/cgi-bin/hello.cgi/../../../secret.txt", 400),
+    "a backslash after dots escaped twice": ("/..%255c..%255csecret.txt", 404),
+    "four dots": ("/....//secret.txt", 404),
+    "four dots with a backslash": ("/....\\/secret.txt", 404),
+    "a full-width slash": ("/..%ef%bc%8fsecret.txt", 404),
+    "a full-width slash as a wide escape": ("/..%uff0fsecret.txt", 400),
+    "a full-width backslash": ("/..%ef%bc%bcsecret.txt", 404),
+    "an overlong slash of three bytes": ("/..%e0%80%afsecret.txt", 400),
+    "an overlong backslash": ("/..%c1%9csecret.txt", 400),
+    "an invalid second byte": ("/..%c0%2fsecret.txt", 400),
+    "a slash hidden in an escape twice": ("/..%%35%63secret.txt", 400),
+    "a drive": ("/c:/windows/win.ini", 404),
+    "a program's second extension": ("/cgi-bin/hello.cgi;.jpg", 404),
+    "an escaped stream of a program": ("/cgi-bin/hello.cgi%3a%3a$DATA", 404),
+    "a stream of a script": ("/page.pys::$DATA", 404),
+    "the index of a folder as a stream": ("/folder::$INDEX_ALLOCATION/index.html", 404),
+    "a script with .htr behind it": ("/page.pys+.htr", 404),
+    "a script with .htr behind its blanks": ("/page.pys%20%20%20.htr", 404),
+    "a script and NUL": ("/page.pys%00.txt", 400),
+    "a script and a wide NUL": ("/page.pys%u0000.txt", 400),
+    "a script and a full-width dot": ("/page%uff0epys", 400),
+    "a short name": ("/BIGBIN~1.BIN", 404),
+    "a short name of the configuration": ("/WEB~1.CON", 404),
+    "the configuration with a final dot": ("/web.config.", 404),
+    "the configuration as a stream": ("/web.config::$DATA", 404),
+    "the store of git": ("/.git/config", 404),
+    "a hidden file": ("/.env", 404),
+    "data of an application": ("/App_Data/users.mdb", 404),
     "the configuration": ("/web.config", 404),
     "the configuration in disguise": ("/folder/%57eb.config", 404),
 }
@@ -273,6 +308,17 @@ def test_no_url_leads_out_of_the_root(service: RunningService, name: str) -> Non
     assert b"not for clients" not in heard.raw
     assert b"root:" not in heard.raw
     assert service.get("/").status == 200
+
+
+def test_translate_f_discloses_no_source(service: RunningService) -> None:
+    """IIS 5 took the field for a request of an editor and sent the script's text (MS00-058)."""
+    fields = "Translate: f\r\n"
+    assert b"script says" in say(service, request("/page.pys", fields)).raw
+    for target in ("/page.pys%5c", "/page.pys/", "/cgi-bin/hello.cgi", "/web.config"):
+        heard = say(service, request(target, fields))
+        assert b"print(" not in heard.raw
+        assert b"#!/bin/sh" not in heard.raw
+        assert b"<configuration" not in heard.raw
 
 
 ALLOWED: dict[str, tuple[bytes, int]] = {
@@ -441,3 +487,37 @@ def test_clients_that_hold_a_connection_are_cut_off(service: RunningService) -> 
             assert (words[9], words[11]) == ("-", reason), name
         assert all(Heard(listen(one), 0).statuses in ([], [200]) for one in connections.values())
     assert service.get("/").status == 200
+
+
+@pytest.mark.slow
+def test_no_request_is_smuggled(service: RunningService) -> None:
+    """Of two requests that two servers may see in it, the hidden one (`/folder/`) is not answered."""
+    for name, raw in SMUGGLING.items():
+        with service.connect() as connection:
+            with suppress(ConnectionError):
+                connection.sendall(raw)
+                connection.shutdown(socket.SHUT_WR)
+            heard = listen(connection)
+        assert b"in the folder" not in heard, name
+        assert len(Heard(heard, 0).statuses) <= 1, name
+
+
+@pytest.mark.slow
+def test_nothing_that_a_client_sends_raises_in_the_loop(service: RunningService) -> None:
+    """What fuzzing starts from, changed, over real sockets, in two pieces; all other tests here have sent before.
+
+    The listener's answer to a question comes behind every event that it has had to tell.
+    """
+    rng = random.Random(9112)
+    seeds = [*SEEDS["requests"], *(raw for raw, _, _ in REFUSED.values()), *(raw for raw, _ in ALLOWED.values())]
+    for raw in [changed(rng, seeds) for _ in range(100)]:
+        cut = rng.randint(0, len(raw))
+        with service.connect() as connection, suppress(ConnectionError):
+            connection.sendall(raw[:cut])
+            connection.sendall(raw[cut:])
+            if rng.random() < 0.9:
+                connection.shutdown(socket.SHUT_WR)
+                listen(connection)
+    assert service.get("/").status == 200
+    assert isinstance(service.ask(ListRequests()), Requests)
+    assert not service.has_event("listener-error")
