@@ -33,10 +33,10 @@ import signal
 import socket
 import struct
 import time
-from typing import Any
+from typing import Any, Callable
 
 from host.spawner.warm_run import run
-from host.spawner.warm_scripts import Script, Watch, preload
+from host.spawner.warm_scripts import KEPT, Script, Watch, preload
 
 del sys.path[0]
 for _name in [name for name in sys.modules if name.partition(".")[0] == "host"]:
@@ -66,16 +66,31 @@ class ShownMemory:
         self.start_changed = {name: value for name, value in os.environb.items() if given.get(name) != value}
         """Variables that the interpreter's start has set: LC_CTYPE (PEP 538), and what sitecustomize does."""
         self.start_removed = [name for name in given if name not in os.environb]
+        self._write = _memory_writer()
         self.show(b"0" * MARK_ROOM, [b"isapy: warm " + os.fsencode(sys.executable)])
 
     def show(self, mark: bytes, argv: list[bytes]) -> None:
         """Write both into this process; what does not fit is cut."""
+        arguments = b"\0".join(argv)[: self._arguments[1] - 1]
+        for (address, room), text in ((self._mark, mark), (self._arguments, arguments)):
+            self._write(address, text.ljust(room, b"\0"))
+
+
+def _memory_writer() -> Callable[[int, bytes], object]:
+    """By the kernel; in a sandbox, where nothing below /proc may be written, by ctypes, which a script imports anew."""
+
+    def write(address: int, content: bytes) -> None:
         with open("/proc/self/mem", "r+b", buffering=0) as file:
-            for (address, room), text in (
-                (self._mark, mark),
-                (self._arguments, b"\0".join(argv)[: self._arguments[1] - 1]),
-            ):
-                os.pwrite(file.fileno(), text.ljust(room, b"\0"), address)
+            os.pwrite(file.fileno(), content, address)
+
+    try:
+        with open("/proc/self/mem", "r+b", buffering=0):
+            return write
+    except OSError:
+        ctypes: Any = __import__("ctypes")
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
+            KEPT.append(sys.modules.pop(name))
+        return lambda address, content: ctypes.memmove(address, content, len(content))
 
 
 class Server:

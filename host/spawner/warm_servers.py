@@ -70,6 +70,7 @@ class _Server:
     is_watched: bool = True
     is_ready: bool = False
     is_leaving: bool = False
+    is_hung: bool = False
     asked: dict[int, Asked] = field(default_factory=dict)
     programs: dict[int, bytes] = field(default_factory=dict)  # process id to script
 
@@ -152,6 +153,7 @@ class WarmServers:
             waits = [asked.asked_at for asked in server.asked.values()]
             oldest = min(waits, default=now) if server.is_ready else server.started_at
             if now - oldest > ANSWER_SECONDS:
+                server.is_hung = True
                 send_signal([server.pid], signal.SIGKILL)  # the rest when it has been reaped
             elif not server.asked and now - server.used_at > IDLE_SECONDS:
                 self._leave(server)
@@ -300,13 +302,14 @@ class WarmServers:
             self._remarks.append(f"{_name(server)} did not start: {how}; {self._said(server)}")
             return
         self._remarks.append(f"{_name(server)} has ended: {how}; {self._said(server)}")
+        if status in (-signal.SIGKILL, -signal.SIGTERM) and not server.is_hung:
+            return  # somebody ended it: no fault of what it was asked
         for asked in server.asked.values():
             if asked.message.warm is not None:
-                self._keep_cold(asked.message.warm.arguments[0], "", is_said=False)
+                self._keep_cold(asked.message.warm.arguments[0], "its interpreter ended over it")
 
-    def _keep_cold(self, script: bytes, why: str, *, is_said: bool = True) -> None:
-        if is_said:
-            self._remarks.append(f"{os.fsdecode(script)} is started cold until it changes: {why} when it was warm")
+    def _keep_cold(self, script: bytes, why: str) -> None:
+        self._remarks.append(f"{os.fsdecode(script)} is started cold until it changes: {why} when it was warm")
         self._cold_scripts[script] = _stamp(script)
 
     def _must_be_cold(self, warm: WarmStart) -> bool:
