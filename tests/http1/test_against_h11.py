@@ -6,6 +6,8 @@ too, with the same meaning, except for DIFFERENCES.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import h11
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from host.http1.errors import RemoteProtocolError
 from host.http1.limits import Limits
 from host.http1.policy import HeadPolicy
-from host.http1.reader import RequestReader
+from host.http1.reader import RequestReader, Signal
 from host.http1.request_head import CHUNKED, RequestHead
 
 DIFFERENCES = """
@@ -163,3 +165,66 @@ def test_what_we_accept_of_a_damaged_head_h11_accepts_too(raw: bytes, mutations:
     assert request is not None, raw
     if head.target == request.target:  # an absolute target was taken apart, its fields changed with it
         assert_same_meaning(raw, head, request)
+
+
+chunk_extensions = st.sampled_from([b"", b";a", b";a=b", b';a="b c";d'])
+trailers = st.sampled_from([b"", b"A: b\r\n", b"Host: y\r\nExpires: 0\r\n"])
+
+
+@st.composite
+def whole_requests(draw: st.DrawFn) -> bytes:
+    """A request with its body, by length or in chunks."""
+    pieces = draw(st.lists(st.binary(min_size=1, max_size=30), max_size=4))
+    if draw(st.booleans()):
+        body = b"".join(pieces)
+        return b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    zeros = b"0" * draw(st.integers(0, 3))
+    chunks = [zeros + b"%x%b\r\n%b\r\n" % (len(piece), draw(chunk_extensions), piece) for piece in pieces]
+    last = zeros + b"0\r\n" + draw(trailers) + b"\r\n"
+    return b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + last
+
+
+def our_bodies(pieces: list[bytes]) -> list[bytes]:
+    """The bodies of all requests that we read."""
+    reader, bodies = RequestReader(HeadPolicy(Limits())), []
+    body = b""
+    for piece in pieces:
+        reader.receive(piece)
+        while (event := reader.next_event()) is not Signal.NEED_DATA:
+            if isinstance(event, bytes):
+                body += event
+            elif event is Signal.PAUSED:
+                bodies.append(body)
+                body = b""
+                reader.start_next()
+    return bodies
+
+
+def their_bodies(pieces: list[bytes]) -> list[bytes]:
+    """The bodies of all requests that h11 reads."""
+    connection, bodies = h11.Connection(h11.SERVER), []
+    body = b""
+    for piece in pieces:
+        connection.receive_data(piece)
+        while (event := connection.next_event()) is not h11.NEED_DATA:
+            if isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                bodies.append(body)
+                body = b""
+                connection.send(h11.Response(status_code=204, headers=[]))
+                connection.send(h11.EndOfMessage())
+                connection.start_next_cycle()
+    return bodies
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(whole_requests(), min_size=1, max_size=4), st.lists(st.integers(0, 1000), max_size=12))
+def test_a_pipeline_cut_anywhere_has_the_same_bodies_for_both(requests: list[bytes], cuts: list[int]) -> None:
+    """By length and in chunks, with extensions and trailers."""
+    raw = b"".join(requests)
+    places = sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})
+    pieces = [raw[start:end] for start, end in pairwise(places)]
+    bodies = our_bodies(pieces)
+    assert len(bodies) == len(requests)
+    assert bodies == their_bodies(pieces) == our_bodies([raw])
