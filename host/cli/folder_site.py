@@ -161,6 +161,8 @@ def what_is_served(folder: Path) -> Iterator[str]:
         yield f"    not executable  {path.name}: it cannot run until you type  chmod +x {shlex.quote(str(path))}"
     if len(not_executable) > 5:
         yield f"                    and {len(not_executable) - 5} more"
+    if programs:
+        yield f"    will they run?  isapy doctor {shlex.quote(str(folder.resolve()))}"
 
 
 def _programs(folder: Path) -> tuple[int, list[Path]]:

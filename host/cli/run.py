@@ -122,7 +122,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     if folder is not None and not quiet:
         for line in what_is_served(folder):
             typer.echo(line, err=True)
-    become_service(config, mode, port or 0, quiet=quiet)
+    shows_scripts = folder is not None and not quiet
+    become_service(config, mode, port or 0, quiet=quiet, shows_scripts=shows_scripts)
 
 
 def _configure_application(name: str, folder: Path, said: InterfaceName, address: str, port: int | None) -> Path:
@@ -156,8 +157,8 @@ def validate(config: Path, isolation: str = "", port: int = 0) -> None:
         ) from problems
 
 
-def become_service(config: Path, isolation: str, port: int, *, quiet: bool) -> NoReturn:
-    """Replace this process by the service."""
+def become_service(config: Path, isolation: str, port: int, *, quiet: bool, shows_scripts: bool = False) -> NoReturn:
+    """Replace this process by the service; `shows_scripts`: what scripts write to standard error is shown."""
     arguments = [*_python(), "-m", "host.processes", "service"]
     arguments += ["--config", str(config.absolute())]
     if isolation:
@@ -166,6 +167,8 @@ def become_service(config: Path, isolation: str, port: int, *, quiet: bool) -> N
         arguments += ["--port", str(port)]
     if quiet:
         arguments.append("--quiet")
+    if shows_scripts:
+        arguments.append("--show-scripts")
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, arguments)

@@ -10,14 +10,17 @@ from host.activation.topology import Topology
 from host.config.model import Binding, IsolationMode, Site, Snapshot
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
+_SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
+_LINE_HEAD: Final = 50  # moment, level, number and name of an event
 
 
 class Console:
-    """Lines on a stream. `quiet` keeps all but errors."""
+    """Lines on a stream. `quiet` keeps all but errors; `shows_scripts` adds what scripts write to standard error."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool, shows_scripts: bool = False) -> None:
         self._stream = stream
         self._quiet = quiet
+        self._shown = (*_SHOWN_LEVELS, _SCRIPT_ERRORS) if shows_scripts else _SHOWN_LEVELS
         self._is_terminal = stream.isatty()
 
     def error(self, text: str) -> None:
@@ -25,8 +28,8 @@ class Console:
         self._say(f"isapy: {text}")
 
     def event(self, line: str) -> None:
-        """A line of the event log: warnings and errors are shown, the rest is in the file."""
-        if any(level in line[:40] for level in _SHOWN_LEVELS):
+        """A line of the event log: warnings, errors and what was asked for are shown, the rest is in the file."""
+        if any(words in line[:_LINE_HEAD] for words in self._shown):
             self._say(line)
 
     def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str) -> None:

@@ -65,6 +65,7 @@ def run_service(arguments: list[str]) -> int:
     parser.add_argument("--isolation", default="")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--show-scripts", action="store_true")
     options = parser.parse_args(arguments)
     setproctitle("isapy: service")
     become_subreaper()
@@ -75,7 +76,7 @@ def run_service(arguments: list[str]) -> int:
     except PredecessorGone as error:
         Console(sys.stderr, quiet=True).error(str(error))
         return EXIT_FAILED
-    console = Console(sys.stderr, quiet=options.quiet)
+    console = Console(sys.stderr, quiet=options.quiet, shows_scripts=options.show_scripts)
     try:
         source = read_source(options.config, options.isolation, options.port)
         snapshot = build_snapshot(source, 1)
