@@ -17,6 +17,7 @@ from host.testing.background_loop import BackgroundLoop
 from host.testing.errors import PluginNotLoaded
 from host.testing.front import Front, Incoming
 from host.testing.open_request import OpenRequest
+from host.testing.process_state import ProcessState
 from host.testing.site import PORT, SECURE_PORT, SitePlan
 from host.wire.frames import MAX_DATA_BYTES, RequestFlag, RequestFrame
 from host.worker.engine import Engine
@@ -77,6 +78,7 @@ class PluginTest:
         self._may_fail = may_fail
         self._patience_seconds = patience_seconds
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: ProcessState
         self._background: BackgroundLoop
         self._engine: Engine
         self._front: Front
@@ -87,6 +89,7 @@ class PluginTest:
     # --- life
 
     def __enter__(self) -> PluginTest:
+        self._process = ProcessState()
         self._folder = tempfile.TemporaryDirectory(prefix="isapy-test-")
         try:
             self._background = BackgroundLoop(self._patience_seconds)
@@ -115,6 +118,7 @@ class PluginTest:
         finally:
             if hasattr(self, "_background"):
                 self._background.close()
+            self._process.restore()
             folder.cleanup()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,3 +244,27 @@ def test_it_works_inside_a_running_event_loop() -> None:
             return plugin.get("/x.way").status
 
     assert asyncio.run(main()) == 200
+
+
+def test_each_test_of_a_python_application_has_the_process_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Applications of other folders, modules of the same name, paths relative to the test's folder: as if alone."""
+    monkeypatch.chdir(OWN)
+    path = list(sys.path)
+    for text in ("one", "two"):
+        folder = tmp_path / text
+        folder.mkdir()
+        (folder / "site_app.py").write_text(
+            "import os\n\n\ndef application(environ, start_response):\n"
+            "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+            f"    return [f'{text} in {{os.getcwd()}}'.encode()]\n"
+        )
+        with PluginTest(
+            handlers='<add name="W" path="w/*" verb="*" modules="WsgiModule" scriptProcessor="site_app:application" />',
+            web_server=f'<pythonApplication workingDirectory="{folder}" />',
+        ) as plugin:
+            assert plugin.get("/w/x").text == f"{text} in {folder}"
+        assert (os.getcwd(), sys.path) == (str(OWN), path)
+    with PluginTest("many_ways.py") as plugin:
+        assert plugin.get("/x.way?how=text").status == 200
