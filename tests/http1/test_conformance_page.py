@@ -18,5 +18,5 @@ def test_every_row_names_a_test_file_that_exists() -> None:
         named = re.findall(r"`([a-z0-9_/]+(?:\.py)?)`", row[3])
         assert named, row
         for name in named:
-            file = "conformance/test_bad_input.py" if name == "bad_input" else name
-            assert (ROOT / "tests" / file).is_file(), row
+            file = "tests/conformance/test_bad_input.py" if name == "bad_input" else name
+            assert (ROOT / file).is_file(), row
