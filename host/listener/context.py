@@ -125,11 +125,11 @@ class ListenerContext:
 
     def configure(self, settings: ListenerSettings) -> None:
         """Obey `<listener>` from now on; connections that are open keep the sizes under which they came."""
-        self.max_connections = min(settings.max_connections, self.most_connections or settings.max_connections)
         self.cache.configure(settings)
         if self._settings == settings:
             return
         self._settings = settings
+        self.limit_connections()
         limits = Limits(
             max_field_bytes=settings.max_field_bytes,
             max_request_bytes=settings.max_request_bytes,
@@ -142,6 +142,11 @@ class ListenerContext:
         named = Stamp(self.clock.wall())
         self.stamp = self.bare_stamp if settings.disable_server_header == 2 else named
         self.refusal_stamp = self.bare_stamp if settings.disable_server_header else named
+
+    def limit_connections(self, most: int = 0) -> None:
+        """Take so many connections at once, if other limits allow it; 0: what the other limits say."""
+        limits = (most, self.most_connections, self._settings.max_connections)
+        self.max_connections = min(limit for limit in limits if limit)
 
     def tick(self) -> None:
         """Once a second: the clocks, the Date field, and every deadline."""

@@ -2,7 +2,8 @@
 
 Both event loops accept natively: nothing makes new connections cheaper. Their back-off when descriptors run out:
 asyncio stops accepting for a second, uvloop (libuv) accepts and closes. Neither should happen, because the listener
-refuses connections itself before the limit of open files is reached (`descriptor_budget`).
+refuses connections itself before the limit of open files is reached (`descriptor_budget`); when it is reached all the
+same, `descriptors.py` notices.
 """
 
 from __future__ import annotations

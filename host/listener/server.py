@@ -12,6 +12,7 @@ from host.config.model import Snapshot
 from host.isolation.process_model import ProcessModel
 from host.listener.connection import ClientConnection
 from host.listener.context import Clock, ListenerContext, RawDataHook, SystemClock
+from host.listener.descriptors import DescriptorReserve
 from host.listener.endpoints import Endpoints, descriptor_budget
 from host.listener.error_log import Log
 from host.listener.exchange import Exchange
@@ -52,7 +53,10 @@ class Listener:
             clock=clock or SystemClock(),
             raw_data_hook=raw_data_hook,
         )
-        self._context.most_connections = self._context.max_connections = descriptor_budget()
+        self._context.most_connections = descriptor_budget()
+        self._context.limit_connections()
+        self._descriptors = DescriptorReserve()
+        self._descriptors.look(self._context.now)
         self._send = send
         self._request_prefix = request_prefix
         self._endpoints = Endpoints(
@@ -138,8 +142,16 @@ class Listener:
         return [self._row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
 
     def tick(self) -> None:
-        """Look at the clock: deadlines, demands, the Date field. Called once a second by the listener itself."""
-        self._context.tick()
+        """Look at the clock: deadlines, demands, the Date field; and whether files can be opened. Called once a second
+        by the listener itself."""
+        context = self._context
+        context.tick()
+        if self._descriptors.look(context.now):
+            count = len(context.connections)
+            context.limit_connections(max(1, count) if self._descriptors.is_short else 0)
+            if self._descriptors.is_short:
+                text = f"no more files can be opened; {count} connections are open, and more are not taken for a while"
+                self._send(Event(id="descriptors-exhausted", text=text, fields={"connections": str(count)}))
 
     async def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish the requests in hand (for so many seconds at most), say DRAIN to the workers,
@@ -161,6 +173,7 @@ class Listener:
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
         patience.cancel()
+        self._descriptors.close()
         self._ticking.cancel()
         context.relay.close()
 
@@ -193,7 +206,7 @@ class Listener:
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
-        self._context.tick()
+        self.tick()
 
 
 def _pipeline_state(exchange: Exchange) -> str:

@@ -25,6 +25,7 @@ _MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
 _MAX_WANTED: Final = 1024  # frames whose descriptor has not come
 _SIDE_PACKETS_AT_ONCE: Final = 64  # in one turn of the loop: a worker's flood must not hold it
 _MAX_UNREAD: Final = 1 << 18  # frames for a worker that reads none; each is short, bodies have their windows
+_ERROR_TOO_MANY_OPEN_FILES: Final = 4
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
 
 
@@ -50,6 +51,7 @@ class WorkerLink:
         "_descriptors",
         "_is_flush_due",
         "_loop",
+        "_lost",
         "_owner",
         "_queued",
         "_side",
@@ -95,6 +97,7 @@ class WorkerLink:
         self._unsent = b""
         self._is_flush_due = False
         self._descriptors: dict[tuple[int, int], int] = {}  # came before their frame
+        self._lost: set[tuple[int, int]] = set()  # could not be received
         self._wanted: dict[tuple[int, int], tuple[FilePiece | None, Exchange]] = {}  # their frame came before them
         stream.setblocking(False)
         side.setblocking(False)
@@ -119,6 +122,11 @@ class WorkerLink:
         key = (exchange.number, sequence)
         if key not in self._descriptors:
             self._side_readable()
+        if key in self._lost:
+            self._lost.discard(key)
+            if piece is not None:
+                self._loop.call_soon(_cut, exchange)
+            return
         descriptor = self._descriptors.pop(key, -1)
         if descriptor >= 0:
             _deliver(descriptor, piece, exchange)
@@ -133,11 +141,12 @@ class WorkerLink:
         """The request is done: descriptors that no frame claimed are closed."""
         for key in [key for key in self._descriptors if key[0] == number]:
             os.close(self._descriptors.pop(key))
+        self._lost = {key for key in self._lost if key[0] != number}
 
     @property
     def has_unclaimed(self) -> bool:
         """Whether descriptors wait for their frames."""
-        return bool(self._descriptors)
+        return bool(self._descriptors or self._lost)
 
     def close(self, broken: str = "") -> None:
         """Close both sockets and tell the owner."""
@@ -220,7 +229,7 @@ class WorkerLink:
             if self.is_closed:
                 return
             try:
-                packet, descriptors, _, _ = socket.recv_fds(self._side, SIDE_PACKET.size + 1, 4, _CLOSE_ON_EXEC)
+                packet, descriptors, flags, _ = socket.recv_fds(self._side, SIDE_PACKET.size + 1, 4, _CLOSE_ON_EXEC)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
@@ -228,6 +237,9 @@ class WorkerLink:
             if not packet and not descriptors:  # the stream says how the worker ended
                 self._loop.remove_reader(self._side.fileno())
                 return
+            if len(packet) == SIDE_PACKET.size and not descriptors and flags & socket.MSG_CTRUNC:
+                self._lose_descriptor(*SIDE_PACKET.unpack(packet))
+                continue
             if len(packet) != SIDE_PACKET.size or len(descriptors) != 1:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -235,6 +247,20 @@ class WorkerLink:
                 return
             number, sequence = SIDE_PACKET.unpack(packet)
             self._take_descriptor(number, sequence, descriptors[0])
+
+    def _lose_descriptor(self, number: int, sequence: int) -> None:
+        """It was sent, and this process may open no more files: its response cannot go on.
+
+        The worker is not to blame."""
+        exchange = self.exchanges.get(number)
+        if exchange is None:
+            return
+        key = (number, sequence)
+        wanted = self._wanted.pop(key, None)
+        if wanted is None:
+            self._lost.add(key)
+        elif wanted[0] is not None:
+            self._loop.call_soon(_cut, exchange)
 
     def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
         key = (number, sequence)
@@ -253,6 +279,11 @@ class WorkerLink:
             self._loop.call_soon(self.close, "descriptors that no frame asks for")
         else:
             self._descriptors[key] = descriptor
+
+
+def _cut(exchange: Exchange) -> None:
+    if exchange.client is not None:
+        exchange.client.cut("", _ERROR_TOO_MANY_OPEN_FILES)
 
 
 def _deliver(descriptor: int, piece: FilePiece | None, exchange: Exchange) -> None:

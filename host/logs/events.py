@@ -30,6 +30,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "service-upgraded": EventKind(6008, "information", "another process is the service now; this one drains and ends"),
     "upgrade-failed": EventKind(6009, "error", "the new service process could not start; the old one serves on"),
     "front-broken-link": EventKind(5011, "error", "a worker broke the dialogue or its link"),
+    "descriptors-exhausted": EventKind(6085, "error", "the front may open no more files: it takes no more connections"),
     "listener-error": EventKind(6019, "error", "an exception that nothing in listener or inetinfo has caught"),
     "application-unloaded": EventKind(6018, "information", "a dllhost was unloaded by the administrator"),
     # workers and pools, with IIS's numbers

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from host.listener.descriptors import SHORTAGES
 from host.wire.control_messages import AnyMessage, Event
 
 REPORT_SECONDS: Final = 1.0
@@ -47,6 +48,8 @@ class LoopErrors:
             return
         if "transport" in context and isinstance(error, OSError) and error.errno in _GONE:
             return
+        if "socket" in context and isinstance(error, OSError) and error.errno in SHORTAGES:
+            return  # asyncio could not accept, and tries again in a second; the listener says so (descriptors.py)
         self._count += 1
         self._unreported = error
         if not self._is_resting:
