@@ -80,6 +80,26 @@ def test_bad_requests_are_refused_logged_and_closed(
     assert after.read_response()[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "reason"),
+    [
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + b"a" * 100, 431, "FieldLength"),
+        (b"GET /" + b"a" * 100 + b" HTTP/1.1\r\n" + HOST[:-2], 414, "URL_Length"),
+        (b"GET /a/b/c HTTP/1.1\r\n" + HOST[:-2], 400, "URL"),
+        (b"GET /abcdef HTTP/1.1\r\n" + HOST[:-2], 400, "URL"),
+        (b"get / HTTP/1.1\r\n" + HOST[:-2], 400, "Verb"),
+    ],
+)
+def test_sizes_are_the_registry_s(start: Start, head: bytes, status: int, reason: str) -> None:
+    """MaxFieldLength, UrlSegmentMaxCount and UrlSegmentMaxLength of `<listener>`."""
+    settings = ListenerSettings(max_field_bytes=100, url_segment_max_length=5, url_segment_max_count=2)
+    front = start(listener=settings)
+    client = front.client()
+    client.send(head + b"\r\n\r\n")
+    assert client.read_to_end().startswith(b"HTTP/1.1 %d " % status)
+    assert front.log.next_refusal().reason == reason
+
+
 def test_what_was_asked_in_vain_is_in_the_error_log(front: RunningListener) -> None:
     """Verb and target of a head that was not accepted."""
     client = front.client()

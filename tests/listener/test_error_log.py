@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from host.http1.request_head import RequestHead
 from host.listener.error_log import NOTHING_ASKED, Address, Asked, ErrorLog, asked_by, asked_in_vain
+from host.logs.record import REASONS
 from tests.listener.running_listener import RecordingLog
 
 ADDRESS = Address("10.0.0.2", 5000, "10.0.0.1", 80)
@@ -45,3 +48,17 @@ def test_what_a_refused_head_seems_to_ask_is_kept_within_bounds(raw_head: bytes,
     assert (found.http_version, found.verb) == (asked.http_version, asked.verb)
     assert found.target[:4000] == asked.target[:4000]
     assert len(found.target) <= 4096
+
+
+def test_every_reason_is_explained_and_provoked() -> None:
+    """docs/configuration.md says when each one is written, or why never; a test of a running listener awaits each."""
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "configuration.md").read_text()
+    section = page[page.index("## Reasons in HTTPERR") :].split("\n## ")[0]
+    written, never = section.split("These never occur here")
+    assert {reason for reason in REASONS if f"| {reason} |" in written + never} == REASONS
+    provoked = {path: path.read_text() for path in (root / "tests" / "listener").glob("test_*.py")}
+    del provoked[Path(__file__)]
+    for reason in REASONS:
+        is_awaited = any(f'"{reason}"' in text for text in provoked.values())
+        assert is_awaited == (f"| {reason} |" in written), reason
