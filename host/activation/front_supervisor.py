@@ -20,6 +20,7 @@ from host.activation.front_health import (
 from host.activation.questions import Questions
 from host.isolation.placement import Slot
 from host.wire.black_box import BlackBoxOpened
+from host.wire.cache_messages import AskCache, CacheContents, CacheFlushed, FlushCache
 from host.wire.control_messages import (
     AnyMessage,
     AskExecuting,
@@ -83,6 +84,7 @@ class FrontSupervisor:
         self._is_retiring = False
         self._questions: Questions[Requests] = Questions()
         self._executing: Questions[list[ExecutingRow]] = Questions()
+        self._cache_questions: Questions[CacheContents | CacheFlushed] = Questions()
         self._changes: Questions[None] = Questions()
         self._kill_timer: asyncio.TimerHandle | None = None
         self._start_timer: asyncio.TimerHandle | None = None
@@ -220,6 +222,20 @@ class FrontSupervisor:
         """What is under way. Raises TimeoutError when the front does not answer within two seconds."""
         return await self._questions.ask(lambda number: self._say(AskRequests(number=number)))
 
+    async def cache(self) -> CacheContents:
+        """What is in the listener's cache. Raises TimeoutError."""
+        answer = await self._cache_questions.ask(lambda number: self._say(AskCache(number=number)))
+        assert isinstance(answer, CacheContents)
+        return answer
+
+    async def flush_cache(self, site_id: int, url: str) -> int:
+        """Take those answers out (host.wire.cache_messages.FlushCache); how many they were. Raises TimeoutError."""
+        answer = await self._cache_questions.ask(
+            lambda number: self._say(FlushCache(number=number, site_id=site_id, url=url))
+        )
+        assert isinstance(answer, CacheFlushed)
+        return answer.count
+
     async def executing(self) -> list[ExecutingRow]:
         """What inetinfo's own plugins are doing. Raises TimeoutError when it does not answer within two seconds."""
         return await self._executing.ask(lambda number: self._say(AskExecuting(number=number)))
@@ -278,6 +294,13 @@ class FrontSupervisor:
                 self._note(message)
             case Plugins():
                 self.plugins = message
+            case _:
+                self._heard_answer(message)
+
+    def _heard_answer(self, message: AnyMessage) -> None:
+        match message:
+            case CacheContents() | CacheFlushed():
+                self._cache_questions.answer(message.number, message)
             case Requests():
                 self.last_connection_count = message.connections
                 self._questions.answer(message.number, message)

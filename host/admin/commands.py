@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from host.admin.cache_messages import Cache, CacheCommand
 from host.admin.filter_messages import Filters, ListFilters
 from host.admin.message import Message, Row
 from host.admin.script_messages import ListScripts, Scripts
@@ -119,11 +120,10 @@ class StopService(Message, frozen=True, kw_only=True):
     """Drain everything and end. Answer: Done, when the shutdown has begun."""
 
 
+Listed = ListScripts | CacheCommand
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
-) | (
-    StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters | ListScripts
-)
+) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters | Listed)
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -330,9 +330,8 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Reply = (
-    Status | Sites | Pools | Workers | Requests | Plugins | Filters | Scripts | TraceToken | Trace | Progress | Done
-) | Failed
+Rows = Sites | Pools | Workers | Requests | Plugins | Filters | Scripts | Cache
+Reply = Status | Rows | TraceToken | Trace | Progress | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -10,6 +10,7 @@ import typer
 from host import __version__
 from host.admin.client import ControlError
 from host.cli.build_library import build_library
+from host.cli.cache_commands import cache_app
 from host.cli.cert import cert_app
 from host.cli.check import check
 from host.cli.doctor import doctor
@@ -74,6 +75,7 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
 )(build_library)
 app.add_typer(cert_app, name="cert", help="Certificates of https bindings.")
+app.add_typer(cache_app, name="cache", help="The listener's cache.")
 app.command("status")(status)
 app.add_typer(list_app, name="list", help="List sites, pools, workers, requests, plugins.")
 app.add_typer(start_app, name="start", help="Start a pool or a site that was stopped.")

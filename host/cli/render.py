@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from host.admin.cache_messages import Cache
 from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
 from host.admin.filter_messages import Filters
 from host.admin.script_messages import Scripts
@@ -147,6 +148,16 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("ERRORS", lambda row: row.errors, True),
         Column("LAST ERROR", _last_error),
     ),
+    Cache: (
+        Column("URL", lambda row: row.url),
+        Column("SITE", lambda row: row.site),
+        Column("STATUS", lambda row: row.status, True),
+        Column("SIZE", lambda row: row.size, True),
+        Column("HITS", lambda row: row.hits, True),
+        Column("AGE", lambda row: span(row.age)),
+        Column("GOOD FOR", lambda row: span(row.expires_in) if row.expires_in else "until it changes"),
+        Column("WORKER", lambda row: row.worker),
+    ),
 }
 
 _NOTHING: Final[dict[type[Any], str]] = {
@@ -154,6 +165,7 @@ _NOTHING: Final[dict[type[Any], str]] = {
     Pools: "no application pools",
     Workers: "no workers run now; the first request starts one",
     Requests: "no requests are under way",
+    Cache: "the cache is empty",
     Filters: "no filters are loaded yet; they are with the first request",
     Scripts: "no CGI script has run yet",
     Plugins: "no plugins are loaded yet; they are with the first request",

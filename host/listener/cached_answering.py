@@ -72,4 +72,6 @@ class CachedAnsweringSocket(AnsweringSocket):
             return
         request, route = exchange.head, exchange.route
         key = (self.routes, self.is_secure, request.host, request.target)
-        cache.add(CacheEntry(key, route.site.id, link, exchange.number, frame, head), policy, context.now)
+        entry = CacheEntry(key, route.site.id, link, exchange.number, frame, head)
+        entry.worker = link.worker
+        cache.add(entry, policy, context.now)

@@ -43,6 +43,7 @@ class CacheEntry:
         "site_id",
         "size",
         "used_at",
+        "worker",
     )
 
     def __init__(
@@ -62,6 +63,7 @@ class CacheEntry:
         self.last_modified = fields.get(b"last-modified", b"")
         raw_head = head_of_not_modified(head.bare_head)
         self.not_modified = WorkerHead(304, raw_head, raw_head, None)
+        self.worker = ""  # the owner's name, for people
         self.ignores_cookies = False
         self.expires_at = 0.0  # 0: no end
         self.added_at = 0.0

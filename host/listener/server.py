@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -16,6 +17,8 @@ from host.listener.descriptors import DescriptorReserve
 from host.listener.endpoints import Endpoints, descriptor_budget
 from host.listener.error_log import Log
 from host.listener.exchange import Exchange
+from host.listener.response_cache import CacheEntry, Key
+from host.wire.cache_messages import CacheContents, CacheRow
 from host.wire.certificate_messages import CertificateItem
 from host.wire.control_messages import AnyMessage, Event
 from host.wire.message_rows import RequestRow
@@ -23,6 +26,7 @@ from host.wire.request_dialogue import RequestState
 
 TICK_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 0.05
+_MOST_CACHE_ROWS: Final = 5000  # rows that an administrator is shown
 
 
 class Listener:
@@ -141,6 +145,19 @@ class Listener:
         under_way = [item.exchange for item in context.connections if item.exchange is not None]
         return [self._row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
 
+    def cache_contents(self, number: int) -> CacheContents:
+        """What is in the cache, used last first: the answer to the AskCache of that number."""
+        context, cache = self._context, self._context.cache
+        entries = itertools.islice(reversed(cache.entries.values()), _MOST_CACHE_ROWS)
+        rows = [_cache_row(entry, context.monotonic()) for entry in entries]
+        return CacheContents(number=number, rows=rows, entries=len(cache.entries), size=cache.size)
+
+    def flush_cache(self, site_id: int, url: str) -> int:
+        """Take those answers out of the cache (FlushCache says which); how many they were."""
+        return self._context.cache.flush(
+            lambda entry: (not site_id or entry.site_id == site_id) and _is_of(url, entry.key)
+        )
+
     def tick(self) -> None:
         """Look at the clock: deadlines, demands, the Date field; and whether files can be opened. Called once a second
         by the listener itself."""
@@ -207,6 +224,30 @@ class Listener:
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
         self.tick()
+
+
+def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
+    return CacheRow(
+        url=_url_of(entry.key),
+        site_id=entry.site_id,
+        status=entry.codes[0],
+        size=entry.size,
+        hits=entry.hits,
+        age=int(now - entry.added_at),
+        expires_in=max(1, int(entry.expires_at - now)) if entry.expires_at else 0,
+        worker=entry.worker,
+    )
+
+
+def _url_of(key: Key) -> str:
+    _, is_secure, host, target = key
+    return f"{'https' if is_secure else 'http'}://{host.decode('latin-1')}{target.decode('latin-1')}"
+
+
+def _is_of(url: str, key: Key) -> bool:
+    """Whether what an administrator wrote means this entry: a path or a whole URL, perhaps with `*` at its end."""
+    found = _url_of(key) if "://" in url else key[3].decode("latin-1")
+    return not url or (found.startswith(url[:-1]) if url.endswith("*") else found == url)
 
 
 def _pipeline_state(exchange: Exchange) -> str:

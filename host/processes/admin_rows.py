@@ -11,9 +11,10 @@ from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.site_states import SiteStatus, shown
 from host.activation.topology import Topology
 from host.activation.worker_transitions import WorkerState
-from host.admin import commands, filter_messages
+from host.admin import cache_messages, commands, filter_messages
 from host.processes.console import site_urls
 from host.processes.process_facts import ProcessFacts, facts_of
+from host.wire.cache_messages import CacheContents
 from host.wire.control_messages import Pong
 from host.wire.message_rows import FilterRow, PluginRow, RequestRow
 
@@ -162,6 +163,25 @@ def plugin_rows(topology: Topology) -> list[commands.PluginRow]:
             name=row.name, family=row.family, path=row.path, state=row.state, detail=row.detail, pool=pool
         )
     return [rows[key] for key in sorted(rows)]
+
+
+def cache_reply(topology: Topology, contents: CacheContents) -> cache_messages.Cache:
+    """What the front has said of its cache, with the sites' names."""
+    names = {site.id: site.name for site in topology.snapshot.sites}
+    rows = [
+        cache_messages.CacheRow(
+            url=row.url,
+            site=names.get(row.site_id, ""),
+            status=row.status,
+            size=row.size,
+            hits=row.hits,
+            age=row.age,
+            expires_in=row.expires_in,
+            worker=row.worker,
+        )
+        for row in contents.rows
+    ]
+    return cache_messages.Cache(rows=rows, entries=contents.entries, size=contents.size)
 
 
 def filter_rows(topology: Topology) -> list[filter_messages.FilterRow]:

@@ -15,12 +15,12 @@ from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
-from host.admin import commands, filter_messages, script_messages
+from host.admin import cache_messages, commands, filter_messages, script_messages
 from host.admin.commands import Command, Failed, Reply, described
 from host.admin.server import Tell
 from host.config.application_names import applications_named
 from host.config.model import Snapshot
-from host.processes.admin_rows import filter_rows, plugin_rows, pool_rows, site_row, worker_rows
+from host.processes.admin_rows import cache_reply, filter_rows, plugin_rows, pool_rows, site_row, worker_rows
 from host.processes.console import processes, site_urls
 from host.processes.process_facts import parent_of
 from host.processes.request_rows import request_rows
@@ -60,6 +60,8 @@ class Administration:
             commands.ListPlugins: self._plugins,
             filter_messages.ListFilters: self._filters,
             script_messages.ListScripts: self._scripts,
+            cache_messages.ListCache: self._cache,
+            cache_messages.FlushCache: self._flush_cache,
             commands.StartPool: self._start_pool,
             commands.StartSite: self._start_site,
             commands.StopSite: self._stop_site,
@@ -118,8 +120,7 @@ class Administration:
         try:
             rows = await request_rows(self._topology)
         except TimeoutError:
-            message = f"{self._topology.front.slot.title} does not answer"
-            return Failed(message=message, remedy="isapy events says what happened to it")
+            return self._no_answer()
         return commands.Requests(rows=[row for row in rows if row.time_elapsed >= command.time_elapsed_filter])
 
     async def _plugins(self, _command: commands.ListPlugins) -> Reply:
@@ -130,6 +131,27 @@ class Administration:
 
     async def _scripts(self, _command: script_messages.ListScripts) -> Reply:
         return script_messages.Scripts(rows=script_rows(self._supervisor.scripts, time.time()))
+
+    async def _cache(self, _command: cache_messages.ListCache) -> Reply:
+        try:
+            return cache_reply(self._topology, await self._topology.front.cache())
+        except TimeoutError:
+            return self._no_answer()
+
+    async def _flush_cache(self, command: cache_messages.FlushCache) -> Reply:
+        sites = [status.site for status in self._site_control.states.statuses]
+        named = [site.id for site in sites if command.site in (site.name, str(site.id))]
+        if command.site and not named:
+            return self._no_such_site(command.site)
+        try:
+            count = await self._topology.front.flush_cache(named[0] if command.site else 0, command.url)
+        except TimeoutError:
+            return self._no_answer()
+        return commands.Done(text=f"{count} answer{'' if count == 1 else 's'} taken out of the cache")
+
+    def _no_answer(self) -> Failed:
+        message = f"{self._topology.front.slot.title} does not answer"
+        return Failed(message=message, remedy="isapy events says what happened to it")
 
     async def _start_pool(self, command: commands.StartPool) -> Reply:
         pool = self._topology.pools.get(command.name)

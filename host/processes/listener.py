@@ -17,6 +17,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import end_soon, run_loop, settle_memory
 from host.processes.loop_errors import LoopErrors
+from host.wire.cache_messages import AskCache, CacheFlushed, FlushCache
 from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import (
     AnyMessage,
@@ -128,6 +129,16 @@ class FrontProcess:
                 self.channel.send(Pong(number=message.number))
             case Drain():
                 self.drain(message.seconds, message.patience_seconds)
+            case _:
+                self._heard_of_cache(message)
+
+    def _heard_of_cache(self, message: AnyMessage) -> None:
+        match message:
+            case AskCache():
+                self.channel.send(self.listener.cache_contents(message.number))
+            case FlushCache():
+                count = self.listener.flush_cache(message.site_id, message.url)
+                self.channel.send(CacheFlushed(number=message.number, count=count))
             case _:
                 pass
 

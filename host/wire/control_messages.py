@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from host.wire.black_box import BlackBoxOpened
+from host.wire.cache_messages import CacheMessage
 from host.wire.certificate_messages import Certificates
 from host.wire.errors import WireError
 from host.wire.handover_messages import Serve, Succeed
@@ -28,7 +29,6 @@ INLINE_LIMIT: Final = 96 * 1024  # a larger message travels as a memfd beside an
 
 class Hello(Message, frozen=True, kw_only=True):
     """Child: I run. `protocol` is PROTOCOL_VERSION; `role` is the first word of the process title.
-
     `request_prefix`: how a front's request ids begin (`<prefix><connection>-<request>`)."""
 
     role: str
@@ -381,7 +381,7 @@ AnyMessage = (
     | ExamineWorker
     | WorkerExamined
     | DropWorker
-) | (Executing | Scripts)
+) | (Executing | Scripts | CacheMessage)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host.admin.cache_messages import Cache, FlushCache, ListCache
 from host.admin.commands import (
     Command,
     Done,
@@ -74,8 +75,8 @@ def answer(command: Command) -> Reply:
             return Requests(rows=[])
         case ListPlugins():
             return Plugins(rows=[])
-        case ListFilters():
-            return Filters(rows=[])
+        case ListFilters() | ListCache():
+            return Filters(rows=[]) if isinstance(command, ListFilters) else Cache(rows=[], entries=0, size=0)
         case (
             StartPool(name="Shop")
             | StopPool(name="Shop")
@@ -84,6 +85,7 @@ def answer(command: Command) -> Reply:
             | StopSite(name="Shop")
             | UnloadApplication(name="/shop")
             | Upgrade()
+            | FlushCache()
         ):
             return Done(text=f"{type(command).__name__} Shop")
         case StopService():
@@ -121,6 +123,9 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         (["list", "requests", "--elapsed", "5000"], ListRequests(time_elapsed_filter=5000)),
         (["list", "plugins"], ListPlugins()),
         (["list", "filters"], ListFilters()),
+        (["list", "cache"], ListCache()),
+        (["cache", "flush"], FlushCache()),
+        (["cache", "flush", "/a/*", "--site", "Shop"], FlushCache(site="Shop", url="/a/*")),
         (["status"], GetStatus()),
         (["start", "pool", "Shop"], StartPool(name="Shop")),
         (["recycle", "pool", "Shop"], RecyclePool(name="Shop")),

@@ -1,0 +1,120 @@
+"""The listener's cache in a real service, in both isolation modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.admin.cache_messages import Cache, CacheRow, FlushCache, ListCache
+from host.admin.client import CommandFailed
+from host.admin.commands import Done, RecyclePool
+from tests.running_service import RunningService, running, wait_until
+from tests.sample_site import write_site
+
+COUNTED = """\
+from host.api import CachePolicy, HandlerMapping, Response, hookimpl
+
+calls = []
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Counted", path="*.counted")]
+
+@hookimpl
+def handle(request):
+    calls.append(request.path)
+    response = Response.text(f"call {len(calls)}")
+    response.cache = CachePolicy(seconds=600)
+    if "cookie" in request.path:
+        response.headers.set("Set-Cookie", "a=b")
+    if "vary" in request.path:
+        response.headers.set("Vary", "Accept-Language")
+    return response
+"""
+NAMES_USERS = """\
+from host.api import ModuleInfo, hookimpl
+
+@hookimpl
+def module_info():
+    return ModuleInfo(cache_aware=True)
+
+@hookimpl
+def authenticate_request(request):
+    if "user" in request.path:
+        request.user = "anna"
+"""
+
+
+def write_cached_site(folder: Path, mode: str) -> Path:
+    """The sample without its filters that know nothing of caches, with a module that does, and a plugin that asks."""
+    extra = '<modules><add name="names_users" /></modules>'
+    config = write_site(folder, mode=mode, web_server_extra=extra)
+    config.write_text(config.read_text().replace('<filter name="marker" />', ""))
+    (folder / "extensions" / "counted.py").write_text(COUNTED)
+    (folder / "filters" / "names_users.py").write_text(NAMES_USERS)
+    return config
+
+
+def answers(service: RunningService, path: str, count: int = 3) -> list[str]:
+    """The bodies of so many requests."""
+    return [service.get(path).text for _ in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_answers_come_from_the_cache_until_something_changes(tmp_path: Path, mode: str) -> None:
+    """Plugins and files in the front's cache, dllhosts included; what depends on somebody never; file changes, filters
+    and recycling take answers out."""
+    config = write_cached_site(tmp_path, mode)
+    with running(tmp_path, config) as service:
+        assert answers(service, "/a.counted") == ["call 1"] * 3
+        assert answers(service, "/shop/a.counted") == ["call 1"] * 3  # a dllhost's in IIS 5 mode
+        assert service.get("/a.counted", {"Authorization": "Basic eDp5"}).text == "call 2"
+        for name in ("cookie", "vary", "user"):
+            first = answers(service, f"/{name}.counted")
+            assert len(set(first)) == 3, (name, first)
+        assert len(set(answers(service, "/a.counted?b"))) == 3
+        hits = [row for row in cached(service) if row.url.endswith("/a.counted")]
+        assert sorted((row.site, row.hits, row.status) for row in hits) == [("Default Web Site", 2, 200)] * 2
+        assert len(service.site_log("/a.counted", count=10)) == 10  # hits have their lines, too
+
+        page = tmp_path / "wwwroot" / "index.html"
+        wait_until(lambda: is_cached(service, "/index.html"), tmp_path, "the page in the cache")
+        page.write_text("another page\n")
+        wait_until(lambda: service.get("/index.html").text == "another page\n", tmp_path, "the other page")
+
+        assert flushed(service, FlushCache(url="/shop/*")) == "1 answer taken out of the cache"
+        assert answers(service, "/shop/a.counted") == ["call 2"] * 3
+        assert flushed(service, FlushCache(site="1", url="/b.counted")) == "0 answers taken out of the cache"
+        with pytest.raises(CommandFailed, match="no site Nobody"):
+            service.ask(FlushCache(site="Nobody's"))
+        if mode == "WorkerProcess":
+            assert isinstance(service.ask(RecyclePool(name="Shop")), Done)
+            assert answers(service, "/shop/a.counted") == ["call 1"] * 3  # the new worker's first
+        service.ask(FlushCache())
+        assert cached(service) == []
+
+        config.write_text(config.read_text().replace("<isapiFilters>", '<isapiFilters><filter name="marker" />'))
+        wait_until(lambda: "x-marker" in service.get("/c.counted").headers, tmp_path, "the filter in force")
+        assert len(set(answers(service, "/a.counted"))) == 3
+
+
+def cached(service: RunningService) -> list[CacheRow]:
+    """What `isapy list cache` shows."""
+    reply = service.ask(ListCache())
+    assert isinstance(reply, Cache), reply
+    return reply.rows
+
+
+def is_cached(service: RunningService, path: str) -> bool:
+    """Whether the listener has it; asks for it, so that it becomes frequent."""
+    service.get(path)
+    return any(row.url.endswith(path) for row in cached(service))
+
+
+def flushed(service: RunningService, command: FlushCache) -> str:
+    """What the service says it has done."""
+    reply = service.ask(command)
+    assert isinstance(reply, Done), reply
+    return reply.text
