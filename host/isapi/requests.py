@@ -61,7 +61,7 @@ REQUESTS: Final[Mapping[int, SupportRequest]] = {
     1037: SupportRequest("HSE_REQ_VECTOR_SEND", "vector_send", note="the cache flag is taken and caches nothing"),
     1038: SupportRequest("HSE_REQ_GET_ANONYMOUS_TOKEN", "get_anonymous_token", note="a pseudo handle, -6"),
     1040: SupportRequest(
-        "HSE_REQ_GET_CACHE_INVALIDATION_CALLBACK", error=ERROR_NOT_SUPPORTED, note="the listener caches nothing"
+        "HSE_REQ_GET_CACHE_INVALIDATION_CALLBACK", error=ERROR_NOT_SUPPORTED, note="answers are not taken back by URL"
     ),
     1041: SupportRequest("HSE_REQ_GET_UNICODE_ANONYMOUS_TOKEN", "get_anonymous_token", note=_UNICODE),
     1042: SupportRequest("HSE_REQ_GET_TRACE_INFO", "is_traced", note="never traced"),
