@@ -31,7 +31,7 @@ IMPATIENT = """\
         <bindings><binding protocol="http" bindingInformation="127.0.0.1:{port}:slow.test" /></bindings>
       </site>
     </sites>
-    <webLimits headerWaitTimeout="00:00:05" />"""
+    <webLimits headerWaitTimeout="00:00:05" minBytesPerSecond="8000000" />"""  # huge.bin may take eight seconds
 
 NARROW = """\
 {locations}
