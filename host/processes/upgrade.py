@@ -43,6 +43,7 @@ class Upgrade:
         self._above = predecessor.lifeline if predecessor is not None else None
         self._attempt: Succession | None = None
         self._failed: dict[asyncio.Task[None], Succession] = {}
+        self._is_hurried = False
         self._successor = 0
         self.waiters_end: WaitersEnd | None = None
 
@@ -105,7 +106,8 @@ class Upgrade:
             await asyncio.wait(list(self._failed))
 
     def kill(self) -> None:
-        """End what failed at once."""
+        """End at once what has failed, and whatever fails from now on: nobody wants to wait any more."""
+        self._is_hurried = True
         for attempt in self._failed.values():
             attempt.kill()
 
@@ -128,7 +130,7 @@ class Upgrade:
         self._server.let_go()
 
     def _give_up(self, attempt: Succession, seconds: float = _ABANDON_SECONDS) -> None:
-        task = self._loop.create_task(attempt.abandon(seconds))
+        task = self._loop.create_task(attempt.abandon(0.0 if self._is_hurried else seconds))
         self._failed[task] = attempt
         task.add_done_callback(self._failed.pop)
 
