@@ -260,6 +260,9 @@ def test_waiter_and_service_do_not_outlive_each_other(tmp_path: Path) -> None:
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
     service = start_service(tmp_path, config, port=service.port)
     upgraded(service)
+    # Until the old service has ended, its front may still take a connection.
+    first = service.process.pid
+    wait_until(lambda: psutil.Process(first).cmdline()[0].startswith("isapy: waiter"), tmp_path, "the waiter")
     service.get("/warm.where")
     with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
         service.wait_for_requests(1)
