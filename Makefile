@@ -9,8 +9,8 @@ SECONDS ?= 60
 SEED ?=
 # What the tests convert and run from its source: a release for Python 2 cannot be installed.
 SOURCES := isapi-wsgi==0.4.2
-# Test files run beside one another: most of them wait for processes. One more than there are processors keeps all busy.
-TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
+# Test files run beside one another: most of them wait for processes. As many as there are processors.
+TEST_PROCESSES ?= $(shell nproc)
 # What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
 DEBIAN := git gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
 

@@ -73,6 +73,11 @@ def upgraded(service: RunningService) -> int:
     return service.status().pid
 
 
+def is_waiter(pid: int) -> bool:
+    """Whether that process has become the waiter; while it executes another program it has no command line."""
+    return "".join(psutil.Process(pid).cmdline()[:1]).startswith("isapy: waiter")
+
+
 def gone(pid: int, service: RunningService) -> None:
     """Wait until that process has ended."""
     wait_until(lambda: not psutil.pid_exists(pid), service.folder, f"the end of process {pid}")
@@ -110,7 +115,7 @@ def test_an_upgrade_loses_nothing_and_the_first_process_stays(tmp_path: Path, mo
     assert kept.failures == []
     assert min(load.answers, kept.answers) > 10
     gone(second, service)
-    wait_until(lambda: psutil.Process(first).cmdline()[0].startswith("isapy: waiter"), tmp_path, "the waiter")
+    wait_until(lambda: is_waiter(first), tmp_path, "the waiter")
     assert service.process.poll() is None
 
     service.process.send_signal(signal.SIGHUP)  # passed on: nothing has changed, and nobody ends
@@ -262,7 +267,7 @@ def test_waiter_and_service_do_not_outlive_each_other(tmp_path: Path) -> None:
     upgraded(service)
     # Until the old service has ended, its front may still take a connection.
     first = service.process.pid
-    wait_until(lambda: psutil.Process(first).cmdline()[0].startswith("isapy: waiter"), tmp_path, "the waiter")
+    wait_until(lambda: is_waiter(first), tmp_path, "the waiter")
     service.get("/warm.where")
     with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
         service.wait_for_requests(1)
