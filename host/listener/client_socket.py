@@ -27,7 +27,7 @@ from host.listener.forwarded import ForwardedClient
 from host.listener.minimum_rate import RateWatch
 from host.listener.paced_transport import PacedTransport
 from host.listener.pacing import Lane
-from host.listener.tls import connection_facts
+from host.listener.tls import ServedCertificate, connection_facts
 
 NEVER: Final = math.inf
 LINGER_SECONDS: Final = 2.0  # after our last byte: how long a client's bytes are read and dropped
@@ -58,6 +58,7 @@ class ClientSocket(asyncio.Protocol):
         "_response_base",
         "_sender",
         "_watch",
+        "certificate",
         "context",
         "deadline",
         "handed_bytes",
@@ -85,6 +86,7 @@ class ClientSocket(asyncio.Protocol):
         self.is_lingering = False
         self.is_half_closed = False
         self.tls: Any = None  # ssl.SSLObject of a connection that speaks TLS
+        self.certificate: ServedCertificate | None = None  # that it was shown, also when another is in force by now
         self.is_secure = False  # the client speaks TLS, to us or to a believed proxy
         self._peer: Address | None = None
         self._address: Address | None = None
@@ -98,6 +100,14 @@ class ClientSocket(asyncio.Protocol):
         self.mark = 0  # taken_bytes() at the last look
         self._response_base = -1  # handed_bytes before the response in pieces that is under way
         self._watch: RateWatch | None = None  # of a client that was waited for
+
+    def adopt(self, transport: Any) -> None:
+        """The client has connected, and the handshake is done where there is one."""
+        self.transport = transport
+        self.tls = transport.get_extra_info("ssl_object")
+        if self.tls is not None:
+            self.is_secure = True
+            self.certificate = self.context.tls.served(self.tls)
 
     # --- who is there
 
@@ -147,7 +157,7 @@ class ClientSocket(asyncio.Protocol):
         if not self._facts:
             text = "\0".join(map(str, (*self.address, self.number)))
             if self.tls is not None and (self._address is None or self._address == self.peer):
-                text += "\0" + connection_facts(self.tls, self.context.tls.served(self.tls))
+                text += "\0" + connection_facts(self.tls, self.certificate)
             self._facts = text.encode("utf-8", "surrogateescape")
         return self._facts
 

@@ -28,7 +28,7 @@ from host.listener.refusals import (
 )
 from host.listener.request_body import RequestBody
 from host.listener.request_frames import send_body
-from host.listener.tls import ServedCertificate
+from host.listener.tls import ServedCertificate, identified_by
 
 HALF_CLOSE_SECONDS: Final = 2.0
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
@@ -66,9 +66,7 @@ class ClientConnection(CachedAnsweringSocket):
 
     def connection_made(self, transport: Any) -> None:
         """A client has connected."""
-        self.transport = transport
-        self.tls = transport.get_extra_info("ssl_object")
-        self.is_secure = self.tls is not None
+        self.adopt(transport)
         context = self.context
         if context.max_connections and len(context.connections) >= context.max_connections:
             if context.refused_at != context.now:  # once a second: a flood must not become a flood of lines
@@ -203,7 +201,7 @@ class ClientConnection(CachedAnsweringSocket):
         if routes is None:
             routes = self.routes = context.routing.at(*self.endpoint)
             self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
-            self._identified_by = None if self.tls is None else context.tls.identified_by(self.tls)
+            self._identified_by = identified_by(self.tls, self.certificate)
         if self._is_proxied:
             self.speak_for(context.forwarded.client(head.fields))
         try:

@@ -126,16 +126,12 @@ class TlsTable:
         """The certificate that this connection (ssl.SSLObject) was shown; None when it is not in force any more."""
         return self._by_context.get(id(connection.context))
 
-    def identified_by(self, connection: ssl.SSLObject) -> ServedCertificate | None:
-        """The server certificate under which the client has shown one of its own; None when it has not."""
-        served = self.served(connection)
-        return served if served is not None and served.asks_clients and connection.getpeercert(True) else None
-
     def serves(self, endpoint: tuple[str, int], host: bytes, served: ServedCertificate) -> bool:
         """Whether a request for `host` (Host field) on that address is one for the site of this certificate."""
         name = host.decode("latin-1").lower()
         name = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
-        return self._find(endpoint, name) is served
+        found = self._find(endpoint, name)
+        return found is not None and found.item.name == served.item.name  # a renewed one is of the same site
 
     def _find(self, key: tuple[str, int], name: str | None) -> ServedCertificate | None:
         address = self._addresses.get(key) or self._addresses.get(("", key[1]))
@@ -156,6 +152,11 @@ class TlsTable:
             addresses.setdefault(binding_key(binding), _Address()).add(binding, served[name])
         self._served, self._addresses = served, addresses
         self._by_context = {id(one.context): one for one in served.values()}
+
+
+def identified_by(connection: Any, served: ServedCertificate | None) -> ServedCertificate | None:
+    """The server certificate under which the client has shown one of its own; None when it has not."""
+    return served if served is not None and served.asks_clients and connection.getpeercert(True) else None
 
 
 def connection_facts(connection: Any, served: ServedCertificate | None) -> str:

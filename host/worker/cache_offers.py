@@ -82,7 +82,7 @@ class CacheOffers:
             or "?" in exchange.target
             or exchange.log_parameters
             or exchange.log_status
-            or any("Cert" in flag for flag in settings.ssl_flags)
+            or any(flag != "Ssl" for flag in settings.ssl_flags)  # the key knows of TLS, and of nothing more
         ):
             return None
         policy = _policy(request, response, settings)

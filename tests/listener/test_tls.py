@@ -174,6 +174,29 @@ def test_a_client_certificate_reaches_the_worker(start: Start, tmp_path: Path) -
             worker.answer(number)
 
 
+def test_a_client_certificate_outlives_a_renewal_of_the_server_s(start: Start, tmp_path: Path) -> None:
+    """Connections that are open stay who they are: one that has asked before, and one that asks for the first time."""
+    clients = authority(tmp_path)
+    context = client_context(None, client_pair(tmp_path, clients))
+    tls = settings(server_pair(tmp_path, "localhost"), clients=clients)
+    front = begin(start, tls)
+    worker = front.worker()
+    with connect(front.port, context) as used, connect(front.port, context) as unused:
+        ask(used, worker)
+        front.settle()  # the second handshake is done here, too
+        server_pair(tmp_path, "localhost")
+        renewed = item(tls)
+        front.run(lambda: front.listener.set_certificates([renewed]))
+        for connection in (used, unused):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            number, frame = next_request(worker)
+            told = connection_of(frame.connection, is_secure=True).tls
+            assert told is not None
+            assert told.client_certificate is not None
+            worker.answer(number)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_certificate_of_a_stranger_ends_the_handshake(start: Start, tmp_path: Path) -> None:
     """Nobody believes its authority; no request arrives."""
     front = begin(start, settings(server_pair(tmp_path, "localhost"), clients=authority(tmp_path)))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from host.api import Connection, Tls
 from host.wire.codec import (
     decode_cache,
     decode_end,
@@ -26,6 +27,7 @@ from host.wire.codec import (
 )
 from host.wire.frames import CacheFrame, Kind, LogFrame, RequestFlag, RequestFrame, ResponseFlag
 from host.wire.request_dialogue import RequestState, next_state
+from host.worker.connection_facts import facts_of
 from host.worker.link import Link
 
 T = TypeVar("T")
@@ -127,6 +129,7 @@ class Front:
         flags: int = 0,
         connection: int = 7,
         remote: str = "127.0.0.1",
+        tls: Tls | None = None,
     ) -> int:
         """Send REQUEST; `body` None leaves it open for `send_body`. Returns the number."""
         self._number += 1
@@ -136,7 +139,9 @@ class Front:
         else:
             flags |= RequestFlag.BODY_COMPLETE | (RequestFlag.HAS_BODY if body else 0)
             length = len(body)
-        facts = f"{remote}\x0050000\x00127.0.0.1\x008080\x00{connection}".encode()
+        if tls is not None:
+            flags |= RequestFlag.SECURE
+        facts = facts_of(Connection(remote, 50000, "127.0.0.1", 8080, connection, tls is not None, tls))
         raw = (target.encode("latin-1"), fields)
         frame = RequestFrame(flags, facts, application.encode(), method.encode(), *raw, length, body or b"")
         self.answers[self._number] = Answer()

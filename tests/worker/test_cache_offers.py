@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 
+from host.api import ClientCertificate, Tls
 from host.wire.frames import CacheFlag, CacheFrame, ResponseFlag
 from host.worker.cache_offers import SETTLED_SECONDS
 from tests.worker.front import Front, run
 from tests.worker.site import Site
 
+TLS = Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256, 256, "CN=x", "CN=x", ClientCertificate("CN=a", "CN=b", "1", b"der"))
 FILE = CacheFrame(CacheFlag.IGNORES_COOKIES, 0)
 POLITE = """
 @hookimpl
@@ -188,5 +190,24 @@ def test_caching_can_be_switched_off(site: Site) -> None:
         site.further = f'<serverRuntime frequentHitThreshold="3" /><caching><profiles>{profile}</profiles></caching>'
         front = await site.serve()
         assert await offered(front, "/a.polite", 3) == CacheFrame(0, 30)
+
+    run(main())
+
+
+def test_what_a_connection_must_show_is_not_asked_by_the_cache(site: Site) -> None:
+    """It knows TLS from none, and nothing of ciphers and client certificates: with such a demand nothing is offered."""
+
+    async def offer(flags: str) -> CacheFrame | None:
+        site.further = f'<security><access sslFlags="{flags}" /></security>'
+        front = await site.serve()
+        answer = await front.ask("/a.polite", tls=TLS)
+        assert answer.status == 200
+        return answer.cache
+
+    async def main() -> None:
+        site.extension("polite", POLITE)
+        assert await offer("Ssl") == CacheFrame(0, 30)
+        for flags in ("Ssl, SslRequireCert", "SslNegotiateCert", "Ssl, Ssl128"):
+            assert await offer(flags) is None
 
     run(main())
