@@ -115,6 +115,8 @@ def _template(base: dict[str, Any], request: Request, ends: _Ends) -> _Template:
         environ["HTTPS"] = "on"
     else:
         environ["wsgi.url_scheme"] = "http"
+    if connection.tls is not None:
+        environ.update({name: _bytes_as_text(value) for name, value in connection.tls.variables.items()})
     names_length = _add_fields(environ, request)
     return _Template(base, request.raw_headers, request.server_name, request.http_version, ends, names_length, environ)
 
