@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -14,6 +16,7 @@ from host.gateway.server_address import ServerAddress
 from host.programs.output_stream import OutputStream
 from host.programs.request_pieces import RequestPieces
 
+_PIECE_BYTES: Final = 64 * 1024
 CONNECT_SECONDS: Final = 10.0
 """A server that does not take a connection for so long cannot be reached."""
 
@@ -34,6 +37,7 @@ class ScgiExchange(asyncio.Protocol):
         self._feeder: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._is_full = False
+        self._spare: socket.socket | None = None  # a second descriptor: the loop closes its own when a write fails
 
     @classmethod
     async def connect(
@@ -62,6 +66,8 @@ class ScgiExchange(asyncio.Protocol):
 
     def start(self, variables: dict[bytes, bytes], source: RequestPieces) -> None:
         """Send the request; `source`, opened, is this exchange's from now on."""
+        if not source.is_whole and self._transport is not None:
+            self._spare = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
         self._write(encode_head(variables, source.length or 0) + source.first)
         if not source.is_whole:
             self._feeder = self._loop.create_task(self._feed(source))
@@ -88,6 +94,7 @@ class ScgiExchange(asyncio.Protocol):
         if self._feeder is not None:
             self._feeder.cancel()
             self._feeder = None
+        self._close_spare()
         if self._transport is not None:
             self._transport.abort()
 
@@ -111,10 +118,12 @@ class ScgiExchange(asyncio.Protocol):
         self._timer.cancel()
         self._transport = None
         self.resume_writing()
-        if exc is None:
+        error = exc if exc is None else self._read_rest(exc)
+        self._close_spare()
+        if error is None:
             self._output.end()
         else:
-            detail = f"{self._name}: the SCGI server has broken the connection: {exc}"
+            detail = f"{self._name}: the SCGI server has broken the connection: {error}"
             self._report(detail)
             self._output.fail(HttpError(502, 0, detail))
 
@@ -129,6 +138,31 @@ class ScgiExchange(asyncio.Protocol):
             self._writable.set_result(None)
 
     # --- inside
+
+    def _read_rest(self, error: Exception) -> Exception | None:
+        """What the server had answered before our writing failed, because it does not read the body to its end: the
+        kernel still has it. The error when the answer is broken, None when it has come to its end.
+
+        A TCP server that closes with unread bytes ends its answer (FIN) before it resets, and writing to it is a broken
+        pipe; one that resets alone breaks it off. A unix socket cannot tell the two apart, and a close is all that SCGI
+        knows as an end."""
+        spare = self._spare
+        if spare is None or (isinstance(error, ConnectionResetError) and spare.family != socket.AF_UNIX):
+            return error
+        spare.setblocking(False)
+        try:
+            while data := spare.recv(_PIECE_BYTES):
+                self._output.feed(data)
+        except ConnectionResetError as reset:
+            return None if spare.family == socket.AF_UNIX else reset
+        except OSError as other:
+            return other
+        return None
+
+    def _close_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
 
     def _time_out(self, seconds: int) -> None:
         detail = f"{self._name}: the SCGI server took {seconds} seconds, the timeout of <cgi>"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -219,3 +222,49 @@ def test_a_server_that_is_too_slow_is_504_0(rig: ScgiRig) -> None:
 def test_what_is_no_address_is_a_configuration_error(rig: ScgiRig, processor: str) -> None:
     """500.19 with the form."""
     assert number(refused(rig, None, processor=processor)) == "500.19"
+
+
+def impatient_server(listening: socket.socket, answer: bytes, *, breaks_off: bool) -> None:
+    """Takes one connection, reads a little of the body, answers, and closes with the rest unread or on its way."""
+    with listening, listening.accept()[0] as connection:
+        left = 100_000
+        while left > 0:
+            left -= len(connection.recv(left))
+        connection.sendall(answer)
+        if breaks_off:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_an_answer_to_a_body_that_nobody_reads_arrives(rig: ScgiRig, over_tcp: bool) -> None:
+    """Whether our writing fails before or after the answer is read: many times, since the kernel decides."""
+    answer = b"Content-Type: text/plain\n\n" + b"enough " * 1000
+    for turn in range(20):
+        assert ask_impatient(rig, turn, answer, over_tcp=over_tcp).body == b"enough " * 1000
+    assert rig.events == []
+
+
+def test_an_answer_that_is_broken_off_is_not_whole(rig: ScgiRig) -> None:
+    """A reset without an end before it; a unix socket has none."""
+    for turn in range(10):
+        with pytest.raises(HttpError, match="broken the connection"):
+            ask_impatient(rig, turn, b"Content-Type: text/plain\n\nhalf", over_tcp=True, breaks_off=True)
+
+
+def ask_impatient(rig: ScgiRig, turn: int, answer: bytes, *, over_tcp: bool, breaks_off: bool = False) -> Answer:
+    """POST five megabytes to it."""
+    path = f"{rig.folder}/{turn}"
+    listening = socket.create_server(("127.0.0.1", 0)) if over_tcp else socket.socket(socket.AF_UNIX)
+    if not over_tcp:
+        listening.bind(path)
+        listening.listen()
+    port = listening.getsockname()[1] if over_tcp else 0
+    server = threading.Thread(target=impatient_server, args=(listening, answer), kwargs={"breaks_off": breaks_off})
+    server.start()
+    try:
+        processor = f"tcp://127.0.0.1:{port}" if over_tcp else f"unix:{path}"
+        return rig.get(None, processor=processor, method="POST", body=PieceBody([b"x" * 50_000] * 100, 5_000_000))
+    finally:
+        server.join()
