@@ -5,7 +5,7 @@ The program itself is started by the pool's parent; `host/programs` holds its pi
 - the program closes its output: the answer is complete, whatever the exit status says (good output wins);
 - the bytes its Content-Length promised have come: the answer is complete, what follows is read and dropped;
 - the program has ended, a child of it keeps the output open, and nothing came for five seconds: complete;
-- `cgi/@timeout` passes, or the client leaves: the whole process tree is killed.
+- a time limit of `<cgi>` passes, it prints more than it may, or the client leaves: the whole process tree is killed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from host.api import HttpError, PluginContext, Request, Response, WarmStart, hookimpl
@@ -25,10 +25,12 @@ from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
 from host.gateway.warm_command import warm_processor, warm_shebang
 from host.programs.gateway_answer import respond
+from host.programs.instances import Instances
 from host.programs.legacy_cgi import LegacyCgi
 from host.programs.output_body import OutputBody
 from host.programs.program_run import ProgramOrder, ProgramRun, ProgramWatch
 from host.programs.request_input import RequestInput
+from host.programs.time_limits import TimeLimits
 
 KNOWN_STARTS: Final = 1000
 """Scripts whose first line a worker remembers."""
@@ -60,7 +62,7 @@ def unload(context: PluginContext) -> None:
 @hookimpl
 async def handle(request: Request) -> Response:
     module = _loaded[-1]
-    run = await module.start(request, await module.command(request))
+    run = await module.run(request)
     try:
         if os.path.basename(request.physical_path).startswith("nph-"):
             return await respond_raw(run)
@@ -93,6 +95,7 @@ class CgiModule:
         self._legacy_cgi = LegacyCgi(
             context.launcher, self._inherited, lambda text: context.report_event("plugin-warning", text)
         )
+        self._instances = Instances()
         self._starts: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 
     def close(self) -> None:
@@ -129,8 +132,21 @@ class CgiModule:
         folder = await self._legacy_cgi.folder_for(interpreter)
         return Command(argv, os.fsdecode(interpreter), has_dos_line_end(start), folder, start)
 
-    async def start(self, request: Request, command: Command) -> ProgramRun:
-        """Run `command`. Raises HttpError; ClientGone when the client leaves while its body is awaited."""
+    async def run(self, request: Request) -> ProgramRun:
+        """Start the program for `request`, in its turn. Raises HttpError; ClientGone when the client leaves while its
+        body is awaited."""
+        command = await self.command(request)
+        instances = request.settings.cgi.instances
+        if not instances.most:
+            return await self._start(request, command, None)
+        leave = await self._instances.enter(instances)
+        try:
+            return await self._start(request, command, leave)
+        except BaseException:
+            leave()
+            raise
+
+    async def _start(self, request: Request, command: Command, ended: Callable[[], None] | None) -> ProgramRun:
         source = RequestInput(request.body)
         try:
             await source.open(announces_length="Content-Length" in request.headers)
@@ -142,9 +158,11 @@ class CgiModule:
                 directory=os.fsencode(os.path.dirname(request.physical_path)),
                 request_id=request.id,
                 script=request.physical_path,
-                timeout_seconds=request.settings.cgi.timeout_seconds,
+                time_limits=time_limits(request),
+                most_output_bytes=request.settings.cgi.most_output_bytes,
                 limits=request.settings.cgi.limits,
                 warm=self._warm_start(request, command, lasting, variables),
+                ended=ended,
             )
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
@@ -209,6 +227,12 @@ class CgiModule:
 
 
 _loaded: list[CgiModule] = []
+
+
+def time_limits(request: Request) -> TimeLimits:
+    """Those of the request's path."""
+    cgi = request.settings.cgi
+    return TimeLimits(in_all=cgi.timeout_seconds, first_byte=cgi.first_byte_seconds, silence=cgi.idle_seconds)
 
 
 def refuse_unlisted(request: Request, program: str, command_line: str = "") -> None:

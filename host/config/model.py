@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from host.config.confinement import Confinement, Cpu, ProgramLimits
+from host.config.cgi_settings import Cgi
+from host.config.confinement import Confinement, Cpu
 from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
 from host.config.names import AccessPolicy, ResponseMode
@@ -248,16 +249,6 @@ class Caching:
     profiles: Mapping[str, CacheProfile] = field(default_factory=dict)
     frequent_hit_threshold: int = 2
     frequent_hit_seconds: int = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cgi:
-    """`cgi`."""
-
-    timeout_seconds: int = 900
-    pass_authorization: bool = False  # ours
-    interpreters: str = "warm"  # ours: cold, warm
-    limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

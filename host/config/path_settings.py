@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from host.config.confinement import ProgramLimits
+from host.config.cgi_settings import build_cgi
 from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
 from host.config.model import (
     ApplicationInitialization,
     CacheProfile,
     Caching,
-    Cgi,
     CustomError,
     HttpErrors,
     PathSettings,
@@ -97,7 +96,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         directory_browse_enabled=section("directoryBrowse").flag("enabled"),
         static_content=_static_content(section("staticContent")),
         caching=_caching(section("caching"), section("serverRuntime")),
-        cgi=_cgi(section("cgi")),
+        cgi=build_cgi(section("cgi")),
         fastcgi=build_fastcgi(section("fastCgi")),
         http_errors=_http_errors(section("httpErrors")),
         request_filtering=_request_filtering(section("security/requestFiltering")),
@@ -251,20 +250,6 @@ def _caching(section: Effective, runtime: Effective) -> Caching:
         },
         frequent_hit_threshold=runtime.number("frequentHitThreshold"),
         frequent_hit_seconds=runtime.number("frequentHitTimePeriod"),
-    )
-
-
-def _cgi(cgi: Effective) -> Cgi:
-    return Cgi(
-        timeout_seconds=cgi.number("timeout"),
-        pass_authorization=cgi.flag("passAuthorization"),
-        interpreters=cgi.text("interpreters"),
-        limits=ProgramLimits(
-            processor_seconds=cgi.number("processorTimeLimit"),
-            address_space_kilobytes=cgi.number("addressSpaceLimit"),
-            open_files=cgi.number("openFilesLimit"),
-            processes=cgi.number("processesLimit"),
-        ),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from host.config import (
     schema_caching,
+    schema_cgi,
     schema_content,
     schema_fastcgi,
     schema_handlers,
@@ -35,7 +36,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_managed.VALIDATION,
         schema_managed.HTTP_MODULES,
         schema_managed.HTTP_HANDLERS,
-        schema_handlers.CGI,
+        schema_cgi.CGI,
         schema_fastcgi.FASTCGI,
         schema_caching.CACHING,
         schema_content.STATIC_CONTENT,

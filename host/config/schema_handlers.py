@@ -1,10 +1,9 @@
-"""`system.webServer`, the part that runs programs: handlers, filters, modules, CGI, limits of an application."""
+"""`system.webServer`, the part that runs programs: handlers, filters, modules, limits of an application."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from host.config.schema_confinement import CGI_LIMITS
 from host.config.schema_types import (
     Collection,
     Element,
@@ -220,34 +219,6 @@ GLOBAL_MODULES: Final = Section(
                     string("preCondition", "comma list that must hold", case_sensitive=True),
                 ),
             ),
-        ),
-    ),
-)
-
-CGI: Final = Section(
-    path="system.webServer/cgi",
-    allows_override=False,
-    element=Element(
-        name="cgi",
-        meaning="how CGI programs run",
-        attributes=(
-            boolean("createCGIWithNewConsole", False, "give each a console", support=_WITHOUT_MEANING),
-            boolean(
-                "createProcessAsUser",
-                True,
-                "run as the user who logged in (isapy's programs run as their pool)",
-                support=_WITHOUT_MEANING,
-            ),
-            time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
-            boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
-            choice(
-                "interpreters",
-                "warm",
-                "warm: a Python script runs in a fork of its interpreter, started before; cold: in a new one",
-                {"cold": 0, "warm": 1},
-                ours=True,
-            ),
-            *CGI_LIMITS,
         ),
     ),
 )

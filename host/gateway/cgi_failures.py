@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from host.api import HttpError, ProgramExit
+from host.api import HttpError, ProgramExit, ResourceLimits
 from host.gateway.error_output import ErrorOutput
 
 _SHOWN_OUTPUT: Final = 4096
 _SHOWN_ERROR_LINES: Final = 40
+_LOGGED_ERROR_LINES: Final = 5
 _BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -91,21 +92,81 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, *, has_d
     return HttpError(502, 2, reason)
 
 
-def timed_out(script: str, seconds: int) -> HttpError:
-    """502.1: cgi/@timeout has passed."""
-    remedy = "Make it faster, or raise the timeout attribute of <cgi>."
-    return HttpError(502, 1, f"{script} ran for {seconds} seconds and was ended", remedy=remedy)
+def overdue_in_brief(attribute: str, seconds: int) -> str:
+    """Which time limit of `<cgi>` has passed, as the end of a sentence that begins with the program's name."""
+    did = {
+        "timeout": "ran for",
+        "firstByteTimeout": "printed nothing for",
+        "idleTimeout": "printed nothing more for",
+    }[attribute]
+    return f"{did} {seconds} seconds and was ended"
 
 
-def failed(
-    script: str, why: str, ended: ProgramExit | None, output: bytes, errors: ErrorOutput, *, in_body: bool = False
+def timed_out(script: str, attribute: str, seconds: int, errors: ErrorOutput) -> HttpError:
+    """502.1: `attribute`, a time limit of `<cgi>`, has passed."""
+    detail = f"{script} {overdue_in_brief(attribute, seconds)}{_last_words(errors)}"
+    return HttpError(502, 1, detail, remedy=f"Make it faster, or raise the {attribute} attribute of <cgi>.")
+
+
+def printed_too_much(script: str, brief: str, errors: ErrorOutput) -> HttpError:
+    """502.2: cgi/@outputSizeLimit has been passed."""
+    detail = f"{script} {brief}{_last_words(errors)}"
+    return HttpError(502, 2, detail, remedy="Make it print less, or raise the outputSizeLimit attribute of <cgi>.")
+
+
+def _last_words(errors: ErrorOutput) -> str:
+    lines = errors.last_lines(_SHOWN_ERROR_LINES)
+    return ".\n\nIts standard error:\n" + "\n".join(lines) if lines else ""
+
+
+def ended_event(script: str, request_id: str, brief: str, errors: ErrorOutput) -> str:
+    """The line for the event log about a program that was ended."""
+    lines = errors.last_lines(_LOGGED_ERROR_LINES)
+    told = f"; standard error: {' | '.join(lines)}" if lines else ""
+    return f"request {request_id}: {script} {brief}{told}"
+
+
+def no_instance_free(most: int, queue_length: int) -> HttpError:
+    """503.4: cgi/@maxInstances programs run, and as many requests as may wait do."""
+    return HttpError(
+        503,
+        4,
+        f"{most} programs run, and {queue_length} requests wait for one of them to end",
+        remedy="Raise maxInstances or queueLength of <cgi>, or find out with `isapy list scripts` what takes long.",
+    )
+
+
+def limits_in_brief(limits: ResourceLimits | None) -> str:
+    """The resource limits that a program ran under, by the names of their attributes; empty for none."""
+    if limits is None:
+        return ""
+    all_of_them = (
+        ("processorTimeLimit", limits.processor_seconds, " seconds"),
+        ("addressSpaceLimit", limits.address_space_kilobytes, " kilobytes"),
+        ("openFilesLimit", limits.open_files, ""),
+        ("processesLimit", limits.processes, ""),
+    )
+    return ", ".join(f"{name} {value}{unit}" for name, value, unit in all_of_them if value)
+
+
+def failed(  # a page that explains everything
+    script: str,
+    why: str,
+    ended: ProgramExit | None,
+    output: bytes,
+    errors: ErrorOutput,
+    *,
+    in_body: bool = False,
+    limits: ResourceLimits | None = None,
 ) -> HttpError:
     """502.2: IIS's "did not return a complete set of HTTP headers", with what the program did print.
 
-    `in_body`: the headers were complete, and what they promise is not.
+    `in_body`: the headers were complete, and what they promise is not. `limits`: what it ran under.
     """
     missing = "its whole answer" if in_body else "a complete set of HTTP headers"
     parts = [f"{script} did not return {missing}: {why}. It {describe_exit(ended)}."]
+    if in_force := limits_in_brief(limits):
+        parts.append(f"It ran under these limits of <cgi>: {in_force}.")
     if output:
         parts.append(f"What it printed:\n{output[:_SHOWN_OUTPUT].decode('utf-8', 'replace')}")
     lines = errors.last_lines(_SHOWN_ERROR_LINES)
@@ -117,8 +178,18 @@ def failed(
     return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
 
 
-def failure_event(script: str, request_id: str, why: str, ended: ProgramExit | None, errors: ErrorOutput) -> str:
+def failure_event(  # a line that explains everything
+    script: str,
+    request_id: str,
+    why: str,
+    ended: ProgramExit | None,
+    errors: ErrorOutput,
+    *,
+    limits: ResourceLimits | None = None,
+) -> str:
     """The line for the event log."""
     text = f"{script} (request {request_id}) {describe_exit(ended)}: {why}"
-    lines = errors.last_lines(5)
+    if in_force := limits_in_brief(limits):
+        text += f" (under {in_force})"
+    lines = errors.last_lines(_LOGGED_ERROR_LINES)
     return text + (f"; standard error: {' | '.join(lines)}" if lines else "")

@@ -23,6 +23,8 @@ class OutputPipe:
         self._is_discarding = False
         self.waits_since: float | None = None
         """Loop time since when the pipe has been empty; None while nobody waits for it."""
+        self.bytes_read = 0
+        """What somebody has read; what was dropped is not counted."""
         self.is_closed = False
 
     async def read(self, patience_seconds: float | None = None) -> bytes | None:
@@ -41,6 +43,7 @@ class OutputPipe:
                 continue
             if not data:
                 self.close()
+            self.bytes_read += len(data)
             return data
         if self._failure is not None:
             raise self._failure

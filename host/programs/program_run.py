@@ -18,6 +18,7 @@ from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe
 from host.programs.request_input import RequestInput
+from host.programs.time_limits import Overdue, RunFacts, TimeLimits, overdue
 
 SILENCE_SECONDS: Final = 5.0
 """A background child that inherited the output is no part of the answer; five seconds without a byte tell it from
@@ -34,16 +35,19 @@ _PATIENCE_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramOrder:
-    """What to run: `argv[0]` is an absolute path; `script` is its name for people; the time limit is in seconds."""
+    """What to run: `argv[0]` is an absolute path; `script` is its name for people. `ended` is called when the program
+    has ended."""
 
     argv: Sequence[bytes]
     environment: Mapping[bytes, bytes]
     directory: bytes
     request_id: str
     script: str
-    timeout_seconds: int
+    time_limits: TimeLimits
+    most_output_bytes: int = 0  # 0: any number
     limits: ResourceLimits | None = None
     warm: WarmStart | None = None
+    ended: Callable[[], None] | None = None
 
 
 class ProgramWatch:
@@ -106,13 +110,14 @@ class ProgramRun:
         self._program = program
         self._output, self._errors = pipes
         self._started_at = asyncio.get_running_loop().time()
-        self._deadline = self._started_at + order.timeout_seconds
         self._answered_at = 0.0
         self._error = ""
         self._is_counted = False
         self._ended_at = 0.0
         self._is_killed = False
         self._feeder = watch.spawn(self._feed()) if source.needs_feeding else None
+        if order.ended is not None:
+            watch.spawn(self._tell_end(order.ended))
         watch.add(self)
 
     @classmethod
@@ -157,9 +162,13 @@ class ProgramRun:
     async def read(self, patience_seconds: float | None = None) -> bytes | None:
         """The next output; empty at the end, None when nothing came for `patience_seconds`.
 
-        Raises HttpError 502.1 once the time limit has passed.
+        Raises HttpError 502.1 once a time limit has passed, 502.2 when it printed more than it may.
         """
-        return await self._output.read(patience_seconds)
+        data = await self._output.read(patience_seconds)
+        most = self._order.most_output_bytes
+        if most and self._output.bytes_read > most and not self._answered_at:
+            raise self._too_much(most)
+        return data
 
     async def check_end(self) -> None:
         """The output has ended: raises HttpError 502.2 when the program was killed in the middle of it."""
@@ -178,11 +187,12 @@ class ProgramRun:
         ended = await self._exit() if self._output.is_closed else None
         self._errors.drain()
         text, order = self._errors.text, self._order
-        event = cgi_failures.failure_event(order.script, order.request_id, why, ended, text)
+        limits = order.limits
+        event = cgi_failures.failure_event(order.script, order.request_id, why, ended, text, limits=limits)
         self._error = cgi_failures.error_in_brief(why, ended, text)
         self._answered()
         self._watch.report_event("cgi-failed", event)
-        return cgi_failures.failed(order.script, why, ended, output, text, in_body=in_body)
+        return cgi_failures.failed(order.script, why, ended, output, text, in_body=in_body, limits=limits)
 
     def finish(self) -> None:
         """The answer is complete. What the program still prints is dropped; what it still does is its own business
@@ -212,8 +222,8 @@ class ProgramRun:
         if self._program.exit is not None and not self._ended_at:
             self._ended_at = now
         is_over = bool(self._ended_at) and output.is_closed
-        if now >= self._deadline and not self._is_killed and not is_over:
-            self._time_out()
+        if not self._is_killed and (limit := overdue(self._order.time_limits, self._facts(is_over), now)) is not None:
+            self._time_out(limit)
         if not self._ended_at:
             return False
         if self._answered_at and not self._is_counted:
@@ -243,13 +253,47 @@ class ProgramRun:
             )
         )
 
-    def _time_out(self) -> None:
-        failure = cgi_failures.timed_out(self._order.script, self._order.timeout_seconds)
-        self._error = f"it ran for {self._order.timeout_seconds} seconds and was ended"
-        self._answered()
-        self._watch.report_event("cgi-timeout", f"request {self._order.request_id}: {failure.detail}")
-        self._kill("the time limit has passed")
+    def _facts(self, is_over: bool) -> RunFacts:
+        output, source = self._output, self._input
+        return RunFacts(
+            started_at=self._started_at,
+            is_over=is_over,
+            is_answered=bool(self._answered_at),
+            has_printed=output.bytes_read > 0,
+            waits_since=output.waits_since,
+            took_input_at=source.took_at,
+            awaits_client=source.awaits_client,
+        )
+
+    def _time_out(self, limit: Overdue) -> None:
+        order = self._order
+        seconds = order.time_limits.seconds_of(limit)
+        self._errors.drain()
+        self._end("cgi-timeout", cgi_failures.overdue_in_brief(limit.value, seconds))
+        self._output.fail(cgi_failures.timed_out(order.script, limit.value, seconds, self._errors.text))
+
+    def _too_much(self, most_bytes: int) -> HttpError:
+        """It has printed more than it may: it is ended, and what has not left of its output is dropped."""
+        brief = f"printed more than {most_bytes // 1024} kilobytes and was ended"
+        self._errors.drain()
+        self._end("cgi-failed", brief)
+        failure = cgi_failures.printed_too_much(self._order.script, brief, self._errors.text)
         self._output.fail(failure)
+        return failure
+
+    def _end(self, event: str, brief: str) -> None:
+        """Kill it for something that it `brief`ly did, and tell the log."""
+        order = self._order
+        self._error = f"it {brief}"
+        self._answered()
+        self._watch.report_event(
+            event, cgi_failures.ended_event(order.script, order.request_id, brief, self._errors.text)
+        )
+        self._kill(self._error)
+
+    async def _tell_end(self, tell: Callable[[], None]) -> None:
+        await self._program.wait()
+        tell()
 
     def _kill(self, reason: str) -> None:
         if not self._is_killed:

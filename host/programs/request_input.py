@@ -33,6 +33,10 @@ class RequestInput:
         """What the program reads."""
         self.length: int | None = None
         """Bytes the program will read; None when there is no body."""
+        self.took_at = 0.0
+        """Loop time when the program last took some of it."""
+        self.awaits_client = False
+        """Whether what the client has sent so far is with the program."""
 
     @property
     def needs_feeding(self) -> bool:
@@ -72,7 +76,11 @@ class RequestInput:
             while True:
                 while not self._send():
                     await self._writable()
-                self._unsent = await self._body.read_some()
+                self.took_at, self.awaits_client = self._loop.time(), True
+                try:
+                    self._unsent = await self._body.read_some()
+                finally:
+                    self.awaits_client = False
                 if not self._unsent:
                     return
         except BrokenPipeError:

@@ -81,6 +81,10 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "applicationPools/add/sandbox/add/@path",
         "applicationPools/add/sandbox/add/@access",
         "cgi/@interpreters",
+        *(
+            f"cgi/@{name}"
+            for name in ("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength")
+        ),
         "cgi/@processorTimeLimit",
         "cgi/@addressSpaceLimit",
         "cgi/@openFilesLimit",

@@ -17,7 +17,8 @@ import uvloop
 
 from extensions import cgi
 from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, hookspecs
-from host.config.model import Cgi, PathSettings
+from host.config.cgi_settings import Cgi
+from host.config.model import PathSettings
 from host.worker.script_launcher import ScriptLauncher
 from tests.gateway.sample_request import PieceBody, sample_request
 from tests.spawner.spawner_process import SpawnerProcess
@@ -69,6 +70,7 @@ class CgiRig:
         self.events: list[tuple[str, str]] = []
         self.pool_environment: dict[str, str] = {}
         self.new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        self.patience_seconds = PATIENCE_SECONDS
 
     def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do `work` in a loop in which the plugin is loaded."""
@@ -86,7 +88,7 @@ class CgiRig:
             )
             cgi.load(context)
             try:
-                return await asyncio.wait_for(work(), PATIENCE_SECONDS)
+                return await asyncio.wait_for(work(), self.patience_seconds)
             finally:
                 cgi.unload(context)
                 launcher.close()

@@ -16,7 +16,8 @@ import uvloop
 
 from extensions import cgi
 from host.api import ClientGone, HttpError, Response
-from host.config.model import Cgi, PathSettings, Restriction
+from host.config.cgi_settings import Cgi
+from host.config.model import PathSettings, Restriction
 from tests.extensions.cgi_rig import (
     PROGRAMS,
     SETTINGS,

@@ -16,8 +16,9 @@ import uvloop
 
 from extensions import fastcgi
 from host.api import ClientGone, HttpError, hookspecs
+from host.config.cgi_settings import Cgi
 from host.config.fastcgi import FastCgiApplication
-from host.config.model import Cgi, PathSettings
+from host.config.model import PathSettings
 from tests.extensions.cgi_rig import StandingLoop, wait_until_gone, whole_body
 from tests.extensions.fastcgi_rig import FastCgiRig
 from tests.extensions.requests import open_descriptors

@@ -16,7 +16,8 @@ import pytest
 
 from extensions import scgi
 from host.api import ApplicationInfo, HandlerMapping, HttpError, PluginContext, hookspecs
-from host.config.model import Cgi, PathSettings
+from host.config.cgi_settings import Cgi
+from host.config.model import PathSettings
 from host.worker.script_launcher import MissingLauncher
 from tests.extensions.cgi_rig import Answer, whole_body
 from tests.extensions.requests import open_descriptors

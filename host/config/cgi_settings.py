@@ -1,0 +1,58 @@
+"""`cgi` as a frozen value. Times are seconds, sizes are bytes unless a name says otherwise; 0 is no limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from host.config.confinement import ProgramLimits
+from host.config.inheritance import Effective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramInstances:
+    """How many programs may run at once. `where` names the place that says so: everything to which it applies is
+    counted together."""
+
+    most: int = 0
+    queue_length: int = 1000
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cgi:
+    """`cgi`."""
+
+    timeout_seconds: int = 900
+    first_byte_seconds: int = 0  # ours
+    idle_seconds: int = 0  # ours
+    most_output_bytes: int = 0  # ours
+    instances: ProgramInstances = field(default_factory=ProgramInstances)  # ours
+    pass_authorization: bool = False  # ours
+    interpreters: str = "warm"  # ours: cold, warm
+    limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
+
+
+def build_cgi(section: Effective) -> Cgi:
+    """The section."""
+    return Cgi(
+        timeout_seconds=section.number("timeout"),
+        first_byte_seconds=section.number("firstByteTimeout"),
+        idle_seconds=section.number("idleTimeout"),
+        most_output_bytes=section.number("outputSizeLimit") * 1024,
+        instances=_instances(section),
+        pass_authorization=section.flag("passAuthorization"),
+        interpreters=section.text("interpreters"),
+        limits=ProgramLimits(
+            processor_seconds=section.number("processorTimeLimit"),
+            address_space_kilobytes=section.number("addressSpaceLimit"),
+            open_files=section.number("openFilesLimit"),
+            processes=section.number("processesLimit"),
+        ),
+    )
+
+
+def _instances(section: Effective) -> ProgramInstances:
+    most = section.number("maxInstances")
+    node = section.node_of("maxInstances")
+    where = f"{node.file}:{node.line}" if most and node is not None else ""
+    return ProgramInstances(most=most, queue_length=section.number("queueLength"), where=where)

@@ -1,0 +1,51 @@
+"""`system.webServer/cgi`: how CGI programs run, and what ends them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from host.config.schema_confinement import CGI_LIMITS
+from host.config.schema_types import Element, Section, Support, boolean, choice, time_span, uint
+
+_WITHOUT_MEANING: Final = Support.WITHOUT_MEANING
+
+_FIRST_BYTE: Final = (
+    "a program that has printed nothing for so long after it took the last of its body is ended: 502.1; 0: only timeout"
+)
+_IDLE: Final = "a program that prints nothing for so long in the middle of its answer is ended: 502.1; 0: only timeout"
+_OUTPUT_SIZE: Final = "kilobytes of a program's output; one that prints more is ended: 502.2; 0: none"
+_MOST_INSTANCES: Final = "programs at once in a worker, counted over all to which this element applies; 0: any number"
+_QUEUE: Final = "requests that wait for one of maxInstances; one more gets 503.4"
+
+CGI: Final = Section(
+    path="system.webServer/cgi",
+    allows_override=False,
+    element=Element(
+        name="cgi",
+        meaning="how CGI programs run",
+        attributes=(
+            boolean("createCGIWithNewConsole", False, "give each a console", support=_WITHOUT_MEANING),
+            boolean(
+                "createProcessAsUser",
+                True,
+                "run as the user who logged in (isapy's programs run as their pool)",
+                support=_WITHOUT_MEANING,
+            ),
+            time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
+            time_span("firstByteTimeout", "00:00:00", _FIRST_BYTE, ours=True),
+            time_span("idleTimeout", "00:00:00", _IDLE, ours=True),
+            uint("outputSizeLimit", 0, _OUTPUT_SIZE, ours=True),
+            uint("maxInstances", 0, _MOST_INSTANCES, ours=True),
+            uint("queueLength", 1000, _QUEUE, ours=True),
+            boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
+            choice(
+                "interpreters",
+                "warm",
+                "warm: a Python script runs in a fork of its interpreter, started before; cold: in a new one",
+                {"cold": 0, "warm": 1},
+                ours=True,
+            ),
+            *CGI_LIMITS,
+        ),
+    ),
+)
