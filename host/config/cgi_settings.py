@@ -30,6 +30,7 @@ class Cgi:
     pass_authorization: bool = False  # ours
     interpreters: str = "warm"  # ours: cold, warm
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
+    sendfile_roots: tuple[str, ...] = ()  # ours
 
 
 def build_cgi(section: Effective) -> Cgi:
@@ -48,6 +49,7 @@ def build_cgi(section: Effective) -> Cgi:
             open_files=section.number("openFilesLimit"),
             processes=section.number("processesLimit"),
         ),
+        sendfile_roots=tuple(filter(None, section.text("sendfileRoots").split(";"))),
     )
 
 

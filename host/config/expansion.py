@@ -35,6 +35,8 @@ class Expander:
                 return self.names(text)
             case Expansion.PATH:
                 return self.path(text)
+            case Expansion.PATHS:
+                return ";".join(self.path(part.strip()) for part in text.split(";") if part.strip())
             case Expansion.COMMAND:
                 return self._command(self.names(text))
             case Expansion.PLUGIN:

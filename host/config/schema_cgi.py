@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from host.config.schema_confinement import CGI_LIMITS
-from host.config.schema_types import Element, Section, Support, boolean, choice, time_span, uint
+from host.config.schema_types import Element, Expansion, Section, Support, boolean, choice, string, time_span, uint
 
 _WITHOUT_MEANING: Final = Support.WITHOUT_MEANING
 
@@ -16,6 +17,17 @@ _IDLE: Final = "a program that prints nothing for so long in the middle of its a
 _OUTPUT_SIZE: Final = "kilobytes of a program's output; one that prints more is ended: 502.2; 0: none"
 _MOST_INSTANCES: Final = "programs at once in a worker, counted over all to which this element applies; 0: any number"
 _QUEUE: Final = "requests that wait for one of maxInstances; one more gets 503.4"
+
+_SENDFILE_ROOTS: Final = replace(
+    string(
+        "sendfileRoots",
+        "folders whose files a program may have sent by X-Sendfile and X-Accel-Redirect",
+        expansion=Expansion.PATHS,
+        case_sensitive=True,
+        ours=True,
+    ),
+    server_only=True,
+)
 
 CGI: Final = Section(
     path="system.webServer/cgi",
@@ -46,6 +58,7 @@ CGI: Final = Section(
                 ours=True,
             ),
             *CGI_LIMITS,
+            _SENDFILE_ROOTS,
         ),
     ),
 )

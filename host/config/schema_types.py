@@ -40,6 +40,7 @@ class Expansion(enum.Enum):
     NONE = "as it stands"
     TEXT = "%NAME% replaced"
     PATH = "%NAME% replaced, made absolute"
+    PATHS = "folders separated by semicolons, each as a path"
     COMMAND = "%NAME% replaced, the program made absolute when it is written with a slash"
     PLUGIN = "%NAME% replaced, made absolute when it is a file and not a type of .NET"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from host.api import Request, ResourceType, Response
 from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
 from host.programs.gateway_run import GatewayRun
 from host.programs.output_body import NoBody, output_body
+from host.programs.sent_file import FileNotAllowed, file_response, names_file
 
 
 def answers_for_a_folder(request: Request) -> bool:
@@ -30,10 +33,24 @@ async def respond(request: Request, run: GatewayRun) -> Response:
     if head.form is CgiForm.LOCAL_REDIRECT:
         run.finish()
         return Response.local_redirect(head.target)
+    roots = request.settings.cgi.sendfile_roots if request.settings is not None else ()
+    if roots and head.form is CgiForm.DOCUMENT and names_file(head):
+        return await _send_file(request, run, head, roots)
     response = Response(status=head.status, reason=head.reason, headers=head.headers)
     if head.status == 401:
         response.substatus = 5  # denied by a CGI program
     await _fill_body(request, run, response, head, parser.rest)
+    return response
+
+
+async def _send_file(request: Request, run: GatewayRun, head: CgiHead, roots: Sequence[str]) -> Response:
+    try:
+        response = await file_response(request, head, roots)
+    except FileNotAllowed as error:
+        failure = await run.failure(str(error), in_body=True)
+        failure.remedy = "Name a file that the pool's user may read, below one of the folders in cgi/@sendfileRoots."
+        raise failure from error
+    run.finish()
     return response
 
 

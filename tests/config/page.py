@@ -21,6 +21,7 @@ _EXPANSION = {
     Expansion.NONE: "",
     Expansion.TEXT: "; `%NAME%`",
     Expansion.PATH: "; path",
+    Expansion.PATHS: "; paths, separated by `;`",
     Expansion.COMMAND: "; program path",
     Expansion.PLUGIN: "; path",
 }

@@ -26,6 +26,13 @@ def test_every_limit_arrives(server: Server) -> None:
     assert (cgi.instances.most, cgi.instances.queue_length) == (5, 6)
 
 
+def test_folders_of_files_that_programs_may_send(server: Server) -> None:
+    """A list; each is a path like any other."""
+    server.write('<system.webServer><cgi sendfileRoots="../files; /srv/x/ ;%ISAPY_ROOT%/y;" /></system.webServer>')
+    root = str(server.root)
+    assert settings_of(server, "/").sendfile_roots == (f"{root}/files", "/srv/x", f"{root}/y")
+
+
 def test_programs_are_counted_by_the_element_that_limits_them(server: Server) -> None:
     """Two folders under one element are counted together; one with an element of its own is not."""
     server.write(

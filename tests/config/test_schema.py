@@ -83,7 +83,14 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "cgi/@interpreters",
         *(
             f"cgi/@{name}"
-            for name in ("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength")
+            for name in (
+                "firstByteTimeout",
+                "idleTimeout",
+                "outputSizeLimit",
+                "maxInstances",
+                "queueLength",
+                "sendfileRoots",
+            )
         ),
         "cgi/@processorTimeLimit",
         "cgi/@addressSpaceLimit",
