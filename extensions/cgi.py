@@ -21,8 +21,9 @@ from host.api import HttpError, PluginContext, Request, Response, WarmStart, hoo
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
 from host.gateway.environment import meta_variables
+from host.gateway.first_line import FirstLine, own_command, read_first_line
 from host.gateway.inherited import inherited_variables
-from host.gateway.interpreter import LONGEST_SHEBANG, has_dos_line_end, processor_command, shebang_command
+from host.gateway.interpreter import LONGEST_SHEBANG, processor_command, shebang_command
 from host.gateway.warm_command import warm_processor, warm_shebang
 from host.programs.gateway_answer import respond
 from host.programs.instances import Instances
@@ -76,11 +77,10 @@ async def handle(request: Request) -> Response:
 
 
 class Command(NamedTuple):
-    """What to execute; `interpreter` and `has_dos_line_end` are facts of the script's first line."""
+    """What to execute; `interpreter` is what the script's first line names."""
 
     argv: list[bytes]
     interpreter: str
-    has_dos_line_end: bool
     python_path: bytes
     start: bytes = b""  # the script's `#!` line
 
@@ -96,7 +96,7 @@ class CgiModule:
             context.launcher, self._inherited, lambda text: context.report_event("plugin-warning", text)
         )
         self._instances = Instances()
-        self._starts: dict[str, tuple[tuple[int, int, int], bytes]] = {}
+        self._starts: dict[str, tuple[tuple[int, int, int], bytes, FirstLine | None]] = {}
 
     def close(self) -> None:
         """The worker ends."""
@@ -120,17 +120,26 @@ class CgiModule:
             except ValueError as error:
                 raise cgi_failures.bad_processor(processor, str(error)) from error
             refuse_unlisted(request, os.fsdecode(argv[0]), processor)
-            return Command(argv, "", False, await self._legacy_cgi.folder_for(argv[0]))
+            return Command(argv, "", await self._legacy_cgi.folder_for(argv[0]))
         refuse_unlisted(request, script)
         if not status.st_mode & 0o111:
             raise cgi_failures.not_executable(script)
         argv = [os.fsencode(script), *words]
-        start = self._start_of(script, status)
-        if not start:
-            return Command(argv, "", False, b"")
+        start, line = self._start_of(script, status)
+        if line is None:
+            return Command(argv, "", b"")
+        named = os.fsdecode(line.program)
+        interpreters = request.settings.cgi.language_interpreters
+        if (interpreters or not line.is_linuxs) and (
+            own := own_command(line, interpreters, self._is_there)
+        ) is not None:
+            return Command([*own, *argv], named, await self._legacy_cgi.folder_for(own[0]))
         interpreter = (shebang_command(start) or [b""])[0]
-        folder = await self._legacy_cgi.folder_for(interpreter)
-        return Command(argv, os.fsdecode(interpreter), has_dos_line_end(start), folder, start)
+        return Command(argv, named, await self._legacy_cgi.folder_for(interpreter), start)
+
+    def _is_there(self, program: bytes) -> bool:
+        search_path = os.fsdecode(self._inherited.get(b"PATH", b""))
+        return shutil.which(os.fsdecode(program), path=search_path) is not None
 
     async def run(self, request: Request) -> ProgramRun:
         """Start the program for `request`, in its turn. Raises HttpError; ClientGone when the client leaves while its
@@ -167,9 +176,7 @@ class CgiModule:
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
             source.close()
-            failure = cgi_failures.launch_failure(
-                error, command.argv, command.interpreter, has_dos_line_end=command.has_dos_line_end
-            )
+            failure = cgi_failures.launch_failure(error, command.argv, command.interpreter)
             self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
             raise failure from error
         except BaseException:
@@ -210,8 +217,8 @@ class CgiModule:
 
         return warm_shebang(command.argv, command.start, names, find)
 
-    def _start_of(self, script: str, status: os.stat_result) -> bytes:
-        """The file's first bytes if they are a `#!` line; read again when the file has changed."""
+    def _start_of(self, script: str, status: os.stat_result) -> tuple[bytes, FirstLine | None]:
+        """The file's first bytes if they are a `#!` line, and what it says; read again when the file has changed."""
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._starts.get(script)
         if known is None or known[0] != stamp:
@@ -222,8 +229,9 @@ class CgiModule:
                 start = b""  # executable and not readable: a compiled program may be that
             if len(self._starts) >= KNOWN_STARTS:
                 self._starts.clear()
-            known = self._starts[script] = (stamp, start if start.startswith(b"#!") else b"")
-        return known[1]
+            line = read_first_line(start)
+            known = self._starts[script] = (stamp, b"" if line is None else start, line)
+        return known[1], known[2]
 
 
 _loaded: list[CgiModule] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from host.config.confinement import ProgramLimits
@@ -31,6 +32,7 @@ class Cgi:
     interpreters: str = "warm"  # ours: cold, warm
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
     sendfile_roots: tuple[str, ...] = ()  # ours
+    language_interpreters: Mapping[str, str] = field(default_factory=dict)  # ours: language, lower case, to program
 
 
 def build_cgi(section: Effective) -> Cgi:
@@ -50,6 +52,10 @@ def build_cgi(section: Effective) -> Cgi:
             processes=section.number("processesLimit"),
         ),
         sendfile_roots=tuple(filter(None, section.text("sendfileRoots").split(";"))),
+        language_interpreters={
+            entry.effective.text("name").lower(): entry.effective.text("path")
+            for entry in section.child("languages").entries
+        },
     )
 
 

@@ -6,7 +6,19 @@ from dataclasses import replace
 from typing import Final
 
 from host.config.schema_confinement import CGI_LIMITS
-from host.config.schema_types import Element, Expansion, Section, Support, boolean, choice, string, time_span, uint
+from host.config.schema_types import (
+    Collection,
+    Element,
+    Expansion,
+    Rule,
+    Section,
+    Support,
+    boolean,
+    choice,
+    string,
+    time_span,
+    uint,
+)
 
 _WITHOUT_MEANING: Final = Support.WITHOUT_MEANING
 
@@ -27,6 +39,41 @@ _SENDFILE_ROOTS: Final = replace(
         ours=True,
     ),
     server_only=True,
+)
+
+_LANGUAGES: Final = Element(
+    name="languages",
+    meaning="who runs a script whose #! line names a program of Windows, or one that is not here",
+    collection=Collection(
+        remove="remove",
+        clear="clear",
+        entry=Element(
+            name="add",
+            meaning="the program for a language",
+            attributes=(
+                string(
+                    "name",
+                    "the language or program that the line names, such as perl, python2 or python",
+                    required=True,
+                    key=True,
+                    rule=Rule.NON_EMPTY,
+                    ours=True,
+                ),
+                replace(
+                    string(
+                        "path",
+                        "the program",
+                        required=True,
+                        rule=Rule.NON_EMPTY,
+                        expansion=Expansion.PATH,
+                        case_sensitive=True,
+                        ours=True,
+                    ),
+                    server_only=True,
+                ),
+            ),
+        ),
+    ),
 )
 
 CGI: Final = Section(
@@ -60,5 +107,6 @@ CGI: Final = Section(
             *CGI_LIMITS,
             _SENDFILE_ROOTS,
         ),
+        elements=(_LANGUAGES,),
     ),
 )

@@ -13,6 +13,7 @@ Installed = Callable[[str], str]
 """The path of a program by its path, or by its name as PATH finds it; empty when it is not there."""
 
 _WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]|.*\\|.*\.exe$", re.IGNORECASE)
+_UNMOVED_BY_MARKS: Final = ("perl", "python")
 _PYTHON_2: Final = re.compile(r"python2(\.\d+)?")
 
 _OTHER_HANDLERS: Final = {
@@ -64,8 +65,8 @@ def first_line_findings(script: Script, installed: Installed) -> Iterator[Findin
     if content.startswith(UTF8_MARK):
         yield Finding(
             rule="byte-order-mark",
-            severity=Severity.ERROR,
-            text="a byte order mark stands before its first line, so Linux does not see the #!",
+            severity=Severity.WARNING if script.language in _UNMOVED_BY_MARKS else Severity.ERROR,
+            text="a byte order mark stands before its first line: isapy sees the #! all the same, Linux does not",
             remedy="remove the first three bytes",
             line=1,
             repair=Repair.BYTE_ORDER_MARK,
@@ -106,12 +107,11 @@ def _line_findings(script: Script, interpreter: Interpreter) -> Iterator[Finding
 
 
 def _dos_first_line(script: Script) -> Finding:
-    """Perl overlooks a CR behind its options; for all others it belongs to the program's name or its option."""
-    is_harmless = script.language == "perl" and len(script.words) > 1
+    """isapy leaves the CR away; a shell would still take that of each line for a part of it."""
     return Finding(
         rule="dos-first-line",
-        severity=Severity.WARNING if is_harmless else Severity.ERROR,
-        text="its first line ends in CR LF, so Linux looks for an interpreter or option whose name ends in CR",
+        severity=Severity.ERROR if script.language in ("shell", "") else Severity.WARNING,
+        text="its first line ends in CR LF: isapy starts it all the same, Linux takes the CR for a part of a name",
         remedy="give it Unix line ends: sed -i 's/\\r$//'",
         line=1,
         repair=Repair.LINE_ENDS,

@@ -11,6 +11,7 @@ from typing import Final
 
 from host.api import HttpError, ProgramExit, ResourceLimits
 from host.gateway.error_output import ErrorOutput
+from host.gateway.first_line import names_of_language
 
 _SHOWN_OUTPUT: Final = 4096
 _SHOWN_ERROR_LINES: Final = 40
@@ -64,7 +65,7 @@ def bad_processor(processor: str, why: str) -> HttpError:
     return HttpError(500, 19, f"scriptProcessor {processor!r}: {why}", remedy=remedy)
 
 
-def launch_failure(error: OSError, argv: list[bytes], interpreter: str, *, has_dos_line_end: bool) -> HttpError:
+def launch_failure(error: OSError, argv: list[bytes], interpreter: str) -> HttpError:
     """The program could not be started: exec's or chdir's errno, told in the script's terms.
 
     `interpreter` is what the script's `#!` line names, empty when it has none.
@@ -79,16 +80,15 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, *, has_d
         return HttpError(431, 0, f"{reason}: the request's fields and query are larger than an environment may be")
     if error.errno in (errno.EACCES, errno.EPERM):
         return HttpError(403, 1, reason, remedy=f"Give the pool's user execute permission: chmod +x {program}")
-    if has_dos_line_end:
-        reason += "; its first line ends in CR LF, so the interpreter's name ends in CR"
-        return HttpError(502, 2, reason, remedy=f"Give it Unix line ends: sed -i 's/\\r$//' {program}")
     if error.errno == errno.ENOEXEC:
         return HttpError(502, 2, reason, remedy="Begin the script with a #! line that names its interpreter.")
     if error.errno == errno.ENOENT and interpreter:
-        named = interpreter.rpartition("/")[2]
-        return HttpError(
-            502, 2, reason, remedy=f"Its #! line names {interpreter}: install {named}, or correct the line."
+        language = names_of_language(interpreter.encode("utf-8", "surrogateescape"))[-1]
+        remedy = (
+            f"Its #! line names {interpreter}: install it, correct the line, or name who runs {language} here: "
+            f'<cgi><languages><add name="{language}" path="..." /></languages></cgi>.'
         )
+        return HttpError(502, 2, reason, remedy=remedy)
     return HttpError(502, 2, reason)
 
 

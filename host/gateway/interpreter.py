@@ -56,8 +56,3 @@ def shebang_command(raw_start: bytes) -> list[bytes]:
 def is_python_3(program: bytes) -> bool:
     """Whether a program of that name is a Python that may lack the cgi module (removed in 3.13)."""
     return _PYTHON_3.fullmatch(program.rpartition(b"/")[2]) is not None
-
-
-def has_dos_line_end(raw_start: bytes) -> bool:
-    """Whether the `#!` line ends in CR LF: Linux then looks for an interpreter whose name ends in CR."""
-    return raw_start.startswith(b"#!") and raw_start.partition(b"\n")[0].endswith(b"\r")

@@ -26,6 +26,18 @@ def test_every_limit_arrives(server: Server) -> None:
     assert (cgi.instances.most, cgi.instances.queue_length) == (5, 6)
 
 
+def test_who_runs_a_language(server: Server) -> None:
+    """Names are compared without regard to case; a lower level may add and remove."""
+    server.write(
+        """<system.webServer><cgi><languages><add name="Perl" path="/opt/perl" /><add name="python2" path="../py2" />
+          </languages></cgi></system.webServer>
+          <location path="Default Web Site/new"><system.webServer><cgi><languages><remove name="python2" />
+          <add name="ruby" path="/opt/ruby" /></languages></cgi></system.webServer></location>"""
+    )
+    assert settings_of(server, "/").language_interpreters == {"perl": "/opt/perl", "python2": f"{server.root}/py2"}
+    assert settings_of(server, "/new").language_interpreters == {"perl": "/opt/perl", "ruby": "/opt/ruby"}
+
+
 def test_folders_of_files_that_programs_may_send(server: Server) -> None:
     """A list; each is a path like any other."""
     server.write('<system.webServer><cgi sendfileRoots="../files; /srv/x/ ;%ISAPY_ROOT%/y;" /></system.webServer>')

@@ -84,14 +84,12 @@ def test_the_attributes_of_ours_are_marked() -> None:
         *(
             f"cgi/@{name}"
             for name in (
-                "firstByteTimeout",
-                "idleTimeout",
-                "outputSizeLimit",
-                "maxInstances",
-                "queueLength",
+                *("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength"),
                 "sendfileRoots",
             )
         ),
+        "cgi/languages/add/@name",
+        "cgi/languages/add/@path",
         "cgi/@processorTimeLimit",
         "cgi/@addressSpaceLimit",
         "cgi/@openFilesLimit",

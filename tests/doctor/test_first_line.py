@@ -53,9 +53,8 @@ def test_what_linux_can_start(content: bytes) -> None:
         (b"print(1)", "x.py", "no-first-line", "#!/usr/bin/python3"),
         (b"", "x.cgi", "no-first-line", "a #! line that names its interpreter"),
         (b"#!\nprint", "x.pl", "no-interpreter", ""),
-        (b"#!/usr/bin/perl\r\nprint", "x.pl", "dos-first-line", "sed -i"),
         (b"#!/bin/sh -e\r\n", "x.sh", "dos-first-line", "sed -i"),
-        (b"\xef\xbb\xbf#!/usr/bin/perl\n", "x.pl", "byte-order-mark", "three bytes"),
+        (b"\xef\xbb\xbf#!/bin/sh\n", "x.sh", "byte-order-mark", "three bytes"),
         (b"\xff\xfe#\0!\0", "x.pl", "utf-16", "iconv"),
         (b"#!C:\\Perl\\bin\\perl.exe\n", "x.pl", "windows-interpreter", "write  #!/usr/bin/perl"),
         (b"#!c:/Python27/pythonw.exe -u\n", "x.py", "windows-interpreter", "write  #!/usr/bin/python3"),
@@ -77,15 +76,18 @@ def test_what_linux_cannot_start(content: bytes, name: str, rule: str, remedy: s
     assert remedy in errors[rule]
 
 
-def test_perl_overlooks_a_cr_behind_its_options() -> None:
-    """`#!/usr/bin/perl -w\\r` starts, and is only warned of."""
-    script = Script(path="/srv/x.pl", content=b"#!/usr/bin/perl -w\r\nprint")
-    (finding,) = first_line_findings(script, installed)
-    assert (finding.rule, finding.severity, finding.repair) == (
-        "dos-first-line",
-        Severity.WARNING,
-        Repair.LINE_ENDS,
-    )
+@pytest.mark.parametrize(
+    ("content", "rule", "repair"),
+    [
+        (b"#!/usr/bin/perl -w\r\nprint", "dos-first-line", Repair.LINE_ENDS),
+        (b"#!/usr/bin/env python3\r\nprint", "dos-first-line", Repair.LINE_ENDS),
+        (b"\xef\xbb\xbf#!/usr/bin/perl\nprint", "byte-order-mark", Repair.BYTE_ORDER_MARK),
+    ],
+)
+def test_what_isapy_starts_and_others_do_not_is_warned_of(content: bytes, rule: str, repair: Repair) -> None:
+    """The interpreter overlooks it, and isapy finds the interpreter."""
+    (finding,) = first_line_findings(Script(path="/srv/x.pl", content=content), installed)
+    assert (finding.rule, finding.severity, finding.repair) == (rule, Severity.WARNING, repair)
 
 
 def test_a_second_python_2_is_better_than_python_3() -> None:

@@ -12,9 +12,9 @@ from host.gateway import cgi_failures
 from host.gateway.error_output import ErrorOutput
 
 
-def launch(number: int, *, interpreter: str = "", has_dos_line_end: bool = False) -> tuple[str, str]:
+def launch(number: int, *, interpreter: str = "") -> tuple[str, str]:
     error = OSError(number, os.strerror(number))
-    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], interpreter, has_dos_line_end=has_dos_line_end)
+    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], interpreter)
     assert refusal.detail.startswith("/w/x.pl could not be started: ")
     return f"{refusal.status}.{refusal.substatus}", refusal.remedy
 
@@ -39,9 +39,10 @@ def test_each_reason_has_its_number_and_remedy(number: int, expected: str, remed
 
 
 def test_missing_interpreter_is_named() -> None:
-    """ENOENT of a file that is there is its interpreter's; a CR at the end of the line is what it mostly is."""
-    assert "install perl" in launch(errno.ENOENT, interpreter="/opt/perl")[1]
-    assert "Unix line ends" in launch(errno.ENOENT, interpreter="/opt/perl\r", has_dos_line_end=True)[1]
+    """ENOENT of a file that is there is its interpreter's; the remedy is written out."""
+    remedy = launch(errno.ENOENT, interpreter="C:\\Perl\\perl.exe")[1]
+    assert "names C:\\Perl\\perl.exe" in remedy
+    assert '<cgi><languages><add name="perl" path="..." />' in remedy
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.gateway.interpreter import has_dos_line_end, is_python_3, processor_command, shebang_command
+from host.gateway.interpreter import is_python_3, processor_command, shebang_command
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,3 @@ def test_shebang_names_the_interpreter(raw_start: bytes, words: list[bytes]) -> 
 def test_pythons_that_may_lack_cgi(program: bytes, expected: bool) -> None:
     """By name alone; Python 2 always has its cgi module."""
     assert is_python_3(program) is expected
-
-
-def test_dos_line_end_is_noticed() -> None:
-    """The most frequent reason why a script from Windows does not start."""
-    assert has_dos_line_end(b"#!/usr/bin/perl\r\nprint")
-    assert not has_dos_line_end(b"#!/usr/bin/perl\nprint\r\n")

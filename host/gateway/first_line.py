@@ -1,0 +1,76 @@
+r"""The `#!` line of a script as it was meant: lines that Linux would read otherwise are obeyed here.
+
+Linux takes the carriage return of a Windows line end for a part of the interpreter's name, sees no `#!` behind a byte
+order mark, and has no `C:\Perl\bin\perl.exe`. Such a script is started by its interpreter, which the line names (CR,
+byte order mark) or which `cgi/languages` has for its language. Everything else is left to Linux.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_QUOTED: Final = re.compile(rb'"([^"]+)"[ \t]*(.*)')
+_OF_WINDOWS: Final = re.compile(
+    rb"([A-Za-z]:[\\/].*?\.exe|[A-Za-z]:[\\/]\S*|\S*\\\S*|\S+\.exe)(?:[ \t]+(.*))?", re.IGNORECASE
+)
+_VERSION: Final = re.compile(r"[-.0-9]+$")
+
+
+class FirstLine(NamedTuple):
+    """What the line says: `program` as it is written, its arguments, whether Linux understands it alike."""
+
+    program: bytes
+    arguments: tuple[bytes, ...]
+    is_linuxs: bool
+
+
+def read_first_line(raw_start: bytes) -> FirstLine | None:
+    """The `#!` line at the start of a file; None when there is none or it names no program."""
+    start = raw_start.removeprefix(BYTE_ORDER_MARK)
+    if not start.startswith(b"#!"):
+        return None
+    line = start[2:].partition(b"\n")[0]
+    is_linuxs = start is raw_start and not line.endswith(b"\r")
+    line = line.strip(b" \t\r")
+    of_windows = _QUOTED.fullmatch(line) or _OF_WINDOWS.fullmatch(line)
+    if of_windows is not None:  # Windows splits what follows
+        return FirstLine(of_windows[1], tuple((of_windows[2] or b"").split()), False)
+    words = re.split(rb"[ \t]+", line, maxsplit=1)  # Linux hands the rest over as one
+    return FirstLine(words[0], tuple(words[1:]), is_linuxs) if line else None
+
+
+def names_of_language(program: bytes) -> list[str]:
+    r"""The names under which `cgi/languages` may have it, the most exact first: `C:\Python27\python2.7.exe` is
+    python2.7, python2, python."""
+    stem = program.decode("latin-1").replace("\\", "/").rpartition("/")[2].lower().removesuffix(".exe")
+    names = [stem]
+    if "." in stem:
+        names.append(stem.partition(".")[0])
+    names.append(_VERSION.sub("", stem))
+    alias = {"wperl": "perl", "pythonw": "python", "php-cgi": "php"}.get(names[-1])
+    return list(dict.fromkeys([*names, alias] if alias else names))
+
+
+def own_command(
+    line: FirstLine, interpreters: Mapping[str, str], is_there: Callable[[bytes], bool]
+) -> list[bytes] | None:
+    """The words that start the script's interpreter; None when Linux is to do it by itself.
+
+    `interpreters`: language to program. `is_there` is asked for the program of a line that Linux understands, and for
+    the one that `env` is to find, when there are interpreters to choose from.
+    """
+    program, arguments = line.program, line.arguments
+    uses_env = program.rpartition(b"/")[2] == b"env" and bool(arguments) and not arguments[0].startswith(b"-")
+    named = arguments[0] if uses_env else program
+    if interpreters and not is_there(named):
+        for name in names_of_language(named):
+            if name in interpreters:
+                chosen = interpreters[name].encode("utf-8", "surrogateescape")
+                return [chosen] if uses_env else [chosen, *arguments]
+    if line.is_linuxs or not program.startswith(b"/"):
+        return None
+    return [program, *arguments]

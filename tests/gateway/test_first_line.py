@@ -1,0 +1,92 @@
+r"""`#!` lines from Windows, and lines that name what is not here."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.gateway.first_line import FirstLine, names_of_language, own_command, read_first_line
+
+
+@pytest.mark.parametrize(
+    ("raw_start", "expected"),
+    [
+        (b"#!/usr/bin/perl -w\nx", FirstLine(b"/usr/bin/perl", (b"-w",), True)),
+        (b"#! /usr/bin/perl\t-w -T\nx", FirstLine(b"/usr/bin/perl", (b"-w -T",), True)),
+        (b"#!/bin/sh", FirstLine(b"/bin/sh", (), True)),
+        (b"#!/usr/bin/perl\r\nx", FirstLine(b"/usr/bin/perl", (), False)),
+        (b"#!/usr/bin/perl -w\r\nx", FirstLine(b"/usr/bin/perl", (b"-w",), False)),
+        (b"#!/usr/bin/env python3\r\nx", FirstLine(b"/usr/bin/env", (b"python3",), False)),
+        (b"\xef\xbb\xbf#!/usr/bin/perl\nx", FirstLine(b"/usr/bin/perl", (), False)),
+        (rb"#!C:\Perl\bin\perl.exe" + b"\r\n", FirstLine(rb"C:\Perl\bin\perl.exe", (), False)),
+        (b"#!c:/perl/bin/perl -w -T\n", FirstLine(b"c:/perl/bin/perl", (b"-w", b"-T"), False)),
+        (rb"#!C:\Program Files\Perl\perl.exe -w", FirstLine(rb"C:\Program Files\Perl\perl.exe", (b"-w",), False)),
+        (rb'#!"C:\My Perl\perl" -w', FirstLine(rb"C:\My Perl\perl", (b"-w",), False)),
+        (b"#!perl.exe\n", FirstLine(b"perl.exe", (), False)),
+        (b"#!perl\n", FirstLine(b"perl", (), True)),
+        (b"#!\n", None),
+        (b"#!\r\n", None),
+        (b"print", None),
+        (b"", None),
+    ],
+)
+def test_what_the_line_says(raw_start: bytes, expected: FirstLine | None) -> None:
+    """Linux's reading, with one argument at most; where the line is Windows's, its reading."""
+    assert read_first_line(raw_start) == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [
+        (rb"C:\Perl\bin\perl.exe", ["perl"]),
+        (b"/usr/bin/perl5.005_03", ["perl5.005_03", "perl5", "perl5.005_"]),
+        (b"/usr/local/bin/python2", ["python2", "python"]),
+        (b"C:/Python27/PYTHON2.7.EXE", ["python2.7", "python2", "python"]),
+        (b"pythonw.exe", ["pythonw", "python"]),
+        (b"/opt/php-cgi", ["php-cgi", "php"]),
+        (b"/bin/sh", ["sh"]),
+    ],
+)
+def test_names_of_a_language(program: bytes, names: list[str]) -> None:
+    """From the very version to the language."""
+    assert names_of_language(program) == names
+
+
+PERL = {"perl": "/usr/bin/perl", "python2": "/opt/py2", "python": "/opt/py3"}
+
+
+@pytest.mark.parametrize(
+    ("raw_start", "interpreters", "there", "expected"),
+    [
+        (b"#!/usr/bin/perl -w\n", {}, [], None),
+        (b"#!/usr/bin/perl -w\n", PERL, [b"/usr/bin/perl"], None),
+        (b"#!/usr/bin/perl -w\r\n", {}, [], [b"/usr/bin/perl", b"-w"]),
+        (b"#!/opt/perl -w\r\n", PERL, [b"/opt/perl"], [b"/opt/perl", b"-w"]),
+        (b"#!/opt/perl -w\n", PERL, [], [b"/usr/bin/perl", b"-w"]),
+        (rb"#!C:\Perl\bin\perl.exe -w", PERL, [], [b"/usr/bin/perl", b"-w"]),
+        (rb"#!C:\Perl\bin\perl.exe -w", {}, [], None),
+        (b"#!/usr/local/bin/python2\n", PERL, [], [b"/opt/py2"]),
+        (b"#!/usr/local/bin/python2.7\n", PERL, [], [b"/opt/py2"]),
+        (b"#!/usr/bin/env python2\n", PERL, [], [b"/opt/py2"]),
+        (b"#!/usr/bin/env python2\n", PERL, [b"python2"], None),
+        (b"#!/usr/bin/env -S python2 -u\n", PERL, [b"/usr/bin/env"], None),
+        (b"#!/usr/bin/ruby\n", PERL, [], None),
+    ],
+)
+def test_who_starts_the_script(
+    raw_start: bytes, interpreters: dict[str, str], there: list[bytes], expected: list[bytes] | None
+) -> None:
+    """Linux, wherever it can; the interpreter of the line; the configured one of its language."""
+    line = read_first_line(raw_start)
+    assert line is not None
+    assert own_command(line, interpreters, there.__contains__) == expected
+
+
+def test_nobody_is_looked_for_without_interpreters_to_choose_from() -> None:
+    """What nobody configured costs no look at the disk."""
+    line = read_first_line(b"#!/usr/bin/perl\n")
+    assert line is not None
+
+    def never(_: bytes) -> bool:
+        raise AssertionError("asked")
+
+    assert own_command(line, {}, never) is None
