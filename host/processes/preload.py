@@ -27,7 +27,7 @@ def preload_plugins(configuration: ServerConfiguration, applications: Sequence[s
 
     Returns what became of those that could not be imported, a sentence each.
     """
-    return _preload(_files(configuration, applications), code)
+    return _preload(_files(configuration, applications), code, is_own=False)
 
 
 def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
@@ -42,7 +42,7 @@ def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
     ):
         own = bundled_folder(kind)
         found += [(path, prefix) for path in find_plugin_files(folders).values() if Path(path).parent.resolve() == own]
-    return _preload(found, code)
+    return _preload(found, code, is_own=True)
 
 
 def compile_patterns(configuration: ServerConfiguration, applications: Iterable[str]) -> None:
@@ -55,11 +55,11 @@ def compile_patterns(configuration: ServerConfiguration, applications: Iterable[
                 compile_pattern(handler.path)
 
 
-def _preload(files: Iterable[tuple[str, str]], code: PluginCode) -> list[str]:
+def _preload(files: Iterable[tuple[str, str]], code: PluginCode, *, is_own: bool) -> list[str]:
     problems = []
     for path, prefix in dict.fromkeys(files):
         try:
-            preload_plugin_file(path, prefix, code.code_of)
+            preload_plugin_file(path, prefix, code.code_of, is_own=is_own)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even raise SystemExit while it is imported

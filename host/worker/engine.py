@@ -50,6 +50,7 @@ DEFAULT_CAPACITY: Final = 256
 THREADS: Final = 64
 _NO_HOOKS: Final[tuple[Hook, ...]] = ()
 _CLOSE_SECONDS: Final = 2.0
+_REPORT_SECONDS: Final = 0.25  # after the start: by then the request that it was for has its answer
 _WARM_UP_SHARE: Final = 0.8  # of startupTimeLimit: what is not warm then starts cold, instead of not at all
 
 
@@ -180,6 +181,7 @@ class Engine:
         for served in self._served.values():
             await self._life.prepare(served)
         self._time_limit.start()
+        self._loop.call_later(_REPORT_SECONDS, self._plugins.report_loaded)
 
     async def warm_up(self) -> None:
         """Request the pages that are to be requested before the first client's request. Raises nothing."""
@@ -243,6 +245,7 @@ class Engine:
             await asyncio.wait(list(self._session_tasks), timeout=_CLOSE_SECONDS)
         for served in self._served.values():
             await self._life.stop(served)
+        self._plugins.report_loaded()
         await self._plugins.unload()
         self._script_counts.tell()
         self._threads.close(wait=False)  # a thread that hangs must not hold the process

@@ -6,11 +6,10 @@ much pass in silence (misspelt hooks, traces of a failed registration): here it 
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
 import pluggy
@@ -24,9 +23,16 @@ THREAD: Final = 2  # run on the thread pool
 
 _MARK: Final = f"{PROJECT}_impl"
 _MARKED_NAMES: Final = f"__{PROJECT}_marked__"
-_READ_HOOKS: Final = f"__{PROJECT}_hooks__"
+
+_PASSED_ON: Final = frozenset(("tryfirst", "trylast"))
+"""What a mark may say and isapy's own order makes meaningless; anything else that it says is pluggy's to judge."""
 
 HOOK_NAMES: Final = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, f"{PROJECT}_spec"))
+_OFFERED: Final = {
+    name: (code := vars(hookspecs)[name].__code__).co_varnames[: code.co_argcount] for name in HOOK_NAMES
+}
+"""The arguments of each specification."""
+
 FILTER_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("on_"))
 DECLARATIONS: Final = (
     "module_names",
@@ -100,12 +106,14 @@ def new_plugin_manager() -> pluggy.PluginManager:
 def register(manager: pluggy.PluginManager, plugin: object, name: str, private_name: str) -> dict[str, Hook]:
     """Register a plugin and return its hooks by name. Raises PluginFault; nothing of it stays registered then.
 
-    `name` is what people call it, `private_name` is unique (a filter and an extension may share a name). Of a module
-    whose hooks `read_ahead` has found nothing needs to be registered: they are known.
+    `name` is what people call it, `private_name` is unique (a filter and an extension may share a name). The hooks of a
+    file that marks nothing but functions of its own, with the arguments that they are offered, are what is marked:
+    that is the everyday plugin, and pluggy's look at it would be a tenth of what a worker's start takes. Everything
+    else, and everything that is wrong, is registered with pluggy.
     """
-    known: dict[str, Hook] | None = vars(plugin).get(_READ_HOOKS) if isinstance(plugin, ModuleType) else None
-    if known is not None:
-        return {hook_name: hook._replace(plugin=name) for hook_name, hook in known.items()}
+    hooks = register_plain(plugin, name) if isinstance(plugin, ModuleType) else None
+    if hooks is not None:
+        return hooks
     _check_spelling(manager, plugin)
     try:
         manager.register(plugin, name=private_name)
@@ -127,12 +135,23 @@ def implements_any(manager: pluggy.PluginManager, plugin: object) -> bool:
     return any(manager.parse_hookimpl_opts(plugin, name) is not None for name in dir(plugin))
 
 
-def read_ahead(module: ModuleType) -> None:
-    """Find the module's hooks and leave them with it, for `register` in the processes that are forked from this one:
-    what pluggy looks at is a third of what loading a plugin costs them. What is wrong with it they find by themselves.
-    """
-    with contextlib.suppress(PluginFault):
-        vars(module)[_READ_HOOKS] = register(new_plugin_manager(), module, module.__name__, module.__name__)
+def register_plain(module: ModuleType, name: str) -> dict[str, Hook] | None:
+    """The hooks of a module in which pluggy could find nothing else; None: it must have a look. Raises nothing."""
+    found = {}
+    names = vars(module)
+    for hook_name in sorted(marked_names(module)):
+        function = names[hook_name]
+        offered = _OFFERED.get(hook_name)
+        if offered is None or not isinstance(function, FunctionType) or len(vars(function)) != 1:
+            return None  # misspelt; no function; decorated by others, who may say more
+        if any(value for option, value in getattr(function, _MARK).items() if option not in _PASSED_ON):
+            return None
+        code = function.__code__
+        taken = code.co_varnames[: code.co_argcount - len(function.__defaults__ or ())]
+        if taken[:1] == ("self",) or not set(taken).issubset(offered):
+            return None
+        found[hook_name] = _hook(function, taken, offered, name, hook_name)
+    return found
 
 
 def unregister(manager: pluggy.PluginManager, plugin: object) -> None:
@@ -167,12 +186,16 @@ def _check_spelling(manager: pluggy.PluginManager, plugin: object) -> None:
 
 def _bind(caller: pluggy.HookCaller, implementation: pluggy.HookImpl, plugin: str) -> Hook:
     assert caller.spec is not None
-    function = implementation.function
+    return _hook(implementation.function, implementation.argnames, caller.spec.argnames, plugin, caller.name)
+
+
+def _hook(
+    function: Callable[..., Any], taken: Sequence[str], offered: Sequence[str], plugin: str, hook_name: str
+) -> Hook:
     kind = ASYNC if inspect.iscoroutinefunction(function) else INLINE
-    taken = implementation.argnames
     takes_context = CONTEXT in taken
-    offered = [name for name in caller.spec.argnames if takes_context or name != CONTEXT]
-    return Hook(_adapt(function, taken, offered), kind, plugin, caller.name, takes_context)
+    passed = offered if takes_context else [name for name in offered if name != CONTEXT]
+    return Hook(_adapt(function, taken, passed), kind, plugin, hook_name, takes_context)
 
 
 def _adapt(function: Callable[..., Any], taken: Sequence[str], offered: Sequence[str]) -> Callable[..., Any]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Final, Protocol
 
 from host.api import PluginContext, Request, Response
 from host.worker.hooks import ASYNC, ISAPI_HOOKS, Hook, PluginFault
 
-_CARRIER = "host.isapi.plugin_hooks"
+HTTP_EXTENSION_PROC: Final = "http_extension_proc"
+_CARRIER: Final = "host.isapi.plugin_hooks"
 
 
 class IsapiPlugin(Protocol):
@@ -30,7 +31,7 @@ def carry(hooks: dict[str, Hook], context: PluginContext) -> IsapiPlugin | None:
 
     Calls `get_extension_version`; raises PluginFault for hooks that no thread can call, and what that call raises.
     """
-    if "http_extension_proc" not in hooks or "handle" in hooks:
+    if HTTP_EXTENSION_PROC not in hooks or "handle" in hooks:
         return None
     own = {name: hooks[name] for name in ISAPI_HOOKS if name in hooks}
     for name, hook in own.items():
@@ -38,5 +39,5 @@ def carry(hooks: dict[str, Hook], context: PluginContext) -> IsapiPlugin | None:
             raise PluginFault(f"{name} must be a plain def: it is called on a thread")
     carrier = importlib.import_module(_CARRIER)
     plugin: IsapiPlugin = carrier.PluginExtension({name: hook.function for name, hook in own.items()}, context)
-    hooks["handle"] = Hook(plugin.handle, ASYNC, context.plugin_name, "http_extension_proc")
+    hooks["handle"] = Hook(plugin.handle, ASYNC, context.plugin_name, HTTP_EXTENSION_PROC)
     return plugin

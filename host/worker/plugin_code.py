@@ -2,7 +2,7 @@
 
 A pool's parent prepares it before it forks (measured: two thirds of what a worker's start takes); the worker finds it
 in its memory. Nothing of a plugin runs in the parent, and the code that runs in a worker is what the file says when it
-is loaded: a compiled file counts only while the bytes are the same.
+is loaded: a compiled file counts only while the bytes are the same, or nothing has touched them since they were read.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import contextlib
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pluggy
 
@@ -26,14 +27,27 @@ from host.worker.url_patterns import compile_pattern
 ENTRY_POINT_GROUP: Final = "isapy.plugins"
 _OWN_PACKAGE: Final = "host"
 
+_SETTLED_NANOSECONDS: Final = 2_000_000_000
+"""A file that has not been changed for so long when it is looked at gets another time when it is changed next: the
+coarsest file systems count whole seconds."""
+
 EntryPoints = Mapping[str, Callable[[], Any]]
+_State = tuple[int, int, int, int]
+
+
+class _Compiled(NamedTuple):
+    source: bytes
+    code: CodeType
+    state: _State | None  # None: it was young, and might have changed since without a trace
 
 
 class PluginCode:
     """Of one process and those it forks; a copy is the worker's own."""
 
-    def __init__(self) -> None:
-        self._compiled: dict[str, tuple[bytes, CodeType]] = {}
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        """`clock` tells nanoseconds since 1970, as files' times are."""
+        self._clock = clock
+        self._compiled: dict[str, _Compiled] = {}
         self._managers: list[pluggy.PluginManager] = []
         self._entry_points: tuple[tuple[int, ...], EntryPoints] | None = None
 
@@ -47,21 +61,26 @@ class PluginCode:
         for path in find_plugin_files(list(folders)).values():
             with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
                 known = self._compiled.get(path)
-                self.code_of(path)
-                if self._compiled[path] is not known:
-                    _import_libraries(self._compiled[path][0])
+                code = self.code_of(path)
+                if known is None or known.code is not code:
+                    _import_libraries(self._compiled[path].source)
                     for mapping in declared_mappings(path):
                         compile_pattern(mapping.path)
 
     def code_of(self, path: str) -> CodeType:
         """The code of the file as it is now. Raises OSError, and SyntaxError or ValueError as `compile` does."""
-        with open(path, "rb", buffering=0) as file:
-            source = file.read()
         known = self._compiled.get(path)
-        if known is not None and known[0] == source:
-            return known[1]
-        code: CodeType = compile(source, path, "exec", dont_inherit=True)
-        self._compiled[path] = (source, code)
+        if known is not None and known.state is not None and known.state == _state(os.stat(path)):
+            return known.code
+        with open(path, "rb", buffering=0) as file:
+            found = os.fstat(file.fileno())
+            source = file.read()
+        is_settled = self._clock() - found.st_ctime_ns > _SETTLED_NANOSECONDS
+        if known is None or known.source != source:
+            code: CodeType = compile(source, path, "exec", dont_inherit=True)
+        else:
+            code = known.code
+        self._compiled[path] = _Compiled(source, code, _state(found) if is_settled else None)
         return code
 
     def entry_points(self) -> EntryPoints:
@@ -121,6 +140,11 @@ def _libraries_of(source: bytes) -> Iterator[str]:
             top = name.partition(".")[0]
             if top == _OWN_PACKAGE or top in sys.stdlib_module_names:
                 yield name
+
+
+def _state(found: os.stat_result) -> _State:
+    """What changes with a file's bytes: nobody can set the time of the last change (ctime), as the other one can."""
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _changed_at(folder: str) -> int:

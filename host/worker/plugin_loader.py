@@ -16,7 +16,8 @@ from types import CodeType, ModuleType
 from typing import Final
 
 from host.api import HandlerMapping
-from host.worker.hooks import read_ahead
+from host.worker.declarations import read_ahead
+from host.worker.hooks import marked_names
 
 EXTENSION_PREFIX: Final = "host_extensions"
 FILTER_PREFIX: Final = "host_filters"
@@ -31,13 +32,17 @@ _preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
 """What the pool's parent has imported before the fork, by path and prefix, and the code that was run."""
 
 
-def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> None:
-    """As `load_plugin_file`, in a process that forks: its children find the module loaded, unless the file changes."""
+def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType], *, is_own: bool) -> None:
+    """As `load_plugin_file`, in a process that forks: its children find the module loaded, unless the file changes; of
+    one that came with isapy also what it declares."""
     code = code_of(path)
     known = _preloaded.get((path, prefix))
     if known is None or known[0] is not code:
         module = load_plugin_file(path, prefix, lambda _path: code)
-        read_ahead(module)
+        if is_own:
+            read_ahead(module, Path(path).stem)
+        else:
+            marked_names(module)  # finds them once for all
         _preloaded[path, prefix] = code, module
 
 

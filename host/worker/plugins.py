@@ -8,7 +8,7 @@ filter's file that nobody lists is shown as `not listed`, with the line to add. 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -16,7 +16,6 @@ from typing import Any, Final, Protocol
 from host.api import (
     BlackBox,
     FilterInfo,
-    HandlerInfo,
     HandlerMapping,
     ModuleInfo,
     PluginContext,
@@ -25,10 +24,11 @@ from host.api import (
     Threads,
 )
 from host.wire.message_rows import PluginRow
+from host.worker.declarations import Declarations, known_ahead, read_declarations
 from host.worker.filter_context import with_contexts
-from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, implements_any, register
+from host.worker.hooks import Hook, PluginFault, implements_any, register
 from host.worker.hooks import unregister as take_out
-from host.worker.isapi_plugins import IsapiPlugin, carry
+from host.worker.isapi_plugins import HTTP_EXTENSION_PROC, IsapiPlugin, carry
 from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
@@ -132,6 +132,7 @@ class Plugins:
         self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
         self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
         self._load_order: list[Plugin] = []
+        self._loaded_own: list[Plugin] = []  # of which the event log has not heard yet
         self._made: dict[int, Plugin] = {}  # by id() of the object that a plugin has made
         self._settings: Mapping[str, Mapping[str, str]] = {}
 
@@ -180,7 +181,7 @@ class Plugins:
             plugin = Plugin(name, MODULE, "", f"made {len(self._made) + 1} {name}", is_pipeline_member=True)
             plugin.code = implementation
             plugin.hooks = register(self._manager, implementation, name, plugin.private_name)
-            self._read_declarations(plugin)
+            self._note(plugin, read_declarations(plugin.hooks))
             plugin.state = LOADED
             self._made[id(implementation)] = plugin
         return plugin
@@ -221,12 +222,26 @@ class Plugins:
             {"plugin": plugin.name, "path": plugin.path},
         )
 
+    def report_loaded(self) -> None:
+        """Say of the plugins that came with isapy, too, that they are loaded: a dozen lines that say nothing of
+        interest, for which no request should wait."""
+        while self._loaded_own:
+            self._report_loaded(self._loaded_own.pop(0))
+
     # --- one plugin's life
+
+    def _is_own(self, plugin: Plugin) -> bool:
+        return plugin.path.startswith(self._own_folders)
+
+    def _report_loaded(self, plugin: Plugin) -> None:
+        self._facts.report_event(
+            "plugin-loaded", f"{plugin.family} {plugin.name} from {plugin.path or 'an installed distribution'}", None
+        )
 
     async def _load(self, plugin: Plugin, key: str, run: Callable[[], Any]) -> None:
         """Load it; a plugin that ends or holds the process meanwhile is named by what is left behind."""
         self._plugins[key] = plugin
-        if plugin.path.startswith(self._own_folders):  # what came with isapy needs no note: it would cost every start
+        if self._is_own(plugin):  # what came with isapy needs no note: it would cost every start
             await self._run_and_register(plugin, run)
             return
         place = self._facts.black_box.enter(plugin.path or plugin.name, "load")
@@ -238,9 +253,14 @@ class Plugins:
     async def _run_and_register(self, plugin: Plugin, run: Callable[[], Any]) -> None:
         try:
             plugin.code = run()
-            hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)
-            plugin.hooks = with_contexts(hooks, plugin.private_name)
-            self._read_declarations(plugin)
+            known = known_ahead(plugin.code, plugin.name)
+            if known is not None:
+                plugin.hooks, declared = known
+            else:
+                hooks = register(self._manager, plugin.code, plugin.name, plugin.private_name)
+                plugin.hooks = with_contexts(hooks, plugin.private_name)
+                declared = read_declarations(plugin.hooks)
+            self._note(plugin, declared)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even raise SystemExit while it is imported
@@ -254,8 +274,8 @@ class Plugins:
         self._load_order.append(plugin)
         try:
             await self._call_life_hook(plugin, "load")
-            assert plugin.context is not None, "load has been called with it"
-            plugin.isapi = carry(plugin.hooks, plugin.context)
+            if HTTP_EXTENSION_PROC in plugin.hooks:
+                plugin.isapi = carry(plugin.hooks, self._context_of(plugin))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -263,37 +283,29 @@ class Plugins:
             await self._unload(self._load_order.pop())
             return
         plugin.state = LOADED
-        self._facts.report_event(
-            "plugin-loaded", f"{plugin.family} {plugin.name} from {plugin.path or 'an installed distribution'}", None
-        )
+        if self._is_own(plugin):
+            self._loaded_own.append(plugin)
+        else:
+            self._report_loaded(plugin)
 
-    def _read_declarations(self, plugin: Plugin) -> None:
-        hooks = plugin.hooks
-        if "open_filter" in hooks and hooks["open_filter"].kind == ASYNC:
-            raise PluginFault("open_filter must be a plain def: it is called while plugins are loaded")
-        if "on_read_raw_data" in hooks and hooks["on_read_raw_data"].kind == ASYNC:
-            raise PluginFault("on_read_raw_data must be a plain def: bytes cannot wait before they are parsed")
-        plugin.info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
-        plugin.module_info = _checked(as_declared(hooks, "module_info", ModuleInfo()), ModuleInfo, "module_info")
-        plugin.is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
-        plugin.further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
-        handler = _checked(as_declared(hooks, "handler_info", HandlerInfo()), HandlerInfo, "handler_info")
-        plugin.runs_programs = handler.runs_programs
-        if "handle" in hooks and hooks["handle"].kind == INLINE and not handler.quick:
-            hooks["handle"] = hooks["handle"]._replace(kind=THREAD)
-        mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
-        plugin.mappings = mappings
+    def _note(self, plugin: Plugin, declared: Declarations) -> None:
+        plugin.info, plugin.module_info = declared.filter_info, declared.module_info
+        plugin.further_names, plugin.mappings = declared.further_names, declared.mappings
+        plugin.is_in_process_only, plugin.runs_programs = declared.is_in_process_only, declared.runs_programs
 
     async def _call_life_hook(self, plugin: Plugin, name: str) -> None:
         hook = plugin.hooks.get(name)
-        if plugin.context is None:
-            plugin.context = self._context(plugin)
         if hook is not None:
-            answer = hook.function(plugin.context)
+            answer = hook.function(self._context_of(plugin))
             if inspect.isawaitable(answer):
                 await answer
 
-    def _context(self, plugin: Plugin) -> PluginContext:
+    def _context_of(self, plugin: Plugin) -> PluginContext:
+        if plugin.context is None:
+            plugin.context = self._new_context(plugin)
+        return plugin.context
+
+    def _new_context(self, plugin: Plugin) -> PluginContext:
         facts = self._facts
         names = [name.casefold() for name in (plugin.name, *plugin.further_names)]
         settings = next((self._settings[name] for name in names if name in self._settings), {})
@@ -358,15 +370,3 @@ class Plugins:
             if carried is not None:
                 return carried
         return None
-
-
-def _checked(value: Any, expected: type, hook: str) -> Any:
-    if not isinstance(value, expected):
-        raise PluginFault(f"{hook} must return {expected.__name__}, not {type(value).__name__}")
-    return value
-
-
-def _all_checked(values: Any, expected: type, hook: str) -> tuple[Any, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise PluginFault(f"{hook} must return a list of {expected.__name__}, not {type(values).__name__}")
-    return tuple(_checked(value, expected, hook) for value in values)

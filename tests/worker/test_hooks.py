@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+import asyncio
+from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
 
 from host.api import Request, Response, UrlMap, hookimpl
-from host.worker.hooks import ASYNC, INLINE, PluginFault, new_plugin_manager, read_ahead, register, unregister
+from host.worker.hooks import ASYNC, INLINE, PluginFault, new_plugin_manager, register, register_plain, unregister
+from host.worker.plugin_loader import load_plugin_file
+
+
+def code_of(path: str) -> CodeType:
+    return compile(Path(path).read_text(), path, "exec")
 
 
 class Arguments:
@@ -41,25 +48,58 @@ def test_a_hook_may_take_fewer_arguments_in_any_order() -> None:
     assert hooks["end_request"].plugin == "arguments"
 
 
-def test_hooks_that_were_read_ahead_are_those_that_are_registered() -> None:
-    """Whatever the plugin is called then; what is wrong with a plugin is found when it is registered."""
-    plain, ahead, broken = ModuleType("plain"), ModuleType("ahead"), ModuleType("broken")
+def test_the_hooks_of_an_everyday_file_are_those_that_pluggy_finds(tmp_path: Path) -> None:
+    """All arguments, some of them, swapped ones, a default, a coroutine, a context; an option that others may set."""
+    text = """
+from host.api import hookimpl
 
-    def on_log(request: object, entry: object, filter_context: object) -> None:
-        del request, entry, filter_context
+@hookimpl
+def on_url_map(url_map, request): return ("on_url_map", url_map, request)
 
-    for module in (plain, ahead):
-        module.on_log = hookimpl(on_log)  # type: ignore[attr-defined]
-    broken.on_logg = hookimpl(on_log)  # type: ignore[attr-defined]
-    for module in (ahead, broken):
-        read_ahead(module)
-    manager = new_plugin_manager()
-    expected = register(manager, plain, "name", "private")
-    assert list(expected) == ["on_log"]
-    assert register(manager, ahead, "name", "another") == expected
-    unregister(manager, ahead)
-    with pytest.raises(PluginFault, match="did you mean on_log"):
-        register(manager, broken, "broken", "broken")
+@hookimpl(trylast=True)
+async def begin_request(request, more=1): return ("begin_request", request, more)
+
+@hookimpl
+def on_log(entry, filter_context): return ("on_log", entry, filter_context)
+
+@hookimpl
+def health_check(*, word="well"): return word
+"""
+    (tmp_path / "everyday.py").write_text(text)
+    module = load_plugin_file(str(tmp_path / "everyday.py"), "test_of_hooks", code_of)
+    plain = register_plain(module, "everyday")
+    assert plain is not None
+    for function in (module.on_url_map, module.begin_request, module.on_log, module.health_check):
+        function.also_decorated = True  # by somebody who may say more: pluggy has a look
+    assert register_plain(module, "everyday") is None
+    found = register(new_plugin_manager(), module, "everyday", "private")
+    assert list(plain) == list(found)
+    assert [hook[1:] for hook in plain.values()] == [hook[1:] for hook in found.values()]
+    assert {hook.plugin for hook in plain.values()} == {"everyday"}
+    for hooks in (plain, found):
+        assert hooks["on_url_map"].function("the request", "the map") == ("on_url_map", "the map", "the request")
+        assert hooks["on_log"].function("a request", "an entry", "a context") == ("on_log", "an entry", "a context")
+        assert hooks["health_check"].function() == "well"
+        assert asyncio.run(hooks["begin_request"].function("a request")) == ("begin_request", "a request", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@hookimpl\ndef on_logg(request): ...",
+        "@hookimpl(specname='on_log')\ndef written(request): ...",
+        "@hookimpl(optionalhook=True)\ndef on_log(request): ...",
+        "@hookimpl(wrapper=True)\ndef on_log(request): yield",
+        "@hookimpl\ndef on_log(request, colour): ...",
+        "class Called:\n    def __call__(self, request): ...\non_log = hookimpl(Called())",
+        "import functools\n@hookimpl\n@functools.wraps(print)\ndef on_log(request): ...",
+    ],
+)
+def test_whatever_is_not_everyday_is_left_to_pluggy(text: str) -> None:
+    """Misspelt, renamed, optional, wrapping, with an argument that nobody offers, not a function, decorated."""
+    module = ModuleType("other")
+    exec(f"from host.api import hookimpl\n{text}\n", module.__dict__)
+    assert register_plain(module, "other") is None
 
 
 def test_a_failed_registration_leaves_nothing_behind() -> None:

@@ -45,6 +45,33 @@ def test_a_compiled_file_is_used_while_its_bytes_are_the_same_and_not_longer(tmp
         code.code_of(str(tmp_path / "missing.py"))
 
 
+def test_a_file_that_has_settled_is_not_read_again_until_something_touches_it(tmp_path: Path) -> None:
+    """Ten seconds after its last change, told by a moved clock; the new file has the old one's size and time again."""
+    path = tmp_path / "page.py"
+    path.write_text("answer = 1\n")
+    program = (
+        "import json, os, sys, time\n"
+        "from host.worker.plugin_code import PluginCode\n"
+        "path, opened = sys.argv[1], []\n"
+        "sys.addaudithook(lambda event, found: event == 'open' and found[0] == path and opened.append(found[1]))\n"
+        "young, settled = PluginCode(), PluginCode(clock=lambda: time.time_ns() + 10 ** 10)\n"
+        "def opens(code):\n"
+        "    del opened[:]\n"
+        "    first = code.code_of(path)\n"
+        "    same = code.code_of(path) is first\n"
+        "    return len(opened) if same else -1\n"
+        "counts = [opens(young), opens(settled)]\n"
+        "times = os.stat(path)\n"
+        "open(path, 'r+').write('answer = 2\\n')\n"
+        "os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))\n"
+        "names = {}\n"
+        "exec(settled.code_of(path), names)\n"
+        "print(json.dumps([*counts, names['answer']]))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, check=True, cwd=ROOT)
+    assert json.loads(ran.stdout) == [2, 1, 2]
+
+
 def test_preparing_runs_no_plugin_and_imports_only_what_is_isapys_or_pythons(tmp_path: Path) -> None:
     """In a process of its own: a plugin that would leave a trace, a broken one, one that needs a library of others."""
     (tmp_path / "loud.py").write_text(
