@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,15 @@ from host.config.errors import ConfigErrors
 from host.config.store import Source, build_snapshot, read_source
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+_FRAMEWORKS: Final = frozenset(
+    {
+        *("aiohttp", "asgiref", "bottle", "cherrypy", "connexion", "dash", "django", "falcon", "fastapi", "flask"),
+        *("gunicorn", "hug", "jinja2", "litestar", "mako", "pyramid", "quart", "sanic", "sqlalchemy", "starlette"),
+        *("tornado", "uvicorn", "web", "webob", "werkzeug"),
+    }
+)
+"""What an application's own environment may have, although isapy's has not."""
 
 new_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -238,10 +249,20 @@ def _tell(kind: Kind, path: Path, test: Path, config: Path, words: Mapping[str, 
 
 def _plugin_path(kind: Kind, name: str, root: Path) -> Path:
     """The new plugin's file. Raises CommandLineError for a name or place that will not do."""
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise CommandLineError(
+            f"{name} is a word of Python's own: no module can be called so", "choose another name", EXIT_USAGE
+        )
+    if not _NAME.fullmatch(name):
         raise CommandLineError(
             f"{name} cannot be the name of a plugin",
             "use small letters, digits and underscores, beginning with a letter, up to 40",
+            EXIT_USAGE,
+        )
+    if kind.module and (known := _module_of_that_name(name)):
+        raise CommandLineError(
+            f"{name} is the name of {known}: applications/{name}.py would be imported in its place",
+            "choose another name",
             EXIT_USAGE,
         )
     if not (root / SITE_CONFIGURATION).is_file():
@@ -255,6 +276,15 @@ def _plugin_path(kind: Kind, name: str, root: Path) -> Path:
             f"isapy itself has {'an' if family == 'extension' else 'a'} {family} called {name}", "choose another name"
         )
     return root / kind.folder / f"{name}{kind.ending}"
+
+
+def _module_of_that_name(name: str) -> str:
+    """What applications/NAME.py would hide from everything in its process that imports it; empty: nothing."""
+    if name in sys.stdlib_module_names:
+        return "a module of Python's standard library"
+    if name in _FRAMEWORKS or importlib.util.find_spec(name) is not None:
+        return "a package that applications import"
+    return ""
 
 
 def _port(config: Path) -> int:

@@ -131,7 +131,7 @@ def test_new_filter_is_listed_last_and_nothing_else_changes(site: Path) -> None:
         ("a-b", "cannot be the name"),
         ("../x", "cannot be the name"),
         ("1a", "cannot be the name"),
-        ("class", "cannot be the name"),
+        ("class", "a word of Python's own"),
         ("x" * 41, "cannot be the name"),
         ("static_file", "isapy itself has an extension called static_file"),
     ],
@@ -142,6 +142,23 @@ def test_names_that_will_not_do(site: Path, name: str, reason: str) -> None:
     assert result.returncode in (1, 2)
     assert reason in result.stderr
     assert list((site / "extensions").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        ("wsgi", "django", "django is the name of a package that applications import"),
+        ("asgi", "json", "json is the name of a module of Python's standard library"),
+        ("wsgi", "lxml", "applications/lxml.py would be imported in its place"),
+    ],
+)
+def test_an_application_may_not_hide_what_it_imports(site: Path, kind: str, name: str, reason: str) -> None:
+    """Its folder stands first in sys.path; a plugin file of that name is loaded privately and hides nothing."""
+    result = isapy("new", kind, name, "--root", site)
+    assert result.returncode == 2
+    assert reason in " ".join(result.stderr.split())
+    assert not (site / "applications").exists()
+    assert isapy("new", "extension", name, "--root", site).returncode == 0
 
 
 def test_new_overwrites_nothing(site: Path) -> None:
