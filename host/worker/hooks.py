@@ -127,7 +127,7 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str, private_n
         }
     except (pluggy.PluginValidationError, ValueError, PluginFault) as error:
         unregister(manager, plugin)
-        raise PluginFault(str(error)) from error
+        raise PluginFault(_unknown_arguments(manager, plugin) or str(error)) from error
 
 
 def implements_any(manager: pluggy.PluginManager, plugin: object) -> bool:
@@ -182,6 +182,27 @@ def _check_spelling(manager: pluggy.PluginManager, plugin: object) -> None:
             raise PluginFault(f"{specified} is not a hook of isapy{hint}")
         if options.get("wrapper") or options.get("hookwrapper"):
             raise PluginFault(f"{specified} is a wrapper: isapy calls every plugin by itself, in configured order")
+
+
+def _unknown_arguments(manager: pluggy.PluginManager, plugin: object) -> str:
+    """What is wrong with the first implementation that takes what its hook does not have; empty: nothing of the kind.
+
+    pluggy's own sentence speaks of a specification that a plugin's author has never seen.
+    """
+    for name in sorted(marked_names(plugin)) if isinstance(plugin, ModuleType) else dir(plugin):
+        options = manager.parse_hookimpl_opts(plugin, name)
+        caller = getattr(manager.hook, (options.get("specname") or name) if options is not None else "", None)
+        if options is None or caller is None or caller.spec is None:
+            continue
+        offered = caller.spec.argnames
+        taken = pluggy.HookImpl(plugin, "", getattr(plugin, name), options).argnames
+        unknown = [argument for argument in taken if argument not in offered]
+        if unknown:
+            nearest = difflib.get_close_matches(unknown[0], offered, n=1, cutoff=0.5)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            known = f"its arguments are {', '.join(offered)}" if offered else "it has no arguments"
+            return f"{caller.name} has no argument {unknown[0]}{hint} ({known}; each may be left out)"
+    return ""
 
 
 def _bind(caller: pluggy.HookCaller, implementation: pluggy.HookImpl, plugin: str) -> Hook:

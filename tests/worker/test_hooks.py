@@ -111,7 +111,8 @@ def test_a_failed_registration_leaves_nothing_behind() -> None:
         del request, more
 
     broken.handle = hookimpl(handle)  # type: ignore[attr-defined]
-    with pytest.raises(PluginFault, match="more"):
+    reason = r"handle has no argument more \(its arguments are request; each may be left out\)"
+    with pytest.raises(PluginFault, match=reason):
         register(manager, broken, "p", "host_extensions.p")
     assert not manager.is_registered(broken)
     assert register(manager, good, "p", "host_extensions.p") == {}
@@ -127,3 +128,23 @@ def test_an_optional_hook_of_another_version_is_no_mistake() -> None:
         def on_something_new(self) -> None: ...
 
     assert register(new_plugin_manager(), Newer(), "newer", "host_filters.newer") == {}
+
+
+def test_a_wrong_argument_is_named_with_those_there_are() -> None:
+    """Of a module and of an object, a misspelt name with the one that it resembles."""
+
+    class Misspelt:
+        @hookimpl(specname="on_url_map")
+        def map_it(self, request: Request, urlmap: UrlMap) -> None: ...
+
+    class Lonely:
+        @hookimpl
+        def module_names(self, request: Request) -> list[str]:
+            return [str(request)]
+
+    manager = new_plugin_manager()
+    with pytest.raises(PluginFault, match=r"^on_url_map has no argument urlmap; did you mean url_map\? \(its arg.*map"):
+        register(manager, Misspelt(), "misspelt", "host_filters.misspelt")
+    with pytest.raises(PluginFault, match=r"^module_names has no argument request \(it has no arguments"):
+        register(manager, Lonely(), "lonely", "host_filters.lonely")
+    assert manager.get_plugins() == set()
