@@ -59,7 +59,7 @@ SUBSTATUS_MEANINGS: Final[Mapping[tuple[int, int], str]] = {
     (500, 12): "Application is restarting",
     (500, 13): "Server too busy",
     (500, 19): "Configuration data is invalid",
-    (500, 21): "Handler names a module that is not loaded",
+    (500, 21): "Module not recognized: a handler, filter or module could not be loaded",
     (500, 22): "httpModules is not obeyed in integrated pipeline mode",
     (500, 23): "httpHandlers is not obeyed in integrated pipeline mode",
     (500, 100): "Script error",
