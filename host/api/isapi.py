@@ -294,7 +294,7 @@ class ControlBlock(Protocol):
         """HSE_REQ_CLOSE_CONNECTION: now, in the middle of the answer. `done_with_session` is still to be called."""
 
     def abortive_close(self) -> None:
-        """HSE_REQ_ABORTIVE_CLOSE: the connection is not kept when the request ends."""
+        """HSE_REQ_ABORTIVE_CLOSE: the connection is reset when the request has ended and the client has the answer."""
 
     def report_unhealthy(self, reason: Text | None = None) -> None:
         """HSE_REQ_REPORT_UNHEALTHY: the worker is replaced; the reason goes into the event log."""

@@ -37,7 +37,8 @@ class Response:
     """An answer. The host adds Date, Server, the framing and Connection; a handler never sets those.
 
     A `Content-Length` given by the handler for a streamed body is a promise: more is cut, less breaks the connection.
-    `substatus` and `win32_status` end in the log. `close_connection` ends the client's connection after the answer.
+    `substatus` and `win32_status` end in the log. `close_connection` ends the client's connection after the answer;
+    with `abortive_close` it is reset as soon as the client's machine has the answer, and no port waits for old packets.
     `cache` lets the listener give it again by itself.
     `raw` is for nph- programs: `body` is then the whole answer, status line included, and is sent as it is.
     """
@@ -49,6 +50,7 @@ class Response:
     substatus: int = 0
     win32_status: int = 0
     close_connection: bool = False
+    abortive_close: bool = False
     raw: bool = False
     cache: CachePolicy | None = None
     internal_target: str = ""  # set by `local_redirect`: the host answers with this URL of the same site instead

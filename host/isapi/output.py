@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from host.api import FileBody, HttpError, Response
+from host.api import CachePolicy, FileBody, HttpError, Response
 from host.api.isapi import IsapiError
 from host.api.win32_errors import ERROR_INVALID_PARAMETER, ERROR_NETNAME_DELETED
 from host.isapi.response_head import ResponseHead
@@ -52,6 +52,8 @@ class Output:
         self.begun: asyncio.Future[None] = loop.create_future()
         self.head: ResponseHead | None = None
         self.closes = False
+        self.is_abortive = False  # and the connection is reset
+        self.is_cacheable = False  # the extension wants the answer in the listener's cache
         self.flushes = buffer_limit == 0
         self.local_url = ""
         self.loop_thread = 0  # while the extension is called on the loop: there nobody would make room
@@ -185,7 +187,10 @@ class Output:
                 return Response.local_redirect(self.local_url)
             response = Response(status=head.status, reason=head.reason, headers=head.headers)
             response.close_connection = head.closes or self.closes
+            response.abortive_close = self.is_abortive
             response.raw = bool(head.raw)
+            if self.is_cacheable:
+                response.cache = CachePolicy(ignores_cookies=True)  # as HTTP.sys, which looks at no cookie
             if self._is_streamed:
                 return response
             pieces = list(self._pieces)

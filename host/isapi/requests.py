@@ -38,7 +38,7 @@ REQUESTS: Final[Mapping[int, SupportRequest]] = {
     1010: SupportRequest("HSE_REQ_ASYNC_READ_CLIENT", "async_read_client"),
     1011: SupportRequest("HSE_REQ_GET_IMPERSONATION_TOKEN", "get_impersonation_token", note="a pseudo handle, -6"),
     1012: SupportRequest("HSE_REQ_MAP_URL_TO_PATH_EX", "map_url_to_path_ex"),
-    1014: SupportRequest("HSE_REQ_ABORTIVE_CLOSE", "abortive_close", note="closed in order, not reset"),
+    1014: SupportRequest("HSE_REQ_ABORTIVE_CLOSE", "abortive_close", note="reset once the client has the answer"),
     1015: SupportRequest("HSE_REQ_GET_CERT_INFO_EX", "get_cert_info_ex", note="fails with 232: no certificate"),
     1016: SupportRequest("HSE_REQ_SEND_RESPONSE_HEADER_EX", "send_response_header_ex"),
     1017: SupportRequest("HSE_REQ_CLOSE_CONNECTION", "close_connection"),
@@ -58,7 +58,11 @@ REQUESTS: Final[Mapping[int, SupportRequest]] = {
     1034: SupportRequest("HSE_REQ_ADD_FRAGMENT_TO_CACHE", "add_fragment_to_cache", note="each worker has its own"),
     1035: SupportRequest("HSE_REQ_READ_FRAGMENT_FROM_CACHE", "read_fragment_from_cache"),
     1036: SupportRequest("HSE_REQ_REMOVE_FRAGMENT_FROM_CACHE", "remove_fragment_from_cache"),
-    1037: SupportRequest("HSE_REQ_VECTOR_SEND", "vector_send", note="the cache flag is taken and caches nothing"),
+    1037: SupportRequest(
+        "HSE_REQ_VECTOR_SEND",
+        "vector_send",
+        note="the cache flag: until the worker ends; not over the hop to a dllhost",
+    ),
     1038: SupportRequest("HSE_REQ_GET_ANONYMOUS_TOKEN", "get_anonymous_token", note="a pseudo handle, -6"),
     1040: SupportRequest(
         "HSE_REQ_GET_CACHE_INVALIDATION_CALLBACK", error=ERROR_NOT_SUPPORTED, note="answers are not taken back by URL"

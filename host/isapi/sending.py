@@ -16,6 +16,7 @@ from host.api.isapi import (
     HSE_EXEC_URL_NO_HEADERS,
     HSE_EXEC_URL_SSI_CMD,
     HSE_IO_ASYNC,
+    HSE_IO_CACHE_RESPONSE,
     HSE_IO_DISCONNECT_AFTER_SEND,
     HSE_IO_FINAL_SEND,
     HSE_IO_SEND_HEADERS,
@@ -98,6 +99,8 @@ class ExtensionControlBlock(SupportFunctions, ControlBlock):
             _close(pieces)
             raise
         size = sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
+        if flags & HSE_IO_CACHE_RESPONSE:
+            self.session.output.is_cacheable = True
         self._send(sent_head, [piece for piece in pieces if piece], size, flags, None)
         return size
 

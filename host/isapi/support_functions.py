@@ -115,7 +115,7 @@ class SupportFunctions(BasicControlBlock):
     def abortive_close(self) -> None:
         """Code 1014."""
         self.session.check()
-        self.session.output.closes = True
+        self.session.output.closes = self.session.output.is_abortive = True
 
     def set_flush_flag(self, is_set: bool) -> None:
         """Code 1043."""

@@ -26,8 +26,11 @@ from host.wire.errors import WireError
 from host.wire.frames import ResponseFlag, ResponseFrame
 
 _CLOSE: Final = int(ResponseFlag.CLOSE)
+_ABORTIVE: Final = int(ResponseFlag.ABORTIVE)
 _RAW: Final = int(ResponseFlag.RAW)
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
+_FIRST_LOOK_SECONDS: Final = 0.01  # nothing tells of an acknowledgement: one looks
+_LAST_LOOK_SECONDS: Final = 0.5
 _DONE: Final = Phase.DONE
 
 
@@ -55,6 +58,8 @@ class AnsweringSocket(ClientSocket):
         """The whole response in one frame."""
         flags, _, status, substatus, win32_status, raw_head, body = frame
         codes = (status, substatus, win32_status)
+        if flags & _ABORTIVE:
+            self.is_abortive = True
         if flags & _RAW:
             self.http.answer(True)
             raw = body
@@ -92,6 +97,7 @@ class AnsweringSocket(ClientSocket):
     def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The response begins; `exchange.response` takes its pieces."""
         request, http = exchange.head, self.http
+        self.is_abortive = frame.flags & _ABORTIVE != 0
         if frame.flags & _RAW:
             http.begin_response(True)
             raw_head, framing = b"", BodyFraming(Framing.UNTIL_CLOSE)
@@ -127,7 +133,10 @@ class AnsweringSocket(ClientSocket):
         self.record(exchange, codes, sent)
         self.exchange = None
         http = self.http
-        if not http.keep_alive:
+        if self.is_abortive:
+            http.close()
+            self.reset_when_taken()
+        elif not http.keep_alive:
             self.end(linger=http.phase is not _DONE)
         else:
             self.request_answered()
@@ -181,6 +190,21 @@ class AnsweringSocket(ClientSocket):
         """Close after the last byte."""
         self.http.close()
         self.finish(linger=linger)
+
+    def reset_when_taken(self) -> None:
+        """Reset the connection as soon as the client's machine has everything; CLOSING gives up on one that stalls."""
+        self.timer = CLOSING
+        self.pause_reading()
+        self.deadline = self.context.now + self.timeout_seconds + 1
+        self._reset_if_taken(_FIRST_LOOK_SECONDS)
+
+    def _reset_if_taken(self, seconds: float) -> None:
+        if self.transport.is_closing():
+            return
+        if self.taken_bytes() >= self.handed_bytes:
+            self.break_off()
+        else:
+            self.context.loop.call_later(seconds, self._reset_if_taken, min(2 * seconds, _LAST_LOOK_SECONDS))
 
     def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
         """A line in the site's log. `codes` are status, substatus and win32 status."""

@@ -62,6 +62,7 @@ class ClientSocket(asyncio.Protocol):
         "context",
         "deadline",
         "handed_bytes",
+        "is_abortive",
         "is_half_closed",
         "is_lingering",
         "is_read_paused",
@@ -84,6 +85,7 @@ class ClientSocket(asyncio.Protocol):
         self.is_write_paused = False
         self.is_read_paused = False
         self.is_lingering = False
+        self.is_abortive = False  # what ends the connection is a reset
         self.is_half_closed = False
         self.tls: Any = None  # ssl.SSLObject of a connection that speaks TLS
         self.certificate: ServedCertificate | None = None  # that it was shown, also when another is in force by now

@@ -91,6 +91,8 @@ class ResponseFlag(enum.IntFlag):
     RAW = 4  # nph: head_length is 0, body bytes go out as they are, then the connection is closed
     NO_CACHE = 8  # must not enter the listener's cache
     NO_SERVER = 16  # without a Server field
+    REFUSAL = 32  # the page of a refusal: inetinfo's modules are told of it as of their own
+    ABORTIVE = 64  # the client's connection is reset once it has the answer; comes with CLOSE
 
 
 REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the field block, content length

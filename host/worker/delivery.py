@@ -19,7 +19,7 @@ from host.worker.exchange import Exchange
 from host.worker.filter_output import KEY
 from host.worker.plan import Plan
 from host.worker.request_task import become_task
-from host.worker.response_head import build_head
+from host.worker.response_head import build_head, close_flags
 
 _NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
@@ -138,7 +138,7 @@ class Delivery:
         body: bytes,
         policy: CachePolicy | None,
     ) -> None:
-        raw_head, flags = b"", _RAW
+        raw_head, flags = b"", _RAW | close_flags(response)
         if not response.raw:
             head = build_head(response, drops_length=True)  # the front counts what is complete
             raw_head, flags = head.raw, head.flags
@@ -164,7 +164,7 @@ class Delivery:
             raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
         promised = -1
         if response.raw:
-            exchange.begin(self._flags(plan, request) | _RAW, _codes(response), b"")
+            exchange.begin(self._flags(plan, request) | close_flags(response) | _RAW, _codes(response), b"")
         else:
             is_filtered = bool(plan.on_send_raw_data) and not isinstance(body, bytes)  # bytes have been through
             known = -1 if is_filtered else _known_length(body)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from host.api import Headers, HttpError, Request, Response
+from host.api import Denial, DenialReason, Headers, HttpError, Request, Response
 from host.config.model import CustomError, HttpErrors
 from host.config.names import ResponseMode
 from host.worker.error_pages import error_page
@@ -21,6 +21,13 @@ RunTarget = Callable[[Request, str, int], Awaitable[Response]]
 
 _DEFAULTS: Final = HttpErrors()
 _MOST_PAGE_BYTES: Final = 1024 * 1024
+_REASONS: Final = {
+    1: DenialReason.LOGON,
+    2: DenialReason.LOGON | DenialReason.BY_CONFIG,
+    3: DenialReason.RESOURCE,
+    4: DenialReason.FILTER,
+    5: DenialReason.APPLICATION,
+}
 _ABOUT_THE_BODY: Final = (
     "Content-Type",
     "Content-Length",
@@ -31,8 +38,22 @@ _ABOUT_THE_BODY: Final = (
 )
 
 
+class RefusedElsewhere(HttpError):
+    """A dllhost has refused the request: the stages that its handler's refusal skips are skipped here, too.
+
+    `response` is the page that it made, where the refusal's cause is known.
+    """
+
+    def __init__(self, response: Response) -> None:
+        status = response.status if response.status >= 400 else 500  # the page may be a redirect
+        super().__init__(min(status, 599), response.substatus, win32_status=response.win32_status)
+        self.response = response
+
+
 async def answer_refusal(request: Request, error: HttpError, run_target: RunTarget) -> Response:
     """The response for a refusal."""
+    if isinstance(error, RefusedElsewhere):
+        return error.response
     section: HttpErrors = request.settings.http_errors if request.settings is not None else _DEFAULTS
     mode = section.error_mode
     if mode == "Detailed" or (mode == "DetailedLocalOnly" and request.connection.is_local):
@@ -46,6 +67,11 @@ async def configured_page(request: Request, error: HttpError, run_target: RunTar
     section: HttpErrors = request.settings.http_errors if request.settings is not None else _DEFAULTS
     chosen = _entry_for(section, error)
     return None if chosen is None else await _custom_page(request, error, chosen, run_target)
+
+
+def denial_of(request: Request, substatus: int) -> Denial:
+    """What on_access_denied is told of a 401 of that substatus."""
+    return Denial(request.path, request.physical_path, _REASONS.get(substatus, DenialReason.LOGON))
 
 
 def needs_page(response: Response, request: Request) -> bool:

@@ -34,6 +34,7 @@ from host.wire.frames import (
 from host.worker.request_body import ArrivedBody, StreamedBody
 
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
+_REFUSAL: Final = int(ResponseFlag.REFUSAL)
 
 
 class Outlet(Protocol):
@@ -85,7 +86,7 @@ class Exchange:
         "is_done",
         "is_gone",
         "is_head",
-        "is_running",
+        "is_refused",
         "log_parameters",
         "log_status",
         "method",
@@ -108,7 +109,7 @@ class Exchange:
         self.has_begun = False  # RESPONSE was sent
         self.is_done = False  # nothing more can be sent
         self.is_gone = False  # the client left
-        self.is_running = False  # the task has begun: it can be cancelled (before, it would never run its end)
+        self.is_refused = False  # the answer is the page of a refusal
         self.overdue: Overdue | None = None
         self.log_parameters = ""  # what the handler appends to the query field
         self.log_status = 0  # what it wants to be logged instead of the client's status
@@ -125,12 +126,16 @@ class Exchange:
         if self._finish():
             link = self._link
             credit = link.give_back() if self.overdue is None else self._credit()
+            if self.is_refused:
+                flags |= _REFUSAL
             link.queue(encode_response_parts(self.number, flags | _COMPLETE, credit, *codes, head, body))
 
     def begin(self, flags: int, codes: tuple[int, int, int], head: bytes) -> None:
         """The head alone; data, files and `end` follow."""
         if not self.is_done and not self.has_begun:
             self.has_begun = True
+            if self.is_refused:
+                flags |= _REFUSAL
             self._link.queue(encode_response_parts(self.number, flags, 0, *codes, head, b""))
 
     async def send_data(self, data: bytes) -> None:
@@ -186,7 +191,7 @@ class Exchange:
             self.is_gone = True
             self.body.client_left()
             self._wake()
-            if self.task is not None and self.is_running:
+            if self.task is not None:
                 self.task.cancel()
 
     async def started(self) -> None:

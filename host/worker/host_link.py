@@ -10,9 +10,9 @@ import asyncio
 import itertools
 import os
 import socket
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
 from host.api import CachePolicy, ClientGone, FileBody, Headers, HttpError, Request, Response
 from host.wire.codec import (
@@ -31,7 +31,6 @@ from host.wire.codec import (
 from host.wire.errors import WireError
 from host.wire.frames import (
     FILE_WINDOW_BYTES,
-    INITIAL_BODY_WINDOW,
     INITIAL_RESPONSE_WINDOW,
     MAX_DATA_BYTES,
     CacheFlag,
@@ -43,93 +42,31 @@ from host.wire.frames import (
     ResponseFlag,
     ResponseFrame,
 )
-from host.wire.request_dialogue import FlowWindow, RequestState, next_state
+from host.wire.request_dialogue import RequestState, next_state
 from host.worker.connection_facts import facts_of
+from host.worker.error_responses import RefusedElsewhere
 from host.worker.forwarding import forwarded_block
+from host.worker.host_call import Call, FilePiece
 from host.worker.link import Link
 
 _GRANT_STEP: Final = INITIAL_RESPONSE_WINDOW // 4
 _DIED: Final = "the dllhost of this application ended before it answered"
 
 
-class FilePiece(NamedTuple):
-    """A FILE frame; its descriptor comes beside the stream, before or after it."""
+class _AnswerBody:
+    """A body as it comes. Not a generator: one that is closed before its first piece would not be told."""
 
-    sequence: int
-    offset: int
-    length: int
+    def __init__(self, pieces: AsyncGenerator[bytes | FileBody, None], abandon: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._abandon = abandon
 
+    def __aiter__(self) -> AsyncGenerator[bytes | FileBody, None]:
+        return self._pieces
 
-class Call:
-    """One forwarded request, from REQUEST to END or RESET, and until its last descriptor has come."""
-
-    def __init__(self, number: int, request: Request, loop: asyncio.AbstractEventLoop) -> None:
-        self.number = number
-        self.request = request
-        self.state = RequestState.SENT
-        self.head: asyncio.Future[ResponseFrame] = loop.create_future()
-        self.pieces: deque[bytes | FilePiece] = deque()
-        self.descriptors: dict[int, int] = {}
-        self.descriptors_to_come = 0  # FILE frames less descriptors; negative when these were faster
-        self.arrived = asyncio.Event()
-        self.window = FlowWindow(INITIAL_RESPONSE_WINDOW)
-        self.body_room = INITIAL_BODY_WINDOW
-        self.body_opened = asyncio.Event()
-        self.failure: Exception | None = None
-        self.cache: CachePolicy | None = None
-        self.is_abandoned = False  # nobody reads the answer any more
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no further frame will come."""
-        return self.state is RequestState.DONE
-
-    def fail(self, error: Exception) -> None:
-        """It will not be answered, or not completely."""
-        self.state, self.failure = RequestState.DONE, error
-        if not self.head.done():
-            self.head.set_exception(error)
-            self.head.exception()  # seen: the caller may have been cancelled
-        self.wake()
-
-    def refuse(self, error: Exception) -> None:
-        """The request itself is refused; what the dllhost still says of it is passed over."""
-        self.failure = error
-        if not self.head.done():
-            self.head.set_exception(error)
-            self.head.exception()  # seen: the caller may have been cancelled
-        self.wake()
-
-    def wake(self) -> None:
-        """Something changed for the two who may wait."""
-        self.arrived.set()
-        self.body_opened.set()
-
-    def add_piece(self, piece: bytes | FilePiece) -> None:
-        """More of the answer's body. Raises WireError beyond the window."""
-        if isinstance(piece, FilePiece):
-            self.window.spend(FILE_WINDOW_BYTES)
-            self.descriptors_to_come += 1
-        else:
-            self.window.spend(len(piece))
-        if not self.is_abandoned:
-            self.pieces.append(piece)
-
-    def add_descriptor(self, sequence: int, descriptor: int) -> None:
-        """A descriptor came."""
-        self.descriptors_to_come -= 1
-        if self.is_abandoned:
-            os.close(descriptor)
-        else:
-            self.descriptors[sequence] = descriptor
-        self.wake()
-
-    def abandon(self) -> None:
-        """Nobody will read what comes."""
-        self.is_abandoned = True
-        self.pieces.clear()
-        while self.descriptors:
-            os.close(self.descriptors.popitem()[1])
+    async def aclose(self) -> None:
+        """Everything was taken, or nobody wants the rest."""
+        await self._pieces.aclose()
+        self._abandon()
 
 
 class HostLink:
@@ -176,8 +113,8 @@ class HostLink:
     async def handle(self, request: Request) -> Response:
         """Forward a request; the caller has spent one of the link's credits for it.
 
-        Raises HttpError (502.3 when the dllhost dies, or what it reports instead of an answer). Cancelling it sends
-        ABORT.
+        Raises HttpError (502.3 when the dllhost dies, RefusedElsewhere with the page when it refuses, or what it
+        reports instead of an answer). Cancelling it sends ABORT.
         """
         if self.is_closed:
             raise HttpError(502, 3, _DIED)
@@ -189,7 +126,10 @@ class HostLink:
         except asyncio.CancelledError:
             self._abandon(call)
             raise
-        return self._response(call, frame)
+        response = self._response(call, frame)
+        if frame.flags & ResponseFlag.REFUSAL:
+            raise RefusedElsewhere(response)
+        return response
 
     def _response(self, call: Call, frame: ResponseFrame) -> Response:
         line, _, fields = frame.head.partition(b"\r\n")
@@ -201,13 +141,14 @@ class HostLink:
             substatus=frame.substatus,
             win32_status=frame.win32_status,
             close_connection=bool(frame.flags & ResponseFlag.CLOSE),
+            abortive_close=bool(frame.flags & ResponseFlag.ABORTIVE),
             raw=bool(frame.flags & ResponseFlag.RAW),
             cache=call.cache,
         )
         if not frame.flags & ResponseFlag.COMPLETE:
             if frame.body:
                 call.pieces.appendleft(frame.body)
-            response.body = self._stream(call)
+            response.body = _AnswerBody(self._stream(call), partial(self._abandon, call))
         return response
 
     async def _stream(self, call: Call) -> AsyncGenerator[bytes | FileBody, None]:
@@ -299,6 +240,8 @@ class HostLink:
 
     def _abandon(self, call: Call) -> None:
         """Nobody wants the answer any more, or all of it was taken."""
+        if call.is_abandoned:
+            return
         call.abandon()
         if not call.is_done and not self.is_closed:
             self._link.queue(encode(Kind.ABORT, call.number))

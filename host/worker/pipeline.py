@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Protocol
 
-from host.api import ClientGone, Denial, DenialReason, HttpError, Request, Response, UrlMap
+from host.api import ClientGone, HttpError, Request, Response, UrlMap
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.credentials import read_credentials
 from host.worker.delivery import Delivery
-from host.worker.error_responses import answer_refusal, needs_page, refusal_of
+from host.worker.error_responses import RefusedElsewhere, answer_refusal, denial_of, needs_page, refusal_of
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
 from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select, without
@@ -30,13 +30,6 @@ from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
 
 PLAN_RECHECK_SECONDS: Final = 0.25
-_REASONS: Final = {
-    1: DenialReason.LOGON,
-    2: DenialReason.LOGON | DenialReason.BY_CONFIG,
-    3: DenialReason.RESOURCE,
-    4: DenialReason.FILTER,
-    5: DenialReason.APPLICATION,
-}
 
 
 class Forward(Protocol):
@@ -91,6 +84,7 @@ class Pipeline:
                 response = await self._respond(exchange, plan)
             except HttpError as error:
                 response = await self._refuse(exchange, plan, error)
+                exchange.is_refused = True
             response = await self._send(exchange, request, response, plan)
         except (asyncio.CancelledError, ClientGone) as error:
             response = await self._abandon(exchange, plan, error)
@@ -124,7 +118,8 @@ class Pipeline:
             response = await self._run(request, plan)
         if response.status >= 400 and needs_page(response, request):
             await self._delivery.discard(response)
-            raise refusal_of(response, request.mapping.name if request.mapping is not None else "")
+            handler = request.mapping.name if request.mapping is not None else ""
+            return await self._refuse(exchange, plan, refusal_of(response, handler))
         return response
 
     async def _run(self, request: Request, plan: Plan) -> Response:
@@ -276,10 +271,12 @@ class Pipeline:
             error.handler = request.mapping.name
         if error.status == 401 and plan.on_access_denied:
             try:
-                response = await self._ask_denied(request, plan, error.substatus)
+                response = await self._caller.ask(plan.on_access_denied, request, denial_of(request, error.substatus))
             except HttpError as raised:
                 error, response = raised, None
             if response is not None:
+                if isinstance(error, RefusedElsewhere):
+                    await self._delivery.discard(error.response)
                 return response
 
         async def run_target(refused: Request, target: str, status: int) -> Response:
@@ -289,10 +286,6 @@ class Pipeline:
             return response
 
         return await answer_refusal(request, error, run_target)
-
-    async def _ask_denied(self, request: Request, plan: Plan, substatus: int) -> Response | None:
-        denial = Denial(request.path, request.physical_path, _REASONS.get(substatus, DenialReason.LOGON))
-        return await self._caller.ask(plan.on_access_denied, request, denial)
 
     # --- from a response to the last frame
 
@@ -395,5 +388,5 @@ class Pipeline:
         error = overdue.error
         if overdue.is_being_sent or exchange.is_done:  # it has its answer
             return Response(status=error.status, substatus=error.substatus)
-        overdue.is_being_sent = True
+        overdue.is_being_sent = exchange.is_refused = True
         return await self._send_instead(exchange, exchange.request, error, plan)

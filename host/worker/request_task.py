@@ -8,7 +8,6 @@ it. What runs before are plain functions, each request's in a context of its own
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Coroutine, Generator
 from contextvars import copy_context
 from typing import Any
@@ -45,16 +44,6 @@ def run(loop: asyncio.AbstractEventLoop, exchange: Exchange, coroutine: Coroutin
         context.run(coroutine.send, None)
     except StopIteration:
         return
-    exchange.task = asyncio.Task(_rest(exchange, coroutine), loop=loop, context=context)
-
-
-async def _rest(exchange: Exchange, coroutine: Coroutine[Any, Any, None]) -> None:
-    exchange.is_running = True
-    if exchange.is_gone and exchange.task is not None:  # the client left before this first step
-        exchange.task.cancel()
-    await _continuation(coroutine)
-
-
-@types.coroutine
-def _continuation(coroutine: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-    yield from coroutine  # `await` would refuse a coroutine that has begun
+    # The coroutine itself, not one around it: whoever cancels the task before its first step (a plugin may cancel
+    # every task it finds) still meets code that answers.
+    exchange.task = asyncio.Task(coroutine, loop=loop, context=context)

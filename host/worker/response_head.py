@@ -14,6 +14,7 @@ _OURS: Final = frozenset(
 _NOT_IN_REASON: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _STATUS_LINES: Final[dict[int, str]] = {}
 _CLOSE: Final = int(ResponseFlag.CLOSE)
+_ABORT: Final = int(ResponseFlag.CLOSE | ResponseFlag.ABORTIVE)
 _KEEP: Final = -1
 
 
@@ -40,7 +41,11 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     fields = response.headers.items()
     if drops_length and len(fields) == 2:  # applications say both; what is left is an everyday head
         fields = [field for field in fields if len(field[0]) != 14 or field[0].lower() != "content-length"]
-    is_everyday = len(fields) == 1 and content_length < 0 and not (response.reason or response.close_connection)
+    is_everyday = (
+        len(fields) == 1
+        and content_length < 0
+        and not (response.reason or response.close_connection or response.abortive_close)
+    )
     if is_everyday and (known := _HEADS.get((response.status, fields[0]))) is not None:
         return known
     head = _new_head(response, fields, content_length, drops_length=drops_length)
@@ -54,6 +59,13 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     return head
 
 
+def close_flags(response: Response) -> int:
+    """What becomes of the client's connection behind it."""
+    if response.abortive_close:
+        return _ABORT
+    return _CLOSE if response.close_connection else 0
+
+
 def _new_head(response: Response, fields: list[tuple[str, str]], content_length: int, *, drops_length: bool) -> Head:
     status = response.status
     if response.reason:
@@ -61,13 +73,13 @@ def _new_head(response: Response, fields: list[tuple[str, str]], content_length:
     else:
         line = _STATUS_LINES.get(status) or _STATUS_LINES.setdefault(status, response.status_line + "\r\n")
     lines = [line]
-    flags = _CLOSE if response.close_connection else 0
+    flags = close_flags(response)
     promised = -1
     for name, value in fields:
         lower = name.lower()
         if lower in _OURS:
             if lower == "connection" and "close" in value.lower():
-                flags = _CLOSE
+                flags |= _CLOSE
             continue
         if lower == "content-length":
             if drops_length or content_length >= 0:

@@ -141,7 +141,6 @@ class WarmUp:
             self._report_event("warm-up-page", text, {"url": page.target})
 
     async def _run(self, exchange: Exchange) -> None:
-        exchange.is_running = True
         await self._serve(exchange)
 
     def _fail(self, page: _Page, why: str, place: str = "") -> None:

@@ -807,3 +807,39 @@ def test_filters_of_a_secure_port_see_only_such_requests(site: Site) -> None:
         assert (await front.ask("/a.hello", flags=1, connection=8)).text == "GET /a.hello secure "
 
     run(main())
+
+
+def test_a_request_whose_task_is_cancelled_before_its_first_step_is_answered(site: Site) -> None:
+    """Nobody but a plugin that cancels whatever it finds does so: it costs a 500, never the answer."""
+    site.extension(
+        "hasty",
+        """
+        import asyncio
+
+        @hookimpl
+        def handler_mappings(): return [HandlerMapping(name="Hasty", path="*.hasty")]
+
+        @hookimpl
+        async def handle(request): return Response.text("not reached")
+        """,
+    )
+    site.module(
+        "reaper",
+        """
+        import asyncio
+
+        @hookimpl
+        def begin_request(request):
+            known = asyncio.all_tasks()
+            asyncio.get_running_loop().call_soon(lambda: [task.cancel() for task in asyncio.all_tasks() - known])
+        """,
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        await front.ask("/a.hasty")  # the application starts with it, in a task from the beginning
+        answer = await front.ask("/a.hasty")
+        assert (answer.status, answer.credit) == (500, 1)
+        assert "CancelledError" in answer.text
+
+    run(main())
