@@ -1,7 +1,8 @@
 """Keeps one dllhost of IIS 5 isolation mode: started by the first request, restarted by the next one after a crash.
 
-None of a pool's policies apply here, as IIS had none: no recycling, no pings, no idle time-out, no rapid-fail. The
-administrator may unload it: it finishes what it has, and the next request starts another one beside it.
+None of a pool's policies apply here, as IIS had none: no recycling, no pings, no idle time-out, no rapid-fail; one that
+reports itself unhealthy is an event and goes on. The administrator may unload it: it finishes what it has, and the next
+request starts another one beside it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from host.wire.control_messages import (
     Plugins,
     Pong,
     Ready,
+    Unhealthy,
 )
 from host.wire.message_rows import ExecutingRow, PluginRow
 from host.wire.script_messages import Scripts
@@ -191,6 +193,9 @@ class DllhostSupervisor:
             case Event():
                 fields = {"process": self.slot.title, "pid": str(process.pid), **message.fields}
                 self._around.report(message.id, message.text, fields)
+            case Unhealthy():
+                text = f"{self.slot.title} reports itself unhealthy, and goes on: {message.reason}"
+                self._around.report("plugin-warning", text, {"process": self.slot.title, "pid": str(process.pid)})
             case Scripts():
                 self._around.scripts.add(self.slot.title, message.rows)
             case _:

@@ -36,6 +36,7 @@ from host.wire.control_messages import (
     Event,
     Executing,
     Plugins,
+    WorkerGone,
 )
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
@@ -117,7 +118,7 @@ class _Inetinfo(FrontProcess):
         """A listener whose bytes pass the raw-data filters first."""
         return Listener(
             self.loop,
-            send=self.channel.send,
+            send=self._pass_on,
             log=logs,
             raw_data_hook=self._see_raw_data,
             request_prefix=self.request_prefix,
@@ -130,6 +131,14 @@ class _Inetinfo(FrontProcess):
         if self._launcher is not None:
             self._launcher.close()
         self._spawner.close()
+
+    def _pass_on(self, message: AnyMessage) -> None:
+        """What the listener half says. Without its link to the engine half nothing can be answered any more: the
+        process ends, as a worker does whose link breaks, and is started again."""
+        self.channel.send(message)
+        if isinstance(message, WorkerGone) and message.worker == FRONT_QUEUE and not self.is_closing:
+            self._report("front-broken-link", "inetinfo's link to itself is broken: it ends, and is started again")
+            self.give_up()
 
     def _see_raw_data(self, connection: bytes, data: bytes) -> RawVerdict:
         assert self._engine is not None, "nobody connects before Ready"

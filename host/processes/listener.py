@@ -150,6 +150,15 @@ class FrontProcess:
         """That worker (inetinfo: that dllhost) is to finish what it has, and gets nothing more."""
         self.listener.detach_worker(worker)
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the process is about to end."""
+        return self._closing is not None or self._end.is_set()
+
+    def give_up(self) -> None:
+        """End soon, whatever is in hand: it cannot be finished."""
+        self._end.set()
+
     def _lose_service(self) -> None:
         """The service is gone, and with it whoever starts workers: what can be finished is, and this process ends."""
         if self._logs is not None:
