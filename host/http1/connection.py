@@ -126,15 +126,20 @@ class ServerConnection:
             self._awaits_continue = False  # the client went on without being asked
         return event
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing of a request has come, and no answer is under way."""
+        return self.phase is _IDLE and not self.reader.buffered_bytes
+
     def read_usual(self, data: bytes) -> RequestHead | None:
         """The same for a request that `data` holds whole and that is like the one before it: see the reader's method.
         None: nothing was taken."""
         if self.phase is not _IDLE:
             return None
         head = self.reader.read_usual(data)
-        if head is not None:  # without a body, and to be kept open: what `next_event` would note
+        if head is not None:  # without a body: what `next_event` would note
             self.request = head
-            self.keep_alive = True
+            self.keep_alive = head.keep_alive
             self._awaits_continue = False
             self.phase = _RECEIVED
         return head

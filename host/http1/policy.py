@@ -45,6 +45,7 @@ _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_~%!$&'()*+,;=]*
 _LENGTH: Final = re.compile(rb"[0-9]+")
 _MAX_LENGTH: Final = 2**63 - 1  # what a frame between our processes can carry
 _MUST_HAVE_LENGTH: Final = frozenset((b"POST", b"PUT"))  # HTTP.sys: 411
+_PLAIN: Final = frozenset((b"host", b"connection"))  # with these alone, no body is announced and nothing is expected
 _NOT_SERVED: Final = frozenset((b"TRACE", b"CONNECT"))  # TRACE reflects cookies to scripts; CONNECT is for proxies
 
 
@@ -101,7 +102,7 @@ class HeadPolicy:
         self.limits = limits
         self._usual_bytes = min(limits.max_request_bytes, limits.max_field_bytes)  # no part can be too long
         self._is_complete = False
-        self._judged: dict[bytes, bytes] = {}  # plain field blocks of HTTP/1.1, and the host each names
+        self._judged: dict[bytes, tuple[bytes, bool]] = {}  # plain blocks: the host each names, and `keep_alive`
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
@@ -125,16 +126,16 @@ class HeadPolicy:
             self._check_lengths(head, target)
         fields = head[fields_at:-2]
         request = RequestHead(method, target, 1 if minor == b"1" else 0, fields, size)
-        host = self._judged.get(fields)
-        if host is not None and minor == b"1":
-            request.host = host
+        judged = self._judged.get(fields)
+        if judged is not None and minor == b"1":
+            request.host, request.keep_alive = judged
             request.is_plain = True
         else:
             self._judge_fields(request, head, fields_at)
             if request.is_plain and size <= MAX_REMEMBERED:
                 if len(self._judged) >= _MAX_JUDGED:
                     self._judged.clear()
-                self._judged[fields] = request.host
+                self._judged[fields] = (request.host, request.keep_alive)
         if method in _NOT_SERVED:
             raise RemoteProtocolError(Fault.METHOD_NOT_IMPLEMENTED)
         if request.is_plain and method in _MUST_HAVE_LENGTH:
@@ -157,6 +158,7 @@ class HeadPolicy:
             return None
         request = RequestHead(line[1], line[2], 1, fields, size)
         request.host = last.host
+        request.keep_alive = last.keep_alive
         request.is_plain = True
         return request
 
@@ -194,6 +196,7 @@ class HeadPolicy:
         request.expects_continue = minor_version == 1 and b"expect" in fields and request.content_length != 0
         if not request.keep_alive:
             self._renew_parser()
+        request.is_plain = minor_version == 1 and fields.keys() <= _PLAIN
         hosts = fields.get(b"host")
         if hosts is None:
             return b"" if minor_version == 0 else None

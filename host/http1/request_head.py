@@ -14,8 +14,8 @@ class RequestHead:
     `target` is in origin form (`/path?query`) or `*`; an absolute target was taken apart. `fields` is the header block
     as it came: `Name: value` lines, each ended by CRLF, without the empty line. `host` is the authority that was asked
     for, as received (empty when an HTTP/1.0 client named none). `content_length` is 0 without a body and CHUNKED for a
-    chunked one. `is_plain`: of the fields that framing and routing look at there is Host alone, on HTTP/1.1. `size` is
-    the head's length in bytes, `minor_version` 0 or 1.
+    chunked one. `is_plain`: of the fields that framing and routing look at there are Host and Connection alone, on
+    HTTP/1.1. `size` is the head's length in bytes, `minor_version` 0 or 1.
     """
 
     __slots__ = (

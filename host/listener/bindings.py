@@ -14,55 +14,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from host.config.model import Application, Binding, Pool, Site, Snapshot
+from host.config.model import Binding, Pool, Site, Snapshot
 from host.http1.errors import Fault, RemoteProtocolError
 from host.http1.limits import Limits
 from host.http1.target import routing_path
 from host.isolation.process_model import ProcessModel
+from host.listener.repeats import Repeats
+from host.listener.route import Route, SiteGauge
 
 _MAX_REMEMBERED: Final = 4096  # targets per endpoint; beyond it everything is forgotten (a scan of random URLs)
-_UNLIMITED: Final = 4294967295
 UNIX_PREFIX: Final = "unix:"
 """What an endpoint begins with that is the path of a unix socket."""
-
-
-class SiteGauge:
-    """Open connections of one site against `limits/@maxConnections`; outlives a configuration."""
-
-    __slots__ = ("connections", "limit", "site_id")
-
-    def __init__(self, site_id: int) -> None:
-        self.site_id = site_id
-        self.connections = 0
-        self.limit = _UNLIMITED
-
-    @property
-    def is_full(self) -> bool:
-        """Whether one more connection is too many."""
-        return self.connections >= self.limit
-
-
-class Route:
-    """Where a request goes. `key` is the application's name in frames (`1:/shop`), `queue` the queue's name."""
-
-    __slots__ = ("application", "gauge", "hsts", "key", "pool", "queue", "secure_port", "site")
-
-    def __init__(self, site: Site, application: Application, pool: Pool, queue: str, gauge: SiteGauge) -> None:
-        self.site = site
-        self.application = application
-        self.pool = pool
-        self.queue = queue
-        self.gauge = gauge
-        self.hsts: Final = site.hsts.field
-        self.secure_port: Final = _secure_port(site)
-        self.key: Final = application.key.encode()
-
-
-def _secure_port(site: Site) -> int:
-    """Where plain requests are sent to; 0: nowhere."""
-    if not site.hsts.redirect_http_to_https:
-        return 0
-    return next((binding.port for binding in site.bindings if binding.tls is not None and binding.port), 443)
 
 
 class _SiteRoutes:
@@ -105,26 +67,33 @@ class _Category:
 
 
 class EndpointRoutes:
-    """Routing of what arrives at one local address and port; follows changes of the configuration."""
+    """Routing of what arrives at one local address and port; follows changes of the configuration.
 
-    __slots__ = ("_any_address", "_limits", "_own_address", "_remembered")
+    `repeats`: requests whose answer is known, forgotten with every change."""
+
+    __slots__ = ("_any_address", "_limits", "_own_address", "_remembered", "repeats")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._own_address = _Category()
         self._any_address = _Category()
         self._remembered: dict[tuple[bytes, bytes], Route] = {}
+        self.repeats: Final = Repeats()
 
     def replace(self, own_address: _Category, any_address: _Category) -> None:
         """From now on these bindings count."""
         self._own_address = own_address
         self._any_address = any_address
-        self._remembered.clear()
+        self._forget()
 
     def set_limits(self, limits: Limits) -> None:
         """Paths must keep these limits from now on."""
         self._limits = limits
+        self._forget()
+
+    def _forget(self) -> None:
         self._remembered.clear()
+        self.repeats.clear()
 
     def find(self, host: bytes, target: bytes) -> Route:
         """The route of a request. Raises RemoteProtocolError for an unknown host and for a path that is no path."""

@@ -9,9 +9,12 @@ from host.http1.writer import WorkerHead, complete_response
 from host.listener.answering import AnsweringSocket
 from host.listener.bindings import EndpointRoutes
 from host.listener.cache_rules import Offer, conditions_of, fields_of, is_unmodified, why_not
+from host.listener.client_socket import IDLE
 from host.listener.context import ListenerContext
 from host.listener.exchange import Exchange
+from host.listener.repeats import Repeat, Repeats
 from host.listener.response_cache import CacheEntry
+from host.listener.route import SiteGauge
 from host.wire.frames import ResponseFlag, ResponseFrame
 
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
@@ -20,13 +23,43 @@ _METHODS: Final = frozenset((b"GET", b"HEAD"))
 
 
 class CachedAnsweringSocket(AnsweringSocket):
-    """A client that may be answered from the cache. `routes`: the routing of where it came in."""
+    """A client that may be answered from the cache. `routes`: the routing of where it came in; `repeats`: the requests
+    that are known there, unless more than its bytes decides what a request of this client says; `gauge`: that of the
+    site which counts this connection."""
 
-    __slots__ = ("routes",)
+    __slots__ = ("gauge", "repeats", "routes")
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
         self.routes: EndpointRoutes | None = None
+        self.repeats: Repeats | None = None
+        self.gauge: SiteGauge | None = None
+
+    def answer_again(self, data: bytes) -> bool:
+        """Answer a request that was answered before, if nothing has changed; false: nothing was done.
+
+        The caller has seen that no request is in hand or due, and that `repeats` is not empty.
+        """
+        assert self.repeats is not None
+        repeat, context = self.repeats.get(data), self.context
+        if repeat is None or self.is_write_paused or context.is_draining or not self.http.is_at_rest:
+            return False
+        entry, route, now = repeat.entry, repeat.route, context.now
+        if not entry.is_kept or 0 < entry.expires_at <= now or route.gauge is not self.gauge:
+            return False
+        context.cache.use(entry, now)
+        stamp = repeat.stamp.keep
+        raw = b"".join((repeat.opening, stamp, entry.body)) if repeat.has_body else repeat.opening + stamp
+        sent = len(raw)
+        self.handed_bytes += sent
+        self.transport.write(raw)
+        log_file = route.site.log_file
+        if log_file.enabled:
+            ended_at = context.wall_offset + context.monotonic()
+            context.log.request(repeat.record(self.address, sent, len(data), ended_at), log_file)
+        self.timer = IDLE
+        self.deadline = now + self.timeout_seconds + 1
+        return True
 
     def find_cached(self, head: RequestHead) -> CacheEntry | None:
         """What answers this request, if anything does. The caller has seen that the cache is not empty."""
@@ -55,6 +88,9 @@ class CachedAnsweringSocket(AnsweringSocket):
         if self.is_secure and route.hsts:
             end_of_head = route.hsts + end_of_head
         raw = complete_response(head, worker_head, body, end_of_head)
+        if self.repeats is not None and keep and raw.endswith(stamp.keep + body):
+            opening = raw[: len(raw) - len(stamp.keep) - len(body)]
+            self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)

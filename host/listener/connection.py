@@ -13,7 +13,6 @@ from host.http1.connection import Phase
 from host.http1.errors import RemoteProtocolError
 from host.http1.reader import Signal
 from host.http1.request_head import RequestHead
-from host.listener.bindings import SiteGauge
 from host.listener.cached_answering import CachedAnsweringSocket
 from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
 from host.listener.context import ListenerContext, RawVerdict
@@ -44,7 +43,6 @@ class ClientConnection(CachedAnsweringSocket):
 
     __slots__ = (
         "_began_at",
-        "_gauge",
         "_identified_by",
         "_is_advancing",
         "_is_next_due",
@@ -54,7 +52,6 @@ class ClientConnection(CachedAnsweringSocket):
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
-        self._gauge: SiteGauge | None = None
         self._is_proxied = False  # the peer may say who the client is
         self._identified_by: ServedCertificate | None = None
         self._began_at = 0.0  # first byte of a head that came in pieces
@@ -90,6 +87,8 @@ class ClientConnection(CachedAnsweringSocket):
                 return
         exchange = self.exchange
         if exchange is None and not self._is_next_due:
+            if self.repeats and self.answer_again(data):
+                return
             head = self.http.read_usual(data)
             if head is not None:
                 self._begin(head)
@@ -142,8 +141,8 @@ class ClientConnection(CachedAnsweringSocket):
         self._is_next_due = False
         self.release()
         self._drop_exchange("")
-        if self._gauge is not None:
-            self._gauge.connections -= 1
+        if self.gauge is not None:
+            self.gauge.connections -= 1
         if context.raw_data_hook is not None and self._facts:  # filters have seen bytes, if not a request
             context.relay.session_ended(self.number, context.relay.workers())
         elif self.links:
@@ -202,6 +201,7 @@ class ClientConnection(CachedAnsweringSocket):
             routes = self.routes = context.routing.at(*self.endpoint)
             self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
             self._identified_by = identified_by(self.tls, self.certificate)
+            self.repeats = None if self._is_proxied or self._identified_by is not None else routes.repeats
         if self._is_proxied:
             self.speak_for(context.forwarded.client(head.fields))
         try:
@@ -212,13 +212,13 @@ class ClientConnection(CachedAnsweringSocket):
         if self._identified_by is not None and not context.tls.serves(self.endpoint, head.host, self._identified_by):
             self.refuse(page_of_misdirected(), asked=asked_by(head, route.site.id))
             return
-        if route.gauge is not self._gauge:
+        if route.gauge is not self.gauge:
             if route.gauge.is_full:
                 self.refuse(page_of_queue("ConnLimit"), asked=asked_by(head, route.site.id))
                 return
-            if self._gauge is not None:
-                self._gauge.connections -= 1
-            self._gauge = route.gauge
+            if self.gauge is not None:
+                self.gauge.connections -= 1
+            self.gauge = route.gauge
             route.gauge.connections += 1
             self.timeout_seconds = route.site.limits.connection_timeout_seconds
             self.pace_by(context.pacing.lane_of(route.site.id))
@@ -368,9 +368,9 @@ class ClientConnection(CachedAnsweringSocket):
 
     def bandwidth_changed(self) -> None:
         """Limits count from now on; for a response with files that is under way, from the next one on."""
-        if self._gauge is None or self.sends_file or self.transport.is_closing():
+        if self.gauge is None or self.sends_file or self.transport.is_closing():
             return
-        lane = self.context.pacing.lane_of(self._gauge.site_id)
+        lane = self.context.pacing.lane_of(self.gauge.site_id)
         if lane is not None:
             self.pace_by(lane)
 

@@ -6,11 +6,11 @@ import enum
 from typing import Final, Protocol
 
 from host.http1.request_head import RequestHead
-from host.listener.bindings import Route
 from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.refusals import Page
 from host.listener.request_body import RequestBody
+from host.listener.route import Route
 from host.wire.frames import CacheFrame, LogFrame, ResponseFrame
 from host.wire.request_dialogue import RequestState
 
@@ -77,6 +77,9 @@ class Worker(Protocol):
 
     def send(self, frame: bytes) -> None:
         """Send this with everything else of the turn."""
+
+    def send_soon(self, frame: bytes) -> None:
+        """Send this when there is something else to send, or a little later."""
 
     def forget(self, number: int) -> None:
         """Close what was sent for that request and not claimed."""

@@ -190,11 +190,11 @@ class Relay:
         return self._links.values()
 
     def session_ended(self, number: int, links: Iterable[Worker]) -> None:
-        """A client connection is closed: the workers that served it learn it."""
+        """A client connection is closed: the workers that served it learn it, soon."""
         frame = encode_session_end(number)
         for link in links:
             if not link.is_closed:
-                link.send(frame)
+                link.send_soon(frame)
 
     def window_opener(self, exchange: Exchange) -> Callable[[int], None]:
         """Opens the worker's response window for this exchange."""

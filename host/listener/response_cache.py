@@ -23,7 +23,8 @@ ENTRY_BYTES: Final = 1024  # what an entry's objects take beside its bytes
 
 
 class CacheEntry:
-    """An answer that is kept. `owner` and `number`: the worker that gave it, and the request it gave it to."""
+    """An answer that is kept. `owner` and `number`: the worker that gave it, and the request it gave it to. What is not
+    in the cache any more, or not yet, has `is_kept` False; what has left has no body."""
 
     __slots__ = (
         "added_at",
@@ -35,6 +36,7 @@ class CacheEntry:
         "head",
         "hits",
         "ignores_cookies",
+        "is_kept",
         "key",
         "last_modified",
         "not_modified",
@@ -65,6 +67,7 @@ class CacheEntry:
         self.not_modified = WorkerHead(304, raw_head, raw_head, None)
         self.worker = ""  # the owner's name, for people
         self.ignores_cookies = False
+        self.is_kept = False
         self.expires_at = 0.0  # 0: no end
         self.added_at = 0.0
         self.used_at = 0.0
@@ -120,6 +123,7 @@ class ResponseCache:
         while self.size + entry.size > self._settings.uri_max_cache_bytes:
             self._remove(next(iter(self.entries.values())))
         self.entries[entry.key] = entry
+        entry.is_kept = True
         self._owned.setdefault(entry.owner, {})[entry.number] = entry
         self.size += entry.size
         return True
@@ -151,6 +155,8 @@ class ResponseCache:
 
     def _remove(self, entry: CacheEntry) -> None:
         del self.entries[entry.key]
+        entry.is_kept = False
+        entry.body = b""  # a request that is known (repeats) may hold the entry for a while
         self.size -= entry.size
         owned = self._owned[entry.owner]
         del owned[entry.number]

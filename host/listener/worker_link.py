@@ -26,6 +26,7 @@ _MAX_WANTED: Final = 1024  # frames whose descriptor has not come
 _SIDE_PACKETS_AT_ONCE: Final = 64  # in one turn of the loop: a worker's flood must not hold it
 _MAX_UNREAD: Final = 1 << 18  # frames for a worker that reads none; each is short, bodies have their windows
 _ERROR_TOO_MANY_OPEN_FILES: Final = 4
+_SOON_SECONDS: Final = 0.01  # how long what nobody waits for may stay behind: a request mostly takes it along before
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
 
 
@@ -50,6 +51,7 @@ class WorkerLink:
         "_decoder",
         "_descriptors",
         "_is_flush_due",
+        "_is_late_flush_due",
         "_loop",
         "_lost",
         "_owner",
@@ -96,6 +98,7 @@ class WorkerLink:
         self._queued: list[bytes] = []
         self._unsent = b""
         self._is_flush_due = False
+        self._is_late_flush_due = False
         self._descriptors: dict[tuple[int, int], int] = {}  # came before their frame
         self._lost: set[tuple[int, int]] = set()  # could not be received
         self._wanted: dict[tuple[int, int], tuple[FilePiece | None, Exchange]] = {}  # their frame came before them
@@ -113,6 +116,14 @@ class WorkerLink:
         if len(self._queued) >= FRAMES_AT_ONCE and not self._unsent:
             self._flush()
             self._is_flush_due = True  # the one that was scheduled still comes
+
+    def send_soon(self, frame: bytes) -> None:
+        """Send this, in its place among the others, with the next frame or in some milliseconds: a write that is spared
+        wakes no worker."""
+        self._queued.append(frame)
+        if not self._is_late_flush_due and not self._is_flush_due:
+            self._is_late_flush_due = True
+            self._loop.call_later(_SOON_SECONDS, self._flush_late)
 
     def claim(self, exchange: Exchange, sequence: int, piece: FilePiece | None) -> None:
         """Give `piece` the descriptor that is sent with these numbers, now or when it comes; None drops it.
@@ -200,6 +211,11 @@ class WorkerLink:
         queued.clear()
         if not self._write(data):
             self._loop.add_writer(self._stream.fileno(), self._writable)
+
+    def _flush_late(self) -> None:
+        self._is_late_flush_due = False
+        if not self._is_flush_due:
+            self._flush()
 
     def _writable(self) -> None:
         data = b"".join((self._unsent, *self._queued))

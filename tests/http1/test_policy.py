@@ -283,6 +283,24 @@ def test_fields_that_were_judged_before_are_judged_the_same() -> None:
     assert caught.value.fault is Fault.LENGTH_REQUIRED
 
 
+@pytest.mark.parametrize("option", ["close", "keep-alive", "TE, close", "Upgrade"])
+def test_what_connection_says_is_remembered_with_its_fields(option: str) -> None:
+    """Clients say keep-alive or close in every request: the second judgement, by either short way, says the same."""
+    policy = HeadPolicy(Limits())
+    data = head(f"Connection: {option}\r\n".encode())
+    first = policy.check(data)
+    second, third = policy.check(data), policy.check_again(data, first)
+    assert third is not None
+    for again in (second, third):
+        for name in RequestHead.__slots__:
+            assert getattr(again, name) == getattr(first, name), name
+    assert first.keep_alive is ("close" not in option)
+    assert first.is_plain
+    with pytest.raises(RemoteProtocolError) as caught:
+        policy.check(data.replace(b"GET", b"POST"))
+    assert caught.value.fault is Fault.LENGTH_REQUIRED
+
+
 def test_fields_are_forgotten_before_they_fill_the_memory() -> None:
     """A client that never repeats itself: the judgement stays right, and what is kept stays small."""
     policy = HeadPolicy(Limits())

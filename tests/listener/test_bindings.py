@@ -19,7 +19,8 @@ from host.config.tls_settings import BindingTls
 from host.http1.errors import Fault, RemoteProtocolError
 from host.http1.limits import Limits
 from host.isolation.selection import model_for
-from host.listener.bindings import RoutingTable, SiteGauge, plain_address
+from host.listener.bindings import RoutingTable, plain_address
+from host.listener.route import SiteGauge
 
 FOLDER = (VirtualDirectory(path="/", physical_path="/nowhere"),)
 
