@@ -14,6 +14,7 @@ from host.config.cgi_settings import Cgi
 from host.config.confinement import Confinement, Cpu
 from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
+from host.config.log_settings import LOGS_EVERYTHING, HttpLogging, LogFile
 from host.config.names import AccessPolicy, ResponseMode
 from host.config.pipeline_entries import Filter, Handler, HttpHandler, Module
 from host.config.tls_settings import BindingTls, Hsts
@@ -107,20 +108,6 @@ class SiteLimits:
     max_connections: int = 4294967295
     max_url_segments: int = 32  # 0: no limit
     max_bandwidth: int = 4294967295  # bytes per second
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogFile:
-    """`site/logFile`, expanded. `fields` are W3C column names in their fixed order."""
-
-    enabled: bool = True
-    directory: str = ""
-    period: str = "Daily"
-    truncate_size: int = 20971520
-    local_time_rollover: bool = False
-    log_site_id: bool = True
-    max_line_length: int = 65536
-    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +305,7 @@ class PathSettings:
     fastcgi: tuple[FastCgiApplication, ...] = ()
     http_errors: HttpErrors = field(default_factory=HttpErrors)
     request_filtering: RequestFiltering = field(default_factory=RequestFiltering)
+    http_logging: HttpLogging = LOGS_EVERYTHING
     custom_headers: tuple[tuple[str, str], ...] = ()  # httpProtocol/customHeaders
     not_listed_isapis_allowed: bool = False
     not_listed_cgis_allowed: bool = False

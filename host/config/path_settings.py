@@ -9,6 +9,7 @@ from typing import Final
 from host.config.cgi_settings import build_cgi
 from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
+from host.config.log_builder import build_http_logging
 from host.config.model import (
     ApplicationInitialization,
     CacheProfile,
@@ -100,6 +101,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         fastcgi=build_fastcgi(section("fastCgi")),
         http_errors=_http_errors(section("httpErrors")),
         request_filtering=_request_filtering(section("security/requestFiltering")),
+        http_logging=build_http_logging(section("httpLogging")),
         custom_headers=tuple(
             (entry.effective.text("name"), entry.effective.text("value"))
             for entry in section("httpProtocol").child("customHeaders").entries

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from host.config.binding_builder import build_binding
-from host.config.expansion import Expander
 from host.config.inheritance import Effective, overlay
+from host.config.log_builder import LogBuilder
 from host.config.model import (
     Application,
     ApplicationIsolation,
-    LogFile,
     Pool,
     Site,
     SiteLimits,
@@ -20,32 +17,6 @@ from host.config.model import (
 from host.config.pool_confinement import build_confinement, build_cpu, identity_numbers
 from host.config.problems import Problems
 from host.config.tls_settings import Hsts
-
-LOG_COLUMNS: Final = (
-    ("date", "Date"),
-    ("time", "Time"),
-    ("s-sitename", "SiteName"),
-    ("s-computername", "ComputerName"),
-    ("s-ip", "ServerIP"),
-    ("cs-method", "Method"),
-    ("cs-uri-stem", "UriStem"),
-    ("cs-uri-query", "UriQuery"),
-    ("s-port", "ServerPort"),
-    ("cs-username", "UserName"),
-    ("c-ip", "ClientIP"),
-    ("cs-version", "ProtocolVersion"),
-    ("cs(User-Agent)", "UserAgent"),
-    ("cs(Cookie)", "Cookie"),
-    ("cs(Referer)", "Referer"),
-    ("cs-host", "Host"),
-    ("sc-status", "HttpStatus"),
-    ("sc-substatus", "HttpSubStatus"),
-    ("sc-win32-status", "Win32Status"),
-    ("sc-bytes", "BytesSent"),
-    ("cs-bytes", "BytesRecv"),
-    ("time-taken", "TimeTaken"),
-)
-"""Column and flag of the W3C format, in the order in which IIS writes them."""
 
 
 def build_pools(pools: Effective, problems: Problems) -> tuple[Pool, ...]:
@@ -108,9 +79,9 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
     )
 
 
-def build_sites(sites: Effective, pools: tuple[Pool, ...], expander: Expander, problems: Problems) -> tuple[Site, ...]:
+def build_sites(sites: Effective, pools: tuple[Pool, ...], logs: LogBuilder, problems: Problems) -> tuple[Site, ...]:
     """Every site, the default elements of all levels applied. A binding that is no binding is noted and left out."""
-    builder = _SiteBuilder(sites, pools, expander, problems)
+    builder = _SiteBuilder(sites, pools, logs, problems)
     return tuple(builder.site(entry.effective) for entry in sites.entries)
 
 
@@ -127,10 +98,10 @@ def build_web_limits(limits: Effective) -> WebLimits:
 
 
 class _SiteBuilder:
-    def __init__(self, sites: Effective, pools: tuple[Pool, ...], expander: Expander, problems: Problems) -> None:
+    def __init__(self, sites: Effective, pools: tuple[Pool, ...], logs: LogBuilder, problems: Problems) -> None:
         self._sites = sites
         self._pool_names = {pool.name.lower(): pool.name for pool in pools}
-        self._expander = expander
+        self._logs = logs
         self._problems = problems
 
     def site(self, own: Effective) -> Site:
@@ -150,7 +121,7 @@ class _SiteBuilder:
             applications=tuple(sorted(applications, key=lambda application: -len(application.path))),
             limits=_limits(site.child("limits")),
             hsts=_hsts(site.child("hsts")),
-            log_file=self._log_file(site.child("logFile")),
+            log_file=self._logs.log_file(site.child("logFile")),
         )
 
     def _application(self, site: Effective, application: Effective, folder_defaults: Effective) -> Application:
@@ -165,25 +136,6 @@ class _SiteBuilder:
             isolation=ApplicationIsolation(application.text("isolation")),
             preload_enabled=application.flag("preloadEnabled"),
             virtual_directories=tuple(sorted(folders, key=lambda folder: -len(folder.path))),
-        )
-
-    def _log_file(self, log: Effective) -> LogFile:
-        directory = log.text("directory")
-        chosen = log.names("logExtFileFlags")
-        if log.text("logFormat") != "W3C" and log.node_of("logFormat") is not None:
-            node = log.node_of("logFormat")
-            assert node is not None
-            message = "isapy writes only W3C yet; the log is written in that format"
-            self._problems.warnings.append(node.error(message, attribute="logFormat"))
-        return LogFile(
-            enabled=log.flag("enabled"),
-            directory=directory if "directory" in log.values else self._expander.path(directory),
-            period=log.text("period"),
-            truncate_size=log.number("truncateSize"),
-            local_time_rollover=log.flag("localTimeRollover"),
-            log_site_id=log.flag("logSiteId"),
-            max_line_length=log.number("maxLogLineLength"),
-            fields=tuple(column for column, flag in LOG_COLUMNS if flag in chosen),
         )
 
 

@@ -15,6 +15,7 @@ from host.config.expansion import Expander, root_folder, server_expander
 from host.config.inheritance import Effective, in_force
 from host.config.levels import application_path, is_above
 from host.config.listener_builder import build_listener
+from host.config.log_builder import LogBuilder
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
@@ -101,7 +102,8 @@ def _build(
 ) -> Snapshot:
     sections = _server_sections(document, problems)
     pools = build_pools(sections["applicationPools"], problems)
-    sites = _with_port(build_sites(sections["sites"], pools, expander, problems), source.port)
+    logs = LogBuilder(sections["log"], expander, problems)
+    sites = _with_port(build_sites(sections["sites"], pools, logs, problems), source.port)
     root = root_folder(source.path)
     snapshot = Snapshot(
         version=version,
@@ -128,10 +130,6 @@ def _server_sections(document: Document, problems: Problems) -> dict[str, Effect
         if not section.is_per_path:
             parts = [(contents[path], True)] if path in contents else []
             result[section.element.name] = in_force(section, parts, problems)
-    central = result["log"].node_of("centralLogFileMode")
-    if result["log"].text("centralLogFileMode") != "Site" and central is not None:
-        message = "isapy writes one log per site only; the mode is ignored"
-        problems.warnings.append(central.error(message, attribute="centralLogFileMode"))
     return result
 
 

@@ -20,7 +20,7 @@ from host.listener.context import ListenerContext
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by
 from host.listener.exchange import Exchange, Worker
 from host.listener.refusals import Page, render
-from host.listener.request_record import request_record
+from host.listener.request_record import detailed, request_record
 from host.listener.response_stream import ResponseStream
 from host.wire.errors import WireError
 from host.wire.frames import ResponseFlag, ResponseFrame
@@ -31,6 +31,7 @@ _RAW: Final = int(ResponseFlag.RAW)
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _FIRST_LOOK_SECONDS: Final = 0.01  # nothing tells of an acknowledgement: one looks
 _LAST_LOOK_SECONDS: Final = 0.5
+_NO_LOG: Final = int(ResponseFlag.NO_LOG)
 _DONE: Final = Phase.DONE
 
 
@@ -60,6 +61,8 @@ class AnsweringSocket(ClientSocket):
         codes = (status, substatus, win32_status)
         if flags & _ABORTIVE:
             self.is_abortive = True
+        if flags & _NO_LOG:
+            exchange.is_logged = False
         if flags & _RAW:
             self.http.answer(True)
             raw = body
@@ -86,7 +89,7 @@ class AnsweringSocket(ClientSocket):
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
-        self.answered(exchange, codes, sent)
+        self.answered(exchange, codes, sent, raw)
 
     def expect_body(self) -> None:
         """The worker asks for the body (exchange.Client)."""
@@ -98,6 +101,8 @@ class AnsweringSocket(ClientSocket):
         """The response begins; `exchange.response` takes its pieces."""
         request, http = exchange.head, self.http
         self.is_abortive = frame.flags & _ABORTIVE != 0
+        if frame.flags & _NO_LOG:
+            exchange.is_logged = False
         if frame.flags & _RAW:
             http.begin_response(True)
             raw_head, framing = b"", BodyFraming(Framing.UNTIL_CLOSE)
@@ -115,6 +120,8 @@ class AnsweringSocket(ClientSocket):
         self.expect_stream()
         stream = ResponseStream(exchange, self, framing, raw_head, self.context.relay.window_opener(exchange))
         stream.codes = (frame.status, frame.substatus, frame.win32_status)
+        if exchange.route.site.log_file.needs_details:
+            stream.raw_head = raw_head or frame.body
         stream.first_body(frame.body)
         exchange.response = stream
 
@@ -128,9 +135,9 @@ class AnsweringSocket(ClientSocket):
         else:
             self._cut(exchange, exchange.response.codes, exchange.response.sent_bytes)
 
-    def answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
-        """The whole answer is on its way: log it, and go on."""
-        self.record(exchange, codes, sent)
+    def answered(self, exchange: Exchange, codes: tuple[int, int, int], sent: int, raw: bytes = b"") -> None:
+        """The whole answer is on its way: log it, and go on. `raw` is what was sent at once."""
+        self.record(exchange, codes, sent, raw)
         self.exchange = None
         http = self.http
         if self.is_abortive:
@@ -206,12 +213,15 @@ class AnsweringSocket(ClientSocket):
         else:
             self.context.loop.call_later(seconds, self._reset_if_taken, min(2 * seconds, _LAST_LOOK_SECONDS))
 
-    def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
-        """A line in the site's log. `codes` are status, substatus and win32 status."""
+    def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int, raw: bytes = b"") -> None:
+        """A line in the site's log. `codes` are status, substatus and win32 status; `raw` is what was sent at once."""
         context, log_file = self.context, exchange.route.site.log_file
-        if log_file.enabled:
+        if log_file.enabled and exchange.is_logged:
             now = context.monotonic()
             record = request_record(exchange, self.address, codes, sent, context.wall_offset + now, now)
+            if log_file.needs_details:
+                raw = exchange.response.raw_head if exchange.response is not None else raw
+                record = detailed(record, exchange, self.address, raw, is_secure=self.is_secure)
             context.log.request(record, log_file)
 
     def note(self, status: int, reason: str, asked: Asked) -> None:

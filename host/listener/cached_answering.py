@@ -19,6 +19,7 @@ from host.wire.frames import ResponseFlag, ResponseFrame
 
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _CLOSE: Final = int(ResponseFlag.CLOSE)
+_NO_LOG: Final = int(ResponseFlag.NO_LOG)
 _METHODS: Final = frozenset((b"GET", b"HEAD"))
 
 
@@ -83,6 +84,7 @@ class CachedAnsweringSocket(AnsweringSocket):
         ):
             worker_head, body, codes = entry.not_modified, b"", (304, 0, 0)
         keep = self.http.answer(context.is_draining or entry.flags & _CLOSE != 0)
+        exchange.is_logged = not entry.flags & _NO_LOG
         stamp = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
         end_of_head = stamp.choose(keep_alive=keep, minor_version=head.minor_version)
         if self.is_secure and route.hsts:
@@ -94,7 +96,7 @@ class CachedAnsweringSocket(AnsweringSocket):
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
-        self.answered(exchange, codes, sent)
+        self.answered(exchange, codes, sent, raw)
 
     def keep_answer(self, exchange: Exchange, frame: ResponseFrame, head: WorkerHead) -> None:
         """The answer that has just gone out may enter the cache (answering)."""

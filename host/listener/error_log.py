@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, Protocol
 
-from host.config.model import LogFile
+from host.config.log_settings import LogFile
 from host.http1.request_head import RequestHead
 from host.logs.record import REASONS, RecordParts, RefusalRecord
 

@@ -90,6 +90,7 @@ class Response(Protocol):
 
     codes: tuple[int, int, int]
     sent_bytes: int
+    raw_head: bytes
 
     def data(self, data: bytes) -> None:
         """A piece. Raises WireError when the worker exceeds its window."""
@@ -116,6 +117,7 @@ class Exchange:
         "client",
         "deaths",
         "head",
+        "is_logged",
         "link",
         "log",
         "number",
@@ -139,6 +141,7 @@ class Exchange:
         self.body: RequestBody | None = None
         self.response: Response | None = None
         self.log: LogFrame | None = None
+        self.is_logged = True  # false: the worker wants no line of it
         self.cache_policy: CacheFrame | None = None  # the worker's word before its answer
 
 

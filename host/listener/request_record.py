@@ -6,7 +6,7 @@ from typing import Final
 
 from host.listener.error_log import Address
 from host.listener.exchange import Exchange
-from host.logs.record import RecordParts, RequestRecord
+from host.logs.record import RecordDetails, RecordParts, RequestRecord
 from host.wire.frames import LogFrame
 
 _VERSIONS: Final = ("HTTP/1.0", "HTTP/1.1")
@@ -38,10 +38,20 @@ def request_record(
         sent,
         head.size if body is None else head.size + body.received_bytes,
         int((now - exchange.received_at) * 1000),
+        None,
     )
     if exchange.log is not None:
         return _changed_record(RequestRecord._make(record), exchange.log)
     return record
+
+
+def detailed(record: RecordParts, exchange: Exchange, address: Address, raw: bytes, *, is_secure: bool) -> RecordParts:
+    """The same with what only a log with custom fields wants. `raw` is how the answer began, empty when none did."""
+    route = exchange.route
+    ends = [end for end in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if end >= 0]  # nph programs may use either
+    raw_head = raw[: min(ends, default=0)]
+    details = RecordDetails(raw_head, address.client_port, is_secure, route.pool.name, route.application.metabase_path)
+    return RequestRecord._make(record)._replace(details=details)
 
 
 def _changed_record(record: RequestRecord, frame: LogFrame) -> RequestRecord:

@@ -54,6 +54,7 @@ class ResponseStream:
         "_sink",
         "_window",
         "codes",
+        "raw_head",
         "sent_bytes",
     )
 
@@ -72,6 +73,7 @@ class ResponseStream:
         self._is_sending_file = False
         self.sent_bytes = 0  # what the client gets, framing included
         self.codes = (0, 0, 0)  # status, substatus, win32 status, for the log
+        self.raw_head = b""  # for a log that shows header fields of the answer; empty for every other one
         self._append(head, 0)
 
     def first_body(self, data: bytes) -> None:

@@ -6,6 +6,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
+class RecordDetails(NamedTuple):
+    """What is noted only for a log that has a custom field which shows it. `raw_head` is the answer's status line and
+    header fields as they were sent (empty when nothing was), `application` its metabase path."""
+
+    raw_head: bytes
+    client_port: int
+    is_secure: bool
+    pool: str
+    application: str
+
+
 class RequestRecord(NamedTuple):
     """One request of a site's log. Text is as it came (percent-encoding kept); `raw_fields` is the request's header
     block (`Name: value` lines ended by CRLF), split only when a selected column needs it. Times: `ended_at` in
@@ -28,9 +39,13 @@ class RequestRecord(NamedTuple):
     bytes_sent: int
     bytes_received: int
     time_taken_ms: int
+    details: RecordDetails | None = None
 
 
-RecordParts = tuple[float, int, str, str, str, int, str, str, str, bytes, str, int, int, int, int, int, int]
+RecordParts = tuple[
+    *tuple[float, int, str, str, str, int, str, str, str, bytes, str, int, int, int, int, int, int],
+    RecordDetails | None,
+]
 """What a RequestRecord holds, in its order: a plain tuple is the cheapest note of a request."""
 
 

@@ -146,13 +146,16 @@ class RollingFile:
         self._backlog = self._header(now).encode() + self._backlog
 
     def _look_whether_moved(self, now: float) -> None:
-        """A file that was renamed or deleted (logrotate) is left alone; a new one takes its name."""
+        """A file that was renamed or deleted (logrotate) is left alone; a new one takes its name. One that was emptied
+        (copytruncate) goes on: lines are appended to what there is."""
         self._looked_at = now
         try:
-            is_same = self.path.stat().st_ino == self._inode
+            state = self.path.stat()
         except FileNotFoundError:
-            is_same = False
-        if not is_same:
+            self._let_go()
+            return
+        self._size = state.st_size
+        if state.st_ino != self._inode:
             self._let_go()
 
     def _let_go(self) -> None:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, Final, cast
+from functools import lru_cache, partial
+from typing import Any, Final
 
+from host.config.log_settings import CustomField
+from host.logs.custom_fields import CustomColumns, custom_columns, host_name
 from host.logs.fields import COLUMNS_BY_NAME, Column
 from host.logs.record import RecordParts, RequestRecord
 
 SOFTWARE: Final = "isapy"
+_LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8
 
+FindHeaders = Callable[[bytes], list[tuple[bytes, bytes]]]
 FormatLine = Callable[[RecordParts], str]
 """Turns a record (or its parts in their order) into its line, line end included."""
 
 _FORMATTER: Final = """\
-def make(text, word, header_text, find_headers, stamp, site, computer):
+def make(text, word, header_text, find_headers, stamp, site, computer, find_answer, all_values, host_name, cut, keys):
     last_second, day, clock, last_fields, header = -1, "", "", b"", {{}}
 
     def format_line(record):
@@ -47,6 +51,14 @@ _SPLIT_HEADERS: Final = """\
             for name, value in find_headers(b"\\n" + last_fields):
                 header[name.lower()] = header_text(value)
 """
+_JOIN_HEADERS: Final = """\
+        if raw_fields != last_fields:
+            last_fields = raw_fields
+            header = all_values(find_headers, last_fields)
+"""
+_SPLIT_ANSWER: Final = """\
+        answer = all_values(find_answer, details.raw_head) if details else {}
+"""
 
 
 def column_text(value: str) -> str:
@@ -62,6 +74,14 @@ def column_text(value: str) -> str:
 def _header_text(raw_value: bytes) -> str:
     """A header field's value as one column. User agents come again and again, hence the cache."""
     return column_text(raw_value.rstrip(b" \t").decode("utf-8", "replace"))
+
+
+def within_bytes(text: str, limit: int) -> str:
+    """As much of the text as fits into so many bytes of UTF-8; no character is cut in two."""
+    if len(text) * _LONGEST_CHARACTER <= limit:
+        return text
+    raw = text.encode("utf-8", "backslashreplace")
+    return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore")
 
 
 @lru_cache(maxsize=256)
@@ -83,39 +103,80 @@ def header_block(columns: Sequence[str], at: float) -> str:
     return f"#Software: {SOFTWARE}\n#Version: 1.0\n#Date: {day} {clock}\n#Fields: {' '.join(columns)}\n"
 
 
-def compile_formatter(columns: Sequence[str], *, computer_name: str = "", log_site_id: bool = True) -> FormatLine:
-    """The formatter of these columns (W3C names, in their order). Raises ValueError for an unknown column.
+def compile_formatter(
+    columns: Sequence[str],
+    *,
+    computer_name: str = "",
+    log_site_id: bool = True,
+    custom_fields: Sequence[CustomField] = (),
+    max_custom_field_length: int = 4096,
+) -> FormatLine:
+    """The formatter of these columns (W3C names, in their order), custom ones behind them. Raises ValueError for an
+    unknown column.
 
     `log_site_id`: s-sitename shows `W3SVC1` rather than the site's name (`logFile/@logSiteId`).
+    `max_custom_field_length`: bytes of UTF-8 of one custom field.
     """
     unknown = [name for name in columns if name not in COLUMNS_BY_NAME]
     if unknown:
         raise ValueError(f"unknown log column {unknown[0]}: the columns are {' '.join(COLUMNS_BY_NAME)}")
     chosen = [COLUMNS_BY_NAME[name] for name in columns]
+    custom = custom_columns(custom_fields)
     namespace: dict[str, Any] = {}
-    # The source is made of the constants above and nothing else: no text of a request or of a configuration enters it.
-    exec(_source(chosen), namespace)
-    make = namespace["make"]
-    site = _site_id if log_site_id else _site_name
-    computer = column_text(computer_name)
-    find_headers = _header_finder(chosen)
-    return cast(FormatLine, make(column_text, _word, _header_text, find_headers, date_and_time, site, computer))
+    # The source is made of the constants above and in custom_fields.py, and nothing else: no text of a request or of a
+    # configuration enters it.
+    exec(_source(chosen, custom), namespace)
+    line: FormatLine = namespace["make"](
+        column_text,
+        _word,
+        _header_text,
+        _header_finder((*(column.header for column in chosen if column.header), *custom.request_headers)),
+        date_and_time,
+        _site_id if log_site_id else _site_name,
+        column_text(computer_name),
+        _header_finder(custom.answer_headers),
+        _all_values,
+        host_name,
+        partial(_custom_value, limit=max_custom_field_length),
+        custom.keys,
+    )
+    return line
 
 
-def _source(columns: Sequence[Column]) -> str:
+def _source(columns: Sequence[Column], custom: CustomColumns) -> str:
+    expressions = (*(column.expression for column in columns), *custom.expressions)
     steps = []
-    if any(column.expression.startswith(("stem", "query")) for column in columns):
+    if any(word in expression for expression in expressions for word in ("stem", "query", "target")):
         steps.append(_SPLIT_TARGET)
-    if any(column.header for column in columns):
+    if custom.request_headers:
+        steps.append(_JOIN_HEADERS)
+    elif any(column.header for column in columns):
         steps.append(_SPLIT_HEADERS)
-    line = " ".join(f"{{{column.expression}}}" for column in columns)
+    if custom.answer_headers:
+        steps.append(_SPLIT_ANSWER)
+    line = " ".join(f"{{{expression}}}" for expression in expressions)
     return _FORMATTER.format(fields=", ".join(RequestRecord._fields), prepare="".join(steps), line=line)
 
 
-def _header_finder(columns: Sequence[Column]) -> Callable[[bytes], list[tuple[bytes, bytes]]]:
+def _header_finder(names: Sequence[str]) -> FindHeaders:
     """One search for all header fields the columns need. The literal line feed lets the engine skip by memchr."""
-    names = "|".join(re.escape(column.header) for column in columns if column.header)
-    return re.compile(rf"\n({names}):[ \t]*([^\r\n]*)".encode(), re.IGNORECASE).findall
+    pattern = "|".join(re.escape(name) for name in names)
+    return re.compile(rf"\n({pattern}):[ \t]*([^\r\n]*)".encode(), re.IGNORECASE).findall
+
+
+def _all_values(find: FindHeaders, raw_fields: bytes) -> dict[bytes, str]:
+    """Header fields by lower-case name; one that came several times is joined as a list (RFC 9110 5.3)."""
+    values: dict[bytes, str] = {}
+    for raw_name, raw_value in find(b"\n" + raw_fields):
+        name, value = raw_name.lower(), _header_text(raw_value)
+        before = values.get(name, "-")
+        values[name] = f"{before},+{value}" if "-" not in (before, value) else value if before == "-" else before
+    return values
+
+
+def _custom_value(value: str | int, limit: int) -> str:
+    """A custom field's value, cut to its limit."""
+    return within_bytes(str(value), limit) or "-"
 
 
 def _site_id(site_id: int, _site_name: str) -> str:

@@ -1,4 +1,4 @@
-"""The logs of the front: a W3C log for each site, and HTTPERR. The only code that writes them.
+"""The logs of the front: one for each site or one for all, and HTTPERR. The only code that writes them.
 
 `request` and `refusal` collect; the owner calls `flush` every 10 to 50 ms (`has_lines` says whether it is worth it).
 Requests are formatted in batches: no answer waits for its line, and what runs many times in a row is quicker. Nothing
@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from host.config.model import LogFile
-from host.logs import httperr, w3c
+from host.config.log_settings import LogFile
+from host.logs import httperr
+from host.logs.line_formats import line_format
 from host.logs.record import RecordParts, RefusalRecord
 from host.logs.rolling_file import RollingFile
 from host.logs.rollover import httperr_naming, site_naming
+from host.logs.w3c import FormatLine, within_bytes
 
+_CENTRAL: Final = 0  # instead of a site's id (they begin with 1): the log of all sites
+_LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8
 _BATCH: Final = 128  # records that wait at most: formatting them takes a small part of a millisecond
 
 
@@ -27,7 +30,7 @@ class _SiteLog:
 
     __slots__ = ("file", "format_line", "log_file", "max_length", "records")
 
-    def __init__(self, log_file: LogFile, file: RollingFile, format_line: w3c.FormatLine) -> None:
+    def __init__(self, log_file: LogFile, file: RollingFile, format_line: FormatLine) -> None:
         self.log_file = log_file
         self.file = file
         self.format_line = format_line
@@ -39,8 +42,8 @@ class _SiteLog:
         records = self.records
         format_line, max_length = self.format_line, self.max_length
         lines = [format_line(record) for record in records]
-        if max(map(len, lines), default=0) > max_length:
-            lines = [line if len(line) <= max_length else line[: max_length - 1] + "\n" for line in lines]
+        if max(map(len, lines), default=0) * _LONGEST_CHARACTER > max_length:
+            lines = [within_bytes(line[:-1], max_length - 1) + "\n" for line in lines]
         self.file.extend(lines, [record[0] for record in records])
         records.clear()
 
@@ -63,7 +66,8 @@ class LogWriter:
         self._clock = clock
         self._report = report
         self._computer_name = computer_name
-        self._sites: dict[int, _SiteLog] = {}
+        self._sites: dict[int, _SiteLog] = {}  # by id; with one log of all sites each has the same
+        self._open: dict[int, _SiteLog] = {}  # each log once
         self._collecting: list[_SiteLog] = []  # those with records
         self._waiting: list[RollingFile] = []  # those with lines
         self._refusals = RollingFile(str(Path(directory, "HTTPERR")), httperr_naming(), httperr.header_block, report)
@@ -76,12 +80,12 @@ class LogWriter:
     def request(self, record: RecordParts, log_file: LogFile) -> None:
         """Note a request (a RequestRecord or its parts) in its site's log (`log_file` is the site's, as configured when
         the request came)."""
+        if not log_file.enabled:
+            return
         site_id = record[1]
         site = self._sites.get(site_id)
         if site is None or site.log_file is not log_file:
             site = self._open_site(site_id, log_file)
-        if not log_file.enabled:
-            return
         records = site.records
         if not records:
             self._collecting.append(site)
@@ -107,10 +111,11 @@ class LogWriter:
         """Write what has been collected and close every file."""
         now = self._clock()
         self._format_collected()
-        for file in (*(site.file for site in self._sites.values()), self._refusals):
+        for file in (*(site.file for site in self._open.values()), self._refusals):
             file.close(now)
         self._waiting.clear()
         self._sites.clear()
+        self._open.clear()
 
     def _format_collected(self) -> None:
         for site in self._collecting:
@@ -124,20 +129,28 @@ class LogWriter:
 
     def _open_site(self, site_id: int, log_file: LogFile) -> _SiteLog:
         """The site's log is new or its settings have changed; equal settings go on in the same file."""
-        old = self._sites.get(site_id)
-        if old is not None and old.log_file == log_file:
-            old.log_file = log_file
-            return old
-        if old is not None:
-            self._format_collected()
-            old.file.close(self._clock())
-            self._waiting = [file for file in self._waiting if file is not old.file]
-        naming = site_naming(log_file.period, log_file.truncate_size, is_local=log_file.local_time_rollover)
-        folder = str(Path(log_file.directory, f"W3SVC{site_id}"))
-        header = partial(w3c.header_block, log_file.fields)
-        format_line = w3c.compile_formatter(
-            log_file.fields, computer_name=self._computer_name, log_site_id=log_file.log_site_id
-        )
-        site = _SiteLog(log_file, RollingFile(folder, naming, header, self._report), format_line)
-        self._sites[site_id] = site
-        return site
+        key = _CENTRAL if log_file.is_central else site_id
+        old, log = self._sites.get(site_id), self._open.get(key)
+        if log is not None and log.log_file == log_file:
+            log.log_file = log_file
+        else:
+            if log is not None:
+                self._close(log)
+            log = self._open[key] = self._new_log(log_file, "W3SVC" if log_file.is_central else f"W3SVC{site_id}")
+        self._sites[site_id] = log
+        if old is not None and old not in self._sites.values() and old in self._open.values():
+            self._close(old)
+            self._open = {key: one for key, one in self._open.items() if one is not old}
+        return log
+
+    def _close(self, log: _SiteLog) -> None:
+        """Write what this log has and let go of its file; no site goes on with it."""
+        self._format_collected()
+        log.file.close(self._clock())
+        self._waiting = [file for file in self._waiting if file is not log.file]
+        self._sites = {site_id: one for site_id, one in self._sites.items() if one is not log}
+
+    def _new_log(self, log_file: LogFile, folder: str) -> _SiteLog:
+        lines = line_format(log_file, self._computer_name)
+        path = str(Path(log_file.directory, folder))
+        return _SiteLog(log_file, RollingFile(path, site_naming(log_file), lines.header, self._report), lines.line)

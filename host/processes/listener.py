@@ -186,7 +186,12 @@ class FrontProcess:
         self._deathwatch.seconds = float(snapshot.longest_shutdown_seconds)
         is_first = self._logs is None
         if self._logs is None:
-            self._logs = LogWriter(snapshot.log_directory, clock=time.time, report=self._log_problem)
+            self._logs = LogWriter(
+                snapshot.log_directory,
+                clock=time.time,
+                report=self._log_problem,
+                computer_name=socket.gethostname(),
+            )
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)

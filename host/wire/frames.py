@@ -93,6 +93,7 @@ class ResponseFlag(enum.IntFlag):
     NO_SERVER = 16  # without a Server field
     REFUSAL = 32  # the page of a refusal: inetinfo's modules are told of it as of their own
     ABORTIVE = 64  # the client's connection is reset once it has the answer; comes with CLOSE
+    NO_LOG = 128  # without a line in the site's log
 
 
 REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the field block, content length

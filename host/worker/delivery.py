@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from host.api import CachePolicy, ClientGone, FileBody, LogEntry, RawData, Request, Response
+from host.config.log_settings import LOGS_EVERYTHING
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
 from host.worker.cache_offers import CacheOffers, read_whole
 from host.worker.calling import BODY, FilterEnded, HookCaller
@@ -22,6 +23,7 @@ from host.worker.request_task import become_task
 from host.worker.response_head import build_head, close_flags
 
 _NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
+_NO_LOG: Final = int(ResponseFlag.NO_LOG)
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _RAW: Final = int(ResponseFlag.RAW)
 _BODYLESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5
@@ -60,6 +62,8 @@ class Delivery:
         if (settings := request.settings) is not None:
             if settings.request_filtering.remove_server_header:
                 flags |= _NO_SERVER
+            if settings.http_logging is not LOGS_EVERYTHING and not settings.http_logging.is_logged(response.status):
+                flags |= _NO_LOG
             if response.cache is not None or settings.caching.profiles:
                 policy = self._offers.choose(exchange, request, response, plan)
                 if policy is not None:
@@ -93,7 +97,7 @@ class Delivery:
             await self._send_stream(exchange, request, response, plan, body)
         except FilterEnded:
             await self._settle_log(exchange, request, response, plan)
-            self._end_early(exchange, response)
+            self._end_early(exchange, request, response, plan)
         finally:
             if body.__class__ is not bytes:
                 await self._close_body(body)
@@ -145,7 +149,7 @@ class Delivery:
         await self._settle_log(exchange, request, response, plan)
         if policy is not None:
             self._offers.offer(exchange, request, policy)
-        exchange.send_complete(flags | self._flags(plan, request), _codes(response), raw_head, body)
+        exchange.send_complete(flags | self._flags(plan, request, response), _codes(response), raw_head, body)
 
     async def _send_bodyless(
         self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
@@ -155,7 +159,7 @@ class Delivery:
         else:
             head = build_head(response, drops_length=True)
         await self._settle_log(exchange, request, response, plan)
-        exchange.send_complete(head.flags | self._flags(plan, request), _codes(response), head.raw, b"")
+        exchange.send_complete(head.flags | self._flags(plan, request, response), _codes(response), head.raw, b"")
 
     async def _send_stream(
         self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
@@ -164,12 +168,12 @@ class Delivery:
             raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
         promised = -1
         if response.raw:
-            exchange.begin(self._flags(plan, request) | close_flags(response) | _RAW, _codes(response), b"")
+            exchange.begin(self._flags(plan, request, response) | close_flags(response) | _RAW, _codes(response), b"")
         else:
             is_filtered = bool(plan.on_send_raw_data) and not isinstance(body, bytes)  # bytes have been through
             known = -1 if is_filtered else _known_length(body)
             head = build_head(response, content_length=known, drops_length=is_filtered)
-            exchange.begin(head.flags | self._flags(plan, request), _codes(response), head.raw)
+            exchange.begin(head.flags | self._flags(plan, request, response), _codes(response), head.raw)
             promised = head.promised_length
         modules = request.mapping.modules if request.mapping is not None else ""
         with self._caller.noting(modules, BODY, request):
@@ -197,12 +201,12 @@ class Delivery:
                     break
         return sent
 
-    def _end_early(self, exchange: Exchange, response: Response) -> None:
+    def _end_early(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         """A filter of the response's bytes wants no more of them sent: the connection ends here."""
         if exchange.has_begun:
             exchange.reset(500, 0, "a filter has ended the response")  # its line keeps the status that was sent
         else:
-            exchange.send_complete(_RAW, _codes(response), b"", b"")
+            exchange.send_complete(_RAW | self._flags(plan, request, response), _codes(response), b"", b"")
 
     # --- the body
 
@@ -272,10 +276,13 @@ class Delivery:
 
     # --- flags and log
 
-    def _flags(self, plan: Plan, request: Request) -> int:
+    def _flags(self, plan: Plan, request: Request, response: Response) -> int:
         flags = _NO_CACHE if plan.forbids_cache or request.user else 0
-        if (settings := request.settings) is not None and settings.request_filtering.remove_server_header:
-            flags |= _NO_SERVER
+        if (settings := request.settings) is not None:
+            if settings.request_filtering.remove_server_header:
+                flags |= _NO_SERVER
+            if not settings.http_logging.is_logged(response.status):
+                flags |= _NO_LOG
         return flags
 
     async def _settle_log(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:

@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "host" / "config"
 BUILDERS = {
     CONFIG / f"{name}.py"
-    for name in ("model", "pipeline_entries", "fastcgi", "server_builder", "path_settings", "pool_confinement")
+    for name in (
+        "model",
+        "pipeline_entries",
+        "fastcgi",
+        "server_builder",
+        "path_settings",
+        "pool_confinement",
+        "log_builder",
+    )
 }
 
 
@@ -67,7 +75,7 @@ def test_every_field_of_the_configuration_is_used_by_the_program() -> None:
     used = set().union(*(names_used(path) for path in program_files()))
     declared = [
         found
-        for file in ("model.py", "pipeline_entries.py", "fastcgi.py", "confinement.py")
+        for file in ("model.py", "pipeline_entries.py", "fastcgi.py", "confinement.py", "log_settings.py")
         for found in dataclass_fields(CONFIG / file)
     ]
     forgotten = [f"{owner}.{name}" for owner, name in declared if name not in used]

@@ -17,7 +17,7 @@ system.applicationHost/applicationPools system.applicationHost/sites system.appl
 system.web/httpModules system.web/httpHandlers system.webServer/validation
 system.applicationHost/webLimits system.webServer/handlers system.webServer/isapiFilters system.webServer/modules
 system.webServer/globalModules system.webServer/caching system.webServer/cgi system.webServer/fastCgi
-system.webServer/staticContent system.webServer/defaultDocument
+system.webServer/httpLogging system.webServer/staticContent system.webServer/defaultDocument
 system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/httpProtocol
 system.webServer/applicationInitialization
 system.webServer/serverRuntime system.webServer/security/isapiCgiRestriction system.webServer/security/requestFiltering

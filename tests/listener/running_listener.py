@@ -24,10 +24,10 @@ from typing import TypeVar
 import uvloop
 
 from host.config.listener_settings import ListenerSettings
+from host.config.log_settings import LogFile
 from host.config.model import (
     Application,
     Binding,
-    LogFile,
     Pool,
     Site,
     SiteLimits,
@@ -118,6 +118,7 @@ class Sizes:
     unix_path: str = ""
     tls: dict[str, BindingTls] = field(default_factory=dict)  # by host name of the site
     hsts: Hsts = field(default_factory=Hsts)
+    log_file: LogFile = field(default_factory=LogFile)
     raw_data_hook: RawDataHook | None = None
 
 
@@ -147,6 +148,7 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         applications=(application(1, "/shop", "B"), application(1, "/", "A")),
         limits=limits,
         hsts=sizes.hsts,
+        log_file=sizes.log_file,
     )
     named = Site(
         name="Named",

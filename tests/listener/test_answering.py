@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from host.config.listener_settings import ListenerSettings
+from host.config.log_settings import LogFile
 from host.wire.codec import encode_response
 from host.wire.control_messages import Event, WorkerGone
 from host.wire.frames import INITIAL_RESPONSE_WINDOW, Kind, LogFrame, ResponseFlag, ResponseFrame
@@ -350,3 +351,88 @@ def test_a_worker_can_leave_the_server_field_away(start: Start) -> None:
 def test_the_listener_can_leave_it_away(start: Start, setting: int, said: list[str]) -> None:
     """HTTP.sys's DisableServerHeader: 1 on refusals, 2 on everything."""
     assert server_fields(start(listener=ListenerSettings(disable_server_header=setting))) == said
+
+
+def test_a_worker_can_leave_the_line_away(front: RunningListener) -> None:
+    """httpLogging: a whole answer, one in pieces, and one that breaks; the next request has its line again."""
+    worker, client = front.worker(), front.client()
+    client.get("/whole")
+    worker.answer(worker.request()[0], flags=ResponseFlag.NO_LOG)
+    assert client.read_response()[0] == 200
+    client.get("/pieces")
+    number = worker.request()[0]
+    worker.begin(number, b"a", flags=ResponseFlag.NO_LOG)
+    worker.end(number)
+    assert client.read_until(b"0\r\n\r\n")
+    client.get("/broken")
+    number = worker.request()[0]
+    worker.begin(number, b"a", flags=ResponseFlag.NO_LOG)
+    assert client.read_until(b"1\r\na\r\n")
+    worker.reset(number)
+    assert client.is_reset()
+    worker.take(Kind.SESSION_END)
+    other = front.client()
+    other.get("/logged")
+    worker.answer(worker.request()[0])
+    assert front.log.next_request().target == "/logged"
+    assert front.log.requests.empty()
+
+
+DETAILED = LogFile(needs_details=True)
+
+
+def test_a_log_with_custom_fields_is_told_more(start: Start) -> None:
+    """The head as it went out, of a whole answer and of one in pieces; connection, pool and application."""
+    front = start(log_file=DETAILED)
+    worker, client = front.worker("B1", pool="B"), front.client()
+    client.get("/shop/whole")
+    worker.answer(worker.request()[0], b"abc\r\n\r\nX-A: no", head=b"200 OK\r\nX-A: b\r\n")
+    client.read_response()
+    client.get("/shop/pieces")
+    number = worker.request()[0]
+    worker.begin(number, b"a", head=b"200 OK\r\nX-A: c\r\n")
+    worker.end(number)
+    client.read_until(b"0\r\n\r\n")
+    for value, framing in ((b"b", b"\r\nContent-Length: "), (b"c", b"\r\nTransfer-Encoding: chunked")):
+        told = front.log.next_request().details
+        assert told is not None
+        assert told.raw_head.startswith(b"HTTP/1.1 200 OK\r\nX-A: " + value + b"\r\n")
+        assert framing in told.raw_head
+        assert b"\r\nServer: isapy" in told.raw_head
+        assert b"no" not in told.raw_head
+        assert (told.client_port, told.is_secure) == (client.socket.getsockname()[1], False)
+        assert (told.pool, told.application) == ("B", "/LM/W3SVC/1/ROOT/shop")
+
+
+@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n"])
+def test_the_head_of_a_program_of_its_own_is_told_too(start: Start, end: bytes) -> None:
+    """nph: what stands before the first empty line, whatever its line ends."""
+    front = start(log_file=DETAILED)
+    worker, client = front.worker(), front.client()
+    client.get("/nph")
+    head = b"HTTP/1.1 200 OK" + end[: len(end) // 2] + b"X-A: b"
+    worker.answer(worker.request()[0], head + end + b"X-B: body", head=b"", flags=ResponseFlag.RAW)
+    client.read_to_end()
+    told = front.log.next_request().details
+    assert told is not None
+    assert told.raw_head == head
+
+
+def test_a_log_without_custom_fields_costs_no_details(front: RunningListener) -> None:
+    """Nothing is collected that nobody shows."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.answer(worker.request()[0])
+    assert front.log.next_request().details is None
+
+
+def test_a_refusal_of_a_worker_has_no_head(start: Start) -> None:
+    """The listener's own page instead of an answer: the line is there, its response fields are empty."""
+    front = start(log_file=DETAILED)
+    worker, client = front.worker(), front.client()
+    client.get()
+    worker.reset(worker.request()[0])
+    client.read_to_end()
+    told = front.log.next_request().details
+    assert told is not None
+    assert told.raw_head == b""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from host.config.listener_settings import ListenerSettings
 from host.wire.codec import encode_cache, encode_number
-from host.wire.frames import CacheFlag, CacheFrame, Kind, LogFrame
+from host.wire.frames import CacheFlag, CacheFrame, Kind, LogFrame, ResponseFlag
 from tests.listener.running_listener import Client, RunningListener, TestWorker
 
 UNTIL_INVALID = CacheFrame(0, 0)
@@ -207,3 +207,18 @@ def test_a_switched_off_cache_and_a_large_answer(start: Callable[..., RunningLis
     assert is_asked(small, client, worker)
     fill(client, worker, body=b"x" * 20)
     assert not is_asked(small, client, worker)
+
+
+def test_an_answer_that_is_not_logged_is_not_logged_from_the_cache(front: RunningListener) -> None:
+    """httpLogging goes into the cache with it."""
+    worker, client = front.worker(), front.client()
+    client.get("/quiet")
+    number, _ = worker.request()
+    worker.send(encode_cache(number, UNTIL_INVALID))
+    worker.answer(number, b"hello", head=HEAD, flags=ResponseFlag.NO_LOG)
+    client.read_response()
+    client.get("/quiet")
+    assert client.read_response()[2] == b"hello"
+    fill(client, worker, "/loud")
+    assert front.log.next_request().target == "/loud"
+    assert front.log.requests.empty()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from host.config.model import LogFile
+from host.config.log_settings import LogFile
 from host.logs.fields import DEFAULT_COLUMNS
-from host.logs.record import RefusalRecord, RequestRecord
+from host.logs.record import RecordDetails, RefusalRecord, RequestRecord
 
 MAY_SECOND = 1714671735.25  # 2024-05-02 17:42:15 UTC, a Thursday
 
@@ -33,6 +33,18 @@ def request_record(**changes: Any) -> RequestRecord:
         "time_taken_ms": 12,
     }
     return RequestRecord(**(values | changes))
+
+
+def details(**changes: Any) -> RecordDetails:
+    """What a log with custom fields knows beside the record, changed as told."""
+    values: dict[str, Any] = {
+        "raw_head": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer: isapy",
+        "client_port": 2920,
+        "is_secure": False,
+        "pool": "Shop",
+        "application": "/LM/W3SVC/1/ROOT/shop",
+    }
+    return RecordDetails(**(values | changes))
 
 
 def refusal_record(**changes: Any) -> RefusalRecord:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +101,30 @@ def test_a_moved_file_is_left_alone(tmp_path: Path, reports: Reports) -> None:
     assert (tmp_path / "u_ex240502.log").read_text().endswith("two\n")
     assert "two" not in (tmp_path / "moved.log").read_text()
     assert reports == []
+
+
+def test_a_file_that_was_emptied_goes_on_from_its_beginning(tmp_path: Path, reports: Reports) -> None:
+    """logrotate's copytruncate: no hole of NULs, and a log that rolls by size counts from there."""
+    file = RollingFile(str(tmp_path), NumberedNaming("httperr", 100), lambda at: "", reports.append)
+    for at, expected in ((NOON, 60), (NOON + 2, 60), (NOON + 4, 60)):
+        file.append("x" * 59 + "\n", at)
+        file.flush(at)
+        assert file.path.stat().st_size == expected
+        os.truncate(file.path, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["httperr1.log"]
+    file.close(NOON + 4)
+
+
+def test_a_deleted_folder_is_made_again(tmp_path: Path, reports: Reports) -> None:
+    """Somebody cleans up while isapy runs."""
+    file = daily(tmp_path / "W3SVC1", reports)
+    for at in (NOON, NOON + 2):
+        file.append(f"{at}\n", at)
+        file.flush(at)
+        assert file.path.read_text().endswith(f"{at}\n")
+        shutil.rmtree(tmp_path / "W3SVC1")
+    assert reports == []
+    file.close(NOON + 2)
 
 
 def test_an_unwritable_folder_is_reported_once_and_tried_again(tmp_path: Path, reports: Reports) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import calendar
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from host.logs.rollover import httperr_naming, site_naming
+from host.config.log_settings import CustomField, LogFile
+from host.logs.rollover import Naming, httperr_naming, site_naming
 
 
 def utc(text: str) -> float:
     """Seconds since the epoch of `2024-05-02 17:42:15` in UTC."""
     return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
+
+
+def naming_of(period: str, **changes: Any) -> Naming:
+    """What names the files of a log with that period."""
+    return site_naming(LogFile(period=period, **changes))
 
 
 @pytest.fixture
@@ -37,7 +44,7 @@ def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_dated_names(period: str, name: str) -> None:
     """IIS's names, for the afternoon of 2 May 2024."""
-    assert site_naming(period, 0).name(utc("2024-05-02 17:42:15"), {}) == name
+    assert naming_of(period).name(utc("2024-05-02 17:42:15"), {}) == name
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,7 @@ def test_dated_names(period: str, name: str) -> None:
 )
 def test_the_name_changes_at_the_boundary(period: str, last: str, first: str) -> None:
     """One second apart, two files; weeks begin on Sunday."""
-    naming = site_naming(period, 0)
+    naming = naming_of(period)
     assert naming.name(utc(last), {}) != naming.name(utc(first), {})
     assert naming.name(utc(first), {}) == naming.name(utc(first) + 1799, {})
 
@@ -62,20 +69,20 @@ def test_the_name_changes_at_the_boundary(period: str, last: str, first: str) ->
 )
 def test_week_of_the_month(day: str, week: int) -> None:
     """June 2024 begins on a Saturday: its second week begins on the next day."""
-    assert site_naming("Weekly", 0).name(utc(f"{day} 12:00:00"), {})[8:10] == f"{week:02}"
+    assert naming_of("Weekly").name(utc(f"{day} 12:00:00"), {})[8:10] == f"{week:02}"
 
 
 def test_local_time_rollover_moves_days_but_not_hours(tokyo: None) -> None:
     """At 16:00 UTC it is the next day in Tokyo; hourly files stay on UTC."""
     at = utc("2024-05-02 16:00:00")
-    assert site_naming("Daily", 0, is_local=True).name(at, {}) == "u_ex240503.log"
-    assert site_naming("Daily", 0).name(at, {}) == "u_ex240502.log"
-    assert site_naming("Hourly", 0, is_local=True).name(at, {}) == "u_ex24050216.log"
+    assert naming_of("Daily", local_time_rollover=True).name(at, {}) == "u_ex240503.log"
+    assert naming_of("Daily").name(at, {}) == "u_ex240502.log"
+    assert naming_of("Hourly", local_time_rollover=True).name(at, {}) == "u_ex24050216.log"
 
 
 def test_max_size_counts_up() -> None:
     """The last file while there is room in it, then the next number; other files do not count."""
-    naming = site_naming("MaxSize", 1000)
+    naming = naming_of("MaxSize", truncate_size=1000)
     assert naming.name(0, {}) == "u_extend1.log"
     assert naming.name(0, {"u_extend9.log": 999, "u_extend2.log": 5000}) == "u_extend9.log"
     assert naming.name(0, {"u_extend9.log": 1000}) == "u_extend10.log"
@@ -92,4 +99,37 @@ def test_httperr_has_one_megabyte_files() -> None:
 def test_unknown_period_is_refused() -> None:
     """A period IIS does not have."""
     with pytest.raises(ValueError, match="unknown log period Yearly"):
-        site_naming("Yearly", 0)
+        naming_of("Yearly")
+
+
+@pytest.mark.parametrize(
+    ("log_format", "hourly", "daily", "weekly", "monthly", "by_size"),
+    [
+        ("W3C", "u_ex24050217.log", "u_ex240502.log", "u_ex240501.log", "u_ex2405.log", "u_extend1.log"),
+        ("IIS", "u_in24050217.log", "u_in240502.log", "u_in240501.log", "u_in2405.log", "u_inetsv1.log"),
+        ("NCSA", "u_nc24050217.log", "u_nc240502.log", "u_nc240501.log", "u_nc2405.log", "u_ncsa1.log"),
+    ],
+)
+def test_each_format_has_names_of_its_own(
+    log_format: str, hourly: str, daily: str, weekly: str, monthly: str, by_size: str
+) -> None:
+    """IIS's names, so that logs of two formats in one folder are told apart."""
+    periods = {"Hourly": hourly, "Daily": daily, "Weekly": weekly, "Monthly": monthly, "MaxSize": by_size}
+    at = utc("2024-05-02 17:42:15")
+    assert {period: naming_of(period, format=log_format).name(at, {}) for period in periods} == periods
+
+
+def test_a_log_with_custom_fields_says_so_in_its_name() -> None:
+    """`_x`, in dated and in numbered names; the numbers count among themselves."""
+    custom = (CustomField(name="Forwarded", source_name="X-Forwarded-For"),)
+    at = utc("2024-05-02 17:42:15")
+    assert naming_of("Daily", custom_fields=custom).name(at, {}) == "u_ex240502_x.log"
+    numbered = naming_of("MaxSize", truncate_size=1000, custom_fields=custom)
+    assert numbered.name(at, {}) == "u_extend1_x.log"
+    assert numbered.name(at, {"u_extend4.log": 7, "u_extend2_x.log": 1000}) == "u_extend3_x.log"
+
+
+def test_an_unknown_format_is_refused() -> None:
+    """A format that isapy does not write is no silent W3C."""
+    with pytest.raises(ValueError, match="unknown log format Custom"):
+        naming_of("Daily", format="Custom")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from host.config.model import LogFile
+from host.config.log_settings import LogFile
 from host.logs.fields import DEFAULT_COLUMNS
 from host.logs.w3c import header_block
 from host.logs.writer import LogWriter
@@ -105,6 +107,66 @@ def test_a_line_is_cut_at_its_limit(tmp_path: Path, clock: Clock) -> None:
     writer.close()
     last = (tmp_path / "W3SVC1" / "u_ex240502.log").read_text().splitlines(keepends=True)[-1]
     assert len(last) == 100
+
+
+def test_a_limit_counts_bytes_and_cuts_no_character(tmp_path: Path, clock: Clock) -> None:
+    """A line of two-byte characters is cut between two of them; the line end is there in any case."""
+    writer = LogWriter(str(tmp_path), clock, report=failing_report)
+    settings = log_file(tmp_path, fields=("cs-username", "sc-status"), max_line_length=10)
+    for user in ("\u00e9" * 50, "a" + "\u00e9" * 50, "abcd"):
+        writer.request(request_record(user_name=user), settings)
+    writer.close()
+    lines = (tmp_path / "W3SVC1" / "u_ex240502.log").read_bytes().splitlines(keepends=True)[4:]
+    assert [line.decode() for line in lines] == ["\u00e9" * 4 + "\n", "a" + "\u00e9" * 4 + "\n", "abcd 200\n"]
+
+
+def test_all_sites_write_the_central_log(tmp_path: Path, clock: Clock) -> None:
+    """One file in the folder W3SVC, in the order of the requests, with the site in each line."""
+    writer = LogWriter(str(tmp_path), clock, report=failing_report)
+    central = log_file(tmp_path, is_central=True, fields=("s-sitename", "cs-uri-stem"))
+    for number, site_id in enumerate((1, 7, 1)):
+        writer.request(request_record(site_id=site_id, target=f"/{number}"), central)
+    writer.request(request_record(site_id=8), replace(central, enabled=False))
+    writer.flush()
+    assert [path.name for path in tmp_path.iterdir()] == ["W3SVC"]
+    lines = (tmp_path / "W3SVC" / "u_ex240502.log").read_text().splitlines()
+    assert lines[3:] == ["#Fields: s-sitename cs-uri-stem", "W3SVC1 /0", "W3SVC7 /1", "W3SVC1 /2"]
+    writer.close()
+
+
+def test_sites_change_between_their_own_log_and_the_central_one(tmp_path: Path, clock: Clock) -> None:
+    """To the central log and back: every line is in the log that was in force, and no file stays open."""
+    writer = LogWriter(str(tmp_path), clock, report=failing_report)
+    own = log_file(tmp_path, fields=("cs-uri-stem",))
+    first, second = (
+        log_file(tmp_path, is_central=True, fields=fields) for fields in (("cs-uri-stem",), ("cs-method",))
+    )
+    open_files = len(os.listdir("/proc/self/fd"))
+    for settings, target in ((own, "/1"), (first, "/2"), (second, "/3"), (own, "/4")):
+        for site_id in (1, 2):
+            writer.request(request_record(site_id=site_id, target=target), settings)
+        writer.flush()
+    assert len(os.listdir("/proc/self/fd")) == open_files + 2
+
+    def lines(folder: str) -> list[str]:
+        text = (tmp_path / folder / "u_ex240502.log").read_text()
+        return [line for line in text.splitlines() if not line.startswith("#")]
+
+    assert [lines("W3SVC1"), lines("W3SVC2")] == [["/1", "/4"], ["/1", "/4"]]
+    assert lines("W3SVC") == ["/2", "/2", "GET", "GET"]
+    writer.close()
+    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+def test_a_format_without_a_header_begins_with_its_first_line(tmp_path: Path, clock: Clock) -> None:
+    """NCSA and IIS: nothing but lines, in files of their own names."""
+    writer = LogWriter(str(tmp_path), clock, report=failing_report)
+    for log_format in ("NCSA", "IIS"):
+        writer.request(request_record(), log_file(tmp_path, format=log_format))
+    writer.close()
+    for name in ("u_nc240502.log", "u_in240502.log"):
+        (line,) = (tmp_path / "W3SVC1" / name).read_text().splitlines()
+        assert line.startswith("192.168.0.17")
 
 
 def test_max_size_rolls_by_truncate_size(tmp_path: Path, clock: Clock) -> None:

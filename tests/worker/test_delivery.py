@@ -323,3 +323,25 @@ def test_many_answers_at_once_do_not_mix(bodies: Site) -> None:
         assert [len(answer.body) for answer in answers] == [expected[name] for name in names]
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("settings", "logged"),
+    [
+        ("", ["bytes", "iterator", "204", "missing"]),
+        ('dontLog="true"', []),
+        ('selectiveLogging="LogSuccessful"', ["bytes", "iterator", "204"]),
+        ('selectiveLogging="LogError"', ["missing"]),
+    ],
+)
+def test_http_logging_decides_by_the_status(bodies: Site, settings: str, logged: list[str]) -> None:
+    """Whole answers on the quick way, those in pieces, those without a body, and refusals."""
+    bodies.further = f"<httpLogging {settings} />" if settings else ""
+
+    async def main() -> None:
+        front = await bodies.serve()
+        urls = {"bytes": "/a.body?bytes", "iterator": "/a.body?iterator", "204": "/a.body?empty&204", "missing": "/b"}
+        answers = {name: await front.ask(url) for name, url in urls.items()}
+        assert [name for name, answer in answers.items() if not answer.flags & ResponseFlag.NO_LOG] == logged
+
+    run(main())
