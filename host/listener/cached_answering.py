@@ -54,10 +54,9 @@ class CachedAnsweringSocket(AnsweringSocket):
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
-        log_file = route.site.log_file
-        if log_file.enabled:
+        if repeat.is_logged:
             ended_at = context.wall_offset + context.monotonic()
-            context.log.request(repeat.record(self.address, sent, len(data), ended_at), log_file)
+            context.log.request(repeat.record(self.address, sent, len(data), ended_at), route.site.log_file)
         self.timer = IDLE
         self.deadline = now + self.timeout_seconds + 1
         return True
@@ -90,7 +89,8 @@ class CachedAnsweringSocket(AnsweringSocket):
         if self.is_secure and route.hsts:
             end_of_head = route.hsts + end_of_head
         raw = complete_response(head, worker_head, body, end_of_head)
-        if self.repeats is not None and keep and raw.endswith(stamp.keep + body):
+        is_plain_line = not route.site.log_file.needs_details
+        if self.repeats is not None and keep and is_plain_line and raw.endswith(stamp.keep + body):
             opening = raw[: len(raw) - len(stamp.keep) - len(body)]
             self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)

@@ -16,6 +16,7 @@ from host.listener.error_log import Address
 from host.listener.response_cache import CacheEntry
 from host.listener.route import Route
 from host.logs.record import RecordParts
+from host.wire.frames import ResponseFlag
 
 MAX_REPEATS: Final = 1024  # requests per endpoint, beyond which all are forgotten: at most 2 MB
 
@@ -24,7 +25,7 @@ class Repeat:
     """A request that was answered from the cache. `opening` is its answer's head as far as `stamp` ends it, `codes` are
     status, substatus and win32 status."""
 
-    __slots__ = ("_fields", "_target", "codes", "entry", "has_body", "opening", "route", "stamp")
+    __slots__ = ("_fields", "_target", "codes", "entry", "has_body", "is_logged", "opening", "route", "stamp")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Repeat:
         self.opening: Final = opening
         self.codes: Final = codes
         self.has_body: Final = codes[0] != 304
+        self.is_logged: Final = route.site.log_file.enabled and not entry.flags & ResponseFlag.NO_LOG
 
     def record(self, address: Address, sent: int, received: int, ended_at: float) -> RecordParts:
         """Its line in the site's log (`request_record`), which says that it took no time."""
@@ -64,6 +66,7 @@ class Repeat:
             sent,
             received,
             0,
+            None,
         )
 
 

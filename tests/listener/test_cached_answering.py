@@ -217,8 +217,9 @@ def test_an_answer_that_is_not_logged_is_not_logged_from_the_cache(front: Runnin
     worker.send(encode_cache(number, UNTIL_INVALID))
     worker.answer(number, b"hello", head=HEAD, flags=ResponseFlag.NO_LOG)
     client.read_response()
-    client.get("/quiet")
-    assert client.read_response()[2] == b"hello"
+    for _ in range(3):
+        client.get("/quiet")
+        assert client.read_response()[2] == b"hello"
     fill(client, worker, "/loud")
     assert front.log.next_request().target == "/loud"
     assert front.log.requests.empty()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings
+from host.config.log_settings import LogFile
 from host.http1.policy import HeadPolicy
 from host.listener.repeats import MAX_REPEATS, Repeats
 from host.wire.codec import encode_number
@@ -145,3 +146,17 @@ def test_known_requests_are_bounded(front: RunningListener) -> None:
     ):
         known.remember(policy.check(raw), repeat)
         assert raw not in known
+
+
+def test_a_log_with_custom_fields_is_told_of_every_answer(start: Callable[..., RunningListener]) -> None:
+    """What such a log shows of an answer changes with each: the long way is taken."""
+    front = start(log_file=LogFile(needs_details=True))
+    worker, client = front.worker(), front.client()
+    fill(client, worker)
+    front.log.next_request()
+    for _ in range(3):
+        answer(client)
+        told = front.log.next_request().details
+        assert told is not None
+        assert b"\r\nServer: isapy" in told.raw_head
+    assert not repeats(front)
