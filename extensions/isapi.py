@@ -5,8 +5,8 @@
 
 The first answers every `*.do` with one extension, the second runs the extension that the URL names. A `.py` file is a
 Python module with `http_extension_proc`, or one for pywin32 (`__ExtensionFactory__`); `.so` and `.dll` are shared
-objects. Each is loaded once per worker, at its first request, and must be allowed by `isapiCgiRestriction` (404.2).
-What carries them is imported with the first extension of its kind.
+objects. Each is loaded once per worker, at its first request, and must be allowed by `isapiCgiRestriction` (404.2);
+when the file is saved, the process is replaced. What carries them is imported with the first extension of its kind.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ def open_filter(name: str, path: str) -> object | None:
         with open(path, "rb") as file:
             if _FILTER_FACTORY not in file.read():
                 return None
-    opened: object | None = importlib.import_module(carrier).open_filter(path, _loaded[-1].context)
-    return opened
+    return _loaded[-1].open_filter(path, carrier)
 
 
 class IsapiModule:
@@ -73,6 +72,15 @@ class IsapiModule:
     def __init__(self, context: PluginContext) -> None:
         self.context = context
         self._room: Any = None
+        self._watch: Any = None
+
+    def open_filter(self, path: str, carrier: str) -> object | None:
+        """What carries the filter in that file; None when it is none."""
+        watch, stamp = self._watched(path)
+        opened: object | None = importlib.import_module(carrier).open_filter(path, self.context)
+        if opened is not None:
+            watch.add(path, stamp)
+        return opened
 
     def respond(self, request: Request) -> Response | Awaitable[Response]:
         """The extension's answer, at once where it can be had so. Raises HttpError."""
@@ -80,7 +88,8 @@ class IsapiModule:
         if is_direct:
             refuse_unlisted(request, path)
         if self._room is None:
-            self._room = importlib.import_module("host.isapi.extension_files").ExtensionFiles(self.context)
+            files = importlib.import_module("host.isapi.extension_files")
+            self._room = files.ExtensionFiles(self.context, self._watched(path)[0])
         answer: Response | Awaitable[Response] = self._room.respond(
             request, path, carrier_of(path), is_direct=is_direct
         )
@@ -88,8 +97,17 @@ class IsapiModule:
 
     async def close(self) -> None:
         """The worker ends: TerminateExtension."""
+        if self._watch is not None:
+            self._watch.close()
         if self._room is not None:
             await self._room.terminate()
+
+    def _watched(self, path: str) -> tuple[Any, Any]:
+        """What watches the files, and how the file is now."""
+        watch = importlib.import_module("host.isapi.file_watch")
+        if self._watch is None:
+            self._watch = watch.FileWatch(self.context.report_changed)
+        return self._watch, watch.stamp_of(path)
 
 
 _loaded: list[IsapiModule] = []

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from host.api import PluginContext, Request, Response
 from host.isapi.driver import respond, respond_briefly
+from host.isapi.file_watch import FileWatch, stamp_of
 from host.isapi.loaded_extension import (
     BriefCall,
     BriefExtension,
@@ -22,8 +23,9 @@ from host.isapi.plugin_hooks import facts_of
 class ExtensionFiles:
     """Of one worker. A carrier is a module with `open_extension(path, context)`, imported with its first file."""
 
-    def __init__(self, context: PluginContext) -> None:
+    def __init__(self, context: PluginContext, watch: FileWatch) -> None:
         self._context = context
+        self._watch = watch
         self._quick: dict[str, QuickCall] = {}  # by file
         self._brief: dict[str, Callable[..., BriefCall]] = {}
         self._cache = ExtensionCache(context.report_event)
@@ -42,7 +44,9 @@ class ExtensionFiles:
     async def _respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:
         extension = self._cache.loaded(path)
         if extension is None:
+            stamp = stamp_of(path)
             extension = await request.host.run_on_thread(path, "get_extension_version", self._load, path, carrier)
+            self._watch.add(path, stamp)
             if isinstance(extension, BriefExtension):
                 self._brief[path] = extension.brief_call
             if isinstance(extension, QuickExtension) and extension.is_quick:
