@@ -18,6 +18,7 @@ from host.api.managed import (
 )
 from host.api.managed.contracts import implements
 from host.api.managed.events import Subscriber
+from host.api.managed.posted_files import MultipartForm
 from host.api.managed.values import await_owned, call_owned
 from host.managed.application_factory import HttpApplicationFactory
 from host.managed.handler_factories import HandlerFactories, obtain
@@ -36,6 +37,9 @@ class Runtime(Protocol):
 
     def variables(self, request: Request) -> list[tuple[str, str]]:
         """Server variables."""
+
+    def parse_multipart(self, content_type: str, body: bytes) -> MultipartForm:
+        """Fields and files of such a body."""
 
     def type_of(self, request: Request) -> str:
         """The type of the request's handler."""
@@ -72,7 +76,12 @@ class Execution:
     def begin(self, request: Request) -> None:
         """From now on it executes that request."""
         is_integrated = self.runtime.is_integrated
-        view = HttpRequest(request, is_integrated=is_integrated, variables=self.runtime.variables)
+        view = HttpRequest(
+            request,
+            is_integrated=is_integrated,
+            variables=self.runtime.variables,
+            parse_multipart=self.runtime.parse_multipart,
+        )
         context = HttpContext(view, HttpResponse(), self.runtime.state, is_integrated=is_integrated)
         context.application_instance = self.application
         context.server = ServerUtility(context, self.runtime.loop, self.suspend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -11,6 +12,7 @@ from host.api import ApplicationInfo, HttpError, PluginContext, Request, Respons
 from host.api.managed import HttpApplication, HttpApplicationState, IHttpModule
 from host.api.managed.contracts import implements
 from host.api.managed.events import AFTER_HANDLER, BEFORE_HANDLER, INTEGRATED_ONLY
+from host.api.managed.posted_files import MultipartForm
 from host.gateway.environment import meta_variables
 from host.managed.application_factory import HttpApplicationFactory
 from host.managed.execution import Execution
@@ -131,6 +133,12 @@ class HttpRuntime:
         """CGI's variables of a request."""
         found = meta_variables(request, content_length=request.body.length)
         return [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in found.items()]
+
+    def parse_multipart(self, content_type: str, body: bytes) -> MultipartForm:
+        """Fields and files of such a body. Raises HttpException 400."""
+        module = importlib.import_module("host.managed.multipart_form")  # few applications take uploads
+        form: MultipartForm = module.parse_multipart(content_type, body)
+        return form
 
     def type_of(self, request: Request) -> str:
         """The handler's type: the mapping's, or in classic mode that of httpHandlers. Raises HttpError 404.4."""

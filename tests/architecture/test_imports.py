@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
     "host.python_apps": {"host.api", "host.gateway"},
-    "host.managed": {"host.api", "host.gateway"},
+    "host.managed": {"host.api", "host.gateway", "python_multipart"},
     "host.fastcgi": {"host.api", "host.gateway", "host.programs"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
     "host.admin": {"host.config", "msgspec"},

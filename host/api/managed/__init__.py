@@ -16,6 +16,7 @@ from host.api.managed.contracts import (
     ResponseEnd,
 )
 from host.api.managed.events import EVENTS, EventArgs
+from host.api.managed.posted_files import HttpFileCollection, HttpPostedFile
 from host.api.managed.request import HttpRequest
 from host.api.managed.response import HttpResponse
 from host.api.managed.values import HttpApplicationState, NameValueCollection, ServerVariables
@@ -28,6 +29,8 @@ __all__ = [
     "HttpApplicationState",
     "HttpContext",
     "HttpException",
+    "HttpFileCollection",
+    "HttpPostedFile",
     "HttpRequest",
     "HttpResponse",
     "HttpServerUtility",

@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl
 
 from host.api.headers import Headers
 from host.api.managed.contracts import PlatformNotSupportedException
+from host.api.managed.posted_files import HttpFileCollection, MultipartForm
 from host.api.managed.values import NameValueCollection, ServerVariables
 from host.api.request import Request
 
 _FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
 
 
 class ReadOnlyHeaders(Headers):
@@ -38,11 +40,17 @@ class HttpRequest:
     """A request. `native` is the host's own object; names without case where HTTP has them so."""
 
     def __init__(
-        self, native: Request, *, is_integrated: bool, variables: Callable[[Request], list[tuple[str, str]]]
+        self,
+        native: Request,
+        *,
+        is_integrated: bool,
+        variables: Callable[[Request], list[tuple[str, str]]],
+        parse_multipart: Callable[[str, bytes], MultipartForm],
     ) -> None:
         self.native = native
         self._is_integrated = is_integrated
         self._variables = variables
+        self._parse_multipart = parse_multipart
 
     # --- the URL
 
@@ -133,11 +141,25 @@ class HttpRequest:
 
     @cached_property
     def form(self) -> NameValueCollection:
-        """The fields of a posted form (application/x-www-form-urlencoded)."""
-        if self.content_type.partition(";")[0].strip().lower() != _FORM:
+        """The fields of a posted form, urlencoded or multipart. Raises HttpException 400 for one that is malformed."""
+        media_type = self.content_type.partition(";")[0].strip().lower()
+        if media_type == _MULTIPART:
+            return NameValueCollection(self._multipart.fields)
+        if media_type != _FORM:
             return NameValueCollection()
         text = self.input_stream.getvalue().decode("utf-8", "replace")
         return NameValueCollection(parse_qsl(text, keep_blank_values=True))
+
+    @cached_property
+    def files(self) -> HttpFileCollection:
+        """The files of a multipart form. Raises HttpException 400 for one that is malformed."""
+        if self.content_type.partition(";")[0].strip().lower() != _MULTIPART:
+            return HttpFileCollection()
+        return HttpFileCollection(self._multipart.files)
+
+    @cached_property
+    def _multipart(self) -> MultipartForm:
+        return self._parse_multipart(self.content_type, self.input_stream.getvalue())
 
     @cached_property
     def cookies(self) -> NameValueCollection:
