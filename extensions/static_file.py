@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import html
 import os
 import secrets
 import stat
@@ -17,10 +16,25 @@ import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote
 
-from host.api import CachePolicy, FileBody, FileStamp, Headers, HttpError, Request, Response, file_stamp, hookimpl
+from host.api import (
+    CachePolicy,
+    FileBody,
+    FileStamp,
+    Headers,
+    HttpError,
+    Request,
+    Response,
+    SourceFile,
+    file_stamp,
+    hookimpl,
+)
+from host.compression.siblings import find_siblings
 from host.gateway.byte_ranges import ByteRange, Unsatisfiable, parse_ranges
+from host.gateway.content_codings import choose_coding
+from host.gateway.folder_listing import ListedEntry, listing_page
+from host.gateway.hidden_names import refuse_hidden_names
 from host.gateway.preconditions import Verdict, conditional_fields, evaluate, range_applies
 
 STATIC_FILE: Final = "StaticFileModule"
@@ -50,9 +64,11 @@ class FileFacts(NamedTuple):
     modified_seconds: int
     content: bytes | None  # of a small file
     cache: CachePolicy
+    source: SourceFile | None  # none of a compressed sibling: its bytes are what they are
 
 
-_kept: dict[str, FileFacts] = {}
+_kept: dict[tuple[str, str], FileFacts] = {}
+"""By path and content coding."""
 
 
 @hookimpl
@@ -91,16 +107,6 @@ def takes_part(request: Request, module: str) -> bool:
     return not modules or module in modules or OWN_NAME in modules
 
 
-def refuse_hidden_names(path: str) -> None:
-    """404.9 for names that begin with a dot (Unix's hidden attribute), `.well-known` excepted (RFC 8615), and 404.8
-    for web.config, which stays hidden when request filtering is not listed."""
-    for segment in path.split("/"):
-        if segment.startswith(".") and segment != ".well-known":
-            raise HttpError(404, 9, f"{segment} is hidden: its name begins with a dot")
-        if segment.lower() == "web.config":
-            raise HttpError(404, 8, "web.config is never served")
-
-
 def refusal(request: Request, error: OSError | ValueError) -> HttpError:
     """What a failed look at the disk means to the client."""
     path = request.physical_path
@@ -118,14 +124,43 @@ def refusal(request: Request, error: OSError | ValueError) -> HttpError:
 
 
 def answer_file(request: Request, status: os.stat_result) -> Response:
-    """The file, a part of it, or the news that the client has it already."""
+    """The file, a part of it, or the news that the client has it already; perhaps as its compressed sibling has it."""
     conditions = conditional_fields(request.headers)
-    facts = _kept.get(request.physical_path)
+    path = request.physical_path
+    if request.settings.static_content.serve_precompressed_files and (siblings := find_siblings(path, status)):
+        response = answer_sibling(request, siblings, conditions) or answer_from(request, path, status, conditions)
+        response.headers.add("Vary", "Accept-Encoding")
+        response.cache = None  # what varies is not kept by the listener
+        return response
+    return answer_from(request, path, status, conditions)
+
+
+def answer_sibling(request: Request, siblings: dict[str, str], conditions: dict[str, str]) -> Response | None:
+    """A compressed sibling that the client understands. Ranges are those of the file itself."""
+    if "range" in conditions:
+        return None
+    coding = choose_coding(", ".join(request.headers.get_all("Accept-Encoding")), tuple(siblings))
+    if not coding:
+        return None
+    path = siblings[coding]
+    try:
+        descriptor, status = open_below_root(request, path)
+    except HttpError:  # it must not be read, or a link leads out: the file is there
+        return None
+    os.close(descriptor)
+    return answer_from(request, path, status, conditions, coding)
+
+
+def answer_from(
+    request: Request, path: str, status: os.stat_result, conditions: dict[str, str], coding: str = ""
+) -> Response:
+    """The answer that is made of one regular file, which has that content coding."""
+    facts = _kept.get((path, coding))
     if facts is not None and is_current(facts, request, status):
         return respond(request, facts, -1, conditions)
-    descriptor, status = open_below_root(request)
+    descriptor, status = open_below_root(request, path)
     try:
-        response = respond(request, read_facts(request, descriptor, status), descriptor, conditions)
+        response = respond(request, read_facts(request, path, coding, descriptor, status), descriptor, conditions)
     except BaseException:
         os.close(descriptor)
         raise
@@ -143,9 +178,8 @@ def is_current(facts: FileFacts, request: Request, status: os.stat_result) -> bo
     )
 
 
-def open_below_root(request: Request) -> tuple[int, os.stat_result]:
-    """Open the request's regular file and make sure that no symbolic link led out of its virtual directory."""
-    path = request.physical_path
+def open_below_root(request: Request, path: str) -> tuple[int, os.stat_result]:
+    """Open a regular file for the request and make sure that no symbolic link led out of its virtual directory."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
@@ -182,12 +216,15 @@ def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def read_facts(request: Request, descriptor: int, status: os.stat_result) -> FileFacts:
+def read_facts(request: Request, path: str, coding: str, descriptor: int, status: os.stat_result) -> FileFacts:
     """What is said about an open file; small files are kept with their content."""
     static_content = request.settings.static_content
     modified = min(int(status.st_mtime), int(time.time()))  # never later than Date (RFC 9110 section 8.8.2.1)
-    entity_tag = f'"{status.st_mtime_ns:x}:{status.st_size:x}"' if static_content.set_etag else ""
-    head = Headers([("Content-Type", mime_type(request)), ("Accept-Ranges", "bytes")])
+    of_coding = f"-{coding}" if coding else ""
+    entity_tag = f'"{status.st_mtime_ns:x}:{status.st_size:x}{of_coding}"' if static_content.set_etag else ""
+    media_type = mime_type(request)
+    head = Headers([("Content-Type", media_type)])
+    head.add(*(("Content-Encoding", coding) if coding else ("Accept-Ranges", "bytes")))
     head.add("Last-Modified", formatdate(modified, usegmt=True))
     if entity_tag:
         head.add("ETag", entity_tag)
@@ -196,12 +233,13 @@ def read_facts(request: Request, descriptor: int, status: os.stat_result) -> Fil
     if content is not None and len(content) != status.st_size:
         content = None  # cut while it was read: the listener notices and breaks the connection
     stamp = file_stamp(status)
-    cache = CachePolicy(files=((request.physical_path, stamp),), ignores_cookies=True, when_frequent=True)
-    facts = FileFacts(stamp, request.physical_root, static_content, head, entity_tag, modified, content, cache)
+    cache = CachePolicy(files=((path, stamp),), ignores_cookies=True, when_frequent=True)
+    source = None if coding else SourceFile(path=path, stamp=stamp, media_type=media_type)
+    facts = FileFacts(stamp, request.physical_root, static_content, head, entity_tag, modified, content, cache, source)
     if content is not None and abs(time.time_ns() - status.st_mtime_ns) > SETTLED_NANOSECONDS:
         if len(_kept) >= KEPT_FILES:
             del _kept[next(iter(_kept))]
-        _kept[request.physical_path] = facts
+        _kept[path, coding] = facts
     return facts
 
 
@@ -235,20 +273,22 @@ def respond(request: Request, facts: FileFacts, descriptor: int, conditions: dic
         if verdict is Verdict.NOT_MODIFIED:
             head = facts.head.copy()
             head.remove("Content-Type")
-            return Response(status=304, headers=head)
+            return Response(status=304, headers=head, source_file=facts.source)
         if verdict is Verdict.FAILED:
             raise HttpError(412, 0, "the file is not in the state that the request demands")
         ranges = wanted_ranges(request, facts, conditions)
         if ranges:
-            return partial(facts, descriptor, ranges)
+            response = partial(facts, descriptor, ranges)
+            response.source_file = facts.source
+            return response
     head = facts.head.copy()
     if request.method == "HEAD":
         head.add("Content-Length", str(size))
-        return Response(headers=head)
+        return Response(headers=head, source_file=facts.source)
     if facts.content is not None:
-        return Response(headers=head, body=facts.content, cache=facts.cache)
+        return Response(headers=head, body=facts.content, cache=facts.cache, source_file=facts.source)
     head.add("Content-Length", str(size))
-    return Response(headers=head, body=FileBody(descriptor, 0, size), cache=facts.cache)
+    return Response(headers=head, body=FileBody(descriptor, 0, size), cache=facts.cache, source_file=facts.source)
 
 
 def wanted_ranges(request: Request, facts: FileFacts, conditions: dict[str, str]) -> list[ByteRange] | None:
@@ -330,16 +370,7 @@ def encoded(path: str) -> str:
     return quote(path, safe=PATH_SAFE, errors="surrogateescape")
 
 
-class Entry(NamedTuple):
-    """A line of a listing."""
-
-    is_file: bool
-    name: str
-    size: int
-    modified: float
-
-
-def visible_entries(request: Request) -> Iterator[Entry]:
+def visible_entries(request: Request) -> Iterator[ListedEntry]:
     """What the folder holds, without hidden names and without links that lead out of the virtual directory."""
     hidden = {"web.config", *request.settings.request_filtering.hidden_segments}
     with os.scandir(request.physical_path) as found:
@@ -352,35 +383,14 @@ def visible_entries(request: Request) -> Iterator[Entry]:
                 status = entry.stat()
             except (OSError, HttpError):  # gone meanwhile, a broken link, or not to be shown
                 continue
-            yield Entry(not stat.S_ISDIR(status.st_mode), entry.name, status.st_size, status.st_mtime)
-
-
-LISTING: Final = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#223}}
-table{{width:100%;border-collapse:collapse}}td,th{{text-align:left;padding:.2rem .8rem .2rem 0}}
-tr{{border-bottom:1px solid #dde}}
-.n{{text-align:right;white-space:nowrap}}a{{color:#0a58ca;text-decoration:none}}a:hover{{text-decoration:underline}}</style>
-</head><body><h1>{title}</h1><table><tr><th>Name</th><th class="n">Size</th><th class="n">Changed (UTC)</th></tr>
-{rows}</table></body></html>
-"""
+            name = os.fsencode(entry.name)
+            yield ListedEntry(not stat.S_ISDIR(status.st_mode), name, status.st_size, status.st_mtime)
 
 
 def listing(request: Request) -> str:
-    """The page that shows a folder: folders first, then files, by name."""
+    """The page that shows a folder."""
     try:
         refuse_outside_root(request, os.path.realpath(request.physical_path))
-        entries = sorted(visible_entries(request), key=lambda entry: (entry.is_file, entry.name.casefold(), entry.name))
+        return listing_page(request.path, visible_entries(request))
     except OSError as error:
         raise refusal(request, error) from error
-    rows = [] if request.path == "/" else ['<tr><td><a href="../">..</a></td><td></td><td></td></tr>\n']
-    for entry in entries:
-        slash = "" if entry.is_file else "/"
-        href = "./" + quote_from_bytes(os.fsencode(entry.name)) + slash
-        name = html.escape(os.fsencode(entry.name).decode("utf-8", "replace")) + slash
-        changed = time.strftime("%Y-%m-%d %H:%M", time.gmtime(entry.modified))
-        size = f"{entry.size:,}" if entry.is_file else ""
-        cells = f'<td><a href="{href}">{name}</a></td><td class="n">{size}</td><td class="n">{changed}</td>'
-        rows.append(f"<tr>{cells}</tr>\n")
-    title = html.escape(request.path.encode("utf-8", "replace").decode())
-    return LISTING.format(title=title, rows="".join(rows))

@@ -40,7 +40,7 @@ from host.api.request import (
     RequestHost,
     ThreadCall,
 )
-from host.api.response import Body, FileBody, Response
+from host.api.response import Body, FileBody, Response, SourceFile
 from host.api.threads import Threads
 from host.api.tls import ClientCertificate, Tls
 
@@ -90,6 +90,7 @@ __all__ = [
     "ResourceType",
     "Response",
     "ScriptRun",
+    "SourceFile",
     "ThreadCall",
     "Threads",
     "Tls",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from host.api.caching import CachePolicy
+from host.api.caching import CachePolicy, FileStamp
 from host.api.errors import reason_phrase
 from host.api.headers import Headers
 
@@ -27,6 +27,23 @@ class FileBody:
     length: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """The regular file whose bytes a response is made of, for filters that may send them in another form.
+
+    `stamp` is what `file_stamp` says of it, `media_type` what the file's content is (a 304 has no Content-Type).
+    """
+
+    path: str
+    stamp: FileStamp
+    media_type: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return self.stamp[-1]
+
+
 Body = bytes | FileBody | Iterable[bytes | FileBody] | AsyncIterable[bytes | FileBody]
 """A whole body, one file piece, or pieces that are sent as they come. Iterators run on the worker's thread pool when
 they are plain ones; asynchronous ones run on the loop. Pieces may mix bytes and file pieces (multipart ranges do)."""
@@ -39,7 +56,8 @@ class Response:
     A `Content-Length` given by the handler for a streamed body is a promise: more is cut, less breaks the connection.
     `substatus` and `win32_status` end in the log. `close_connection` ends the client's connection after the answer;
     with `abortive_close` it is reset as soon as the client's machine has the answer, and no port waits for old packets.
-    `cache` lets the listener give it again by itself.
+    `cache` lets the listener give it again by itself. `source_file`: a 200 (of HEAD, too) is the whole of that file and
+    nothing else, a 206 is a part of it, a 304 is about it.
     `raw` is for nph- programs: `body` is then the whole answer, status line included, and is sent as it is.
     """
 
@@ -53,6 +71,7 @@ class Response:
     abortive_close: bool = False
     raw: bool = False
     cache: CachePolicy | None = None
+    source_file: SourceFile | None = None
     internal_target: str = ""  # set by `local_redirect`: the host answers with this URL of the same site instead
     internal_keeps_request: bool = False  # with internal_target: method and body stay (default documents); else GET
 

@@ -19,6 +19,8 @@ _FASTCGI: Final = "system.webServer/fastCgi"
 CARRIED_OUT_BY: Final = {
     ("system.webServer/security/requestFiltering", ""): "request_filtering",
     ("system.webServer/httpProtocol", "customHeaders"): "custom_headers",
+    ("system.webServer/httpCompression", ""): "compression",
+    ("system.webServer/urlCompression", ""): "compression",
 }
 """Section and child element (empty: the section itself) to the filter that obeys it."""
 

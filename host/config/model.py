@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from host.config.caching import Caching
 from host.config.cgi_settings import Cgi
+from host.config.compression import Compression
 from host.config.confinement import Confinement, Cpu
 from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
@@ -216,26 +218,7 @@ class StaticContent:
     http_expires: str = ""
     set_etag: bool = True
     follow_symbolic_links_outside_root: bool = False  # ours
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheProfile:
-    """One `caching/profiles/add`: what the listener's cache may do with answers of an extension."""
-
-    kernel_cache_policy: str = "DontCache"  # CacheUntilChange, CacheForTimePeriod, DisableCache
-    duration_seconds: int = 30
-    varies: bool = False  # by header fields or query: then nothing enters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caching:
-    """`caching`, and what makes a URL a frequent one (`serverRuntime`). Profiles by extension, lower case, with dot."""
-
-    is_enabled: bool = True  # and enableKernelCache
-    max_response_bytes: int = 262144
-    profiles: Mapping[str, CacheProfile] = field(default_factory=dict)
-    frequent_hit_threshold: int = 2
-    frequent_hit_seconds: int = 10
+    serve_precompressed_files: bool = False  # ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +284,7 @@ class PathSettings:
     directory_browse_enabled: bool = False
     static_content: StaticContent = field(default_factory=StaticContent)
     caching: Caching = field(default_factory=Caching)
+    compression: Compression = field(default_factory=Compression)
     cgi: Cgi = field(default_factory=Cgi)
     fastcgi: tuple[FastCgiApplication, ...] = ()
     http_errors: HttpErrors = field(default_factory=HttpErrors)

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from host.config.caching import CacheProfile, Caching
 from host.config.cgi_settings import build_cgi
+from host.config.compression import build_compression
 from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
 from host.config.log_builder import build_http_logging
 from host.config.model import (
     ApplicationInitialization,
-    CacheProfile,
-    Caching,
     CustomError,
     HttpErrors,
     PathSettings,
@@ -97,6 +97,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         directory_browse_enabled=section("directoryBrowse").flag("enabled"),
         static_content=_static_content(section("staticContent")),
         caching=_caching(section("caching"), section("serverRuntime")),
+        compression=build_compression(section("httpCompression"), section("urlCompression")),
         cgi=build_cgi(section("cgi")),
         fastcgi=build_fastcgi(section("fastCgi")),
         http_errors=_http_errors(section("httpErrors")),
@@ -235,6 +236,7 @@ def _static_content(content: Effective) -> StaticContent:
         http_expires=cache.text("httpExpires"),
         set_etag=cache.flag("setEtag"),
         follow_symbolic_links_outside_root=content.flag("followSymbolicLinksOutsideRoot"),
+        serve_precompressed_files=content.flag("servePrecompressedFiles"),
     )
 
 

@@ -42,6 +42,12 @@ STATIC_CONTENT: Final = Section(
                 server_only=True,
                 ours=True,
             ),
+            boolean(
+                "servePrecompressedFiles",
+                False,
+                "send file.css.br, .zst or .gz in place of file.css to clients that understand it, if it is not older",
+                ours=True,
+            ),
         ),
         elements=(
             Element(

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from host.api import CachePolicy, FileBody, HttpError, Request, Response, file_stamp
-from host.config.model import CacheProfile, PathSettings
+from host.config.caching import CacheProfile
+from host.config.model import PathSettings
 from host.wire.frames import CacheFlag, CacheFrame
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan

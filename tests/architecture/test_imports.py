@@ -25,6 +25,8 @@ LIBRARIES = {
     "watchfiles",
     "psutil",
     "cffi",
+    "brotli",
+    "zstandard",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -33,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.wire": {"msgspec"},
     "host.http1": {"httptools"},
     "host.gateway": {"host.api"},
+    "host.compression": {"host.api", "host.gateway", "brotli", "zstandard"},
     "host.isapi": {"host.api"},
     "host.pywin32": {"host.api", "host.isapi"},
     "host.config": {"lxml", "watchfiles", "cryptography", "host.bundled_files"},
@@ -90,6 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host": set(),
     "extensions": {
         "host.api",
+        "host.compression",  # files that were compressed beforehand
         "host.fastcgi",
         "host.gateway",
         "host.isapi",
@@ -97,7 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.python_apps",
         "host.pywin32",
     },
-    "filters": {"host.api"},
+    "filters": {"host.api", "host.compression"},
 }
 
 NO_IO = {"socket", "asyncio", "os", "time", "threading", "subprocess", "logging", "select", "selectors", "signal"}

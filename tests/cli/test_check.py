@@ -117,7 +117,7 @@ def test_a_broken_web_config_deep_below_is_found(site: Path) -> None:
 
 def test_warnings_do_not_fail(site: Path) -> None:
     """A section that isapy does not support yet is named; the status is 0."""
-    line = replace_in_config(site, "<security>", '<urlCompression doStaticCompression="true" /><security>')
+    line = replace_in_config(site, "<security>", '<odbcLogging dataSource="logs" /><security>')
     result = isapy("check", "--config", config_of(site))
     assert result.returncode == 0
     assert result.stdout.startswith(f"warning: {config_of(site)}:{line}: ")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from host.config.compression import Compression, Scheme
 from host.config.model import (
     ApplicationInitialization,
     CustomError,
@@ -123,6 +124,11 @@ def test_without_any_section_the_settings_are_those_of_the_model(server: Server)
         "handlers": settings.handlers,
         "default_documents": settings.default_documents,
         "static_content": StaticContent(mime_map=settings.static_content.mime_map),
+        "compression": Compression(
+            schemes=(Scheme(name="br"), Scheme(name="zstd"), Scheme(name="gzip")),
+            static_types=settings.compression.static_types,
+            dynamic_types=settings.compression.dynamic_types,
+        ),
         "request_filtering": RequestFiltering(hidden_segments=("web.config",)),
     }
     assert settings == PathSettings(**lists)  # type: ignore[arg-type]  # the values are of the fields' types

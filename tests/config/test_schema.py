@@ -18,6 +18,7 @@ system.web/httpModules system.web/httpHandlers system.webServer/validation
 system.applicationHost/webLimits system.webServer/handlers system.webServer/isapiFilters system.webServer/modules
 system.webServer/globalModules system.webServer/caching system.webServer/cgi system.webServer/fastCgi
 system.webServer/httpLogging system.webServer/staticContent system.webServer/defaultDocument
+system.webServer/httpCompression system.webServer/urlCompression
 system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/httpProtocol
 system.webServer/applicationInitialization
 system.webServer/serverRuntime system.webServer/security/isapiCgiRestriction system.webServer/security/requestFiltering
@@ -117,7 +118,9 @@ def test_the_attributes_of_ours_are_marked() -> None:
             f"pythonApplication/@{name}"
             for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")
         ),
+        "httpCompression/@minResponseSizeForComp",
         "staticContent/@followSymbolicLinksOutsideRoot",
+        "staticContent/@servePrecompressedFiles",
     }
 
 

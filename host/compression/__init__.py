@@ -1,0 +1,1 @@
+"""Compression of answers: encoders, compressed copies of static files, what the filter `compression` decides."""

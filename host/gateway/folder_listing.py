@@ -1,0 +1,47 @@
+"""The page that shows what a folder holds."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from urllib.parse import quote_from_bytes
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#223}}
+table{{width:100%;border-collapse:collapse}}td,th{{text-align:left;padding:.2rem .8rem .2rem 0}}
+tr{{border-bottom:1px solid #dde}}
+.n{{text-align:right;white-space:nowrap}}a{{color:#0a58ca;text-decoration:none}}a:hover{{text-decoration:underline}}</style>
+</head><body><h1>{title}</h1><table><tr><th>Name</th><th class="n">Size</th><th class="n">Changed (UTC)</th></tr>
+{rows}</table></body></html>
+"""
+
+
+class ListedEntry(NamedTuple):
+    """A line of a listing: `name` is the name's bytes, `modified` seconds since 1970."""
+
+    is_file: bool
+    name: bytes
+    size: int
+    modified: float
+
+
+def listing_page(path: str, entries: Iterable[ListedEntry]) -> str:
+    """HTML for the decoded URL path: folders first, then files, by name."""
+    rows = [] if path == "/" else ['<tr><td><a href="../">..</a></td><td></td><td></td></tr>\n']
+    for entry in sorted(entries, key=_order):
+        slash = "" if entry.is_file else "/"
+        href = "./" + quote_from_bytes(entry.name) + slash
+        name = html.escape(entry.name.decode("utf-8", "replace")) + slash
+        changed = f"{datetime.fromtimestamp(entry.modified, UTC):%Y-%m-%d %H:%M}"
+        size = f"{entry.size:,}" if entry.is_file else ""
+        cells = f'<td><a href="{href}">{name}</a></td><td class="n">{size}</td><td class="n">{changed}</td>'
+        rows.append(f"<tr>{cells}</tr>\n")
+    title = html.escape(path.encode("utf-8", "replace").decode())
+    return _PAGE.format(title=title, rows="".join(rows))
+
+
+def _order(entry: ListedEntry) -> tuple[bool, str, bytes]:
+    return entry.is_file, entry.name.decode("utf-8", "surrogateescape").casefold(), entry.name
