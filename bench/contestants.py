@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.servers.apache import APACHE, APACHE_UWSGI
+from bench.servers.caches import NGINX_CACHE, VARNISH
 from bench.servers.isapy import ISAPY, ISAPY_IIS5
 from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
 from bench.servers.nginx import NGINX, NGINX_GUNICORN, NGINX_UVICORN, NGINX_UWSGI
@@ -24,5 +25,7 @@ CONTESTANTS: Final = {
         APACHE_UWSGI,
         LIGHTTPD,
         LIGHTTPD_UWSGI,
+        NGINX_CACHE,
+        VARNISH,
     )
 }

@@ -14,6 +14,7 @@ _EVIDENCE: Final = {
     "nginx-light": "nginx",
     "apache2": "apache2",
     "lighttpd": "lighttpd",
+    "varnish": "varnishd",
     "uwsgi-core": "uwsgi",
     "uwsgi-plugin-python3": "/usr/lib/uwsgi/plugins/python3_plugin.so",
     "gunicorn": "gunicorn",

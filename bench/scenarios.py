@@ -100,6 +100,14 @@ SCENARIOS: Final = {
             expected=b"0123456789",
         ),
         Scenario(
+            name="cache",
+            title="answer of 1 KB from the cache in front of a server that is not asked any more",
+            load=Load.PLAIN,
+            connections=(1, 32, 256),
+            base="nginx-cache",
+            expected=b"0123456789",
+        ),
+        Scenario(
             name="big",
             title="static file of 1 GB (sparse), one client",
             load=Load.DOWNLOAD,

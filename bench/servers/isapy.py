@@ -20,6 +20,7 @@ _PATHS: Final = {
     "php": "/hello.php",
     "php-page": "/page.php",
     "static": "/small.bin",
+    "cache": "/small.bin",
     "big": "/big.bin",
 }
 

@@ -17,7 +17,7 @@ worker_processes 1;
 worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log error;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off;
   default_type application/octet-stream;
