@@ -66,8 +66,12 @@ async def handle(request: Request) -> Response:
     run = await module.run(request)
     try:
         if os.path.basename(request.physical_path).startswith("nph-"):
-            return await respond_raw(run)
-        return await respond(request, run)
+            response = await respond_raw(run)
+        else:
+            response = await respond(request, run)
+        if isinstance(response.body, OutputBody):
+            await run.let_body_come()
+        return response
     except HttpError as error:
         run.abandon(str(error))
         raise
@@ -106,6 +110,8 @@ class CgiModule:
     async def command(self, request: Request) -> Command:
         """The command line for the script; no shell is involved. Raises HttpError."""
         script = request.physical_path
+        if request.path_info and not request.settings.cgi.accept_path_info:
+            raise cgi_failures.no_path_info(script, request.path_info)
         try:
             status = os.stat(script)
         except (OSError, ValueError) as error:
@@ -158,7 +164,9 @@ class CgiModule:
     async def _start(self, request: Request, command: Command, ended: Callable[[], None] | None) -> ProgramRun:
         source = RequestInput(request.body)
         try:
-            await source.open(announces_length="Content-Length" in request.headers)
+            fields = request.headers
+            expects_continue = request.body.length != 0 and fields.get("Expect").lower() == "100-continue"
+            await source.open(announces_length="Content-Length" in fields, expects_continue=expects_continue)
             lasting = self._lasting_environment(request, command)
             variables = self._variables(request, source.length)
             order = ProgramOrder(

@@ -191,6 +191,10 @@ class RequestHost(Protocol):
         """The page that `httpErrors` names for the refusal's status and substatus, if it names one."""
 
 
+ORIGINAL_TARGET: Final = "isapy.original-target"
+"""Key in `Request.context`: what `original_target` gives."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Request:
     """One request, from the moment a worker receives it to the end of its log line.
@@ -235,6 +239,12 @@ class Request:
             open_host, exchange, plan = self._host_source
             self._host = open_host(self, exchange, plan)
         return self._host
+
+    @property
+    def original_target(self) -> str:
+        """The target of the request that led here by a local redirect, a default document or an error page; else
+        `raw_target`."""
+        return str(self.context.get(ORIGINAL_TARGET, self.raw_target)) if self.redirect_count else self.raw_target
 
     def set_url(self, target: str) -> None:
         """Rewrite the URL: an absolute path with an optional query, percent-encoded. For filters and modules before

@@ -29,6 +29,7 @@ class Cgi:
     most_output_bytes: int = 0  # ours
     instances: ProgramInstances = field(default_factory=ProgramInstances)  # ours
     pass_authorization: bool = False  # ours
+    accept_path_info: bool = True  # ours
     interpreters: str = "warm"  # ours: cold, warm
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
     sendfile_roots: tuple[str, ...] = ()  # ours
@@ -44,6 +45,7 @@ def build_cgi(section: Effective) -> Cgi:
         most_output_bytes=section.number("outputSizeLimit") * 1024,
         instances=_instances(section),
         pass_authorization=section.flag("passAuthorization"),
+        accept_path_info=section.flag("acceptPathInfo"),
         interpreters=section.text("interpreters"),
         limits=ProgramLimits(
             processor_seconds=section.number("processorTimeLimit"),

@@ -97,6 +97,7 @@ CGI: Final = Section(
             uint("maxInstances", 0, _MOST_INSTANCES, ours=True),
             uint("queueLength", 1000, _QUEUE, ours=True),
             boolean("passAuthorization", False, "hand the Authorization field to the program", ours=True),
+            boolean("acceptPathInfo", True, "false: a URL that goes on behind the script is 404.0", ours=True),
             choice(
                 "interpreters",
                 "warm",

@@ -59,6 +59,12 @@ def no_such_script(script: str, error: OSError | ValueError | None) -> HttpError
     return HttpError(404, 0, f"{script}: {reason}")
 
 
+def no_path_info(script: str, path_info: str) -> HttpError:
+    """404.0: the URL goes on behind the script, and cgi/@acceptPathInfo is false."""
+    remedy = 'Correct the link, or set <cgi acceptPathInfo="true" />.'
+    return HttpError(404, 0, f"{script} takes no path behind its name: {path_info}", remedy=remedy)
+
+
 def bad_processor(processor: str, why: str) -> HttpError:
     """500.19: the mapping's scriptProcessor cannot be used."""
     remedy = 'scriptProcessor is a command line such as /usr/bin/perl or /usr/bin/perl "%s" %s.'

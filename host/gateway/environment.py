@@ -19,6 +19,7 @@ import functools
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from host.api import Headers, HttpError, Request
 
@@ -94,7 +95,7 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
     variables = {
         **_from_application(application.site_id, application.metabase_path, application.physical_path),
         b"REQUEST_METHOD": request.method.encode(),
-        b"REQUEST_URI": _raw(request.raw_target),
+        b"REQUEST_URI": _raw(request.original_target),  # Apache, lighttpd and nginx: never the one led to inside
         b"QUERY_STRING": _raw(request.raw_query),
         b"SCRIPT_NAME": _path(request.script_name),
         b"SCRIPT_FILENAME": _path(request.physical_path),
@@ -102,6 +103,9 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
         b"SERVER_PROTOCOL": b"HTTP/" + request.http_version.encode(),
         b"UNIQUE_ID": request.id.encode(),
     }
+    url_path = _path(request.path) if not request.redirect_count else _url_path(request.original_target)
+    variables[b"SCRIPT_URL"] = url_path
+    variables[b"SCRIPT_URI"] = _origin(request) + url_path
     translated = _translate(root, request.path_info)
     if translated:
         variables[b"PATH_TRANSLATED"] = translated
@@ -151,6 +155,17 @@ def _from_connection(request: Request) -> dict[bytes, bytes]:
         b"REQUEST_SCHEME": b"https" if secure else b"http",
         b"HTTPS": b"on" if secure else b"off",
     }
+
+
+def _url_path(target: str) -> bytes:
+    return unquote_to_bytes(_raw(target.partition("?")[0]))
+
+
+def _origin(request: Request) -> bytes:
+    """`http://www.example.com:8080`; a scheme's own port is left away."""
+    secure, port = request.connection.is_secure, request.connection.local_port
+    origin = (b"https://" if secure else b"http://") + _server_name(request)
+    return origin if port == (443 if secure else 80) else origin + b":%d" % port
 
 
 def _server_name(request: Request) -> bytes:

@@ -194,6 +194,10 @@ class ProgramRun:
         self._watch.report_event("cgi-failed", event)
         return cgi_failures.failed(order.script, why, ended, output, text, in_body=in_body, limits=limits)
 
+    async def let_body_come(self) -> None:
+        """The answer is about to begin before the program has ended: a body that is held back may be wanted."""
+        await self._input.ask_for_body()
+
     def finish(self) -> None:
         """The answer is complete. What the program still prints is dropped; what it still does is its own business
         until the time limit."""

@@ -8,6 +8,7 @@ collected first, because the program must be told its length; then a file, which
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from typing import Final
@@ -17,8 +18,20 @@ from host.api import RequestBody
 PIPE_BYTES: Final = 65536
 """What a pipe holds: a body up to this size is complete before the program starts."""
 
+CONTINUE_SECONDS: Final = 0.1
+"""So long a program may take to refuse a body that its client holds back (Expect: 100-continue): one that looks at the
+fields first has answered by then, and the body is never sent. Nobody can see from outside whether it reads; one that
+has begun its answer and not ended it may, so the body is asked for before that leaves."""
+
 SPOOL_BYTES: Final = 262144
 """A chunked body up to this size stays in memory; a larger one goes to a temporary file without a name."""
+
+
+class _Hold:
+    """Asked to end, and ended."""
+
+    def __init__(self) -> None:
+        self.ends, self.has_ended = asyncio.Event(), asyncio.Event()
 
 
 class RequestInput:
@@ -28,6 +41,7 @@ class RequestInput:
         self._body = body
         self._loop = asyncio.get_running_loop()
         self._unsent = b""
+        self._hold: _Hold | None = None  # of a body that its client holds back
         self._target = -1
         self.descriptor = -1
         """What the program reads."""
@@ -43,8 +57,9 @@ class RequestInput:
         """Whether `feed` has something to do."""
         return self._target >= 0
 
-    async def open(self, *, announces_length: bool) -> None:
-        """Prepare `descriptor`. `announces_length`: the client sent a Content-Length, if only of 0.
+    async def open(self, *, announces_length: bool, expects_continue: bool = False) -> None:
+        """Prepare `descriptor`. `announces_length`: the client sent a Content-Length, if only of 0; `expects_continue`:
+        it waits to be told that its body is wanted.
 
         Raises ClientGone when the client left meanwhile.
         """
@@ -55,7 +70,8 @@ class RequestInput:
             self.descriptor = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             self.length = 0 if announces_length else None
         else:
-            first = await self._body.read() if expected <= PIPE_BYTES else b""
+            self._hold = _Hold() if expects_continue else None
+            first = await self._body.read() if expected <= PIPE_BYTES and not expects_continue else b""
             self.length = expected
             self.descriptor, self._target = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._target, False)
@@ -73,6 +89,10 @@ class RequestInput:
         """Pass the rest of the body on. A program that has closed its input loses the rest, which is still read:
         its answer must reach a client that sends everything before it listens. Raises ClientGone."""
         try:
+            if self._hold is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hold.ends.wait(), CONTINUE_SECONDS)
+                self._hold.has_ended.set()  # whoever waits for it goes on when `read_some` has asked
             while True:
                 while not self._send():
                     await self._writable()
@@ -88,7 +108,15 @@ class RequestInput:
             while await self._body.read_some():
                 pass
         finally:
+            if self._hold is not None:
+                self._hold.has_ended.set()
             self._close_target()
+
+    async def ask_for_body(self) -> None:
+        """The client is told now to send what it holds back: its answer begins."""
+        if self._hold is not None and self.needs_feeding:
+            self._hold.ends.set()
+            await self._hold.has_ended.wait()
 
     def close(self) -> None:
         """Let go of everything that is still open."""

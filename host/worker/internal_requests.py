@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from host.api import Headers, HttpError, Request, RequestBody
+from host.api.request import ORIGINAL_TARGET
 from host.worker.request_body import ArrivedBody
 
 MOST_REDIRECTS: Final = 10
@@ -22,6 +23,7 @@ def follow(request: Request, target: str, *, status: int = 200, keeps_request: b
     `keeps_request`, the same method and body under another URL. Raises HttpError 500.0 after ten steps.
     """
     inner = _inner(request, target)
+    inner.context.setdefault(ORIGINAL_TARGET, request.raw_target)
     if not keeps_request:
         inner.method = "GET"
         inner.body = ArrivedBody(b"")

@@ -87,6 +87,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
             for name in (
                 *("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength"),
                 "sendfileRoots",
+                "acceptPathInfo",
             )
         ),
         "cgi/languages/add/@name",

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from extensions import cgi
-from host.api import ClientGone, HttpError, Response
+from host.api import ClientGone, HttpError, Request, Response
 from host.config.cgi_settings import Cgi
 from host.config.model import PathSettings, Restriction
 from tests.extensions.cgi_rig import (
@@ -233,6 +233,13 @@ def test_authorization_is_passed_when_configured(rig: CgiRig) -> None:
     assert environment_of(answer.body)[1]["HTTP_AUTHORIZATION"] == "Bearer x"
 
 
+def test_path_behind_a_script_can_be_refused(rig: CgiRig) -> None:
+    """cgi/@acceptPathInfo="false" (Apache: AcceptPathInfo Off): 404.0, and nothing is started."""
+    settings = replace(SETTINGS, cgi=Cgi(accept_path_info=False))
+    assert number(refused(rig, "environment.sh", settings=settings, path_info="/more")) == "404.0"
+    assert rig.get("environment.sh", settings=settings).status == 200
+
+
 def test_path_info_and_its_translation(rig: CgiRig) -> None:
     """PATH_INFO decoded, PATH_TRANSLATED below the application, none for a path that climbs."""
     _, found = environment_of(rig.get("environment.sh", path_info="/a/b c").body)
@@ -289,6 +296,35 @@ def test_chunked_body_is_counted_first(rig: CgiRig, size: int) -> None:
     answer = rig.get("echo_body.sh", fields, method="POST", body=PieceBody(pieces, None))
     assert answer.response.headers["X-Length"] == str(size)
     assert answer.body == data
+
+
+@pytest.mark.parametrize("size", [10, MEGABYTE])
+def test_body_that_is_held_back_is_asked_for_only_when_the_program_does_not_refuse(standing: CgiRig, size: int) -> None:
+    """Expect: 100-continue: a program that answers by the request's fields answers before a byte was sent; one that
+    takes its time, because it reads, gets the body."""
+    refuses = standing.write("refuses.sh", "#!/bin/sh\nprintf 'Status: 403 No\\n\\n'\n")
+    fields = [("Expect", "100-continue"), ("Content-Length", str(size))]
+
+    def post(script: str | Path) -> tuple[Request, PieceBody]:
+        body = PieceBody([b"x" * size], length=size)
+        return standing.request(script, fields, method="POST", body=body), body
+
+    async def work() -> int:
+        request, body = post(refuses)
+        response = await cgi.handle(request)
+        assert (response.status, body.bytes_read) == (403, 0)
+        request, body = post("echo_body.sh")
+
+        async def echo() -> bytes:
+            return await whole_body(await cgi.handle(request))
+
+        answer = asyncio.ensure_future(echo())
+        while not answer.done():
+            time_passes(0.001)
+            await asyncio.sleep(0)
+        return len(await answer)
+
+    assert standing.run(work) == size
 
 
 def test_empty_post_announces_zero(rig: CgiRig) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from host.api import ApplicationInfo, Connection, HttpError
+from host.api.request import ORIGINAL_TARGET
 from host.gateway.environment import meta_variables
 from host.gateway.inherited import DEFAULT_PATH, inherited_variables
-from tests.gateway.sample_request import sample_request
+from tests.gateway.sample_request import CONNECTION, sample_request
 
 
 def variables_of(
@@ -32,6 +34,8 @@ def test_get_without_body_has_every_required_variable_and_no_content_length() ->
         b"GATEWAY_INTERFACE": b"CGI/1.1",
         b"REQUEST_METHOD": b"GET",
         b"REQUEST_URI": b"/cgi-bin/show.cgi",
+        b"SCRIPT_URL": b"/cgi-bin/show.cgi",
+        b"SCRIPT_URI": b"http://www.example.com:8080/cgi-bin/show.cgi",
         b"QUERY_STRING": b"",
         b"SCRIPT_NAME": b"/cgi-bin/show.cgi",
         b"SCRIPT_FILENAME": b"/srv/www/cgi-bin/show.cgi",
@@ -202,6 +206,17 @@ def test_variables_of_a_local_redirect_keep_their_prefix() -> None:
     """REDIRECT_URL and the others of the request that led here."""
     found = variables_of(redirect_variables={"REDIRECT_URL": "/old", "QUERY_STRING": "a=1"})
     assert (found[b"REDIRECT_URL"], found[b"REDIRECT_QUERY_STRING"]) == (b"/old", b"a=1")
+
+
+def test_urls_are_what_the_client_asked_for_wherever_that_led() -> None:
+    """REQUEST_URI as it came, SCRIPT_URL decoded, SCRIPT_URI with its origin; SCRIPT_NAME is the script's."""
+    context = {ORIGINAL_TARGET: "/old%20page?a=b"}
+    found = variables_of(redirect_count=1, context=context, connection=replace(CONNECTION, local_port=80))
+    assert (found[b"REQUEST_URI"], found[b"SCRIPT_URL"]) == (b"/old%20page?a=b", b"/old page")
+    assert found[b"SCRIPT_URI"] == b"http://www.example.com/old page"
+    assert found[b"SCRIPT_NAME"] == b"/cgi-bin/show.cgi"
+    secure = replace(CONNECTION, local_port=443, is_secure=True)
+    assert variables_of(connection=secure)[b"SCRIPT_URI"] == b"https://www.example.com/cgi-bin/show.cgi"
 
 
 def test_only_a_few_variables_of_the_server_are_inherited() -> None:

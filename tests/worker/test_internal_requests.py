@@ -44,7 +44,9 @@ def test_a_redirect_is_a_get_without_a_body_that_knows_where_it_comes_from() -> 
     }
     assert (second.user, second.script_name, second.path_info) == ("alice", "", "")
     assert (first.method, first.raw_target, first.headers.get("Content-Length")) == ("POST", "/first.cgi/info?q", "4")
+    assert (first.original_target, second.original_target) == ("/first.cgi/info?q", "/first.cgi/info?q")
     third = follow(second, "/third")
+    assert third.original_target == "/first.cgi/info?q"
     assert third.redirect_variables["REDIRECT_REDIRECT_STATUS"] == "404"
     assert third.redirect_variables["REDIRECT_STATUS"] == "200"
 

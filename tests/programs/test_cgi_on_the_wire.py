@@ -1,0 +1,202 @@
+"""CGI as a client sees it, in both process models: what leaves when, what is held back, where a redirect leads."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.running_service import RunningService, read_answer, running, wait_until
+from tests.sample_site import write_program, write_site
+
+LIMITS = """\
+    <cgi timeout="00:01:30" sendfileRoots="../private" />
+    <httpErrors errorMode="Custom">
+      <remove statusCode="404" subStatusCode="-1" />
+      <error statusCode="404" path="/cgi-bin/missing.sh" responseMode="ExecuteURL" />
+    </httpErrors>
+"""
+ONE_AT_ONCE = """\
+  <location path="Default Web Site/cgi-bin/single.sh">
+    <system.webServer><cgi maxInstances="1" queueLength="0" /></system.webServer>
+  </location>
+</configuration>"""
+SCRIPTS = {
+    "events.sh": """
+printf 'Content-Type: text/event-stream\\n\\n'
+for word in one two three; do echo "data: $word"; echo; read line < "$DOCUMENT_ROOT/fifo"; done
+""",
+    "refuse.sh": "printf 'Status: 403 Not You\\nContent-Type: text/plain\\n\\nno'\n",
+    "count.sh": "printf 'Content-Type: text/plain\\n\\n'; wc -c | tr -d '\\n'\n",
+    "echo.sh": "printf 'Content-Type: application/octet-stream\\n\\n'; exec cat\n",
+    "hop.sh": "printf 'Location: /cgi-bin/env.sh/more?a=b\\n\\n'\n",
+    "env.sh": "printf 'Content-Type: text/plain\\n\\n'; env | sort; wc -c\n",
+    "missing.sh": "printf 'Content-Type: text/plain\\n\\nsorry\\n'; env | sort\n",
+    "nph-count.sh": "printf 'HTTP/1.0 207 Counted\\r\\nContent-Type: text/plain\\r\\n\\r\\n'; wc -c | tr -d '\\n'\n",
+    "accel.sh": "printf 'Content-Type: image/x-own\\nX-Accel-Redirect: /media/secret.bin\\n\\n'\n",
+    "single.sh": "printf 'Content-Type: text/plain\\n\\n'; echo begun > \"$DOCUMENT_ROOT/begun\"; exec sleep 1000\n",
+    "tree.sh": """
+setsid sh -c 'echo $$ >> "$DOCUMENT_ROOT/pids"; exec sleep 1000' &
+(setsid sh -c 'trap "" TERM; echo $$ >> "$DOCUMENT_ROOT/pids"; while :; do sleep 1000; done' &)
+echo $$ >> "$DOCUMENT_ROOT/pids"
+wait
+""",
+}
+
+
+@pytest.fixture(scope="module", params=["workerprocess", "iis5"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp(f"wire-{request.param}")
+    config = write_site(folder, web_server_extra=LIMITS)
+    text = config.read_text().replace("../media", "../private").replace("</configuration>", ONE_AT_ONCE)
+    config.write_text(text)
+    (folder / "private").mkdir()
+    (folder / "private" / "secret.bin").write_bytes(bytes(range(256)) * 1000)
+    for name, script in SCRIPTS.items():
+        write_program(folder / "wwwroot/cgi-bin" / name, "#!/bin/sh\n" + script)
+    with running(folder, config, "--isolation", request.param) as it:
+        yield it
+
+
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """What comes up to `end`, which must come."""
+    received = b""
+    while not received.endswith(end):
+        piece = connection.recv(1)
+        assert piece, received
+        received += piece
+    return received
+
+
+def test_events_reach_the_client_line_by_line(service: RunningService) -> None:
+    """Server-sent events from a shell script: each is there before the next is written."""
+    fifo = service.folder / "wwwroot/fifo"
+    os.mkfifo(fifo)
+    with service.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/events.sh HTTP/1.0\r\nHost: x\r\n\r\n")
+        for word in (b"one", b"two", b"three"):
+            read_until(connection, b"data: " + word + b"\n\n")
+            fifo.write_text("next\n")
+        assert connection.recv(100) == b""
+
+
+def test_a_body_is_not_sent_to_a_script_that_refuses_by_the_fields(service: RunningService) -> None:
+    """Expect: 100-continue: the final status comes first and alone; a script that reads is sent the body."""
+    head = b"POST /cgi-bin/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"
+    with service.connect() as connection:
+        connection.sendall(head % b"count.sh")
+        assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"x" * 1000000)
+        assert read_answer(connection).body == b"1000000"
+    with service.connect() as connection:
+        connection.sendall(head % b"refuse.sh")
+        answer = read_until(connection, b"no")
+        assert b" 403 Not You\r\n" in answer
+
+
+def test_a_large_body_comes_back_while_it_still_goes(service: RunningService) -> None:
+    """20 MB through `cat`, both ways at once, from a client that reads only when it has sent everything: no deadlock
+    in the script, the worker or the listener; what no pipe holds waits in the client."""
+    size = 20_000_000
+    with service.connect() as connection:
+        connection.sendall(b"POST /cgi-bin/echo.sh HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        sender = threading.Thread(target=connection.sendall, args=(b"y" * size,))
+        sender.start()
+        answer = read_answer(connection)
+        sender.join()
+    assert answer.body == b"y" * size
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "REPORT"])
+def test_a_local_redirect_is_a_get_whatever_led_to_it(service: RunningService, method: str) -> None:
+    """Any method and a body of any size, which the first script does not read; the second knows where it is from."""
+    body = None if method == "GET" else b"z" * 3_000_000
+    answer = service.get("/cgi-bin/hop.sh?from=here", method=method, body=body)
+    told = set(answer.text.splitlines())
+    assert answer.status == 200
+    assert told >= {
+        "REQUEST_METHOD=GET",
+        "PATH_INFO=/more",
+        "QUERY_STRING=a=b",
+        "SCRIPT_NAME=/cgi-bin/env.sh",
+        "REQUEST_URI=/cgi-bin/hop.sh?from=here",
+        f"REDIRECT_REQUEST_METHOD={method}",
+        "REDIRECT_STATUS=200",
+        "REDIRECT_URL=/cgi-bin/hop.sh",
+        "REDIRECT_QUERY_STRING=from=here",
+        "0",
+    }
+    assert not [line for line in told if line.startswith(("CONTENT_", "HTTP_CONTENT"))]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+def test_an_nph_script_has_any_method_and_a_body_of_any_size(service: RunningService, method: str) -> None:
+    """3 MB are read by it, and its answer goes out as it is."""
+    body = None if method == "GET" else b"z" * 3_000_000
+    answer = service.get("/cgi-bin/nph-count.sh", method=method, body=body)
+    assert (answer.status, answer.text) == (207, str(len(body or b"")))
+
+
+def test_a_script_makes_the_page_of_an_error(service: RunningService) -> None:
+    """httpErrors with ExecuteURL: the status stays, the script knows the URL, the status and the method."""
+    answer = service.get("/no/such%20page?q=1", method="POST", body=b"data")
+    told = answer.text.splitlines()
+    assert (answer.status, told[0]) == (404, "sorry")
+    assert set(told) >= {
+        "REDIRECT_STATUS=404",
+        "REDIRECT_URL=/no/such page",
+        "REDIRECT_QUERY_STRING=q=1",
+        "REDIRECT_REQUEST_METHOD=POST",
+        "REQUEST_METHOD=GET",
+        "REQUEST_URI=/no/such%20page?q=1",
+        "SCRIPT_URL=/no/such page",
+        "SCRIPT_NAME=/cgi-bin/missing.sh",
+    }
+    head = service.get("/no/such", method="HEAD")
+    assert (head.status, head.body) == (404, b"")
+
+
+def test_a_url_names_the_file_that_is_sent(service: RunningService) -> None:
+    """X-Accel-Redirect: mapped by the site's virtual directories, with ranges."""
+    secret = bytes(range(256)) * 1000
+    answer = service.get("/cgi-bin/accel.sh")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, secret, "image/x-own")
+    assert "x-accel-redirect" not in answer.headers
+    part = service.get("/cgi-bin/accel.sh", {"Range": "bytes=300-309"})
+    assert (part.status, part.body) == (206, secret[300:310])
+
+
+def test_a_location_has_a_limit_of_its_own(service: RunningService) -> None:
+    """maxInstances in a location: the second request for that script is 503, others run; the first one's client leaves
+    and the place is free."""
+    begun = service.folder / "wwwroot/begun"
+    with service.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/single.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(begun.exists, begun.parent, "the first program")
+        assert service.get("/cgi-bin/single.sh").status == 503
+        assert service.get("/cgi-bin/env.sh").status == 200
+        begun.unlink()
+
+    def is_free() -> bool:
+        with service.connect() as connection:
+            connection.sendall(b"GET /cgi-bin/single.sh HTTP/1.0\r\nHost: x\r\n\r\n")
+            return connection.recv(12) == b"HTTP/1.1 200"
+
+    wait_until(is_free, begun.parent, "the place of the client that left")
+
+
+def test_no_process_of_a_script_outlives_its_worker(service: RunningService) -> None:
+    """The worker is killed: the script, its child in a session of its own and the deaf orphan go, too."""
+    pids = service.folder / "wwwroot/pids"
+    with service.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/tree.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 3, pids.parent, "three processes")
+        processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+        titles = [title for title in service.titles() if "worker" in title or "inetinfo" in title]
+        service.kill(service.pid_of(titles[0]))
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert not alive
