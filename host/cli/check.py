@@ -13,6 +13,7 @@ import typer
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_FAILED, CommandLineError
 from host.cli.machine_check import MachineReport, report_machine
+from host.cli.names_check import name_problems
 from host.cli.patience import patience
 from host.cli.python_check import python_problems
 from host.config.errors import ConfigError, ConfigErrors
@@ -36,8 +37,8 @@ def check(
     The server's file and every web.config below its sites are judged as a running service would judge them.
 
     Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
-    what this kernel or this user does not give, and Python applications that will not start. At the end stands what
-    they do give, and whom pools run as.
+    what this kernel or this user does not give, Python applications that will not start, managed types and addresses of
+    servers that are none. At the end stands what they do give, and whom pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -51,7 +52,8 @@ def check(
         errors, warnings = _judge(path)
         machine = None if errors else _compare(path)
     if machine is not None:
-        further = [*machine.warnings, *python_problems(ServerConfiguration(read_source(str(path)), 1))]
+        configuration = ServerConfiguration(read_source(str(path)), 1)
+        further = [*machine.warnings, *python_problems(configuration), *name_problems(configuration)]
         warnings = sorted([*warnings, *further], key=lambda problem: (problem.file, problem.line))
     if as_json:
         _show_json(path, errors, warnings, machine)

@@ -11,6 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
+from host.cli.code_names import source_problem
 from host.config.errors import ConfigError, ConfigErrors
 from host.config.model import Application, IsolationMode, PathSettings, Snapshot
 from host.config.pipeline_entries import Handler
@@ -26,7 +27,7 @@ def python_problems(configuration: ServerConfiguration) -> list[ConfigError]:
     snapshot = configuration.snapshot
     problems: list[ConfigError] = []
     first_of: dict[str, tuple[Application, str]] = {}  # by process: whose environment it will have
-    for application, settings in _with_settings(configuration):
+    for application, settings in with_settings(configuration):
         handlers = [handler for handler in settings.handlers if _is_python(handler)]
         if not handlers:
             continue
@@ -44,11 +45,12 @@ def python_problems(configuration: ServerConfiguration) -> list[ConfigError]:
                 f"environments ({environment or 'none'} and {others_environment or 'none'}): one will be refused"
             )
             remedy = 'give each an application pool of its own (in IIS 5 isolation mode isolation="High")'
-            problems.append(_at(snapshot, application, "pythonApplication", "virtualEnvironment", text, remedy))
+            problems.append(problem_at(snapshot, application, "pythonApplication", "virtualEnvironment", text, remedy))
     return list(dict.fromkeys(problems))  # applications that inherit a mapping have its problem once
 
 
-def _with_settings(configuration: ServerConfiguration) -> Iterator[tuple[Application, PathSettings]]:
+def with_settings(configuration: ServerConfiguration) -> Iterator[tuple[Application, PathSettings]]:
+    """Every application whose settings can be read, with those of its root."""
     for site in configuration.snapshot.sites:
         for application in site.applications:
             try:
@@ -65,17 +67,38 @@ def _name_problems(
     snapshot: Snapshot, application: Application, handler: Handler, folder: str, environment: str
 ) -> Iterator[ConfigError]:
     try:
-        module = parse_callable_name(handler.script_processor).module
+        named = parse_callable_name(handler.script_processor)
+        module = named.module
     except ValueError as error:
         text, remedy = f"{handler.name}: {error}", 'write scriptProcessor="module:callable"'
     else:
-        if not os.path.isdir(folder) or _is_found(module, folder, environment):
+        if not os.path.isdir(folder):
+            return
+        if _is_found(module, folder, environment):
+            text, remedy = _callable_problem(handler, module, named.attributes[0], folder)
+            if text:
+                yield problem_at(
+                    snapshot, application, "handlers/add", "scriptProcessor", text, remedy, _shown(handler)
+                )
             return
         where = f"the virtual environment {environment}" if environment else "what isapy's own Python has installed"
         text = f"{handler.name}: there is no module {module} in {folder}, nor in {where}"
         remedy = "correct scriptProcessor (module:callable), or name its folder by pythonApplication/@workingDirectory"
-    shown = f'"{handler.script_processor}"' if handler.script_processor else f'"{handler.name}"'
-    yield _at(snapshot, application, "handlers/add", "scriptProcessor", text, remedy, shown)
+    yield problem_at(snapshot, application, "handlers/add", "scriptProcessor", text, remedy, _shown(handler))
+
+
+def _shown(handler: Handler) -> str:
+    """What the entry's line can be found by."""
+    return f'"{handler.script_processor or handler.name}"'
+
+
+def _callable_problem(handler: Handler, module: str, name: str, folder: str) -> tuple[str, str]:
+    """What is wrong with a module of the application's own folder that is to have that name; else two empty texts."""
+    stem = os.path.join(folder, *module.split("."))
+    path = next((path for path in (os.path.join(stem, "__init__.py"), f"{stem}.py") if os.path.isfile(path)), "")
+    if not path or os.path.exists(os.path.join(stem, f"{name}.py")):  # a submodule may be an attribute
+        return "", ""
+    return source_problem(handler.name, path, name, "name")
 
 
 def _is_found(module: str, folder: str, environment: str) -> bool:
@@ -105,7 +128,7 @@ def _is_found(module: str, folder: str, environment: str) -> bool:
 def _folder_problems(snapshot: Snapshot, application: Application, folder: str) -> Iterator[ConfigError]:
     if folder and not os.path.isdir(folder):
         text, remedy = f"the working directory {folder} does not exist", "make the folder, or correct the path"
-        yield _at(snapshot, application, "pythonApplication", "workingDirectory", text, remedy)
+        yield problem_at(snapshot, application, "pythonApplication", "workingDirectory", text, remedy)
 
 
 def _environment_problems(snapshot: Snapshot, application: Application, environment: str) -> Iterator[ConfigError]:
@@ -115,7 +138,7 @@ def _environment_problems(snapshot: Snapshot, application: Application, environm
         packages_folder(environment)
     except EnvironmentRefused as refusal:
         element, attribute = "pythonApplication", "virtualEnvironment"
-        yield _at(snapshot, application, element, attribute, str(refusal), refusal.remedy)
+        yield problem_at(snapshot, application, element, attribute, str(refusal), refusal.remedy)
 
 
 def _process_of(snapshot: Snapshot, application: Application) -> str:
@@ -125,7 +148,7 @@ def _process_of(snapshot: Snapshot, application: Application) -> str:
     return places[application.isolation.value]
 
 
-def _at(
+def problem_at(
     snapshot: Snapshot, application: Application, element: str, attribute: str, text: str, remedy: str, value: str = ""
 ) -> ConfigError:
     """The problem with the line it stands on, in the application's web.config or the server's file: the first one with

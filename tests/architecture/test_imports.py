@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.confinement",
         "host.config",
         "host.doctor",
+        "host.gateway",  # addresses of servers, for `isapy check`
         "host.logs",
         "host.bundled_files",
         "host.python_apps",  # names and virtual environments, for `isapy check`

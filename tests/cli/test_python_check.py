@@ -20,7 +20,7 @@ def problems(folder: Path, *applications: Application, mode: str = "") -> list[s
         for name in ("a/__init__.py", "a/b.py", "c.py", "d.py"):
             file = site.folder_of(application.path) / name
             file.parent.mkdir(exist_ok=True)
-            file.write_text("raise SystemExit('a check runs no code')\n")
+            file.write_text("raise SystemExit('a check runs no code')\nb = c = make = 1\n")
     configuration = ServerConfiguration(read_source(str(config), mode), 1)
     return [f"{Path(problem.file).name}:{problem.line} {problem.message}" for problem in python_problems(configuration)]
 
@@ -109,3 +109,18 @@ def test_a_working_directory_that_is_not_there_is_told_once(tmp_path: Path) -> N
     assert [problem.message for problem in python_problems(configuration)] == [
         f"the working directory {tmp_path / 'gone'} does not exist"
     ]
+
+
+def test_a_callable_that_its_module_cannot_have_is_named(tmp_path: Path) -> None:
+    """Read from the text: a module that may make names in other ways is believed, one that is no Python is not."""
+    found = problems(tmp_path, Application("/", "", "c:application"), Application("/x", "", "d:b.other"))
+    assert len(found) == 1
+    assert f"Python: {tmp_path}/root/c.py has no name application" in found[0]
+    for text, word in (
+        ("from x import *", ""),
+        ("from x import y as application", ""),
+        ("import import", "e.py:1 is no Python"),
+    ):
+        (PythonSite(tmp_path, []).folder_of("/") / "e.py").write_text(f"{text}\n")
+        told = problems(tmp_path, Application("/", "", "e:application"))
+        assert [word in one for one in told] == ([True] if word else [])
