@@ -201,7 +201,7 @@ class FrontProcess:
 
     async def _start(self, message: Configure) -> None:
         await self.configured(message)
-        settle_memory()
+        settle_memory(self.loop)
         self.channel.send(Ready())
 
     def _flush_logs(self) -> None:

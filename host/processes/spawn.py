@@ -44,8 +44,17 @@ def _run(target: Callable[..., None], control: socket.socket, title: str, argume
 
 def become(title: str) -> None:
     """What every child does first: its title and its signals."""
+    entitle(title)
+    take_signals()
+
+
+def entitle(title: str) -> None:
+    """What the process is called in `ps`."""
     setproctitle(f"isapy: {title}")
-    # Ctrl-C goes to the whole foreground group; only the service acts on it, the others are told by their channel
+
+
+def take_signals() -> None:
+    """Ctrl-C goes to the whole foreground group; only the service acts on it, the others are told by their channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

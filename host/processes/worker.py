@@ -18,7 +18,7 @@ from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
-from host.processes.spawn import allow_debuggers, become
+from host.processes.spawn import allow_debuggers, entitle
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
@@ -80,7 +80,7 @@ def run_worker(
     assert configuration is not None
     channel = ControlChannel(control)
     with starting(channel):
-        become(seat.title)
+        entitle(seat.title)  # its signals are those of the pool's parent, which is one of us
         if seat.may_be_debugged:
             allow_debuggers()
         for name, value in seat.environment.items():  # os.environ.update asks ABCs, and touches a page for each
@@ -161,8 +161,10 @@ class WorkerProcess:
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         await self._engine.warm_up()
-        settle_memory()
         self._channel.send(Ready())
+        # what follows is done while the word goes round and the first request comes
+        self._engine.foresee_requests()
+        settle_memory(self._loop)
         return launcher
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:

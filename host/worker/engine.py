@@ -153,7 +153,7 @@ class Engine:
 
     def _build_pipeline(self) -> Pipeline:
         sites = self._configuration.snapshot.sites
-        routes = Routes(
+        self._routes = routes = Routes(
             self._configuration,
             self._served,
             {site.id: site.applications for site in sites},
@@ -182,6 +182,12 @@ class Engine:
             await self._life.prepare(served)
         self._time_limit.start()
         self._loop.call_later(_REPORT_SECONDS, self._plugins.report_loaded)
+
+    def foresee_requests(self) -> None:
+        """Have ready what the first request of each application would look up: its settings and handlers. Raises
+        nothing."""
+        for served in self._served.values():
+            self._routes.foresee(served)
 
     async def warm_up(self) -> None:
         """Request the pages that are to be requested before the first client's request. Raises nothing."""

@@ -7,6 +7,7 @@ the same object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from host.api import HttpError, Request
@@ -122,6 +123,12 @@ class Routes:
         if self._clock() - route.checked_at > RECHECK_SECONDS:
             self._refresh(route)
         return route, raw_query
+
+    def foresee(self, application: ServedApplication) -> None:
+        """Make the route of the application's own path, with the settings and handlers that most others share. What
+        stands in its way is for a request to meet."""
+        with suppress(HttpError):
+            self.find(application.model.site_id, application.model.path)
 
     def _new_route(self, site_id: int, raw_path: str) -> Route:
         path = decode_path(raw_path)

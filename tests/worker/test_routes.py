@@ -46,6 +46,23 @@ def test_a_route_is_found_once_and_kept(site: Site) -> None:
         routes.find(1, "/../x")
 
 
+def test_what_the_first_request_looks_up_can_be_foreseen(site: Site) -> None:
+    """The application's own path is known then, and a path beside it has the same settings; a broken web.config and a
+    path that is none are met by requests only."""
+    routes = routes_of(site, Clock(), "1:/")
+    application = ServedApplication(site.configuration().snapshot.application("1:/"), Pool(name="Pool"))
+    routes.foresee(application)
+    foreseen, _ = routes.find(1, "/")
+    later, _ = routes.find(1, "/page")
+    assert foreseen.checked_at == later.checked_at == Clock.now
+    assert foreseen.settings is later.settings is not None
+    (site.root / "web.config").write_text("<configuration>")
+    broken = routes_of(site, Clock(), "1:/")
+    broken.foresee(application)
+    with pytest.raises(HttpError):
+        broken.find(1, "/page")
+
+
 def test_the_decoded_path_decides_which_application_owns_it(site: Site) -> None:
     """A URL that only looks like the root's is the application's; another pool's application is 403.18."""
     app = site.folder / "app"

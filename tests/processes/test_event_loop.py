@@ -1,0 +1,62 @@
+"""What a process that is ready does with its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import mmap
+import socket
+
+import uvloop
+
+from host.processes.event_loop import give_back_zeros
+
+PAGE = mmap.PAGESIZE
+
+
+def resident(memory: mmap.mmap, address: int) -> list[bool]:
+    """Which pages are there, as the kernel has them (mincore tells it of private memory, too)."""
+    found = ctypes.create_string_buffer(len(memory) // PAGE)
+    assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), ctypes.c_size_t(len(memory)), found) == 0
+    return [byte & 1 == 1 for byte in found.raw]
+
+
+def test_pages_of_zeros_are_given_back_and_no_others() -> None:
+    """Eight pages, of which two say something; the piece begins and ends within a page, and what is read stays."""
+    memory = mmap.mmap(-1, 8 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    view = ctypes.c_char.from_buffer(memory)
+    address = ctypes.addressof(view)
+    try:
+        memory[:] = bytes(8 * PAGE)
+        memory[2 * PAGE + 7 : 2 * PAGE + 10] = b"two"
+        memory[6 * PAGE - 1 : 6 * PAGE] = b"5"
+        before = bytes(memory[:])
+        assert resident(memory, address) == [True] * 8
+        assert give_back_zeros(address + 1, 8 * PAGE - 2) == 4 * PAGE
+        there = resident(memory, address)
+        assert there == [True, False, True, False, False, True, False, True]
+        assert bytes(memory[:]) == before
+    finally:
+        del view
+        memory.close()
+
+
+def test_a_loop_that_has_given_back_its_buffer_still_reads_what_comes() -> None:
+    """Through a transport, which is what uvloop's buffer is for: more than the buffer holds."""
+
+    async def talk() -> int:
+        loop = asyncio.get_running_loop()
+        assert give_back_zeros(id(loop), type(loop).__basicsize__) > 200_000
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        _, other = await asyncio.open_connection(sock=theirs)
+        data = bytes(range(256)) * 4096
+        other.write(data)
+        other.write_eof()
+        read = await reader.read()
+        assert read == data
+        writer.close()
+        other.close()
+        return len(read)
+
+    assert uvloop.run(talk()) == 1024 * 1024
