@@ -278,7 +278,8 @@ class PoolParent:
         self._prepares_at = math.inf
         assert self._configuration is not None
         snapshot = self._configuration.snapshot
-        self._plugin_code.prepare([*snapshot.extension_folders, *snapshot.filter_folders])
+        for folders in (snapshot.extension_folders, snapshot.filter_folders):
+            self._plugin_code.prepare(folders)
         for problem in preload_own_plugins(snapshot, self._plugin_code):
             self._report("preload-failed", problem)
 

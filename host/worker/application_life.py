@@ -17,7 +17,7 @@ from host.config.model import PathSettings
 from host.config.store import ServerConfiguration
 from host.worker.calling import HookCaller
 from host.worker.hooks import INLINE, Hook
-from host.worker.plan import ListedFilter, compile_plan
+from host.worker.plan import ListedFilter, compile_plans
 from host.worker.plugins import FILTER, MODULE, Plugin, Plugins
 from host.worker.preconditions import holds, is_for_managed_handlers
 from host.worker.served_application import ServedApplication
@@ -136,12 +136,20 @@ class ApplicationLife:
         there = [(entry, plugins[id(entry)]) for entry in entries if id(entry) in plugins]
         modules = [plugin for _, plugin in there]
         limited = {id(plugin) for entry, plugin in there if entry.for_managed_handlers_only}
-        plan = compile_plan(filters, modules, is_secure=False, managed_only=limited)
-        secure = compile_plan(filters, modules, is_secure=True, managed_only=limited)
+        served.filters = filters
+        members = [(plugin, id(plugin) in limited) for plugin in (*(one.plugin for one in filters), *modules)]
+        compiled_from = (
+            tuple((id(plugin), plugin.is_loaded, is_limited) for plugin, is_limited in members),
+            tuple((one.is_server_wide, one.is_cache_allowed) for one in filters),
+        )
+        if refusal is None and served.compiled_from == compiled_from:
+            return  # as at its preparation, in general: nothing has been made or resolved since
+        served.compiled_from = compiled_from if refusal is None else None
+        plan, secure = compile_plans(filters, modules, managed_only=limited)
         if refusal is not None:
             begin = (_refusing(refusal),)
             plan, secure = replace(plan, begin=begin), replace(secure, begin=begin)
-        served.filters, served.plan, served.secure_plan = filters, plan, secure
+        served.plan, served.secure_plan = plan, secure
         self._plans_changed()
 
     async def _listed(

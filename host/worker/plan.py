@@ -95,6 +95,18 @@ def in_order(filters: Iterable[ListedFilter]) -> list[ListedFilter]:
     return sorted(filters, key=lambda one: (not one.is_server_wide, one.plugin.info.priority))
 
 
+def compile_plans(
+    filters: Sequence[ListedFilter], modules: Sequence[Plugin], *, managed_only: Collection[int] = ()
+) -> tuple[Plan, Plan]:
+    """The plans for requests that do not come over TLS and for those that do: one object where no filter tells them
+    apart."""
+    plain = compile_plan(filters, modules, is_secure=False, managed_only=managed_only)
+    listed = (*(one.plugin for one in filters), *modules)
+    if all(_takes_part(plugin, True) == _takes_part(plugin, False) for plugin in listed):
+        return plain, plain
+    return plain, compile_plan(filters, modules, is_secure=True, managed_only=managed_only)
+
+
 def compile_plan(
     filters: Sequence[ListedFilter],
     modules: Sequence[Plugin],
@@ -110,7 +122,11 @@ def compile_plan(
     in_front = list({id(one.plugin): one.plugin for one in listed}.values())
     behind = {id(plugin): plugin for plugin in modules if _takes_part(plugin, is_secure) and plugin not in in_front}
 
+    brought = {name for plugin in (*in_front, *behind.values()) for name in plugin.hooks}
+
     def calls(name: str) -> Calls:
+        if name not in brought:
+            return ()
         following = sorted(
             (plugin for plugin in behind.values() if name in plugin.hooks),
             key=lambda plugin: plugin.module_info.priority_of(name),

@@ -49,6 +49,7 @@ class PluginCode:
         self._clock = clock
         self._compiled: dict[str, _Compiled] = {}
         self._managers: list[pluggy.PluginManager] = []
+        self._files: dict[tuple[str, ...], tuple[list[_State | None], dict[str, str]]] = {}
         self._entry_points: tuple[tuple[int, ...], EntryPoints] | None = None
 
     def prepare(self, folders: Iterable[str]) -> None:
@@ -58,7 +59,7 @@ class PluginCode:
         if not self._managers:
             self._managers.append(new_plugin_manager())
         self.entry_points()
-        for path in find_plugin_files(list(folders)).values():
+        for path in self.find_files(list(folders)).values():
             with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
                 known = self._compiled.get(path)
                 code = self.code_of(path)
@@ -82,6 +83,19 @@ class PluginCode:
             code = known.code
         self._compiled[path] = _Compiled(source, code, _state(found) if is_settled else None)
         return code
+
+    def find_files(self, folders: Sequence[str]) -> dict[str, str]:
+        """As `find_plugin_files`; folders that have settled are not read again until something in them has come, gone
+        or been renamed. The answer is the caller's own."""
+        now = [_state_of(folder) for folder in folders]
+        known = self._files.get(tuple(folders))
+        if known is None or known[0] != now:
+            files = find_plugin_files(folders)
+            youngest = max((state[-1] for state in now if state is not None), default=0)
+            if self._clock() - youngest <= _SETTLED_NANOSECONDS or any(map(os.path.islink, files.values())):
+                return files  # what a link leads to comes and goes elsewhere
+            known = self._files[tuple(folders)] = now, files
+        return dict(known[1])
 
     def entry_points(self) -> EntryPoints:
         """Plugins of installed distributions: name to the function that imports it. Read again when a folder in which
@@ -145,6 +159,13 @@ def _libraries_of(source: bytes) -> Iterator[str]:
 def _state(found: os.stat_result) -> _State:
     """What changes with a file's bytes: nobody can set the time of the last change (ctime), as the other one can."""
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _state_of(folder: str) -> _State | None:
+    try:
+        return _state(os.stat(folder))
+    except OSError:
+        return None
 
 
 def _changed_at(folder: str) -> int:

@@ -29,7 +29,7 @@ from host.worker.filter_context import with_contexts
 from host.worker.hooks import Hook, PluginFault, implements_any, register
 from host.worker.hooks import unregister as take_out
 from host.worker.isapi_plugins import HTTP_EXTENSION_PROC, IsapiPlugin, carry
-from host.worker.plugin_code import PluginCode, find_plugin_files
+from host.worker.plugin_code import PluginCode
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
     FILTER_PREFIX,
@@ -124,8 +124,8 @@ class Plugins:
         self._code = code or PluginCode()
         self._manager = self._code.take_manager()
         self._files = {
-            EXTENSION: find_plugin_files(extension_folders),
-            FILTER: find_plugin_files(filter_folders),
+            EXTENSION: self._code.find_files(extension_folders),
+            FILTER: self._code.find_files(filter_folders),
         }
         self._own_folders = tuple(f"{folders[-1]}/" for folders in (extension_folders, filter_folders) if folders)
         self._entry_points = self._code.entry_points()

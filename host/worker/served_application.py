@@ -14,6 +14,7 @@ class ServedApplication:
 
     __slots__ = (
         "awaits_first_request",
+        "compiled_from",
         "filters",
         "forward_slot",
         "in_hand",
@@ -52,6 +53,7 @@ class ServedApplication:
         self.filters: list[ListedFilter] = []  # as the configuration lists them
         self.plan: Plan = EMPTY_PLAN
         self.secure_plan: Plan = EMPTY_PLAN
+        self.compiled_from: object = None  # the plugins that the plans call, and how; None: the plans refuse
         self.plan_settings: PathSettings | None = None  # what the plans were compiled from
         self.plan_checked_at = float("-inf")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from host.api import FilterInfo, FilterPriority
 from host.worker.hooks import INLINE, THREAD, Hook
-from host.worker.plan import EMPTY_PLAN, ListedFilter, Plan, compile_plan
+from host.worker.plan import EMPTY_PLAN, ListedFilter, Plan, compile_plan, compile_plans
 from host.worker.plugins import LOADED, Plugin
 
 
@@ -69,6 +69,19 @@ def test_plugins_that_are_not_loaded_or_of_another_port_take_no_part() -> None:
     filters = [listed(failed), listed(tls), listed(plain)]
     assert names(compile_plan(filters, [], is_secure=True), "on_log") == ["tls"]
     assert names(compile_plan(filters, [], is_secure=False), "on_log") == ["plain"]
+
+
+def test_both_plans_are_one_unless_a_filter_tells_them_apart() -> None:
+    """A filter that is not loaded tells nothing apart."""
+    both, tls = plugin("both", "on_log"), plugin("tls", "on_log", nonsecure_port=False)
+    plain, secure = compile_plans([listed(both)], [plugin("m", "begin_request")])
+    assert plain is secure
+    assert (names(plain, "on_log"), names(plain, "begin")) == (["both"], ["m"])
+    plain, secure = compile_plans([listed(both), listed(tls)], [])
+    assert (names(plain, "on_log"), names(secure, "on_log")) == (["both"], ["both", "tls"])
+    tls.state = "failed"
+    plain, secure = compile_plans([listed(both), listed(tls)], [])
+    assert plain is secure
 
 
 def test_a_filter_that_does_not_tolerate_the_cache_forbids_it() -> None:

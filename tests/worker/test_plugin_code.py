@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,43 @@ def test_a_file_that_has_settled_is_not_read_again_until_something_touches_it(tm
     )
     ran = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, check=True, cwd=ROOT)
     assert json.loads(ran.stdout) == [2, 1, 2]
+
+
+def test_folders_that_have_settled_are_read_again_when_something_in_them_changes(tmp_path: Path) -> None:
+    """By a clock that is ten seconds ahead: a file comes, one goes, one is renamed, a missing folder is made. What a
+    caller does with its answer is nobody else's business."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    (one / "a.py").write_text("")
+    code = PluginCode(clock=lambda: time.time_ns() + 10**10)
+    folders = [str(one), str(two)]
+
+    probe = tmp_path / "probe"
+
+    def names() -> list[str]:
+        found = code.find_files(folders)
+        probe.touch()
+        while probe.stat().st_ctime_ns <= max(path.stat().st_ctime_ns for path in (one, two) if path.exists()):
+            probe.touch()  # until the kernel's clock has gone on: the next change has another time
+        assert found == find_plugin_files(folders)
+        return list(found)
+
+    assert names() == ["a"]
+    code.find_files(folders).clear()
+    assert names() == ["a"]
+    (one / "b.py").write_text("")
+    assert names() == ["a", "b"]
+    (one / "a.py").rename(one / "c.py")
+    assert names() == ["b", "c"]
+    two.mkdir()
+    (two / "d.py").write_text("")
+    assert names() == ["b", "c", "d"]
+    target = tmp_path / "target.py"
+    target.write_text("")
+    (two / "linked.py").symlink_to(target)
+    assert names() == ["b", "c", "d", "linked"]
+    target.unlink()
+    assert names() == ["b", "c", "d"]
 
 
 def test_preparing_runs_no_plugin_and_imports_only_what_is_isapys_or_pythons(tmp_path: Path) -> None:
