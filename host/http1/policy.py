@@ -162,6 +162,24 @@ class HeadPolicy:
         request.is_plain = True
         return request
 
+    def check_known(self, data: bytes) -> RequestHead | None:
+        """The head in `data` if that is one whole head, whose fields were judged before, whoever sent them, and nothing
+        about it is unusual: `check` would say the same. None: it is for `check` to say."""
+        if len(data) > self._usual_bytes or not data.endswith(b"\r\n"):
+            return None
+        fields_at = data.find(b"\r\n") + 2
+        fields = data[fields_at:-2]
+        judged = self._judged.get(fields)
+        if judged is None:
+            return None
+        line = _USUAL_LINE.fullmatch(data, 0, fields_at)
+        if line is None:
+            return None
+        request = RequestHead(line[1], line[2], 1, fields, len(data))
+        request.host, request.keep_alive = judged
+        request.is_plain = True
+        return request
+
     def _judge_fields(self, request: RequestHead, head: bytes, fields_at: int) -> None:
         found = _INTERESTING.findall(head, fields_at - 1)
         if len(found) == 1 and len(found[0][0]) == 4 and request.minor_version:

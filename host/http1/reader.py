@@ -71,14 +71,16 @@ class RequestReader:
 
     def read_usual(self, data: bytes) -> RequestHead | None:
         """Instead of `receive` and `next_event`: the head if `data` is a whole one of a request without a body, whose
-        fields are the last one's, and nothing is buffered. None: nothing was taken.
+        fields are the last one's or were judged a short while ago, and nothing is buffered. None: nothing was taken.
 
-        Programs repeat themselves on a kept connection, browsers do so for the parts of a page.
+        Programs repeat themselves on a kept connection and on the next one, browsers do so for the parts of a page.
         """
-        last = self._last
-        if last is None or self._at is not _HEAD or self._buffer or len(data) > MAX_REMEMBERED:
+        if self._at is not _HEAD or self._buffer or len(data) > MAX_REMEMBERED:
             return None
-        request = self._policy.check_again(data, last)
+        last = self._last
+        request = None if last is None else self._policy.check_again(data, last)
+        if request is None:
+            request = self._policy.check_known(data)
         if request is not None:
             self._last = request
             self._at = _PAUSED

@@ -130,9 +130,12 @@ class ClientSocket(asyncio.Protocol):
     @property
     def endpoint(self) -> tuple[str, int]:
         """Where the connection came in, as bindings name it: address and port, or `unix:/path` and 0."""
+        peer = self.peer
+        if peer.server_ip:
+            return peer.server_ip, peer.server_port
         own = self.transport.get_extra_info("sockname")
         if own is None or isinstance(own, tuple):
-            return self.peer.server_ip, self.peer.server_port
+            return peer.server_ip, peer.server_port
         return UNIX_PREFIX + os.fsdecode(own), 0
 
     @property

@@ -268,6 +268,7 @@ def test_what_is_unusual_is_left_to_the_long_way(data: bytes) -> None:
     policy = HeadPolicy(Limits(max_field_bytes=150))
     last = policy.check(b"GET /first HTTP/1.1\r\n" + _AGAIN + b"\r\n")
     assert policy.check_again(data, last) is None
+    assert policy.check_known(data) is None
 
 
 def test_fields_that_were_judged_before_are_judged_the_same() -> None:
@@ -289,9 +290,9 @@ def test_what_connection_says_is_remembered_with_its_fields(option: str) -> None
     policy = HeadPolicy(Limits())
     data = head(f"Connection: {option}\r\n".encode())
     first = policy.check(data)
-    second, third = policy.check(data), policy.check_again(data, first)
-    assert third is not None
-    for again in (second, third):
+    second, third, fourth = policy.check(data), policy.check_again(data, first), policy.check_known(data)
+    for again in (second, third, fourth):
+        assert again is not None
         for name in RequestHead.__slots__:
             assert getattr(again, name) == getattr(first, name), name
     assert first.keep_alive is ("close" not in option)
