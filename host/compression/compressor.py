@@ -17,8 +17,7 @@ from host.compression.negotiation import (
     Rules,
     add_vary,
     describe_coded,
-    is_type_on,
-    may_be_coded,
+    read_fields,
     rules_of,
     weaken_entity_tag,
 )
@@ -46,23 +45,26 @@ class Compressor:
         settings = request.settings.compression
         source = response.source_file
         if source is not None:
+            rules = rules_of(settings)
             if (
                 settings.is_static_on
                 and source.size >= settings.min_file_bytes
-                and is_type_on(settings.static_types, source.media_type)
-                and may_be_coded(response.headers)
+                and rules.is_static_type(source.media_type)
             ):
-                self._send_copy(request, response, source, rules_of(settings))
+                fields = read_fields(response.headers)
+                if not fields.is_final:
+                    self._send_copy(request, response, source, rules, fields.vary)
         elif settings.is_dynamic_on and response.status not in _UNCODED:
-            content_type = response.headers.get("Content-Type")
-            if is_type_on(settings.dynamic_types, content_type) and may_be_coded(response.headers):
-                return self._send_compressed(request, response, rules_of(settings))
+            fields = read_fields(response.headers)
+            rules = rules_of(settings)
+            if not fields.is_final and rules.is_dynamic_type(fields.content_type):
+                return self._send_compressed(request, response, rules, fields.vary)
         return None
 
     # --- static files
 
-    def _send_copy(self, request: Request, response: Response, source: SourceFile, rules: Rules) -> None:
-        add_vary(response.headers)
+    def _send_copy(self, request: Request, response: Response, source: SourceFile, rules: Rules, vary: str) -> None:
+        add_vary(response.headers, vary)
         response.cache = None  # what varies is not kept by the listener
         chosen = rules.choose_static(request) if response.status in (200, 304) else None
         if chosen is None:
@@ -116,9 +118,7 @@ class Compressor:
 
     # --- everything else
 
-    def _send_compressed(self, request: Request, response: Response, rules: Rules) -> Awaitable[None] | None:
-        add_vary(response.headers)
-        response.cache = None
+    def _send_compressed(self, request: Request, response: Response, rules: Rules, vary: str) -> Awaitable[None] | None:
         settings, body = rules.settings, response.body
         if isinstance(body, bytearray | memoryview):
             body = response.body = bytes(body)
@@ -127,7 +127,9 @@ class Compressor:
         is_head = request.method == "HEAD"
         known = _promised_length(response) if is_head and not body else _known_length(body)
         if 0 <= known < settings.min_response_bytes:
-            return None
+            return None  # for nobody: it does not vary
+        add_vary(response.headers, vary)
+        response.cache = None  # what varies is not kept by the listener
         chosen = rules.choose_dynamic(request)
         if chosen is None or not self._gate.is_open(
             "dynamic", settings.dynamic_disable_percent, settings.dynamic_enable_percent

@@ -14,6 +14,7 @@ _NO_TRANSFORM: Final = re.compile(r"(?:^|[\s,])no-transform(?:$|[\s,])", re.IGNO
 _OF_THE_BYTES: Final = ("Content-Length", "Content-MD5", "Content-Digest", "Repr-Digest", "Digest", "Accept-Ranges")
 """Fields that speak of the bytes as they were, or of parts of them."""
 
+KEPT_TYPES: Final = 128
 KEPT_RULES: Final = 256
 """So many different sets of rules are kept; a worker sees one for each web.config that has its own."""
 
@@ -33,6 +34,18 @@ class Rules(NamedTuple):
     dynamic_codings: tuple[str, ...]
     static_levels: Mapping[str, int]
     dynamic_levels: Mapping[str, int]
+    static_types: dict[str, bool]  # answers of `is_type_on` by Content-Type
+    dynamic_types: dict[str, bool]
+
+    def is_static_type(self, media_type: str) -> bool:
+        """Whether files of that type are compressed."""
+        found = self.static_types.get(media_type)
+        return found if found is not None else _keep(self.static_types, self.settings.static_types, media_type)
+
+    def is_dynamic_type(self, content_type: str) -> bool:
+        """Whether other answers of that Content-Type are compressed."""
+        found = self.dynamic_types.get(content_type)
+        return found if found is not None else _keep(self.dynamic_types, self.settings.dynamic_types, content_type)
 
     def choose_static(self, request: Request) -> Chosen | None:
         """The coding of a file for that client."""
@@ -68,6 +81,8 @@ def rules_of(settings: Any) -> Rules:
             tuple(scheme.name for scheme in schemes if scheme.is_for_dynamic),
             {scheme.name: scheme.static_level for scheme in schemes},
             {scheme.name: scheme.dynamic_level for scheme in schemes},
+            {},
+            {},
         )
     return rules
 
@@ -81,6 +96,13 @@ def is_excluded(request: Request, settings: Any) -> bool:
     )
 
 
+def _keep(known: dict[str, bool], types: Mapping[str, bool], content_type: str) -> bool:
+    if len(known) >= KEPT_TYPES:
+        known.clear()
+    known[content_type] = is_on = is_type_on(types, content_type)
+    return is_on
+
+
 def is_type_on(types: Mapping[str, bool], content_type: str) -> bool:
     """Whether answers of that Content-Type are compressed: the most specific entry decides."""
     whole = content_type.lower().replace(" ", "")
@@ -92,21 +114,39 @@ def is_type_on(types: Mapping[str, bool], content_type: str) -> bool:
     return False
 
 
-def may_be_coded(headers: Headers) -> bool:
-    """Whether an answer with those fields may be given a coding: it has none yet, and nobody forbids to transform it
-    (RFC 9111 section 5.2.2.6)."""
-    coding = headers.get("Content-Encoding").strip().lower()
-    if coding not in ("", "identity"):
-        return False
-    return not any(_NO_TRANSFORM.search(value) for value in headers.get_all("Cache-Control"))
+class Fields(NamedTuple):
+    """What the fields of an answer say to this. `is_final`: it has a coding, or nobody may transform it."""
+
+    content_type: str
+    is_final: bool
+    vary: str
 
 
-def add_vary(headers: Headers) -> None:
-    """Say that the answer depends on Accept-Encoding (RFC 9110 section 12.5.5)."""
-    said = ", ".join(headers.get_all("Vary"))
+def read_fields(headers: Headers) -> Fields:
+    """One look at an answer's fields (RFC 9110 section 8.4, RFC 9111 section 5.2.2.6)."""
+    content_type = vary = ""
+    is_final = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-type":
+            content_type = content_type or value
+        elif lower == "content-encoding":
+            is_final = is_final or value.strip().lower() not in ("", "identity")
+        elif lower == "cache-control":
+            is_final = is_final or _NO_TRANSFORM.search(value) is not None
+        elif lower == "vary":
+            vary = f"{vary}, {value}" if vary else value
+    return Fields(content_type, is_final, vary)
+
+
+def add_vary(headers: Headers, said: str) -> None:
+    """Say that the answer depends on Accept-Encoding, beside what it `said` so far (RFC 9110 section 12.5.5)."""
+    if not said:
+        headers.add("Vary", "Accept-Encoding")
+        return
     names = {name.strip().lower() for name in said.split(",")}
     if "*" not in names and "accept-encoding" not in names:
-        headers.set("Vary", f"{said}, Accept-Encoding" if said else "Accept-Encoding")
+        headers.set("Vary", f"{said}, Accept-Encoding")
 
 
 def weaken_entity_tag(headers: Headers) -> None:

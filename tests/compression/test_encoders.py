@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -11,6 +13,7 @@ import pytest
 import zstandard
 
 from host.compression.encoders import compress_whole, encoder, is_available
+from tests.running_service import ROOT
 
 TEXT = b"".join(b"line %d of a text that repeats itself\n" % number for number in range(20000))
 CODINGS = ["gzip", "deflate", "br", "zstd"]
@@ -72,3 +75,16 @@ def test_there_is_no_other_coding() -> None:
     assert not is_available("compress")
     with pytest.raises(ValueError, match="no encoder for compress"):
         encoder("compress", 7)
+
+
+def test_without_the_libraries_gzip_and_deflate_are_left() -> None:
+    """The extra `compression` is optional: schemes without their library are passed over, and nothing fails."""
+    program = (
+        "import sys; sys.modules['brotli'] = sys.modules['zstandard'] = None\n"
+        "from filters import compression\n"
+        "from host.compression.encoders import compress_whole, is_available\n"
+        "print([name for name in ('br', 'zstd', 'gzip', 'deflate') if is_available(name)])\n"
+        "print(len(compress_whole('gzip', 7, b'a' * 1000)) < 100)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "['gzip', 'deflate']\nTrue\n"

@@ -9,11 +9,12 @@ import pytest
 
 from host.api import Headers
 from host.compression.negotiation import (
+    KEPT_TYPES,
     add_vary,
     describe_coded,
     is_excluded,
     is_type_on,
-    may_be_coded,
+    read_fields,
     rules_of,
     weaken_entity_tag,
 )
@@ -46,6 +47,17 @@ def test_the_most_specific_type_decides(content_type: str, is_on: bool) -> None:
     assert is_type_on(TYPES, content_type) is is_on
 
 
+def test_rules_remember_the_types_that_they_were_asked_for() -> None:
+    """Each list its own answers, and not more of them than there is room for."""
+    rules = rules_of(Compression(static_types=TYPES, dynamic_types={"*/*": True}))
+    for _ in range(2):
+        assert (rules.is_static_type("text/css"), rules.is_static_type("image/png")) == (True, False)
+        assert rules.is_dynamic_type("image/png")
+    for number in range(KEPT_TYPES * 2):
+        assert not rules.is_static_type(f"image/x-{number}")
+    assert len(rules.static_types) <= KEPT_TYPES
+
+
 def test_without_an_entry_nothing_is_on() -> None:
     """An emptied list compresses nothing, and */* everything."""
     assert not is_type_on({}, "text/html")
@@ -66,7 +78,7 @@ def test_without_an_entry_nothing_is_on() -> None:
 )
 def test_nothing_is_coded_twice_or_against_its_makers_will(fields: list[tuple[str, str]], may: bool) -> None:
     """RFC 9111 section 5.2.2.6."""
-    assert may_be_coded(Headers(fields)) is may
+    assert read_fields(Headers(fields)).is_final is not may
 
 
 @pytest.mark.parametrize(
@@ -82,7 +94,7 @@ def test_nothing_is_coded_twice_or_against_its_makers_will(fields: list[tuple[st
 def test_vary_is_said_once(before: list[str], after: list[str]) -> None:
     """Beside what varies already."""
     headers = Headers([("Vary", value) for value in before])
-    add_vary(headers)
+    add_vary(headers, read_fields(headers).vary)
     assert headers.get_all("Vary") == after
 
 
