@@ -24,6 +24,7 @@ from host.gateway.environment import meta_variables
 from host.gateway.first_line import FirstLine, own_command, read_first_line
 from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, processor_command, shebang_command
+from host.gateway.perl_preamble import LONGEST_PREAMBLE
 from host.gateway.warm_command import warm_processor, warm_shebang
 from host.programs.gateway_answer import respond
 from host.programs.instances import Instances
@@ -86,7 +87,8 @@ class Command(NamedTuple):
     argv: list[bytes]
     interpreter: str
     python_path: bytes
-    start: bytes = b""  # the script's `#!` line
+    start: bytes = b""  # of the script's text, as far as who runs it asks for it
+    by_processor: bool = False
 
 
 class CgiModule:
@@ -126,7 +128,8 @@ class CgiModule:
             except ValueError as error:
                 raise cgi_failures.bad_processor(processor, str(error)) from error
             refuse_unlisted(request, os.fsdecode(argv[0]), processor)
-            return Command(argv, "", await self._legacy_cgi.folder_for(argv[0]))
+            text = self._start_of(script, status)[0] if b"perl" in argv[0] else b""
+            return Command(argv, "", await self._legacy_cgi.folder_for(argv[0]), text, by_processor=True)
         refuse_unlisted(request, script)
         if not status.st_mode & 0o111:
             raise cgi_failures.not_executable(script)
@@ -139,7 +142,8 @@ class CgiModule:
         if (interpreters or not line.is_linuxs) and (
             own := own_command(line, interpreters, self._is_there)
         ) is not None:
-            return Command([*own, *argv], named, await self._legacy_cgi.folder_for(own[0]))
+            folder = await self._legacy_cgi.folder_for(own[0])
+            return Command([*own, *argv], named, folder, start, by_processor=True)
         interpreter = (shebang_command(start) or [b""])[0]
         return Command(argv, named, await self._legacy_cgi.folder_for(interpreter), start)
 
@@ -216,8 +220,8 @@ class CgiModule:
         if request.settings.cgi.interpreters != "warm":
             return None
         names = [name for name in lasting if name not in variables]
-        if not command.start:
-            return warm_processor(command.argv, os.fsencode(request.physical_path), names)
+        if command.by_processor:
+            return warm_processor(command.argv, os.fsencode(request.physical_path), command.start, names)
 
         def find(name: bytes) -> bytes:
             search_path = os.fsdecode(lasting.get(b"PATH", b""))
@@ -226,19 +230,22 @@ class CgiModule:
         return warm_shebang(command.argv, command.start, names, find)
 
     def _start_of(self, script: str, status: os.stat_result) -> tuple[bytes, FirstLine | None]:
-        """The file's first bytes if they are a `#!` line, and what it says; read again when the file has changed."""
+        """The file's first bytes, if they are text of a script, and what the `#!` line says; read again when the file
+        has changed."""
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._starts.get(script)
         if known is None or known[0] != stamp:
             try:
                 with open(script, "rb", buffering=0) as file:
-                    start = file.read(LONGEST_SHEBANG)
+                    start = file.read(LONGEST_PREAMBLE)
             except OSError:
                 start = b""  # executable and not readable: a compiled program may be that
+            if b"perl" not in start[:LONGEST_SHEBANG] and b"\nuse " not in start:
+                start = start[:LONGEST_SHEBANG]  # who asks for more is Perl
             if len(self._starts) >= KNOWN_STARTS:
                 self._starts.clear()
-            line = read_first_line(start)
-            known = self._starts[script] = (stamp, b"" if line is None else start, line)
+            line = read_first_line(start[:LONGEST_SHEBANG])
+            known = self._starts[script] = (stamp, start, line)
         return known[1], known[2]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from host.api.black_box import BlackBox, NoBlackBox
 from host.api.threads import ThreadPerCall, Threads
@@ -135,17 +135,20 @@ class ResourceLimits(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStart:
-    """A program that is a Python script: a fork of its interpreter, started before, may run it.
+    """A program that is a Python or Perl script: a fork of its interpreter, started before, may run it.
 
     `command` is the interpreter with its options as exec would be told them, `program` the file that is executed for
-    its first word; `arguments`, the script's path first, is what the script sees as `sys.argv`. `lasting` names the
-    variables that are the same for all requests: the interpreter is started with them.
+    its first word; `arguments`, the script's path first, is what the script sees as its own. `lasting` names the
+    variables that are the same for all requests: the interpreter is started with them. `modules`, of a Perl script, are
+    loaded before.
     """
 
     program: bytes
     command: Sequence[bytes]
     arguments: Sequence[bytes]
     lasting: Sequence[bytes]
+    language: Literal["python", "perl"] = "python"
+    modules: Sequence[bytes] = ()
 
 
 class ProgramLauncher(Protocol):

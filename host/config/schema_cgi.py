@@ -101,7 +101,7 @@ CGI: Final = Section(
             choice(
                 "interpreters",
                 "warm",
-                "warm: a Python script runs in a fork of its interpreter, started before; cold: in a new one",
+                "warm: a Python or Perl script runs in a fork of its interpreter, started before; cold: in a new one",
                 {"cold": 0, "warm": 1},
                 ours=True,
             ),

@@ -1,4 +1,5 @@
-"""Warm interpreters, as the pool's parent keeps them: one server for each interpreter, options and lasting environment.
+"""Warm interpreters, as the pool's parent keeps them: one server for each interpreter, options and lasting environment
+(and, of Perl, for each set of modules: what one script loads another must not find).
 
 A launch is offered to its server; while there is none, or it is not ready, the program is started as ever, so nothing
 waits. What a server has been asked and has not answered when it ends is decided then: a process that carries the
@@ -10,7 +11,6 @@ of a server is reaped after its children have become the parent's.
 from __future__ import annotations
 
 import contextlib
-import marshal
 import os
 import selectors
 import signal
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.spawner.process_tree import find_marked, send_signal
+from host.spawner.warm_languages import MARK_ROOM, encode_order, server_socket, server_words
 from host.wire.spawn_messages import LARGEST_PACKET, LaunchProgram, WarmStart
 
 IDLE_SECONDS: Final = 300.0
@@ -34,18 +35,19 @@ RETRY_SECONDS: Final = 300.0
 """An interpreter that could not be made warm is tried again then."""
 
 MOST_SERVERS: Final = 16
-"""Of one pool; what has been idle longest makes place for the next."""
+"""Of one pool; what has been idle longest makes place for the next, if it has been idle for `BUSY_SECONDS`."""
+
+BUSY_SECONDS: Final = 10.0
+"""More kinds of scripts than places, all in use, would start a server for each request: some are cold then."""
 
 _ANSWER: Final = struct.Struct("=cqq")
-_MARK_ROOM: Final = 64
-_TITLE_ROOM: Final = 400
-_PROGRAM: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "warm_python.py").encode()
 _CRASHES: Final = frozenset(
     -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 )
 _DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
-Key = tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]]
+Key = tuple[str, bytes, tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
+"""Language, interpreter, its command, modules that it has loaded, lasting environment."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +57,8 @@ class Asked:
     message: LaunchProgram
     descriptors: list[int]
     owner: object
+    asked_at: float
     is_cancelled: bool = False
-    asked_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,8 +90,9 @@ class WarmServers:
         started: Callable[[Asked, int], None],
         cold: Callable[[Asked, str], None],
         ended: Callable[[int, int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._selector = selector
+        self._selector, self._clock = selector, clock
         self._started, self._cold, self._program_ended = started, cold, ended
         self._servers: dict[Key, _Server] = {}
         self._leaving: list[_Server] = []
@@ -107,16 +110,16 @@ class WarmServers:
     def ask(self, message: LaunchProgram, descriptors: list[int], owner: object) -> Asked | None:
         """Offer a launch whose folder has been looked at; None when it is to be started as ever."""
         warm = message.warm
-        if warm is None or not warm.arguments or len(message.request_id) > _MARK_ROOM or self._must_be_cold(warm):
+        if warm is None or not warm.arguments or len(message.request_id) > MARK_ROOM or self._must_be_cold(warm):
             return None
         lasting = set(warm.lasting)
         base = tuple(sorted(entry for entry in message.environment if entry.partition(b"=")[0] in lasting))
-        key = (warm.program, tuple(warm.command), base)
+        key = (warm.language, warm.program, tuple(warm.command), tuple(warm.modules), base)
         server = self._servers.get(key)
         if server is None:
             self._start(key)
             return None
-        server.used_at = time.monotonic()
+        server.used_at = self._clock()
         return self._offer(server, warm, message, descriptors, owner) if server.is_ready else None
 
     def owns(self, pid: int) -> bool:
@@ -178,25 +181,29 @@ class WarmServers:
     # --- one server --------------------------------------------------------------------------------------------
 
     def _start(self, key: Key) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now < self._refused.get(key, 0.0):
             return
         if len(self._servers) >= MOST_SERVERS:
-            self._leave(min(self._servers.values(), key=lambda server: server.used_at))
-        program, command, base = key
+            idle_longest = min(self._servers.values(), key=lambda server: server.used_at)
+            if now - idle_longest.used_at < BUSY_SECONDS:
+                return
+            self._leave(idle_longest)
+        language, program, command, modules, base = key
+        place = server_socket(language)
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         said = os.memfd_create("isapy-warm", os.MFD_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             pid = os.posix_spawn(
                 program,
-                [*command, _PROGRAM, b"3", b" " * _TITLE_ROOM],
-                {b"UNIQUE_ID": b"0" * _MARK_ROOM} | dict(entry.split(b"=", 1) for entry in base),
+                [*command, *server_words(language, modules)],
+                {b"UNIQUE_ID": b"0" * MARK_ROOM} | dict(entry.split(b"=", 1) for entry in base),
                 file_actions=(
                     (os.POSIX_SPAWN_DUP2, null, 0),
                     (os.POSIX_SPAWN_DUP2, said, 1),
                     (os.POSIX_SPAWN_DUP2, said, 2),
-                    (os.POSIX_SPAWN_DUP2, its.fileno(), 3),
+                    (os.POSIX_SPAWN_DUP2, its.fileno(), place),
                 ),
                 setsid=True,
                 setsigmask=(),
@@ -218,27 +225,15 @@ class WarmServers:
         self, server: _Server, warm: WarmStart, message: LaunchProgram, descriptors: list[int], owner: object
     ) -> Asked | None:
         self._numbers += 1
-        limits = message.limits
-        shown_name = os.path.basename(message.argv[0])[:15]
-        order = (
-            self._numbers,
-            warm.arguments,
-            warm.command,
-            message.environment,
-            message.directory,
-            (limits.processor_seconds, limits.open_files, limits.processes, limits.address_space_bytes),
-            message.request_id.encode(),
-            warm.arguments[0],
-            shown_name,
-        )
-        packet = marshal.dumps(order, 2)
+        packet = encode_order(self._numbers, message, warm)
         if len(packet) > LARGEST_PACKET:
             return None
         try:
             socket.send_fds(server.sock, [packet], descriptors[:3])
         except OSError:  # it is busy, or gone: then its end is reaped next
             return None
-        asked = server.asked[self._numbers] = Asked(message, [os.dup(one) for one in descriptors[:3]], owner)
+        own = [os.dup(one) for one in descriptors[:3]]
+        asked = server.asked[self._numbers] = Asked(message, own, owner, asked_at=self._clock())
         return asked
 
     def _hear(self, server: _Server) -> None:
@@ -257,7 +252,7 @@ class WarmServers:
     def _take(self, server: _Server, what: bytes, number: int, value: int) -> None:
         if what == b"R":
             if os.fstat(server.said).st_size:  # a script would say that each time
-                self._refused[server.key] = time.monotonic() + RETRY_SECONDS
+                self._refused[server.key] = self._clock() + RETRY_SECONDS
                 self._remarks.append(f"{_name(server)} prints when it starts: {self._said(server)}")
                 self._leave(server)
             server.is_ready = True
@@ -298,7 +293,7 @@ class WarmServers:
     def _note_failure(self, server: _Server, status: int) -> None:
         how = f"exit code {status}" if status >= 0 else f"signal {-status}"
         if not server.is_ready:
-            self._refused[server.key] = time.monotonic() + RETRY_SECONDS
+            self._refused[server.key] = self._clock() + RETRY_SECONDS
             self._remarks.append(f"{_name(server)} did not start: {how}; {self._said(server)}")
             return
         self._remarks.append(f"{_name(server)} has ended: {how}; {self._said(server)}")
@@ -328,7 +323,7 @@ class WarmServers:
 
 
 def _name(server: _Server) -> str:
-    return f"the warm interpreter {os.fsdecode(server.key[0])} (process {server.pid})"
+    return f"the warm interpreter {os.fsdecode(server.key[1])} (process {server.pid})"
 
 
 def _stamp(path: bytes) -> tuple[int, int, int] | None:

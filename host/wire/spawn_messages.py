@@ -10,7 +10,7 @@ the message starts at its offset 0 and ends with it, and may be `LARGEST_MESSAGE
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -52,17 +52,20 @@ NO_LIMITS: Final = Limits()
 
 
 class WarmStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The program is a Python script, and a fork of an interpreter that is started already may run it.
+    """The program is a script, and a fork of an interpreter that is started already may run it.
 
     `command` is the interpreter with its options as exec would be told them, `program` the file that is executed for
-    its first word; `arguments`, the script's path first, is what the script sees as `sys.argv`. `lasting` names
+    its first word; `arguments`, the script's path first, is what the script sees as its own. `lasting` names
     the variables of the environment that are the same for every request: the interpreter is started with them.
+    `modules` of a Perl script are to be loaded before; a Python's server finds them by itself.
     """
 
     program: bytes
     command: list[bytes]
     arguments: list[bytes]
     lasting: list[bytes]
+    language: Literal["python", "perl"] = "python"
+    modules: list[bytes] = []
 
 
 class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):

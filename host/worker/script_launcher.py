@@ -259,7 +259,12 @@ def _as_said(limits: ResourceLimits) -> Limits:
 
 def _as_asked(warm: WarmStart) -> spawn_messages.WarmStart:
     return spawn_messages.WarmStart(
-        program=warm.program, command=list(warm.command), arguments=list(warm.arguments), lasting=list(warm.lasting)
+        program=warm.program,
+        command=list(warm.command),
+        arguments=list(warm.arguments),
+        lasting=list(warm.lasting),
+        language=warm.language,
+        modules=list(warm.modules),
     )
 
 

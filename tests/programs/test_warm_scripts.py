@@ -1,4 +1,4 @@
-"""Python scripts in a running service, cold and warm, in both isolation modes: the client sees the same."""
+"""Python and Perl scripts in a running service, cold and warm, in both isolation modes: the client sees the same."""
 
 from __future__ import annotations
 
@@ -24,6 +24,20 @@ names = {{name: value for name, value in os.environ.items() if name not in ("UNI
 buffer = type(sys.stdout.buffer).__name__
 print(json.dumps([names, sys.argv[1:], len(body), os.path.basename(os.getcwd()), buffer, __name__]))
 """
+ECHO_PL = """#!/usr/bin/perl -wT
+use strict;
+use CGI;
+use Fcntl;
+$| = 1;
+binmode STDIN;
+my $got = 0;
+while (read STDIN, my $piece, 65536) { $got += length $piece }
+printf "Content-Type: text/plain\\nX-Parent: %d\\n\\n", getppid;
+print map { "$_=$ENV{$_}\\n" } grep { !/^(UNIQUE_ID|REMOTE_PORT)$/ } sort keys %ENV;
+print "$0 @ARGV $got ${^TAINT} $^W ", defined caller() ? 1 : 0, <DATA>;
+__DATA__
+the end
+"""
 SLEEPER = f"""#!{sys.executable} -u
 import os, subprocess, sys, time
 print("Content-Type: text/plain\\n")
@@ -37,35 +51,39 @@ time.sleep(1000)
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp(f"warm-{request.param}")
     cold = '<system.webServer><cgi interpreters="cold" /></system.webServer>'
-    location = f'<location path="Default Web Site/cgi-bin/cold.py">{cold}</location>'
+    location = "".join(
+        f'<location path="Default Web Site/cgi-bin/cold.{end}">{cold}</location>' for end in ("py", "pl")
+    )
     config = write_site(folder)
     config.write_text(config.read_text().replace("</configuration>", location + "\n</configuration>"))
     for name in ("cold", "warm"):
         write_program(folder / "wwwroot" / "cgi-bin" / f"{name}.py", ECHO)
+        write_program(folder / "wwwroot" / "cgi-bin" / f"{name}.pl", ECHO_PL)
     write_program(folder / "wwwroot" / "cgi-bin" / "sleeper.py", SLEEPER)
     with running(folder, config, "--isolation", request.param) as it:
         yield it
 
 
-def warm_server(service: RunningService) -> psutil.Process:
+def warm_server(service: RunningService, end: str = "py") -> psutil.Process:
     """The interpreter that a warm answer comes from; asks until one does."""
 
     def found() -> psutil.Process | None:
-        parent = psutil.Process(int(service.get("/cgi-bin/warm.py").headers["x-parent"]))
+        parent = psutil.Process(int(service.get(f"/cgi-bin/warm.{end}").headers["x-parent"]))
         return parent if "isapy: warm" in " ".join(parent.cmdline()) else None
 
     return wait_until(found, service.logs, "a warm interpreter")  # type: ignore[return-value]
 
 
-def test_the_answer_is_the_same_and_its_process_is_a_fork(service: RunningService) -> None:
+@pytest.mark.parametrize("end", ["py", "pl"])
+def test_the_answer_is_the_same_and_its_process_is_a_fork(service: RunningService, end: str) -> None:
     """Environment, arguments, body, folder; the warm interpreter is the parent of one and not of the other."""
-    server = warm_server(service)
+    server = warm_server(service, end)
     for query, method, body in (("a+b", "GET", b""), ("x=1", "POST", b"x" * 200_000)):
         cold, warm = (
-            service.get(f"/cgi-bin/{name}.py?{query}", {"X-Own": "1"}, method=method, body=body or None)
+            service.get(f"/cgi-bin/{name}.{end}?{query}", {"X-Own": "1"}, method=method, body=body or None)
             for name in ("cold", "warm")
         )
-        assert (warm.status, warm.text) == (200, cold.text.replace("cold.py", "warm.py"))
+        assert (warm.status, warm.text) == (200, cold.text.replace(f"cold.{end}", f"warm.{end}"))
         assert int(warm.headers["x-parent"]) == server.pid != int(cold.headers["x-parent"])
     assert server.uids() == psutil.Process(int(cold.headers["x-parent"])).uids()
 

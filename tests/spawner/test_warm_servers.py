@@ -12,7 +12,15 @@ from typing import TypeVar
 
 import pytest
 
-from host.spawner.warm_servers import ANSWER_SECONDS, IDLE_SECONDS, MOST_SERVERS, RETRY_SECONDS, Asked, WarmServers
+from host.spawner.warm_servers import (
+    ANSWER_SECONDS,
+    BUSY_SECONDS,
+    IDLE_SECONDS,
+    MOST_SERVERS,
+    RETRY_SECONDS,
+    Asked,
+    WarmServers,
+)
 from host.wire.spawn_messages import LaunchProgram, WarmStart
 
 Kept = TypeVar("Kept")
@@ -30,11 +38,14 @@ class Keeper:
         self.script = folder / "script.py"
         self.script.write_text("print('x')")
         self.folder = folder
+        self.later = 0.0
+        """Seconds by which the clock has been moved."""
         self.servers = WarmServers(
             self.selector,
             started=lambda asked, pid: self._settled(asked, self.started, pid),
             cold=lambda asked, why: self._settled(asked, self.cold, why),
             ended=lambda pid, status: self.ended.append((pid, status)),
+            clock=lambda: time.monotonic() + self.later,
         )
 
     @staticmethod
@@ -144,11 +155,19 @@ def test_a_server_that_does_not_become_ready_is_killed_and_not_tried_again_at_on
 
 
 def test_there_are_only_so_many_servers(keeper: Keeper) -> None:
-    """One for each environment; what has been idle longest makes place."""
+    """One for each environment; what has been idle longest makes place, and none that is in use."""
     keeper.until_warm(variable="first")
     [first] = keeper.children()
-    for number in range(MOST_SERVERS):
+    for number in range(MOST_SERVERS - 1):
         keeper.ask(variable=str(number))
+    all_of_them = keeper.children()
+    assert len(all_of_them) == MOST_SERVERS
+    keeper.ask(variable="one more")
+    assert keeper.children() == all_of_them
+    keeper.later = BUSY_SECONDS + 1
+    for number in range(MOST_SERVERS - 1):
+        keeper.ask(variable=str(number))
+    keeper.ask(variable="one more")
     give_up_at = time.monotonic() + 90
     while first in keeper.children():
         keeper.turn()

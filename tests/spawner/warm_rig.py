@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from host.gateway.perl_preamble import perl_modules
+from host.gateway.warm_command import warm_processor
 from host.wire.spawn_messages import NO_LIMITS, Limits, ProgramLaunched, WarmStart
 from tests.spawner.client import PATIENCE_SECONDS, Launched, SpawnerClient
 
-_ADDRESS = re.compile(r"0x[0-9a-f]{6,}|started \d{9,}")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}|started \d{9,}|\[\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}\]")
 PROBE = "import os\nprint(os.getppid())\n"
 
 
@@ -24,6 +26,9 @@ class Ending(NamedTuple):
 
 class WarmRig:
     """A folder of scripts and an interpreter; `command` is its path and its options."""
+
+    probe_name = "isapy-probe.py"
+    script_name = "script.py"
 
     def __init__(self, folder: Path, client: SpawnerClient, *command: str) -> None:
         self.folder = folder
@@ -51,14 +56,20 @@ class WarmRig:
             environment=self.environment,
             directory=bytes(self.folder),
             limits=limits,
-            warm=WarmStart(program=self.command[0], command=self.command, arguments=arguments, lasting=lasting)
-            if is_warm
-            else None,
+            warm=self.warm_start(arguments, lasting) if is_warm else None,
         )
         assert isinstance(launched.answer, ProgramLaunched)
         if launched.answer.remark:
             self.remarks.append(launched.answer.remark)
         return launched
+
+    def warm_start(self, arguments: list[bytes], lasting: list[bytes]) -> WarmStart:
+        """What a worker would ask for."""
+        return WarmStart(program=self.command[0], command=self.command, arguments=arguments, lasting=lasting)
+
+    def probe(self) -> str:
+        """A script that prints its parent's process id."""
+        return PROBE
 
     def run(self, script: Path, *words: str, is_warm: bool, stdin: bytes = b"", limits: Limits = NO_LIMITS) -> Ending:
         """Start it and wait for its end."""
@@ -69,9 +80,9 @@ class WarmRig:
 
     def server(self) -> int:
         """Process id of the warm interpreter, once there is one."""
-        probe = self.folder / "isapy-probe.py"
+        probe = self.folder / self.probe_name
         if not probe.exists():
-            self.write(probe.name, PROBE)
+            self.write(probe.name, self.probe())
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < give_up_at:
             parent = int(self.run(probe, is_warm=True).output)
@@ -89,8 +100,39 @@ class WarmRig:
         assert self.server() == server
         return cold, warm
 
-    def same(self, text: str | bytes, *words: str, stdin: bytes = b"", name: str = "script.py") -> Ending:
+    def same(self, text: str | bytes, *words: str, stdin: bytes = b"") -> Ending:
         """Run a script both ways; it must leave the same. Gives that."""
-        cold, warm = self.both(self.write(name, text), *words, stdin=stdin)
+        cold, warm = self.both(self.write(self.script_name, text), *words, stdin=stdin)
         assert warm._asdict() == cold._asdict()
         return warm
+
+
+class PerlRig(WarmRig):
+    """The same with Perl, whose servers differ by the modules that a script names at its beginning."""
+
+    script_name = "script.pl"
+
+    def warm_start(self, arguments: list[bytes], lasting: list[bytes]) -> WarmStart:
+        text = Path(arguments[0].decode()).read_bytes()
+        found = warm_processor([*self.command, *arguments], arguments[0], text, lasting)
+        assert found is not None
+        return WarmStart(
+            program=found.program,
+            command=self.command,
+            arguments=arguments,
+            lasting=lasting,
+            language="perl",
+            modules=list(found.modules),
+        )
+
+    def _modules(self) -> tuple[bytes, ...]:
+        script = self.folder / self.script_name
+        return perl_modules(script.read_bytes()) if script.exists() else ()
+
+    @property
+    def probe_name(self) -> str:  # type: ignore[override]
+        """One for each set of modules that the script names."""
+        return f"isapy-probe-{b'-'.join(self._modules()).decode().replace('::', '_')}.pl"
+
+    def probe(self) -> str:
+        return "".join(f"use {name.decode()} ();\n" for name in self._modules()) + 'print getppid(), "\\n";\n'
