@@ -352,10 +352,12 @@ async def answer_folder(request: Request) -> Response | None:
         return Response.redirect("/" + encoded(request.path).lstrip("/") + "/" + tail, status=301)
     if request.settings.default_document_enabled and takes_part(request, DEFAULT_DOCUMENT):
         for name in request.settings.default_documents:
-            if os.path.isfile(os.path.join(request.physical_path, name)):
+            path, url = os.path.join(request.physical_path, name), encoded(request.path + name)
+            if request.ignores_case:
+                path = (await request.host.map_url(url)).physical_path
+            if os.path.isfile(path):
                 # Another handler may be mapped to it, so the host answers that URL with the same method and body.
-                target = encoded(request.path + name) + tail
-                return Response(internal_target=target, internal_keeps_request=True)
+                return Response(internal_target=url + tail, internal_keeps_request=True)
     if not takes_part(request, DIRECTORY_LISTING):
         return None
     if not request.settings.directory_browse_enabled:

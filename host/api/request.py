@@ -195,6 +195,10 @@ ORIGINAL_TARGET: Final = "isapy.original-target"
 """Key in `Request.context`: what `original_target` gives."""
 
 
+IGNORES_CASE: Final = "isapy.ignores-case"
+"""Key in `Request.context`: what `ignores_case` gives."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Request:
     """One request, from the moment a worker receives it to the end of its log line.
@@ -245,6 +249,11 @@ class Request:
         """The target of the request that led here by a local redirect, a default document or an error page; else
         `raw_target`."""
         return str(self.context.get(ORIGINAL_TARGET, self.raw_target)) if self.redirect_count else self.raw_target
+
+    @property
+    def ignores_case(self) -> bool:
+        """Whether the virtual directory finds files whose names differ from the URL in case only."""
+        return IGNORES_CASE in self.context
 
     def set_url(self, target: str) -> None:
         """Rewrite the URL: an absolute path with an optional query, percent-encoded. For filters and modules before

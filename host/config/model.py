@@ -72,6 +72,7 @@ class VirtualDirectory:
     path: str
     physical_path: str
     allow_sub_dir_config: bool = True
+    ignores_case: bool = False  # ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,12 @@ VIRTUAL_DIRECTORY: Final = Element(
             support=_WITHOUT_MEANING,
         ),
         boolean("allowSubDirConfig", True, "false: no web.config is read in folders below this one"),
+        boolean(
+            "caseInsensitivePaths",
+            False,
+            "find files whose names differ from the URL in case only, as Windows",
+            ours=True,
+        ),
     ),
 )
 _VIRTUAL_DIRECTORY_DEFAULTS: Final = defaults_element(

@@ -144,6 +144,7 @@ def _virtual_directory(folder: Effective) -> VirtualDirectory:
         path=folder.text("path"),
         physical_path=folder.text("physicalPath"),
         allow_sub_dir_config=folder.flag("allowSubDirConfig"),
+        ignores_case=folder.flag("caseInsensitivePaths"),
     )
 
 

@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
     root: str
     physical_path: str
+    ignores_case: bool = False
 
 
 def split_target(raw_target: str) -> tuple[str, str]:
@@ -97,7 +98,7 @@ def map_path(application: Application, path: str) -> Place:
     folder = _virtual_directory(application, below)
     rest = below if folder.path == "/" else below[len(folder.path) :]
     root = folder.physical_path.rstrip("/") or "/"
-    return Place(root, root.rstrip("/") + rest)
+    return Place(root, root.rstrip("/") + rest, folder.ignores_case)
 
 
 def _virtual_directory(application: Application, below: str) -> VirtualDirectory:

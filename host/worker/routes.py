@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from host.api import HttpError, Request
+from host.api.request import IGNORES_CASE
 from host.config.errors import ConfigErrors
 from host.config.model import Application, PathSettings
 from host.worker.handler_map import Candidate, FindPlugin, HandlerMap
-from host.worker.physical_path import decode_path, map_path, owning_application, split_target
+from host.worker.physical_path import Place, decode_path, map_path, owning_application, split_target
 from host.worker.plugins import Plugin
 from host.worker.served_application import ServedApplication
+from host.worker.spelling import Spelling
 from host.worker.tls_access import check_tls
 
 RECHECK_SECONDS: Final = 0.1
@@ -40,6 +42,7 @@ class Route:
         "checked_at",
         "has_conditions",
         "has_too_many_segments",
+        "ignores_case",
         "path",
         "physical_path",
         "physical_root",
@@ -49,10 +52,16 @@ class Route:
         "verified",
     )
 
-    def __init__(self, application: ServedApplication, path: str) -> None:
+    def __init__(self, application: ServedApplication, path: str, spelling: Spelling) -> None:
         self.application = application
-        self.path = path
         place = map_path(application.model, path)
+        self.ignores_case = place.ignores_case
+        if place.ignores_case:
+            root = place.root.rstrip("/")
+            tail = place.physical_path[len(root) :]
+            spelled = spelling.on_disk(root, tail)
+            path, place = path[: len(path) - len(tail)] + spelled, Place(place.root, root + spelled)
+        self.path = path
         self.physical_root = place.root
         self.physical_path = place.physical_path  # of the whole path, final slash included
         self.unslashed_path = place.physical_path.rstrip("/") or "/"
@@ -68,6 +77,8 @@ class Route:
     def check(self, request: Request) -> None:
         """The conditions that do not depend on the handler. Raises HttpError: 404.20 (`limits/@maxUrlSegments`), 403.4
         and its like (`access/@sslFlags`)."""
+        if self.ignores_case:
+            request.context[IGNORES_CASE] = True
         if self.has_too_many_segments:
             raise HttpError(
                 404,
@@ -106,6 +117,7 @@ class Routes:
         self.find_plugin = find
         self._clock = clock
         self._routes: dict[tuple[int, str], Route] = {}
+        self._spelling = Spelling()
         self._maps: dict[tuple[int, bool, str], HandlerMap] = {}
 
     def find(self, site_id: int, raw_target: str) -> tuple[Route, str]:
@@ -121,6 +133,8 @@ class Routes:
                 raw_path, raw_query = split_target(raw_target)
             route = self._new_route(site_id, raw_path)
         if self._clock() - route.checked_at > RECHECK_SECONDS:
+            if route.ignores_case:
+                route = self._respelled(site_id, raw_path, route)
             self._refresh(route)
         return route, raw_query
 
@@ -137,11 +151,20 @@ class Routes:
         if served is None:
             pool = owner.pool_name if owner is not None else "none"
             raise HttpError(403, 18, f"{path} belongs to the application pool {pool}, which runs in other processes")
-        route = Route(served, path)
+        route = Route(served, path, self._spelling)
         most = self._max_segments.get(site_id, 0)
         route.has_too_many_segments = most > 0 and sum(map(bool, path.split("/"))) > most
         if len(self._routes) >= _MOST_ROUTES:
             self._routes.clear()
+        self._routes[site_id, raw_path] = route
+        return route
+
+    def _respelled(self, site_id: int, raw_path: str, known: Route) -> Route:
+        """The route as the disk has it now: files may have come that are what the URL means."""
+        route = Route(known.application, decode_path(raw_path), self._spelling)
+        if route.path == known.path:
+            return known
+        route.has_too_many_segments = known.has_too_many_segments
         self._routes[site_id, raw_path] = route
         return route
 
@@ -153,7 +176,7 @@ class Routes:
         route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
-            route.has_conditions = route.has_too_many_segments or bool(settings.ssl_flags)
+            route.has_conditions = route.has_too_many_segments or route.ignores_case or bool(settings.ssl_flags)
             route.candidates = self._map_for(settings, route.application).candidates(
                 route.path, route.application.model.path
             )

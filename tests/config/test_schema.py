@@ -98,6 +98,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "cgi/@processesLimit",
         "applicationPools/add/failure/@replayIdempotentRequests",
         "sites/site/application/@isolation",
+        "sites/site/application/virtualDirectory/@caseInsensitivePaths",
         "sites/site/bindings/binding/@socketMode",
         "sites/site/bindings/binding/@certificateFile",
         "sites/site/bindings/binding/@certificateKeyFile",

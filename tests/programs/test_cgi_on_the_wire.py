@@ -28,7 +28,8 @@ ONE_AT_ONCE = """\
 SCRIPTS = {
     "events.sh": """
 printf 'Content-Type: text/event-stream\\n\\n'
-for word in one two three; do echo "data: $word"; echo; read line < "$DOCUMENT_ROOT/fifo"; done
+exec 3<> "$DOCUMENT_ROOT/fifo"  # kept open: what is written between two reads is not lost
+for word in one two three; do echo "data: $word"; echo; read line <&3; done
 """,
     "refuse.sh": "printf 'Status: 403 Not You\\nContent-Type: text/plain\\n\\nno'\n",
     "count.sh": "printf 'Content-Type: text/plain\\n\\n'; wc -c | tr -d '\\n'\n",
@@ -52,12 +53,14 @@ wait
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp(f"wire-{request.param}")
     config = write_site(folder, web_server_extra=LIMITS)
-    text = config.read_text().replace("../media", "../private").replace("</configuration>", ONE_AT_ONCE)
+    media = 'physicalPath="../private" caseInsensitivePaths="true"'
+    text = config.read_text().replace('physicalPath="../media"', media).replace("</configuration>", ONE_AT_ONCE)
     config.write_text(text)
     (folder / "private").mkdir()
     (folder / "private" / "secret.bin").write_bytes(bytes(range(256)) * 1000)
     for name, script in SCRIPTS.items():
         write_program(folder / "wwwroot/cgi-bin" / name, "#!/bin/sh\n" + script)
+    write_program(folder / "private/Tools/Search.cgi", "#!/bin/sh\n" + SCRIPTS["env.sh"])
     with running(folder, config, "--isolation", request.param) as it:
         yield it
 
@@ -168,6 +171,19 @@ def test_a_url_names_the_file_that_is_sent(service: RunningService) -> None:
     assert "x-accel-redirect" not in answer.headers
     part = service.get("/cgi-bin/accel.sh", {"Range": "bytes=300-309"})
     assert (part.status, part.body) == (206, secret[300:310])
+
+
+def test_a_script_from_windows_is_found_by_any_spelling(service: RunningService) -> None:
+    """caseInsensitivePaths: case and backslashes; the script is told the disk's spelling, and its folder is its own."""
+    for target in ("/media/Tools/Search.cgi/More", "/MEDIA/tools%5CSEARCH.CGI/More", "/Media/TOOLS/search.cgi/More"):
+        told = set(service.get(target).text.splitlines())
+        assert told >= {
+            "PATH_INFO=/More",
+            f"SCRIPT_FILENAME={service.folder}/private/Tools/Search.cgi",
+            f"PWD={service.folder}/private/Tools",
+        }
+    assert service.get("/media/SECRET.bin").body == service.get("/media/secret.bin").body
+    assert service.get("/CGI-BIN/ENV.SH").status == 404
 
 
 def test_a_location_has_a_limit_of_its_own(service: RunningService) -> None:
