@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from host.listener.error_log import Address
 from host.listener.exchange import Exchange
@@ -51,7 +51,7 @@ def detailed(record: RecordParts, exchange: Exchange, address: Address, raw: byt
     ends = [end for end in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if end >= 0]  # nph programs may use either
     raw_head = raw[: min(ends, default=0)]
     details = RecordDetails(raw_head, address.client_port, is_secure, route.pool.name, route.application.metabase_path)
-    return RequestRecord._make(record)._replace(details=details)
+    return cast(RecordParts, (*record[:-1], details))
 
 
 def _changed_record(record: RequestRecord, frame: LogFrame) -> RequestRecord:

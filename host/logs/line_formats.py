@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from host.config.log_settings import LogFile
-from host.logs.record import RecordParts, RequestRecord
+from host.logs.record import RecordParts
 from host.logs.w3c import FormatLine, column_text, compile_formatter, header_block
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # in any locale
@@ -30,7 +30,7 @@ def line_format(log_file: LogFile, computer_name: str) -> LineFormat:
     if log_file.format == "NCSA":
         return LineFormat(ncsa_line, _no_header)
     if log_file.format == "IIS":
-        return LineFormat(partial(iis_line, computer_name=column_text(computer_name)), _no_header)
+        return LineFormat(partial(iis_line, computer_name=_item(computer_name)), _no_header)
     if log_file.format != "W3C":
         raise ValueError(f"unknown log format {log_file.format}: W3C, IIS or NCSA")
     line = compile_formatter(
@@ -46,25 +46,24 @@ def line_format(log_file: LogFile, computer_name: str) -> LineFormat:
 
 def iis_line(record: RecordParts, computer_name: str = "-") -> str:
     """Client address, user, date, time, service and site, computer, server address, milliseconds, bytes received, bytes
-    sent, status, Windows status, method, path, query; a comma behind each."""
-    one = RequestRecord._make(record)
-    date, clock = _iis_time(int(one.ended_at))
-    stem, _, query = one.target.partition("?")
+    sent, status, Windows status, method, path, query; a comma behind each. `computer_name` is a safe text already."""
+    at, site_id, _, client, server, _, method, target, _, _, user, status, _, win32, sent, received, taken, _ = record
+    date, clock = _iis_time(int(at))
+    stem, _, query = target.partition("?")
     return (
-        f"{_item(one.client_ip)}, {_item(one.user_name)}, {date}, {clock}, W3SVC{one.site_id}, {_item(computer_name)}, "
-        f"{_item(one.server_ip)}, {one.time_taken_ms}, {one.bytes_received}, {one.bytes_sent}, {one.status}, "
-        f"{one.win32_status}, {_item(one.method)}, {_item(stem)}, {_item(query)},\n"
+        f"{_item(client)}, {_item(user)}, {date}, {clock}, W3SVC{site_id}, {computer_name}, {_item(server)}, {taken}, "
+        f"{received}, {sent}, {status}, {win32}, {_item(method)}, {_item(stem)}, {_item(query)},\n"
     )
 
 
 def ncsa_line(record: RecordParts) -> str:
     """`host - user [dd/Mon/yyyy:hh:mm:ss +zzzz] "request" status bytes`: the common log format, which NCSA's server had
     and most analysers read."""
-    one = RequestRecord._make(record)
-    request = f"{column_text(one.method)} {column_text(one.target)} {column_text(one.http_version)}"
+    at, _, _, client, _, _, method, target, version, _, user, status, _, _, sent, _, _, _ = record
+    request = f"{column_text(method)} {column_text(target)} {column_text(version)}"
     return (
-        f"{column_text(one.client_ip)} - {column_text(one.user_name)} [{_ncsa_time(int(one.ended_at))}] "
-        f'"{request.replace(_QUOTE, _ENCODED_QUOTE)}" {one.status} {one.bytes_sent}\n'
+        f"{column_text(client)} - {column_text(user)} [{_ncsa_time(int(at))}] "
+        f'"{request.replace(_QUOTE, _ENCODED_QUOTE)}" {status} {sent}\n'
     )
 
 
