@@ -2,7 +2,7 @@
 
 `request` and `refusal` collect; the owner calls `flush` every 10 to 50 ms (`has_lines` says whether it is worth it).
 Requests are formatted in batches: no answer waits for its line, and what runs many times in a row is quicker. Nothing
-here raises: what cannot be written is reported as `rolling_file.py` says.
+here raises: what cannot be written is reported as `rolling_file.py` says. Files are touched by `appending.py` alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Final
 
 from host.config.log_settings import LogFile
 from host.logs import httperr
+from host.logs.appending import Appender, Appending, Batch
 from host.logs.line_formats import line_format
 from host.logs.record import RecordParts, RefusalRecord
-from host.logs.rolling_file import RollingFile
+from host.logs.rolling_file import KEPT_BYTES, RollingFile
 from host.logs.rollover import httperr_naming, site_naming
 from host.logs.w3c import FormatLine, within_bytes
 
@@ -37,15 +38,14 @@ class _SiteLog:
         self.max_length = log_file.max_line_length
         self.records: list[RecordParts] = []  # not formatted yet
 
-    def format_records(self) -> None:
-        """Turn what was collected into lines of the file."""
-        records = self.records
+    def take_batch(self, *, is_last: bool = False) -> Batch:
+        """What was collected, as lines for the file."""
+        records, self.records = self.records, []
         format_line, max_length = self.format_line, self.max_length
         lines = [format_line(record) for record in records]
         if max(map(len, lines), default=0) * _LONGEST_CHARACTER > max_length:
             lines = [within_bytes(line[:-1], max_length - 1) + "\n" for line in lines]
-        self.file.extend(lines, [record[0] for record in records])
-        records.clear()
+        return Batch(self.file, lines, [record[0] for record in records], is_last)
 
 
 class LogWriter:
@@ -53,6 +53,7 @@ class LogWriter:
 
     `directory`: the folder in which HTTPERR's folder is made. `clock`: seconds since the epoch. `report`: called with
     one sentence when a log cannot be written, and again when it can. `computer_name`: what s-computername shows.
+    `appending` writes the lines: at once unless told otherwise.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LogWriter:
         *,
         report: Callable[[str], None],
         computer_name: str = "",
+        appending: Appending | None = None,
     ) -> None:
         self._clock = clock
         self._report = report
@@ -69,13 +71,16 @@ class LogWriter:
         self._sites: dict[int, _SiteLog] = {}  # by id; with one log of all sites each has the same
         self._open: dict[int, _SiteLog] = {}  # each log once
         self._collecting: list[_SiteLog] = []  # those with records
-        self._waiting: list[RollingFile] = []  # those with lines
-        self._refusals = RollingFile(str(Path(directory, "HTTPERR")), httperr_naming(), httperr.header_block, report)
+        self._batches: list[Batch] = []  # lines that wait to be written
+        self._appending = appending or Appender()
+        self._lost = 0
+        file = RollingFile(str(Path(directory, "HTTPERR")), httperr_naming(), httperr.header_block, report)
+        self._refusals = Batch(file, [], [])
 
     @property
     def has_lines(self) -> bool:
         """Whether a flush has something to write."""
-        return bool(self._collecting or self._waiting)
+        return bool(self._collecting or self._batches or self._refusals.lines or self._appending.has_waiting)
 
     def request(self, record: RecordParts, log_file: LogFile) -> None:
         """Note a request (a RequestRecord or its parts) in its site's log (`log_file` is the site's, as configured when
@@ -95,37 +100,55 @@ class LogWriter:
 
     def refusal(self, record: RefusalRecord) -> None:
         """Note a refusal or a broken connection in HTTPERR."""
-        if not self._refusals.lines:
-            self._note_waiting(self._refusals)
-        self._refusals.append(httperr.format_refusal(record), record.at)
+        self._refusals.lines.append(httperr.format_refusal(record))
+        self._refusals.times.append(record.at)
 
     def flush(self) -> None:
-        """Write what has been collected since the last call."""
-        now = self._clock()
+        """Have written what has been collected since the last call. While an earlier batch is still being written, the
+        lines wait: up to a megabyte of them."""
         self._format_collected()
-        for file in self._waiting:
-            file.flush(now)
-        self._waiting = [file for file in self._waiting if file.has_lines]
+        if self._appending.is_busy:
+            self._drop_what_is_too_much()
+            return
+        self._appending.write(self._take_batches(), self._clock())
+        if self._lost:
+            self._report(f"the logs are written again; {self._lost} lines were lost while their disk took its time")
+            self._lost = 0
 
     def close(self) -> None:
         """Write what has been collected and close every file."""
-        now = self._clock()
         self._format_collected()
-        for file in (*(site.file for site in self._open.values()), self._refusals):
-            file.close(now)
-        self._waiting.clear()
+        batches = self._take_batches()
+        files = [site.file for site in self._open.values()] + [self._refusals.file]
+        self._appending.close([*batches, *(Batch(file, [], [], is_last=True) for file in files)], self._clock())
         self._sites.clear()
         self._open.clear()
 
     def _format_collected(self) -> None:
-        for site in self._collecting:
-            site.format_records()
-            self._note_waiting(site.file)
+        self._batches += [site.take_batch() for site in self._collecting]
         self._collecting.clear()
 
-    def _note_waiting(self, file: RollingFile) -> None:
-        if file not in self._waiting:
-            self._waiting.append(file)
+    def _take_batches(self) -> list[Batch]:
+        batches, self._batches = self._batches, []
+        if self._refusals.lines:
+            batches.append(self._refusals)
+            self._refusals = Batch(self._refusals.file, [], [])
+        return batches
+
+    def _drop_what_is_too_much(self) -> None:
+        """Forget the newest lines beyond the limit; what is to be closed is closed nevertheless."""
+        kept, size = [], 0
+        for batch in self._take_batches():
+            size += sum(map(len, batch.lines))
+            if size <= KEPT_BYTES:
+                kept.append(batch)
+                continue
+            if not self._lost:
+                self._report("the logs' disk takes its time: lines are lost until it has caught up")
+            self._lost += len(batch.lines)
+            if batch.is_last:
+                kept.append(batch._replace(lines=[], times=[]))
+        self._batches = kept
 
     def _open_site(self, site_id: int, log_file: LogFile) -> _SiteLog:
         """The site's log is new or its settings have changed; equal settings go on in the same file."""
@@ -146,8 +169,7 @@ class LogWriter:
     def _close(self, log: _SiteLog) -> None:
         """Write what this log has and let go of its file; no site goes on with it."""
         self._format_collected()
-        log.file.close(self._clock())
-        self._waiting = [file for file in self._waiting if file is not log.file]
+        self._batches.append(log.take_batch(is_last=True))
         self._sites = {site_id: one for site_id, one in self._sites.items() if one is not log}
 
     def _new_log(self, log_file: LogFile, folder: str) -> _SiteLog:

@@ -12,6 +12,7 @@ from host.config.errors import ConfigErrors
 from host.config.store import Source, build_snapshot
 from host.isolation.selection import model_for
 from host.listener.server import Listener
+from host.logs.appending import AppendingThread
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
@@ -79,6 +80,7 @@ class FrontProcess:
         await self.close()
         if self._logs is not None:
             self._logs.close()
+            await asyncio.sleep(0)  # what the last lines met is told
         self.channel.close()
         end_soon()
 
@@ -191,6 +193,7 @@ class FrontProcess:
                 clock=time.time,
                 report=self._log_problem,
                 computer_name=socket.gethostname(),
+                appending=AppendingThread(self._log_problem),
             )
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)
@@ -211,4 +214,5 @@ class FrontProcess:
         self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
 
     def _log_problem(self, text: str) -> None:
-        self.channel.send(Event(id="log-failed", text=text))
+        """On the thread that writes the logs, as a rule; the channel belongs to the loop."""
+        self.loop.call_soon_threadsafe(self.channel.send, Event(id="log-failed", text=text))

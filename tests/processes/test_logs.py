@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
+import select
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.running_service import RunningService, running, wait_until
+from tests.running_service import WAIT_SECONDS, RunningService, running, wait_until
 from tests.sample_site import write_site
 
 LOG_FILE = """<logFile logExtFileFlags="Time, UriStem, HttpStatus, ComputerName" logFormat="W3C"><customFields>
@@ -47,6 +50,16 @@ def lines_of(service: RunningService, pattern: str, last: str) -> list[str]:
         return found if any(last in line for line in found) else []
 
     return wait_until(lines, service.logs, f"{last} in {pattern}")
+
+
+def read_lines(descriptor: int, count: int) -> list[str]:
+    """So many lines of a FIFO, as they come; fewer when nothing more comes."""
+    data = b""
+    while data.count(b"\n") < count and select.select([descriptor], [], [], WAIT_SECONDS)[0]:
+        piece = os.read(descriptor, 65536)
+        assert piece, "nobody writes any more"
+        data += piece
+    return data.decode().splitlines()
 
 
 def ask_all(service: RunningService) -> None:
@@ -119,3 +132,30 @@ def test_a_full_disk_stops_no_request(tmp_path: Path, mode: str) -> None:
         service.wait_until_answered("/loud.txt?moved", log.exists)
         assert log.read_text().startswith("#Software: isapy\n")
         assert "/loud.txt end\n" in log.with_suffix(".1").read_text()
+
+
+@pytest.mark.slow
+@MODES
+def test_a_disk_that_does_not_answer_stops_no_request(tmp_path: Path, mode: str) -> None:
+    """The site's log is a FIFO that nobody reads: whoever opens it waits. Requests are answered, and every line is
+    there once the disk answers; the service ends in order."""
+    config = write(tmp_path, mode, log_file='<logFile period="Monthly" logExtFileFlags="UriQuery" />')
+    folder = tmp_path / "state" / "logs" / "LogFiles" / "W3SVC1"
+    folder.mkdir(parents=True)
+    now = time.time()
+    for at in (now, now + 3600):  # the month may end while the test runs
+        name = time.strftime("u_ex%y%m.log", time.gmtime(at))
+        if not (folder / name).exists():
+            os.mkfifo(folder / name)
+    name = time.strftime("u_ex%y%m.log", time.gmtime(now))
+    with running(tmp_path, config) as service:
+        for number in range(10):
+            assert service.get(f"/loud.txt?{number}").text == "text"
+            assert service.get("/loud.txt", {"Host": "a b"}).status == 400
+        assert service.log_lines("HTTPERR/*.log") == [], "somebody waits for the site's disk"
+        reader = os.open(folder / name, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            assert read_lines(reader, 4 + 10)[4:] == [str(number) for number in range(10)]
+            assert service.httperr(" 400 ")
+        finally:
+            os.close(reader)
