@@ -16,7 +16,7 @@ import pluggy
 import uvloop
 
 from extensions import cgi
-from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, hookspecs
+from host.api import ApplicationInfo, Connection, FileBody, HandlerMapping, PluginContext, Request, Response, hookspecs
 from host.config.cgi_settings import Cgi
 from host.config.model import PathSettings
 from host.worker.script_launcher import ScriptLauncher
@@ -156,6 +156,9 @@ async def whole_body(response: Response) -> bytes:
     """Every byte of the body."""
     if isinstance(response.body, bytes):
         return response.body
+    if isinstance(response.body, FileBody):
+        with open(response.body.descriptor, "rb") as file:
+            return os.pread(file.fileno(), response.body.length, response.body.offset)
     assert hasattr(response.body, "__aiter__")
     found = bytearray()
     async for piece in response.body:

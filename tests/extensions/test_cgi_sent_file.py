@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from extensions import cgi
-from host.api import FileBody, HttpError, Response
+from host.api import HttpError, Response
 from host.config.cgi_settings import Cgi
-from tests.extensions.cgi_rig import SETTINGS, CgiRig
+from tests.extensions.cgi_rig import SETTINGS, CgiRig, whole_body
 from tests.extensions.requests import open_descriptors
 from tests.spawner.spawner_process import SpawnerProcess
 
@@ -55,14 +55,7 @@ class Sender:
 
         async def work() -> tuple[Response, bytes]:
             response = await cgi.handle(request)
-            if not isinstance(response.body, FileBody):
-                assert isinstance(response.body, bytes)
-                return response, response.body
-            piece = response.body
-            try:
-                return response, os.pread(piece.descriptor, piece.length, piece.offset)
-            finally:
-                os.close(piece.descriptor)
+            return response, await whole_body(response)
 
         return self.rig.run(work)
 
@@ -104,10 +97,7 @@ def test_a_path_may_be_escaped_and_may_start_at_the_script(sender: Sender, name:
     request = sender.rig.request(script, [("X-Answer", printed(name)), ("X-Exit", "0")], settings=settings)
 
     async def work() -> int:
-        body = (await cgi.handle(request)).body
-        assert isinstance(body, FileBody)
-        os.close(body.descriptor)
-        return body.length
+        return len(await whole_body(await cgi.handle(request)))
 
     assert sender.rig.run(work) == len(CONTENT)
 

@@ -129,6 +129,20 @@ def test_it_needs_no_place_of_its_own() -> None:
     assert manager.hook.in_process_only() == []
 
 
+def test_a_file_that_is_sent_for_the_application(rig: ScgiRig) -> None:
+    """X-Sendfile holds for every carrier: 206 for a range of it, 502.2 for one that lies elsewhere."""
+    (rig.folder / "files").mkdir()
+    (rig.folder / "files/x").write_bytes(b"0123456789" * 10000)
+    settings = PathSettings(cgi=Cgi(sendfile_roots=(f"{rig.folder}/files",)))
+    head = f"Content-Type: a/b\r\nX-Sendfile: {rig.folder}/".encode()
+    error = refused(rig, printing(head + b"s\r\n\r\n"), settings=settings)
+    assert number(error) == "502.2"
+    assert "sendfileRoots" in error.remedy
+    fields = [("Range", "bytes=1-3"), ("Host", "x")]
+    answer = rig.get(printing(head + b"files/x\r\n\r\nbody"), fields, settings=settings)
+    assert (answer.status, answer.body) == (206, b"123")
+
+
 @pytest.mark.parametrize("over_tcp", [False, True])
 def test_variables_and_answer(rig: ScgiRig, over_tcp: bool) -> None:
     """Those of CGI, and the two of SCGI; over a unix socket and over TCP."""

@@ -54,7 +54,7 @@ def test_a_path_is_spelled_as_on_disk(tmp_path: Path, asked: str, found: str) ->
 
 
 def test_a_folder_that_changes_is_read_again(tmp_path: Path) -> None:
-    """A new file, and one that is gone; a folder that nobody may read has no names."""
+    """A new file, and one that is gone; a folder that is not there has no names."""
     spelling = Spelling()
     settle(tmp_path)
     assert spelling.on_disk(str(tmp_path), "/X.HTM") == "/X.HTM"
