@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.servers.apache import APACHE, APACHE_UWSGI
+from bench.servers.bare import BARE
 from bench.servers.caches import NGINX_CACHE, VARNISH
 from bench.servers.isapy import ISAPY, ISAPY_IIS5
 from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
@@ -27,5 +28,6 @@ CONTESTANTS: Final = {
         LIGHTTPD_UWSGI,
         NGINX_CACHE,
         VARNISH,
+        BARE,
     )
 }

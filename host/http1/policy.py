@@ -23,8 +23,8 @@ from host.http1.limits import Limits
 from host.http1.request_head import CHUNKED, RequestHead
 from host.http1.target import resolve_absolute_target
 
-MAX_REMEMBERED: Final = 2048  # bytes of a head that is kept to recognize its fields
-_MAX_JUDGED: Final = 512  # field blocks: beyond that all are forgotten (at most 1 MB)
+MAX_REMEMBERED: Final = 4096  # bytes of a head that is kept to recognize its fields
+_MAX_JUDGED: Final = 512  # field blocks: beyond that all are forgotten (at most 2 MB)
 
 Fields = dict[bytes, list[bytes]]
 
@@ -102,7 +102,8 @@ class HeadPolicy:
         self.limits = limits
         self._usual_bytes = min(limits.max_request_bytes, limits.max_field_bytes)  # no part can be too long
         self._is_complete = False
-        self._judged: dict[bytes, tuple[bytes, bool]] = {}  # plain blocks: the host each names, and `keep_alive`
+        # Plain blocks: the host each names, `keep_alive`, and the block itself, which all connections then share.
+        self._judged: dict[bytes, tuple[bytes, bool, bytes]] = {}
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
@@ -128,14 +129,14 @@ class HeadPolicy:
         request = RequestHead(method, target, 1 if minor == b"1" else 0, fields, size)
         judged = self._judged.get(fields)
         if judged is not None and minor == b"1":
-            request.host, request.keep_alive = judged
+            request.host, request.keep_alive, request.fields = judged
             request.is_plain = True
         else:
             self._judge_fields(request, head, fields_at)
             if request.is_plain and size <= MAX_REMEMBERED:
                 if len(self._judged) >= _MAX_JUDGED:
                     self._judged.clear()
-                self._judged[fields] = (request.host, request.keep_alive)
+                self._judged[fields] = (request.host, request.keep_alive, fields)
         if method in _NOT_SERVED:
             raise RemoteProtocolError(Fault.METHOD_NOT_IMPLEMENTED)
         if request.is_plain and method in _MUST_HAVE_LENGTH:
@@ -176,7 +177,7 @@ class HeadPolicy:
         if line is None:
             return None
         request = RequestHead(line[1], line[2], 1, fields, len(data))
-        request.host, request.keep_alive = judged
+        request.host, request.keep_alive, request.fields = judged
         request.is_plain = True
         return request
 

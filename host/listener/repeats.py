@@ -18,7 +18,8 @@ from host.listener.route import Route
 from host.logs.record import RecordParts
 from host.wire.frames import ResponseFlag
 
-MAX_REPEATS: Final = 1024  # requests per endpoint, beyond which all are forgotten: at most 2 MB
+MAX_REPEAT_BYTES: Final = 2 << 20  # of one endpoint, beyond which all are forgotten
+_OBJECT_BYTES: Final = 512  # what a Repeat takes beside the bytes of its request
 
 
 class Repeat:
@@ -71,12 +72,23 @@ class Repeat:
 
 
 class Repeats(dict[bytes, Repeat]):
-    """What is known of one endpoint, by the whole request head as it came."""
+    """What is known of one endpoint, by the whole request head as it came. `size`: about what it takes, in bytes."""
+
+    size = 0
 
     def remember(self, head: RequestHead, repeat: Repeat) -> None:
         """Know a request for the next time, if it is a plain GET whose connection is kept."""
         if not head.is_plain or not head.keep_alive or head.method != b"GET" or head.size > MAX_REMEMBERED:
             return
-        if len(self) >= MAX_REPEATS:
-            self.clear()
-        self[b"GET %b HTTP/1.1\r\n%b\r\n" % (head.target, head.fields)] = repeat
+        raw_head = b"GET %b HTTP/1.1\r\n%b\r\n" % (head.target, head.fields)
+        if raw_head not in self:
+            self.size += len(raw_head) + len(repeat.opening) + _OBJECT_BYTES
+            if self.size > MAX_REPEAT_BYTES:
+                self.clear()
+                self.size = len(raw_head) + len(repeat.opening) + _OBJECT_BYTES
+        self[raw_head] = repeat
+
+    def clear(self) -> None:
+        """Know nothing any more."""
+        super().clear()
+        self.size = 0

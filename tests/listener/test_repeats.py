@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings
 from host.config.log_settings import LogFile
 from host.http1.policy import HeadPolicy
-from host.listener.repeats import MAX_REPEATS, Repeats
+from host.listener.repeats import MAX_REPEAT_BYTES, Repeats
 from host.wire.codec import encode_number
 from host.wire.frames import CacheFlag, CacheFrame, Kind
 from tests.listener.running_listener import Client, RunningListener
@@ -134,15 +134,21 @@ def test_known_requests_are_bounded(front: RunningListener) -> None:
     known = repeats(front)
     (repeat,) = known.values()
     policy = HeadPolicy(front.listener._context.policy.limits)
-    for number in range(2 * MAX_REPEATS):
-        known.remember(policy.check(b"GET /a HTTP/1.1\r\nHost: x\r\nX: %d\r\n\r\n" % number), repeat)
-        assert len(known) <= MAX_REPEATS
+    most = 0
+    for number in range(2000):
+        raw = b"GET /a HTTP/1.1\r\nHost: x\r\nX: %d" % number + b"y" * 3000 + b"\r\n\r\n"
+        for _ in range(2):
+            known.remember(policy.check(raw), repeat)
+        assert raw in known
+        assert sum(map(len, known)) < known.size <= MAX_REPEAT_BYTES
+        most = max(most, len(known))
+    assert 400 < most < 1000
     for raw in (
         b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
         b"GET /a HTTP/1.0\r\nHost: x\r\n\r\n",
-        b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 2048 + b"\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 4096 + b"\r\n\r\n",
     ):
         known.remember(policy.check(raw), repeat)
         assert raw not in known
