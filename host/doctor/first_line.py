@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from host.doctor.script import UTF8_MARK, Finding, Repair, Script, Severity
+from host.gateway.first_line import names_of_language
 from host.gateway.interpreter import LONGEST_SHEBANG
 
 Installed = Callable[[str], str]
@@ -135,7 +136,9 @@ def _instead(interpreter: Interpreter) -> str:
         return f"install {_candidates(interpreter.named)[0]}, or correct the line"
     if _PYTHON_2.search(interpreter.named) and "2" not in interpreter.substitute.rpartition("/")[2]:
         return f"install Python 2.7, or port it and write  #!{interpreter.substitute}"
-    return f"write  #!{interpreter.substitute}"
+    language = names_of_language(interpreter.named.encode("utf-8", "surrogateescape"))[-1]
+    everywhere = f'<cgi><languages><add name="{language}" path="{interpreter.substitute}" /></languages></cgi>'
+    return f"write  #!{interpreter.substitute}; or, for all such scripts, {everywhere}"
 
 
 def _uses_env(script: Script) -> bool:

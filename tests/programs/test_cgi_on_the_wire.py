@@ -88,8 +88,8 @@ def test_events_reach_the_client_line_by_line(service: RunningService) -> None:
 
 
 def test_a_body_is_not_sent_to_a_script_that_refuses_by_the_fields(service: RunningService) -> None:
-    """Expect: 100-continue: a script that has begun its answer and reads is sent the body, asked for before its head; one
-    that refuses is heard without it (when it does, a clock that stands says in test_cgi.py)."""
+    """Expect: 100-continue: a script that has begun its answer and reads is sent the body, asked for before its head;
+    one that refuses is heard without it (that no byte is asked for, a clock that stands shows in test_cgi.py)."""
     head = b"POST /cgi-bin/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"
     with service.connect() as connection:
         connection.sendall(head % b"count.sh")
