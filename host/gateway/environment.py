@@ -103,9 +103,14 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
         b"SERVER_PROTOCOL": b"HTTP/" + request.http_version.encode(),
         b"UNIQUE_ID": request.id.encode(),
     }
-    url_path = _path(request.path) if not request.redirect_count else _url_path(request.original_target)
+    if request.redirect_count:
+        url_path = _url_path(request.original_target)
+    else:
+        url_path = variables[b"SCRIPT_NAME"] + variables[b"PATH_INFO"]
     variables[b"SCRIPT_URL"] = url_path
-    variables[b"SCRIPT_URI"] = _origin(request) + url_path
+    connection = request.connection
+    name = request.server_name or connection.local_address
+    variables[b"SCRIPT_URI"] = _origin(name, connection.local_port, connection.is_secure) + url_path
     translated = _translate(root, request.path_info)
     if translated:
         variables[b"PATH_TRANSLATED"] = translated
@@ -161,15 +166,19 @@ def _url_path(target: str) -> bytes:
     return unquote_to_bytes(_raw(target.partition("?")[0]))
 
 
-def _origin(request: Request) -> bytes:
+@functools.lru_cache(maxsize=64)
+def _origin(name: str, port: int, is_secure: bool) -> bytes:
     """`http://www.example.com:8080`; a scheme's own port is left away."""
-    secure, port = request.connection.is_secure, request.connection.local_port
-    origin = (b"https://" if secure else b"http://") + _server_name(request)
-    return origin if port == (443 if secure else 80) else origin + b":%d" % port
+    origin = (b"https://" if is_secure else b"http://") + _bracketed(name)
+    return origin if port == (443 if is_secure else 80) else origin + b":%d" % port
 
 
 def _server_name(request: Request) -> bytes:
-    name = (request.server_name or request.connection.local_address).encode()
+    return _bracketed(request.server_name or request.connection.local_address)
+
+
+def _bracketed(text: str) -> bytes:
+    name = text.encode()
     return b"[" + name + b"]" if b":" in name and not name.startswith(b"[") else name
 
 
