@@ -6,7 +6,7 @@ Of a file that came with isapy a pool's parent reads it before the fork, and its
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,14 +14,19 @@ from host.api import FilterInfo, HandlerInfo, HandlerMapping, ModuleInfo
 from host.worker.hooks import ASYNC, INLINE, THREAD, Hook, PluginFault, as_declared, register_plain
 
 _READ: Final = "__isapy_read__"
+NO_FILTER_INFO: Final = FilterInfo()
+NO_MODULE_INFO: Final = ModuleInfo()
+"""What plugins have said that say nothing: one for all of them, a worker has a dozen."""
+
+_NO_HANDLER_INFO: Final = HandlerInfo()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declarations:
     """The answers of one plugin; the defaults are those of a plugin that declares nothing."""
 
-    filter_info: FilterInfo = field(default_factory=FilterInfo)
-    module_info: ModuleInfo = field(default_factory=ModuleInfo)
+    filter_info: FilterInfo = NO_FILTER_INFO
+    module_info: ModuleInfo = NO_MODULE_INFO
     further_names: tuple[str, ...] = ()
     mappings: tuple[HandlerMapping, ...] = ()
     is_in_process_only: bool = False
@@ -37,11 +42,11 @@ def read_declarations(hooks: dict[str, Hook]) -> Declarations:
         raise PluginFault("open_filter must be a plain def: it is called while plugins are loaded")
     if "on_read_raw_data" in hooks and hooks["on_read_raw_data"].kind == ASYNC:
         raise PluginFault("on_read_raw_data must be a plain def: bytes cannot wait before they are parsed")
-    filter_info = _checked(as_declared(hooks, "filter_info", FilterInfo()), FilterInfo, "filter_info")
-    module_info = _checked(as_declared(hooks, "module_info", ModuleInfo()), ModuleInfo, "module_info")
+    filter_info = _checked(as_declared(hooks, "filter_info", NO_FILTER_INFO), FilterInfo, "filter_info")
+    module_info = _checked(as_declared(hooks, "module_info", NO_MODULE_INFO), ModuleInfo, "module_info")
     is_in_process_only = _checked(as_declared(hooks, "in_process_only", False), bool, "in_process_only")
     further_names = _all_checked(as_declared(hooks, "module_names", ()), str, "module_names")
-    handler = _checked(as_declared(hooks, "handler_info", HandlerInfo()), HandlerInfo, "handler_info")
+    handler = _checked(as_declared(hooks, "handler_info", _NO_HANDLER_INFO), HandlerInfo, "handler_info")
     if "handle" in hooks and hooks["handle"].kind == INLINE and not handler.quick:
         hooks["handle"] = hooks["handle"]._replace(kind=THREAD)
     return Declarations(
@@ -80,6 +85,6 @@ def _checked(value: Any, expected: type, hook: str) -> Any:
 
 
 def _all_checked(values: Any, expected: type, hook: str) -> tuple[Any, ...]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str) or not isinstance(values, (list, tuple, Iterable)):  # ABCs are slow to ask
         raise PluginFault(f"{hook} must return a list of {expected.__name__}, not {type(values).__name__}")
     return tuple(_checked(value, expected, hook) for value in values)

@@ -150,7 +150,8 @@ def register_plain(module: ModuleType, name: str) -> dict[str, Hook] | None:
         taken = code.co_varnames[: code.co_argcount - len(function.__defaults__ or ())]
         if taken[:1] == ("self",) or not set(taken).issubset(offered):
             return None
-        found[hook_name] = _hook(function, taken, offered, name, hook_name)
+        kind = ASYNC if code.co_flags & inspect.CO_COROUTINE else INLINE
+        found[hook_name] = _hook(function, kind, taken, offered, name, hook_name)
     return found
 
 
@@ -207,13 +208,14 @@ def _unknown_arguments(manager: pluggy.PluginManager, plugin: object) -> str:
 
 def _bind(caller: pluggy.HookCaller, implementation: pluggy.HookImpl, plugin: str) -> Hook:
     assert caller.spec is not None
-    return _hook(implementation.function, implementation.argnames, caller.spec.argnames, plugin, caller.name)
+    function = implementation.function
+    kind = ASYNC if inspect.iscoroutinefunction(function) else INLINE
+    return _hook(function, kind, implementation.argnames, caller.spec.argnames, plugin, caller.name)
 
 
 def _hook(
-    function: Callable[..., Any], taken: Sequence[str], offered: Sequence[str], plugin: str, hook_name: str
+    function: Callable[..., Any], kind: int, taken: Sequence[str], offered: Sequence[str], plugin: str, hook_name: str
 ) -> Hook:
-    kind = ASYNC if inspect.iscoroutinefunction(function) else INLINE
     takes_context = CONTEXT in taken
     passed = offered if takes_context else [name for name in offered if name != CONTEXT]
     return Hook(_adapt(function, taken, passed), kind, plugin, hook_name, takes_context)

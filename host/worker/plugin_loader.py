@@ -7,6 +7,7 @@ runs is what the file says now (no byte code is read or written beside it).
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import re
 import sys
 import traceback
@@ -57,7 +58,7 @@ def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType])
         parent = ModuleType(prefix, "Plugin files, loaded by isapy under private names.")
         parent.__path__ = []  # a package in which nothing can be found
         sys.modules[prefix] = parent
-    name = f"{prefix}.{Path(path).stem}"
+    name = f"{prefix}.{os.path.splitext(os.path.basename(path))[0]}"
     loader = importlib.machinery.SourceFileLoader(name, path)
     module = ModuleType(name)
     module.__file__ = path

@@ -24,7 +24,7 @@ from host.api import (
     Threads,
 )
 from host.wire.message_rows import PluginRow
-from host.worker.declarations import Declarations, known_ahead, read_declarations
+from host.worker.declarations import NO_FILTER_INFO, NO_MODULE_INFO, Declarations, known_ahead, read_declarations
 from host.worker.filter_context import with_contexts
 from host.worker.hooks import Hook, PluginFault, implements_any, register
 from host.worker.hooks import unregister as take_out
@@ -71,8 +71,8 @@ class Plugin:
     failure: str = ""
     code: Any = None
     hooks: dict[str, Hook] = field(default_factory=dict)
-    info: FilterInfo = field(default_factory=FilterInfo)
-    module_info: ModuleInfo = field(default_factory=ModuleInfo)
+    info: FilterInfo = NO_FILTER_INFO
+    module_info: ModuleInfo = NO_MODULE_INFO
     further_names: tuple[str, ...] = ()
     mappings: tuple[HandlerMapping, ...] = ()
     is_in_process_only: bool = False
@@ -297,7 +297,7 @@ class Plugins:
         hook = plugin.hooks.get(name)
         if hook is not None:
             answer = hook.function(self._context_of(plugin))
-            if inspect.isawaitable(answer):
+            if answer is not None and inspect.isawaitable(answer):
                 await answer
 
     def _context_of(self, plugin: Plugin) -> PluginContext:
