@@ -57,7 +57,7 @@ class FastCgiConnection(asyncio.Protocol):
         """Records of the request under way; anything else spoils the connection."""
         self.last_heard = self._loop.time()
         try:
-            for output, error_text, end in self._reader.receive(data):
+            for output, error_text, end in self._reader.receive_all(data) or self._reader.receive(data):
                 receiver = self._receiver
                 if receiver is None:
                     break

@@ -12,6 +12,7 @@ from typing import Final
 from host.api import Program, ProgramExit, ProgramLauncher
 from host.fastcgi.connection import FastCgiConnection
 from host.fastcgi.listening import ListeningSocket
+from host.gateway.error_output import ErrorOutput
 from host.gateway.server_address import ServerAddress
 from host.programs.error_pipe import ErrorPipe
 
@@ -112,6 +113,8 @@ class Instance:
             sock = self._socket.connect()
             self._peek = select.poll()  # its end and its bytes, without taking them
             self._peek.register(sock, select.POLLIN)
+            if self.errors is not None and not self.errors.is_closed:
+                self._peek.register(self.errors.descriptor, select.POLLIN)
             if self._socket.is_local:
                 _, made = await loop.create_unix_connection(FastCgiConnection, sock=sock)
             else:
@@ -126,8 +129,24 @@ class Instance:
         return made
 
     def _is_quiet(self) -> bool:
-        """Whether nothing waits on the idle connection: neither its end, which the loop has not seen yet, nor bytes."""
-        return self._peek is None or not self._peek.poll(0)
+        """Whether nothing waits on the idle connection: neither its end, which the loop has not seen yet, nor bytes.
+
+        What the process has written to its standard error belongs to no request that is still to come.
+        """
+        if self._peek is None:
+            return True
+        ready = self._peek.poll(0)
+        errors = self.errors
+        if errors is None:
+            return not ready
+        if any(descriptor == errors.descriptor for descriptor, _ in ready):
+            errors.drain()
+            if errors.is_closed:
+                self._peek.unregister(errors.descriptor)
+            ready = [one for one in ready if one[0] != errors.descriptor]
+        if not errors.text.is_empty:
+            errors.text = ErrorOutput()
+        return not ready
 
     def disconnect(self) -> None:
         """Close the connection, if there is one."""

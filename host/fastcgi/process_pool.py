@@ -30,7 +30,6 @@ from host.fastcgi.policy import (
 )
 from host.fastcgi.settings import ApplicationSettings
 from host.gateway.cgi_failures import describe_exit
-from host.gateway.error_output import ErrorOutput
 from host.gateway.server_address import ServerAddress, is_address, parse_address
 
 EXIT_SECONDS: Final = 1.0
@@ -107,10 +106,6 @@ class ProcessPool:
         instance.is_busy = instance.is_doubtful = False
         instance.served += 1
         instance.idle_since = self._loop.time()
-        if instance.errors is not None:
-            instance.errors.drain()
-            if not instance.errors.text.is_empty:
-                instance.errors.text = ErrorOutput()
         if self._address is not None:
             self.discard(instance, "", is_failure=False)
         elif self._is_worn_out(instance):

@@ -10,11 +10,14 @@ from typing import Final, NamedTuple
 
 from host.gateway.fastcgi_records import (
     MANAGEMENT,
+    VERSION,
     EndRequest,
     MalformedRecord,
     RecordReader,
     RecordType,
     decode_end,
+    encode_end,
+    encode_record,
 )
 
 REQUEST_ID: Final = 1
@@ -22,6 +25,10 @@ REQUEST_ID: Final = 1
 _STDOUT: Final = int(RecordType.STDOUT)
 _STDERR: Final = int(RecordType.STDERR)
 _END: Final = int(RecordType.END_REQUEST)
+_SMALL: Final = 8192
+_OUTPUT: Final = bytes((VERSION, _STDOUT, 0, REQUEST_ID))
+_END_OF_OUTPUT: Final = encode_record(_STDOUT, REQUEST_ID)
+_END_HEADER: Final = encode_end(REQUEST_ID)[:8]
 
 
 class Received(NamedTuple):
@@ -46,6 +53,20 @@ class ResponseReader:
         if not self._reader.is_between_records:
             raise MalformedRecord("bytes of no request came")
         self._is_open = True
+
+    def receive_all(self, data: bytes) -> tuple[Received, ...]:
+        """What `data` means when it is a whole small answer, as most are: output, perhaps the end of that stream,
+        END_REQUEST, and nothing else. Empty for anything else: nothing was read then, `receive` is to do it."""
+        if not self._is_open or len(data) > _SMALL or not data.startswith(_OUTPUT) or data[-16:-8] != _END_HEADER:
+            return ()
+        length = data[4] << 8 | data[5]
+        behind = len(data) - 24 - length - data[6]
+        if not length or not self._reader.is_between_records:
+            return ()
+        if behind and (behind != 8 or data[-24:-16] != _END_OF_OUTPUT):
+            return ()
+        self._is_open = False
+        return Received(data[8 : 8 + length]), Received(end=decode_end(data[-8:]))
 
     def receive(self, data: bytes) -> Iterator[Received]:
         """What `data` completes, to be iterated to its end. Raises MalformedRecord for what no application may send."""

@@ -19,7 +19,7 @@ class ErrorPipe:
     def __init__(self, descriptor: int, report: Callable[[str], None]) -> None:
         os.set_blocking(descriptor, False)
         self._loop = asyncio.get_running_loop()
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._report = report
         self.text = ErrorOutput()
         self.quiet_since = self._loop.time()
@@ -33,7 +33,7 @@ class ErrorPipe:
             if self.is_closed:
                 return
             try:
-                data = os.read(self._descriptor, _PIECE_BYTES)
+                data = os.read(self.descriptor, _PIECE_BYTES)
             except BlockingIOError:
                 return
             if not data:
@@ -47,7 +47,7 @@ class ErrorPipe:
         """Nobody listens any more."""
         if not self.is_closed:
             self.is_closed = True
-            self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
+            self._loop.remove_reader(self.descriptor)
+            os.close(self.descriptor)
             for line in self.text.receive_end():
                 self._report(line)

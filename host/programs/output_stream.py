@@ -13,6 +13,18 @@ MOST_WAITING: Final = 262144
 class OutputStream:
     """One reader at a time. `hold` is called with true when the connection shall not be read for a while."""
 
+    __slots__ = (
+        "_failure",
+        "_hold",
+        "_is_dropping",
+        "_loop",
+        "_pieces",
+        "_size",
+        "_waiter",
+        "has_ended",
+        "is_held",
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop, hold: Callable[[bool], None]) -> None:
         self._loop = loop
         self._hold = hold

@@ -81,3 +81,46 @@ def test_any_bytes_are_a_response_or_refused(data: bytes) -> None:
         list(reader().receive(data))
     except MalformedRecord:
         return
+
+
+@given(
+    output=st.binary(max_size=300),
+    pads=st.booleans(),
+    ends_stream=st.booleans(),
+    status=st.integers(0, 2**32 - 1),
+    further=st.sampled_from([b"", b"\0", encode_stream(RecordType.STDERR, 1, b"oops"), encode_end(REQUEST_ID)]),
+    begins=st.sampled_from([b"", encode_stream(RecordType.STDERR, 1, b"oops"), encode_record(RecordType.STDOUT, 1)]),
+)
+def test_a_whole_answer_is_read_at_once_as_it_is_read_in_pieces(
+    output: bytes, pads: bool, ends_stream: bool, status: int, further: bytes, begins: bytes
+) -> None:
+    """The short way gives what the long one does, or leaves everything to it."""
+    data = begins + encode_record(RecordType.STDOUT, 1, output, pads=pads)
+    data += encode_record(RecordType.STDOUT, 1) if ends_stream else b""
+    data += encode_end(REQUEST_ID, status) + further
+    made = reader()
+    at_once = list(made.receive_all(data))
+    if output and not begins and not further:
+        assert at_once == [Received(output), Received(end=EndRequest(status, 0))]
+        assert list(made.receive_all(data)) == []  # no request is under way any more
+        made.begin()
+        assert list(made.receive_all(data)) == at_once
+    else:
+        assert at_once == []
+
+
+@given(data=st.binary(min_size=24, max_size=80), kind=st.sampled_from([0, 3, 6, 7]), length=st.integers(0, 60))
+def test_what_is_no_whole_answer_is_left_to_the_long_way(data: bytes, kind: int, length: int) -> None:
+    """Whatever the bytes look like: what the short way gives, the long one gives."""
+    spoilt = bytes((1, kind, 0, 1, 0, length, 0, 0)) + data + encode_end(REQUEST_ID)
+    at_once = list(reader().receive_all(spoilt))
+    if at_once:
+        assert list(reader().receive(spoilt)) == at_once
+
+
+def test_half_a_record_before_it_leaves_a_whole_answer_to_the_long_way() -> None:
+    """What has been kept comes first."""
+    data = encode_stream(RecordType.STDOUT, 1, b"one") + encode_end(1)
+    made = reader()
+    assert list(made.receive(data[:3])) == []
+    assert made.receive_all(data) == ()
