@@ -150,6 +150,10 @@ class AnsweringSocket(ClientSocket):
 
     def refuse(self, page: Page, *, closes_only: bool = False, asked: Asked | None = None) -> None:
         """A refusal instead of a response; the connection closes."""
+        self._send_refusal(page, closes_only=closes_only, asked=asked)
+
+    def _send_refusal(self, page: Page, *, closes_only: bool = False, asked: Asked | None = None) -> bytes:
+        """Refuse, and give what was sent."""
         exchange = self.exchange
         with_body = True
         if exchange is not None:
@@ -160,16 +164,19 @@ class AnsweringSocket(ClientSocket):
         if page.reason:
             self.note(0 if closes_only else page.status, page.reason, asked or NOTHING_ASKED)
         linger = self.http.phase is not Phase.RECEIVED or self.http.reader.buffered_bytes > 0
+        raw = b""
         if closes_only:
             linger = False
         else:
-            self.write(render(page, self.context.refusal_stamp.close, with_body=with_body))
+            raw = render(page, self.context.refusal_stamp.close, with_body=with_body)
+            self.write(raw)
         self.end(linger=linger)
+        return raw
 
     def reset(self, exchange: Exchange, page: Page, substatus: int) -> None:
         """The worker's refusal before it began to answer."""
-        self.record(exchange, (page.status, substatus, 0), 0)
-        self.refuse(page)
+        raw = self._send_refusal(page)
+        self.record(exchange, (page.status, substatus, 0), len(raw), raw)
 
     def cut(self, reason: str, win32_status: int) -> None:
         """The response that has begun cannot go on."""

@@ -426,13 +426,14 @@ def test_a_log_without_custom_fields_costs_no_details(front: RunningListener) ->
     assert front.log.next_request().details is None
 
 
-def test_a_refusal_of_a_worker_has_no_head(start: Start) -> None:
-    """The listener's own page instead of an answer: the line is there, its response fields are empty."""
+def test_a_refusal_of_a_worker_is_logged_as_it_was_sent(start: Start) -> None:
+    """The listener's own page instead of an answer: its size and its head are those of any other answer."""
     front = start(log_file=DETAILED)
     worker, client = front.worker(), front.client()
     client.get()
     worker.reset(worker.request()[0])
-    client.read_to_end()
-    told = front.log.next_request().details
-    assert told is not None
-    assert told.raw_head == b""
+    page = client.read_to_end()
+    record = front.log.next_request()
+    assert (record.status, record.bytes_sent) == (500, len(page))
+    assert record.details is not None
+    assert page.startswith(record.details.raw_head + b"\r\n\r\n")
