@@ -223,11 +223,8 @@ class CgiModule:
         if command.by_processor:
             return warm_processor(command.argv, os.fsencode(request.physical_path), command.start, names)
 
-        def find(name: bytes) -> bytes:
-            search_path = os.fsdecode(lasting.get(b"PATH", b""))
-            return os.fsencode(shutil.which(os.fsdecode(name), path=search_path) or "")
-
-        return warm_shebang(command.argv, command.start, names, find)
+        search_path = lasting.get(b"PATH", b"")
+        return warm_shebang(command.argv, command.start, names, lambda name: find_program(name, search_path))
 
     def _start_of(self, script: str, status: os.stat_result) -> tuple[bytes, FirstLine | None]:
         """The file's first bytes, if they are text of a script, and what the `#!` line says; read again when the file
@@ -250,6 +247,20 @@ class CgiModule:
 
 
 _loaded: list[CgiModule] = []
+
+
+def find_program(name: bytes, search_path: bytes) -> bytes:
+    """What `env` would execute; empty when there is none. One that a sandbox hides from this worker may still pass
+    access(2), and execvp(3) goes on to the next folder: so it is opened."""
+    for folder in os.fsdecode(search_path).split(":"):
+        found = shutil.which(os.fsdecode(name), path=folder) if folder else None
+        if found is not None:
+            try:
+                os.close(os.open(found, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError:
+                continue
+            return os.fsencode(found)
+    return b""
 
 
 def time_limits(request: Request) -> TimeLimits:

@@ -116,8 +116,9 @@ def _end(status: int, loaded: list[str]) -> None:
     if threading is not None:
         with contextlib.suppress(Exception):
             threading._shutdown()
-    with contextlib.suppress(Exception):
-        atexit._run_exitfuncs()
+    for module in (sys.modules.get("atexit"), atexit):  # up to Python 3.9 one that was imported anew has its own list
+        with contextlib.suppress(Exception):
+            module._run_exitfuncs()  # type: ignore[union-attr]
     status = _flush(status)
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
     sys.last_type = sys.last_value = sys.last_traceback = None
@@ -149,8 +150,9 @@ def _flush(status: int, *, is_told: bool = False) -> int:
                 status = status or 120
                 if is_told:
                     continue
+                where = "on flushing sys.stdout:" if sys.version_info >= (3, 13) else "in: %r" % (stream,)
                 with contextlib.suppress(Exception):
-                    sys.stderr.write("Exception ignored in: %r\n%s: %s\n" % (stream, type(error).__name__, error))
+                    sys.stderr.write("Exception ignored %s\n%s: %s\n" % (where, type(error).__name__, error))
     return status
 
 

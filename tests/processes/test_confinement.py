@@ -17,7 +17,7 @@ from host.confinement.landlock import landlock_abi
 from host.confinement.privileges import may_change_identity
 from tests.confinement.everybody import Interpreter, open_folder, open_interpreter
 from tests.processes.test_changes import Load, save
-from tests.running_service import RunningService, running, start_service
+from tests.running_service import RunningService, running, start_service, wait_until
 from tests.sample_site import write_program, write_site
 
 pytestmark = pytest.mark.slow
@@ -99,6 +99,19 @@ def serving(
         yield service
     finally:
         service.stop()
+
+
+PARENT_PY = """#!/usr/bin/env python3
+import os
+print("Content-Type: text/plain\\n")
+print(open("/proc/%d/cmdline" % os.getppid()).read())
+"""
+PARENT_PL = """#!/usr/bin/perl
+use CGI;
+print CGI->new->header("text/plain");
+open F, "/proc/" . getppid . "/cmdline";
+print <F>;
+"""
 
 
 def write_pools(folder: Path, **pools: str) -> Path:
@@ -197,6 +210,8 @@ def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Int
     outside.mkdir()
     (outside / "secret.txt").write_text("secret")
     (outside / "shared.txt").write_text("shared")
+    for name, text in (("parent.py", PARENT_PY), ("parent.pl", PARENT_PL)):
+        write_program(folder / "wwwroot" / "cgi-bin" / name, text)
     sandbox = f'<sandbox mode="Enforce"><add path="{outside}/shared.txt" access="Read" /></sandbox>'
     config = write_pools(folder, DefaultAppPool=f"<processModel {identity} />{sandbox}")
     with serving(config, interpreter, folder) as service:
@@ -210,6 +225,12 @@ def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Int
         inside = look(service, f"/a.look?read={outside}/shared.txt")
         assert (inside["read"], inside["write"]) == ("done", "done")
         assert "script says yes" in service.get("/page.pys?q=yes").text
+        for name in ("parent.py", "parent.pl"):
+            wait_until(
+                lambda name=name: "isapy: warm" in service.get(f"/cgi-bin/{name}").text,  # type: ignore[misc]
+                service.logs,
+                "a warm interpreter",
+            )
         hidden = service.get(f"/cgi-bin/look.cgi?{outside}/secret.txt").text.splitlines()
         assert ("read done" in hidden, "write done" in hidden) == (False, True)
         assert "read done" in service.get(f"/cgi-bin/look.cgi?{outside}/shared.txt").text

@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import time
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import host.spawner
+from host.gateway.warm_command import warm_shebang
 from host.wire.spawn_messages import Limits
 from tests.spawner.client import SpawnerClient
 from tests.spawner.warm_rig import WarmRig
@@ -337,6 +339,39 @@ def test_a_hundred_runs_leave_nothing(rig: WarmRig) -> None:
     while Path(f"/proc/{server}/task/{server}/children").read_text() and time.monotonic() < deadline:
         os.sched_yield()  # a status is told just before its process is reaped
     assert not Path(f"/proc/{server}/task/{server}/children").read_text()
+
+
+EVERYTHING = """import sys, os, json, atexit
+print(sorted(vars()), sys.argv, sys.flags, sys.path, sys.prefix, sys.base_prefix, sys.executable, sorted(sys.modules))
+print(sys.stdin, sys.stdout, sys.stdout.buffer, open('/proc/self/cmdline').read().rstrip(chr(0)).split(chr(0)))
+atexit.register(print, 'last')
+raise ValueError(sys.stdin.read())
+"""
+
+
+@pytest.mark.parametrize(
+    "kind", ["the distribution's", "a virtual environment's", "3.8", "3.9", "3.10", "3.12", "3.13"]
+)
+def test_other_interpreters_are_warm_as_well(tmp_path: Path, client: SpawnerClient, kind: str) -> None:
+    """The distribution's Python, a virtual environment's, and each version that lies beside the one that runs this: a
+    version that is not there is started by nobody, and nothing is warm then."""
+    if kind.startswith("a "):
+        venv.create(tmp_path / "venv", symlinks=True)
+        interpreter = tmp_path / "venv" / "bin" / "python3"
+    elif kind.startswith("the "):
+        interpreter = Path("/usr/bin/python3")
+    else:
+        found = sorted(Path(sys.base_prefix).parent.glob(f"{kind}.*/bin/python3"))
+        interpreter = found[0] if found else Path(sys.executable)
+    rig = WarmRig(tmp_path, client, str(interpreter))
+    assert "ValueError: body" in rig.same(EVERYTHING, "one", stdin=b"body").errors
+    rig.same(ENDS["no output"])
+
+
+def test_python_2_is_started_cold(tmp_path: Path) -> None:
+    """Nobody asks for it warm; its scripts run as ever (`test_old_scripts.py`)."""
+    for line in (b"#!/usr/bin/python2\n", b"#!/usr/bin/env python2.7\n"):
+        assert warm_shebang([bytes(tmp_path)], line, [], lambda name: b"/usr/bin/" + name) is None
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
