@@ -162,9 +162,9 @@ class WorkerProcess:
         self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         await self._engine.warm_up()
         self._channel.send(Ready())
-        # what follows is done while the word goes round and the first request comes
-        self._engine.foresee_requests()
-        settle_memory(self._loop)
+        # done while the word goes round and the first request comes; what goes wrong there is no reason not to start
+        self._loop.call_soon(self._engine.foresee_requests)
+        self._loop.call_soon(settle_memory, self._loop)
         return launcher
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:
