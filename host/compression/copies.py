@@ -32,6 +32,8 @@ TOUCH_SECONDS: Final = 60.0
 SETTLED_NANOSECONDS: Final = 20_000_000
 """File times count in ticks: a file that is younger may be written again and nothing shows it."""
 FOLDER: Final = "compressed-copies"
+OWN_FOLDER: Final = "isapy-compressed-copies-"
+"""Of a process without a private temporary folder; its number follows."""
 
 Key = tuple[str, str, int]
 """Path of the original, coding, level."""
@@ -168,10 +170,22 @@ def copies_folder() -> tuple[str, bool]:
     base = tempfile.gettempdir()
     status = os.stat(base)
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return tempfile.mkdtemp(prefix=f"isapy-{FOLDER}-"), True
+        sweep(base)
+        return tempfile.mkdtemp(prefix=f"{OWN_FOLDER}{os.getpid()}-"), True
     folder = os.path.join(base, FOLDER)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     return folder, False
+
+
+def sweep(base: str) -> None:
+    """Remove the folders of processes of ours that were killed. One that lives elsewhere (another container) makes its
+    folder again."""
+    for entry in os.scandir(base):
+        number = entry.name.removeprefix(OWN_FOLDER).partition("-")[0]
+        if not entry.name.startswith(OWN_FOLDER) or not number.isdigit() or os.path.exists(f"/proc/{number}"):
+            continue
+        if (status := _status(entry)) is not None and status.st_uid == os.geteuid():
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def name_of(order: Order) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 from host.api import SourceFile, file_stamp
 from host.compression.copies import (
     MOST_ORDERS,
+    OWN_FOLDER,
     SETTLED_NANOSECONDS,
     Copies,
     Order,
     is_settled,
     make_room,
+    sweep,
 )
 from tests.compression.private_folder import make_private_folder, settle
 from tests.compression.test_encoders import TEXT, decode
@@ -164,10 +167,28 @@ def test_without_a_private_folder_there_is_one_for_the_process(private: Path, tm
     copies.order(Order(source, "gzip", 7, NO_LIMIT))
     background.work()
     (folder,) = private.iterdir()
+    assert folder.name.startswith(f"{OWN_FOLDER}{os.getpid()}-")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert copies.find(source, "gzip", 7) is not None
     copies.close()
     assert list(private.iterdir()) == []
+
+
+def test_what_a_killed_process_has_left_is_swept(tmp_path: Path) -> None:
+    """By the next one; what is somebody else's, or looks like it only, stays."""
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    dead, living = f"{OWN_FOLDER}{gone.pid}-abc", f"{OWN_FOLDER}{os.getpid()}-abc"
+    names = [dead, living, f"{OWN_FOLDER}x-abc", f"other-{gone.pid}-abc"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "copy").write_bytes(b"x")
+    (tmp_path / "target").mkdir()
+    (tmp_path / f"{OWN_FOLDER}{gone.pid}-link").symlink_to(tmp_path / "target")
+    sweep(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()) == sorted(
+        [*names[1:], "target"]
+    )
 
 
 def test_the_folder_may_be_cleared_away(private: Path, tmp_path: Path) -> None:
