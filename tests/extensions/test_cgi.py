@@ -51,7 +51,7 @@ def rig(tmp_path: Path, spawner: SpawnerProcess) -> Iterator[CgiRig]:
     before = open_descriptors()
     made = CgiRig(tmp_path, spawner)
     yield made
-    assert open_descriptors() == before, "a descriptor was leaked"
+    assert open_descriptors() <= before, "a descriptor was leaked"  # garbage of an earlier test may go meanwhile
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def sender(tmp_path: Path, spawner: SpawnerProcess) -> Iterator[Sender]:
     (made.allowed / "a file.bin").write_bytes(CONTENT)
     (tmp_path / "secret").write_bytes(b"secret")
     yield made
-    assert open_descriptors() == before, "a descriptor was leaked"
+    assert open_descriptors() <= before, "a descriptor was leaked"  # garbage of an earlier test may go meanwhile
 
 
 def printed(path: object, head: str = "Content-Type: image/x-own\\nX-Own: yes\\nContent-Length: 4\\n") -> str:

@@ -47,7 +47,7 @@ def rig(tmp_path: Path, spawner: SpawnerProcess) -> Iterator[FastCgiRig]:
     tempfile.tempdir = None
     for pid in made.pids():
         wait_until_gone(pid)
-    assert open_descriptors() == before, "a descriptor was leaked"
+    assert open_descriptors() <= before, "a descriptor was leaked"  # garbage of an earlier test may go meanwhile
     assert not list(tmp_path.glob("isapy-fastcgi-*")), "a folder of a socket was left"
 
 

@@ -85,7 +85,7 @@ def rig(tmp_path: Path) -> Iterator[ScgiRig]:
     asyncio.run(asyncio.sleep(0))
     before = open_descriptors()
     yield ScgiRig(tmp_path)
-    assert open_descriptors() == before, "a descriptor was leaked"
+    assert open_descriptors() <= before, "a descriptor was leaked"  # garbage of an earlier test may go meanwhile
 
 
 async def read_head(reader: asyncio.StreamReader) -> dict[str, str]:

@@ -21,7 +21,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
     async def main() -> None:
         before = open_descriptors()
         await work()
-        assert open_descriptors() == before
+        assert open_descriptors() <= before  # garbage of an earlier test may go meanwhile
 
     asyncio.run(main())
 
