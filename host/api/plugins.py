@@ -118,7 +118,7 @@ class ResourceLimits(Protocol):
 
     @property
     def processor_seconds(self) -> int:
-        """Processor time of one process; SIGXCPU ends it."""
+        """Processor time of one process; SIGKILL ends it, since the hard limit is the same."""
 
     @property
     def address_space_kilobytes(self) -> int:

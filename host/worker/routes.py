@@ -128,9 +128,10 @@ class Routes:
         """
         raw_path, _, raw_query = raw_target.partition("?")
         route = self._routes.get((site_id, raw_path))
+        if route is None and not raw_path.startswith("/"):  # absolute form (RFC 9112 section 3.2.2)
+            raw_path, raw_query = split_target(raw_target)
+            route = self._routes.get((site_id, raw_path))
         if route is None:
-            if not raw_path.startswith("/"):
-                raw_path, raw_query = split_target(raw_target)
             route = self._new_route(site_id, raw_path)
         if self._clock() - route.checked_at > RECHECK_SECONDS:
             if route.ignores_case:
