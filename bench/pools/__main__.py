@@ -1,4 +1,4 @@
-"""`python -m bench.pools`: a start on demand, recycling under load, memory of one more worker; isapy and its peers."""
+"""`python -m bench.pools`: starts on demand, recycling under load, memory of a worker, many pools; isapy and peers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.packages import install_command, missing_packages
-from bench.pools import demand, extra_worker, recycling
-from bench.pools.report import demand_text, memory_text, recycling_text
+from bench.pools import demand, extra_worker, many, recycling
+from bench.pools.report import demand_text, many_text, memory_text, recycling_text
 from bench.reliability.contestants import CONTESTANTS
 
 EXIT_MISSING = 2
-_PARTS = ("demand", "recycling", "memory")
+_PARTS = ("demand", "recycling", "memory", "many")
 _RECYCLED = ("isapy", "gunicorn", "nginx-uwsgi")
 _PACKAGES = ("wrk", "gunicorn", "python3-uvicorn", "nginx-light", "uwsgi-core", "uwsgi-plugin-python3")
 
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--beat", type=float, default=2.0, help="seconds between two recycles (default 2)")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--patience", type=float, default=3.0, help="seconds to wait for a quiet machine")
+    counts = ",".join(map(str, many.COUNTS))
+    parser.add_argument("--pools", default=counts, help=f"how many pools there are in `many` (default {counts})")
     words = parser.parse_args(arguments)
     parts = [part.strip() for part in words.parts.split(",")]
     unknown = [part for part in parts if part not in _PARTS]
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(recycling_text(found), flush=True)
         if "memory" in parts:
             print(memory_text(extra_worker.measure(folder)), flush=True)
+        if "many" in parts:
+            pools = [int(word) for word in words.pools.split(",")]
+            print(many_text(many.measure(folder, pools)), flush=True)
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.pools.demand import DemandStart
 from bench.pools.extra_worker import ExtraWorker
+from bench.pools.many import ManyPools
 from bench.pools.recycling import RecyclingLatency
 from bench.report import duration, megabytes, table
 
@@ -49,3 +50,21 @@ def memory_text(found: Sequence[ExtraWorker]) -> str:
     """One more worker."""
     lines = [[one.contestant, megabytes(one.total), megabytes(one.each)] for one in found]
     return f"memory\n\n{table(['server', 'PSS MB with one worker', 'each further worker'], lines)}\n"
+
+
+def many_text(found: Sequence[ManyPools]) -> str:
+    """Many pools."""
+    lines = [
+        [
+            str(one.pools),
+            duration(one.ready),
+            megabytes(one.memory),
+            ""
+            if one.cold is None
+            else f"{duration(one.cold.median)} ({duration(one.cold.lowest)}-{duration(one.cold.highest)})",
+            duration(one.warm),
+        ]
+        for one in found
+    ]
+    head = ["pools", "service answers after", "PSS MB", "first byte without a worker (min-max)", "worker runs"]
+    return f"many pools, started on demand\n\n{table(head, lines)}\n"

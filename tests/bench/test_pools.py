@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bench.load import LoadResult
-from bench.pools import demand, extra_worker
+from bench.pools import demand, extra_worker, many
 from bench.pools.__main__ import main
 from bench.pools.contestants import ISAPY, PAGE, write_pool_site
 from bench.pools.demand import DemandStart, first_byte
 from bench.pools.extra_worker import ExtraWorker
 from bench.pools.recycling import summary
-from bench.pools.report import demand_text, memory_text, recycling_text
+from bench.pools.report import demand_text, many_text, memory_text, recycling_text
 from bench.reliability.contestants import CONTESTANTS
 from bench.server import NotReady, Server
 from bench.summary import spread
@@ -83,3 +83,28 @@ def test_the_memory_of_more_workers_is_that_of_a_garden_that_has_grown(tmp_path:
     assert extra_worker.tree_memory(tmp_path / "three", ISAPY, 3) > 0
     with pytest.raises(NotReady, match="has 1 workers, not 2"):
         extra_worker.tree_memory(tmp_path / "two", tiny_contestant(), 2, patience=0.0)
+
+
+@pytest.mark.slow
+def test_the_last_of_many_pools_starts_on_demand(tmp_path: Path) -> None:
+    """Its first page costs a start, the next ones do not; one pool alone has nobody to start."""
+    tmp_path.chmod(0o755)
+    (found,) = many.measure(tmp_path, [3])
+    assert found.pools == 3
+    assert found.cold is not None
+    assert found.cold.lowest > found.warm > 0
+    assert found.memory > 10**7
+    ((pools, _, _, cold, _),) = rows(many_text([found]))
+    assert (pools, cold.count("(")) == ("3", 1)
+
+
+def test_each_of_many_pools_has_an_application(tmp_path: Path) -> None:
+    """The first has the site's root."""
+    text = many.write_many_pools(tmp_path / "site", 3).configuration.read_text()
+    assert [text.count(f'<add name="{name}" />') for name in ("DefaultAppPool", "Pool1", "Pool2", "Pool3")] == [
+        1,
+        1,
+        1,
+        0,
+    ]
+    assert [text.count(f'path="/p{number}"') for number in (1, 2, 3)] == [1, 1, 0]
