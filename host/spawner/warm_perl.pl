@@ -1,7 +1,7 @@
 # A warm Perl: runs CGI scripts in forks of itself. Started by `warm_servers.py` with the script's own interpreter; needs
 # Perl 5.16 or later on 64-bit Linux, and no module: whatever were loaded here a script would find loaded.
 #
-#   perl [-wTtWX] warm_perl.pl MACHINE ROOM-FOR-A-PATH MODULE ...      the socket is standard input
+#   perl [-wTtWX] warm_perl.pl MACHINE [MODULE ...] [ROOM FOR THE COMMAND LINE]      the socket is standard input
 #
 # All of it is one BEGIN block, so that a fork returns from it in the middle of the compilation of the main program, and
 # Perl reads on: from what descriptor 3 (this file, until then) names by now, the script. So the script *is* the main
@@ -14,6 +14,10 @@
 # a letter and two 64-bit numbers, as of `warm_python.py`. The loop ends when the socket does; a child is reaped after
 # its status was told, so that it falls to the pool's parent, status and all, when the server dies before.
 BEGIN {
+    my $give_up = sub {    # in one line, which becomes an event
+        print STDERR $_[0];
+        exit 2;
+    };
     my %calls = (
         x86_64 => {
             read => 0, write => 1, close => 3, sigprocmask => 14, recvmsg => 47, setsid => 112, prctl => 157,
@@ -25,30 +29,30 @@ BEGIN {
         },
     );
     $calls{riscv64} = $calls{aarch64};
-    my ($machine, $room, @modules) = map { /^([\w:]+)$/ ? $1 : () } @ARGV;
+    my ($machine, @modules) = map { /^([\w:]+)$/ ? $1 : () } @ARGV;
     my $call = $calls{ $machine // '' };
-    die "a warm interpreter is Perl 5.16 or later on 64-bit Linux\n"
+    $give_up->("a warm interpreter is Perl 5.16 or later on 64-bit Linux\n")
         if $] < 5.016 || !$call || length(pack 'P', 'x') != 8;
     my $tainted = substr("$0$^X", 0, 0);
 
     my $trusted = sub { return $_[0] =~ /\A(.*)\z/s ? $1 : '' };    # the kernel's word, and ours
     my $slurp = sub {
-        open my $file, '<', $_[0] or die "$_[0]: $!\n";
+        open my $file, '<', $_[0] or $give_up->("$_[0]: $!\n");
         local $/;
         return $trusted->(scalar <$file>);
     };
     my $write_memory = sub {    # by the kernel, which reads from a pipe: a sandbox may have /proc read-only
         my ($address, $content) = @_;
-        pipe my $from, my $to or die "pipe: $!\n";
-        syscall($call->{write}, fileno $to, $content, length $content) == length $content or die "pipe: $!\n";
-        syscall($call->{read}, fileno $from, $address + 0, length $content) == length $content or die "memory: $!\n";
+        pipe my $from, my $to or $give_up->("pipe: $!\n");
+        syscall($call->{write}, fileno $to, $content, length $content) == length $content or $give_up->("pipe: $!\n");
+        syscall($call->{read}, fileno $from, $address + 0, length $content) == length $content or $give_up->("memory: $!\n");
     };
 
     # --- what ps shows of a process, and by which a request's processes are found: argv and environment, side by side
     my ($start, $middle, $end) = map { $_ + 0 } (split ' ', $slurp->('/proc/self/stat') =~ s/.*\)//sr)[45, 46, 48];
     my $environment_shown = $slurp->('/proc/self/environ');
     my $mark_at = index $environment_shown, 'UNIQUE_ID=';
-    die "no place for what ps shows\n" if $mark_at < 0 || $start >= $middle || $end - $start > 60000;
+    $give_up->("no place for what ps shows\n") if $mark_at < 0 || $start >= $middle || $end - $start > 60000;
     my $show = sub {
         my ($mark, @words) = @_;
         my $shown = substr join("\0", @words), 0, $middle - $start - 1;
@@ -61,7 +65,7 @@ BEGIN {
     my ($own_name, @names, @positions) = $trusted->($0);
     if ($slurp->('/proc/self/maps') =~ /^([0-9a-f]+)-([0-9a-f]+) .*\[heap\]$/m) {
         my ($from, $to) = map { unpack 'Q>', pack 'H16', substr '0' x 16 . $_, -16 } $1, $2;
-        open my $memory, '<:raw', '/proc/self/mem' or die "/proc/self/mem: $!\n";
+        open my $memory, '<:raw', '/proc/self/mem' or $give_up->("/proc/self/mem: $!\n");
         sysseek $memory, $from, 0;
         sysread $memory, my $heap, $to - $from;
         $heap = $trusted->($heap);
@@ -79,13 +83,20 @@ BEGIN {
             push @positions, $from + 8 * ($place + 3) if $position + $stop - $buffer == $size;
         }
     }
-    die "the interpreter's memory is not understood\n" if !@names || @positions != 1;
+    $give_up->("the interpreter's memory is not understood\n") if !@names || @positions != 1;
 
     # --- modules, before anything of a request is known; names that this file has made in %main:: are theirs to make
     delete @main::{ qw(! $ 1 2 ] ? BEGIN), "\cT" };
-    for my $module (@modules) {
-        (my $file = "$module.pm") =~ s{::}{/}g;
-        require $file;
+    {
+        my @of_the_pool = grep { length } split /:/, $ENV{PERL5LIB} // $ENV{PERLLIB} // '';
+        local @INC = grep {
+            my $folder = "$_/";
+            !grep { index($folder, "$_/") == 0 } @of_the_pool
+        } @INC;
+        for my $module (@modules) {
+            (my $file = "$module.pm") =~ s{::}{/}g;
+            eval { require $file } or $give_up->($@);
+        }
     }
     my $stamp = sub {
         my @status = stat $_[0];
@@ -99,6 +110,10 @@ BEGIN {
             last if "$folder/$name" eq $INC{$name};
             push @absent, "$folder/$name";
         }
+    }
+
+    for my $file (@absent) {
+        $give_up->("$file is loaded instead of the library's\n") if -e $file;
     }
 
     my $server = $$;
@@ -178,7 +193,7 @@ BEGIN {
         $^T = time;
 
         # Two lines tell Perl where it is; then it reads the script, from its first byte.
-        pipe my $from, my $to or die "pipe: $!\n";
+        pipe my $from, my $to or $give_up->("pipe: $!\n");
         my $lines = "BEGIN{&{\${^_Isapy}}}\n# line 1 \"$path\"\n";
         syscall($call->{write}, fileno $to, $lines, length $lines);
         syscall($call->{dup3}, fileno $from, 3, 02000000);
