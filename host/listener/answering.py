@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 from host.http1.connection import Phase, ServerConnection
@@ -31,6 +32,7 @@ _RAW: Final = int(ResponseFlag.RAW)
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _FIRST_LOOK_SECONDS: Final = 0.01  # nothing tells of an acknowledgement: one looks
 _LAST_LOOK_SECONDS: Final = 0.5
+_TCP_CLOSE: Final = 7  # linux/tcp_states.h
 _NO_LOG: Final = int(ResponseFlag.NO_LOG)
 _DONE: Final = Phase.DONE
 
@@ -215,10 +217,22 @@ class AnsweringSocket(ClientSocket):
     def _reset_if_taken(self, seconds: float) -> None:
         if self.transport.is_closing():
             return
-        if self.taken_bytes() >= self.handed_bytes:
+        if self.taken_bytes() >= self.handed_bytes or self._is_reset():
             self.break_off()
         else:
             self.context.loop.call_later(seconds, self._reset_if_taken, min(2 * seconds, _LAST_LOOK_SECONDS))
+
+    def _is_reset(self) -> bool:
+        """Whether the client has reset the connection: nobody reads, so nothing else tells, and what was on its way is
+        counted as waiting for ever."""
+        connection = self.transport.get_extra_info("socket")
+        tcp = socket.socket(fileno=connection.fileno())
+        try:
+            return tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+        except OSError:  # a unix socket: what is on its way there goes with its reader
+            return False
+        finally:
+            tcp.detach()
 
     def record(self, exchange: Exchange, codes: tuple[int, int, int], sent: int, raw: bytes = b"") -> None:
         """A line in the site's log. `codes` are status, substatus and win32 status; `raw` is what was sent at once."""
