@@ -31,12 +31,15 @@ _PRIVATE: Final = re.compile(rb"(?:^|[\s,])(?:private|no-store)(?:$|[\s,=])", re
 
 
 class Conditions(NamedTuple):
-    """What a request's fields say that matters to a cache. `is_special`: a worker must see it."""
+    """What a request's fields say that matters to a cache. `is_special`: a worker must see it. Of a field that comes
+    twice the values are joined; what the client did not send is empty."""
 
     is_special: bool
     has_cookie: bool
-    none_match: bytes
-    modified_since: bytes
+    none_match: bytes = b""
+    modified_since: bytes = b""
+    byte_range: bytes = b""
+    if_range: bytes = b""
 
 
 def conditions_of(fields: bytes) -> Conditions:
@@ -46,18 +49,21 @@ def conditions_of(fields: bytes) -> Conditions:
 
 def _read(fields: bytes) -> Conditions:
     is_special = has_cookie = False
-    none_match = modified_since = b""
+    modified_since = b""
+    joined = {b"if-none-match": b"", b"range": b"", b"if-range": b""}
     for name, value in _ASKED.findall(b"\n" + fields):
         lower = name.lower()
         if lower == b"cookie":
             has_cookie = True
-        elif lower == b"if-none-match":
-            none_match = none_match + b"," + value if none_match else value
+        elif lower in joined:
+            joined[lower] = joined[lower] + b"," + value if joined[lower] else value
         elif lower == b"if-modified-since":
             modified_since = value
         else:
             is_special = is_special or lower != b"translate" or value.strip().lower() == b"f"
-    return Conditions(is_special, has_cookie, none_match, modified_since)
+    return Conditions(
+        is_special, has_cookie, joined[b"if-none-match"], modified_since, joined[b"range"], joined[b"if-range"]
+    )
 
 
 _remembered = lru_cache(maxsize=512)(_read)
@@ -81,7 +87,8 @@ RULES: Final[tuple[tuple[str, Callable[[Offer], bool]], ...]] = (
     ("the method is not GET", lambda offer: offer.request.method == b"GET"),
     ("the request has a body", lambda offer: offer.request.content_length == 0),
     ("the URL has a query", lambda offer: b"?" not in offer.request.target),
-    ("the request has Authorization, a range, a precondition or Translate: f", lambda offer: not _asked(offer)[0]),
+    ("the request has Authorization, a precondition or Translate: f", lambda offer: not _asked(offer).is_special),
+    ("the request asks for a part", lambda offer: not (_asked(offer).byte_range or _asked(offer).if_range)),
     (
         "the request has cookies",
         lambda offer: bool(offer.policy.flags & _IGNORES_COOKIES) or not _asked(offer).has_cookie,
@@ -130,7 +137,7 @@ def is_unmodified(conditions: Conditions, entity_tag: bytes, last_modified: byte
         return False
     if conditions.modified_since == last_modified:
         return True
-    since, modified = _seconds(conditions.modified_since), _seconds(last_modified)
+    since, modified = seconds_of(conditions.modified_since), seconds_of(last_modified)
     return since is not None and modified is not None and modified <= since
 
 
@@ -154,10 +161,11 @@ def _is_short(offer: Offer) -> bool:
 
 
 def _has_sound_date(value: bytes | None) -> bool:
-    return value is None or _seconds(value) is not None
+    return value is None or seconds_of(value) is not None
 
 
-def _seconds(date: bytes) -> float | None:
+def seconds_of(date: bytes) -> float | None:
+    """An HTTP date in seconds since 1970; None when it is none."""
     try:
         return parsedate_to_datetime(date.decode("latin-1")).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -9,6 +9,7 @@ from host.http1.writer import WorkerHead, complete_response
 from host.listener.answering import AnsweringSocket
 from host.listener.bindings import EndpointRoutes
 from host.listener.cache_rules import Offer, conditions_of, fields_of, is_unmodified, why_not
+from host.listener.cached_parts import head_of_part, is_for_a_worker, wanted_part
 from host.listener.client_socket import IDLE
 from host.listener.context import ListenerContext
 from host.listener.exchange import Exchange
@@ -70,10 +71,12 @@ class CachedAnsweringSocket(AnsweringSocket):
         conditions = conditions_of(head.fields)
         if conditions.is_special or (conditions.has_cookie and not entry.ignores_cookies):
             return None
+        if conditions.byte_range and is_for_a_worker(head.method, conditions, entry):
+            return None
         return entry
 
     def answer_from_cache(self, entry: CacheEntry, exchange: Exchange) -> None:
-        """The request is answered: 200 or 304, and a line in the log."""
+        """The request is answered: 200, 206 or 304, and a line in the log."""
         context, head, route = self.context, exchange.head, exchange.route
         context.cache.use(entry, context.now)
         conditions = conditions_of(head.fields)
@@ -82,6 +85,10 @@ class CachedAnsweringSocket(AnsweringSocket):
             conditions, entry.entity_tag, entry.last_modified
         ):
             worker_head, body, codes = entry.not_modified, b"", (304, 0, 0)
+        elif conditions.byte_range and head.method == b"GET":
+            part = wanted_part(conditions, entry, context.wall_offset + context.now)
+            if part is not None:
+                worker_head, body, codes = head_of_part(entry, part), part.cut(entry.body), (206, 0, 0)
         keep = self.http.answer(context.is_draining or entry.flags & _CLOSE != 0)
         exchange.is_logged = not entry.flags & _NO_LOG
         stamp = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
@@ -90,7 +97,8 @@ class CachedAnsweringSocket(AnsweringSocket):
             end_of_head = route.hsts + end_of_head
         raw = complete_response(head, worker_head, body, end_of_head)
         is_plain_line = not route.site.log_file.needs_details
-        if self.repeats is not None and keep and is_plain_line and raw.endswith(stamp.keep + body):
+        is_part = codes[0] == 206  # a Repeat gives the whole body, or none
+        if self.repeats is not None and keep and is_plain_line and not is_part and raw.endswith(stamp.keep + body):
             opening = raw[: len(raw) - len(stamp.keep) - len(body)]
             self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)

@@ -23,8 +23,9 @@ ENTRY_BYTES: Final = 1024  # what an entry's objects take beside its bytes
 
 
 class CacheEntry:
-    """An answer that is kept. `owner` and `number`: the worker that gave it, and the request it gave it to. What is not
-    in the cache any more, or not yet, has `is_kept` False; what has left has no body."""
+    """An answer that is kept. `owner` and `number`: the worker that gave it, and the request it gave it to;
+    `has_parts`: whoever made it gives parts of it, too. What is not in the cache any more, or not yet, has `is_kept`
+    False; what has left has no body."""
 
     __slots__ = (
         "added_at",
@@ -33,6 +34,7 @@ class CacheEntry:
         "entity_tag",
         "expires_at",
         "flags",
+        "has_parts",
         "head",
         "hits",
         "ignores_cookies",
@@ -63,6 +65,7 @@ class CacheEntry:
         fields = fields_of(frame.head)
         self.entity_tag = fields.get(b"etag", b"")
         self.last_modified = fields.get(b"last-modified", b"")
+        self.has_parts = frame.status == 200 and fields.get(b"accept-ranges", b"").lower() == b"bytes"
         raw_head = head_of_not_modified(head.bare_head)
         self.not_modified = WorkerHead(304, raw_head, raw_head, None)
         self.worker = ""  # the owner's name, for people

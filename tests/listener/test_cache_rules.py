@@ -49,9 +49,10 @@ BREAKS = {
     "the method is not GET": offer(method=b"HEAD"),
     "the request has a body": offer(content_length=3),
     "the URL has a query": offer(target=b"/a?b"),
-    "the request has Authorization, a range, a precondition or Translate: f": offer(
+    "the request has Authorization, a precondition or Translate: f": offer(
         fields=b"Host: x\r\nAuthorization: Basic eDp5\r\n"
     ),
+    "the request asks for a part": offer(fields=b"Host: x\r\nRange: bytes=0-1\r\n"),
     "the request has cookies": offer(fields=b"Host: x\r\nCookie: a=b\r\n"),
     "the status": offer(head=b"404 Not Found\r\n"),
     "the body is empty or was cut": offer(head=b"200 OK\r\nContent-Length: 1\r\n", body=b"xyz"),
@@ -83,13 +84,25 @@ def test_an_everyday_answer_may_enter() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [b"Authorization", b"RANGE", b"If-Range", b"If-Match", b"if-unmodified-since"])
+@pytest.mark.parametrize("name", [b"Authorization", b"IF-MATCH", b"If-Match", b"if-unmodified-since"])
 @pytest.mark.parametrize("before", [b"", b"Host: x\r\n", b"Host: x\r\n" + b"A: b\r\n" * 400])
 def test_a_request_that_a_worker_must_see_is_recognised(name: bytes, before: bytes) -> None:
     """Wherever the field stands, however it is written; also in a block that is too long to be remembered."""
     assert conditions_of(before + name + b": x\r\n").is_special
     assert not conditions_of(before + b"X-" + name + b": x\r\n").is_special
     assert not conditions_of(before + b"X: " + name + b": x\r\n").is_special
+
+
+def test_an_answer_to_a_request_for_a_part_stays_out() -> None:
+    """Also when it is the whole, and when only If-Range is there."""
+    assert why_not(offer(fields=b'Host: x\r\nIf-Range: "a"\r\n')) == "the request asks for a part"
+
+
+def test_a_range_and_its_condition_are_read() -> None:
+    """Of two fields of one name a list is made, which no range of ours is."""
+    found = conditions_of(b'RANGE: bytes=1-\r\nif-range: "a"\r\n')
+    assert (found.is_special, found.byte_range, found.if_range) == (False, b"bytes=1-", b'"a"')
+    assert conditions_of(b"Range: bytes=1-\r\nRange: bytes=0-0\r\n").byte_range == b"bytes=1-,bytes=0-0"
 
 
 def test_translate_counts_with_f_alone() -> None:
@@ -129,10 +142,14 @@ def test_the_head_of_304_says_nothing_of_the_content() -> None:
     )
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"A", b"Cookie", b"range", b"X-Range"]), st.binary(max_size=8)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"A", b"Cookie", b"if-match", b"X-If-Match"]), st.binary(max_size=8)), max_size=6
+    )
+)
 def test_any_block_is_read_as_a_plain_loop_would(lines: list[tuple[bytes, bytes]]) -> None:
     """The regular expression against the slow way."""
     block = b"".join(name + b": " + value.translate(None, b"\r\n\0") + b"\r\n" for name, value in lines)
     names = [name for name, _ in lines]
     found = conditions_of(block)
-    assert (found.is_special, found.has_cookie) == (b"range" in names, b"Cookie" in names)
+    assert (found.is_special, found.has_cookie) == (b"if-match" in names, b"Cookie" in names)

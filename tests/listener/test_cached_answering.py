@@ -20,12 +20,13 @@ def fill(
     *,
     policy: CacheFrame = UNTIL_INVALID,
     body: bytes = b"hello",
+    head: bytes = HEAD,
 ) -> int:
     """One request that the worker answers for the cache, too; its number."""
     client.get(target)
     number, _ = worker.request()
     worker.send(encode_cache(number, policy))
-    worker.answer(number, body, head=HEAD)
+    worker.answer(number, body, head=head)
     assert client.read_response()[2] == body
     return number
 
@@ -101,6 +102,47 @@ def test_requests_that_only_a_worker_can_answer_pass(front: RunningListener) -> 
     worker.answer(worker.request()[0], b"posted")
     assert client.read_response()[2] == b"posted"
     assert not is_asked(front, client, worker)
+
+
+PARTS_HEAD = HEAD + b"Accept-Ranges: bytes\r\n"
+
+
+def test_one_part_of_an_answer_that_has_parts_comes_from_the_cache(front: RunningListener) -> None:
+    """Again and again, with its own log line; the whole when If-Range names something else, and with HEAD."""
+    worker, client = front.worker(), front.client()
+    fill(client, worker, head=PARTS_HEAD)
+    for extra, status, body in (
+        ("Range: bytes=1-3\r\n", 206, b"ell"),
+        ("Range: bytes=1-3\r\n", 206, b"ell"),
+        ("Range: bytes=-2\r\n", 206, b"lo"),
+        ('Range: bytes=0-0\r\nIf-Range: "v1"\r\n', 206, b"h"),
+        ("Range: bytes=4-9\r\nIf-Range: Tue, 15 Nov 1994 12:45:26 GMT\r\n", 206, b"o"),
+        ('Range: bytes=0-0\r\nIf-Range: "v0"\r\n', 200, b"hello"),
+        ('Range: bytes=0-0\r\nIf-None-Match: "v1"\r\n', 304, b""),
+        ("", 200, b"hello"),
+    ):
+        client.get("/a", extra)
+        found, fields, sent = client.read_response()
+        assert (found, sent) == (status, body), extra
+        assert fields.get("content-range", "").startswith("bytes ") is (status == 206)
+        assert fields["etag"] == '"v1"'
+    assert [front.log.next_request().status for _ in range(9)] == [200, 206, 206, 206, 206, 206, 200, 304, 200]
+    client.get("/a", "Range: bytes=0-0\r\n", method="HEAD")
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert worker.has_nothing_to_do()
+
+
+def test_other_ranges_are_for_a_worker(front: RunningListener) -> None:
+    """Several, one that does not exist, another unit, one that is not in order; any of an answer that has no parts."""
+    worker, client = front.worker(), front.client()
+    fill(client, worker, head=PARTS_HEAD)
+    for asked in ("bytes=0-0,2-3", "bytes=5-", "lines=1-2", "bytes=3-1", "bytes=-0", "bytes=-"):
+        assert is_asked(front, client, worker, extra=f"Range: {asked}\r\n"), asked
+    assert is_asked(front, client, worker, extra="Range: bytes=0-0\r\nRange: bytes=1-1\r\n")
+    assert not is_asked(front, client, worker)
+    fill(client, worker, "/b")
+    assert is_asked(front, client, worker, "/b", extra="Range: bytes=0-0\r\n")
+    assert not is_asked(front, client, worker, "/b")
 
 
 def test_an_answer_that_ignores_cookies_is_for_clients_with_cookies_too(front: RunningListener) -> None:

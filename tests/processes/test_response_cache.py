@@ -81,6 +81,9 @@ def test_answers_come_from_the_cache_until_something_changes(tmp_path: Path, mod
 
         page = tmp_path / "wwwroot" / "index.html"
         wait_until(lambda: is_cached(service, "/index.html"), tmp_path, "the page in the cache")
+        part = service.get("/index.html", {"Range": "bytes=2-4"})
+        whole = service.get("/index.html").text
+        assert (part.status, part.text, part.headers["content-range"]) == (206, whole[2:5], f"bytes 2-4/{len(whole)}")
         page.write_text("another page\n")
         wait_until(lambda: service.get("/index.html").text == "another page\n", tmp_path, "the other page")
 
