@@ -18,6 +18,7 @@ from host.isolation.placement import Slot
 from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import AnyMessage
 from host.wire.exit_codes import cannot_load
+from host.wire.handed_messages import LogFolder
 
 
 class Channel(Protocol):
@@ -70,6 +71,9 @@ class ChildLauncher(Protocol):
         """A control channel: our end, and the end to pass on (the caller closes it)."""
 
 
+HandOver = Callable[[Callable[[LogFolder, int], None], set[str]], None]
+"""(say, told): says every folder of logs that is not among those told, with its descriptor."""
+
 EventReporter = Callable[[str, str, Mapping[str, str]], None]
 """(stable id, text, fields): a line in the event log."""
 
@@ -78,7 +82,7 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
     `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
-    needs, if any, `scripts` what is counted of them."""
+    needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -87,6 +91,7 @@ class Surroundings:
     wall_clock: Callable[[], datetime] = datetime.now
     memory_facts: Callable[[int], MemoryFacts] = memory_facts
     certificates: Callable[[], Certificates | None] = lambda: None
+    log_folders: HandOver = lambda _say, _told: None
     scripts: ScriptTotals = field(default_factory=ScriptTotals)
 
 

@@ -89,6 +89,7 @@ class FrontSupervisor:
         self._kill_timer: asyncio.TimerHandle | None = None
         self._start_timer: asyncio.TimerHandle | None = None
         self._pings = 0
+        self._told_folders: set[str] = set()
         self._traces: list[tuple[WatchForTrace, float]] = []
         self._asked_at = self._answered_at = around.clock()
         self.is_ready = False
@@ -139,6 +140,7 @@ class FrontSupervisor:
         """Another configuration and its listening sockets: new ones before old ones go."""
         self._configure = configure
         self.tell_certificates()
+        self._hand_log_folders()
         self._say(configure)
         for endpoint, listening in sockets.items():
             if endpoint not in self._sockets:
@@ -153,6 +155,11 @@ class FrontSupervisor:
         certificates = self._around.certificates()
         if certificates is not None:
             self._say(certificates)
+
+    def _hand_log_folders(self) -> None:
+        """A listener may write in the folders of its logs, and may not be able to make or reach them."""
+        if self.slot.confinement is not None and self._has_spoken:
+            self._around.log_folders(self._say, self._told_folders)
 
     async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> None:
         """The bindings of these sites count from now on, and no others; returns when the front has done so.
@@ -267,7 +274,9 @@ class FrontSupervisor:
             case Hello():
                 self._has_spoken = True
                 self._request_prefix = message.request_prefix
+                self._told_folders.clear()
                 self.tell_certificates()
+                self._hand_log_folders()
                 self._say(self._configure)
                 for endpoint, listening in self._sockets.items():
                     self._say(Listen(endpoint=endpoint), listening.fileno())
@@ -317,6 +326,9 @@ class FrontSupervisor:
             self._around.scripts.add(self.slot.title, message.rows)
         else:
             self._around.report(message.id, message.text, message.fields)
+            if message.id == "log-failed":  # told once: perhaps the folder is another one by now
+                self._told_folders.clear()
+                self._hand_log_folders()
 
     def _exited(self, status: int) -> None:
         child = self._child

@@ -1,7 +1,8 @@
 """Turns a configuration into running processes: starts, changes, switches and ends whole topologies.
 
-One topology serves at a time; one that was replaced (a mode switch, any change in IIS 5 isolation mode) finishes its
-requests beside the new one, which accepts on the same listening sockets: no connection is refused.
+One topology serves at a time; one that was replaced (a mode switch, any change in IIS 5 isolation mode, a listener that
+has given up what it would need now) finishes its requests beside the new one, which accepts on the same listening
+sockets: no connection is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from host.activation.script_totals import ScriptTotals
 from host.activation.topology import Topology
 from host.config.diff import Difference
 from host.config.model import Snapshot
+from host.isolation.process_model import ProcessModel
 from host.isolation.selection import model_for
 from host.wire.control_messages import Configure
 
@@ -77,11 +79,16 @@ class Supervisor:
         if difference.isolation_changed:
             text = f"from {self.topology.model.mode.value} to {model.mode.value} isolation"
             self._around.report("isolation-switched", text, {})
-        if difference.isolation_changed or not model.has_pool_policies:
+        if difference.isolation_changed or not model.has_pool_policies or not self._front_covers(model, snapshot):
             await self._replace(snapshot, configure, sockets, "the configuration changed")
             return
         touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
         self.topology.apply(snapshot, configure, sockets, touched)
+
+    def _front_covers(self, model: ProcessModel, snapshot: Snapshot) -> bool:
+        """Whether the listener that runs may be and write what this configuration wants."""
+        has, wants = self.topology.front.slot.confinement, model.slots(snapshot)[0].confinement
+        return has is None or wants is None or has.covers(wants)
 
     def tell_certificates(self) -> None:
         """A certificate's file has changed: the front hears what it holds now."""
@@ -140,7 +147,7 @@ class Supervisor:
         old = self.topology
         new = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
         try:
-            await new.start(sockets, why)
+            await new.start(sockets, why, old.pool_states)
         except ConnectionAbortedError as error:
             self._around.report("configuration-refused", f"the new processes could not start: {error}", {})
             self._retire(new, 0.0)

@@ -97,6 +97,7 @@ def _show_json(
         "warnings": [asdict(problem) for problem in warnings],
         "machine": asdict(machine.machine) if machine is not None else None,
         "pools": machine.pools if machine is not None else {},
+        "front": machine.front if machine is not None else "",
     }
     typer.echo(json.dumps(result, indent=2))
 

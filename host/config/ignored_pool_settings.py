@@ -1,5 +1,5 @@
-"""Settings of pools that are written in the file and that IIS 5 isolation mode ignores, as IIS's own did (IIS 6.0's
-feature matrix: no recycling, health, rapid-fail protection, web gardens, limits or identities of pools)."""
+"""Settings of pools and of the listener that are written in the file and that IIS 5 isolation mode ignores, as IIS's
+own did (IIS 6.0's feature matrix: no recycling, health, rapid-fail protection, web gardens, limits or identities)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def warn_of_ignored_pool_settings(pools: Effective, problems: Problems) -> None:
             message = f"IIS 5 isolation mode has no application pools; it ignores {', '.join(ignored)}"
             remedy = 'these settings count with <isolation mode="WorkerProcess" />'
             problems.warnings.append(pool.node.error(message, remedy))
+
+
+def warn_of_ignored_listener_user(listener: Effective, problems: Problems) -> None:
+    """`listener/@userName`: inetinfo runs plugins, as the user that has started isapy."""
+    node = listener.node_of("userName")
+    if node is not None and listener.text("userName"):
+        message = "IIS 5 isolation mode has no listener of its own; it ignores userName"
+        remedy = 'it counts with <isolation mode="WorkerProcess" />'
+        problems.warnings.append(node.error(message, remedy, attribute="userName"))
 
 
 def _ignored(pool: Effective) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from host.config.inheritance import Effective
 from host.config.listener_settings import ForwardedHeaders, ListenerSettings, Network
+from host.config.pool_confinement import listener_identity
 from host.config.problems import Problems
 
 _USUAL_CACHE_MEGABYTES: Final = 64
@@ -14,7 +15,7 @@ UNIX: Final = "unix"
 """What stands for every peer of a unix socket: it has no address."""
 
 
-def build_listener(listener: Effective, problems: Problems) -> ListenerSettings:
+def build_listener(listener: Effective, pools: Effective, problems: Problems) -> ListenerSettings:
     """The settings; maxRequestBytes below maxFieldLength lowers that one, too, as HTTP.sys does."""
     most = listener.number("maxRequestBytes")
     return ListenerSettings(
@@ -28,6 +29,7 @@ def build_listener(listener: Effective, problems: Problems) -> ListenerSettings:
         uri_max_uri_bytes=listener.number("uriMaxUriBytes"),
         uri_max_cache_bytes=(listener.number("uriMaxCacheMegabyteCount") or _USUAL_CACHE_MEGABYTES) << 20,
         uri_scavenger_period_seconds=listener.number("uriScavengerPeriod"),
+        identity=listener_identity(pools, listener),
         forwarded_headers=_forwarded_headers(listener.child("forwardedHeaders"), problems),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from host.config.confinement import Identity
+
 Network = IPv4Network | IPv6Network
 
 
@@ -31,4 +33,5 @@ class ListenerSettings:
     uri_max_uri_bytes: int = 262144
     uri_max_cache_bytes: int = 67108864
     uri_scavenger_period_seconds: int = 120
+    identity: Identity = field(default_factory=Identity)  # whom the listener's process runs as
     forwarded_headers: ForwardedHeaders = field(default_factory=ForwardedHeaders)

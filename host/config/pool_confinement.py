@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from host.config.confinement import (
     Confinement,
@@ -37,6 +38,25 @@ def identity_numbers(pools: Effective, names: Iterable[str], problems: Problems)
             remedy = "set identityRangeFirst and identityRangeLast further apart"
             problems.errors.append(node.error(str(error), remedy, attribute="identityRangeLast"))
         return {}
+
+
+def listener_identity(pools: Effective, listener: Effective) -> Identity:
+    """Whom the listener's process runs as: the account of `listener/@userName`, else a number of its own from the
+    pools' range. It is taken last, so that it moves no pool's; the account nobody when none is left."""
+    name = listener.text("userName")
+    if name:
+        return Identity(type=SPECIFIC_USER, user_name=name)
+    first, last = pools.number("identityRangeFirst"), pools.number("identityRangeLast")
+    names = [entry.effective.text("name") for entry in pools.entries]
+    try:
+        return Identity(
+            type=POOL_IDENTITY, number=assign_numbers([*names, _BEHIND_ALL_POOLS], first, last)[_BEHIND_ALL_POOLS]
+        )
+    except ValueError:
+        return Identity(type="LocalService")
+
+
+_BEHIND_ALL_POOLS: Final = "\U0010ffff listener"  # a name that no pool has, last in the alphabet
 
 
 def build_confinement(pool: Effective, number: int) -> Confinement:
@@ -91,13 +111,26 @@ def _check_identity(model: Effective, pool: Pool, problems: Problems, *, check_m
     if not identity.user_name:
         remedy = "name an account, or take ApplicationPoolIdentity"
         problems.errors.append(node.error("SpecificUser needs the name of a user", remedy, attribute="userName"))
-    elif check_machine and not identity.user_name.isdecimal():
-        try:
-            pwd.getpwnam(identity.user_name)
-        except KeyError:
-            message = f'this machine has no user "{identity.user_name}"'
-            remedy = f"make it with: useradd --system {identity.user_name}, or correct the name"
-            problems.errors.append(node.error(message, remedy, attribute="userName"))
+    elif check_machine:
+        _check_user(node, identity.user_name, problems)
+
+
+def check_listener_user(listener: Effective, problems: Problems) -> None:
+    """`listener/@userName` names an account of this machine, or a number."""
+    node = listener.node_of("userName")
+    if node is not None and listener.text("userName"):
+        _check_user(node, listener.text("userName"), problems)
+
+
+def _check_user(node: Node, name: str, problems: Problems) -> None:
+    if name.isdecimal():
+        return
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        message = f'this machine has no user "{name}"'
+        remedy = f"make it with: useradd --system {name}, or correct the name"
+        problems.errors.append(node.error(message, remedy, attribute="userName"))
 
 
 def _check_sandbox(effective: Effective, pool: Pool, problems: Problems) -> None:
@@ -123,6 +156,12 @@ def _check_paths(sandbox: Effective, problems: Problems) -> None:
         if node is not None and not os.path.lexists(path):
             message = f"{path} does not exist: the rule allows nothing until the pool's next start"
             problems.warnings.append(node.error(message, "make it, or correct the path", attribute="path"))
+
+
+def listener_place(document: Document) -> Node | None:
+    """Where the file has `<listener>`."""
+    found = (one.content.node for one in document.fragments if one.section.element.name == "listener")
+    return next(found, None)
 
 
 def place_of(document: Document, pool_name: str, element: str, attribute: str) -> Node | None:

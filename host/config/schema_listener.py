@@ -47,6 +47,12 @@ LISTENER: Final = Section(
         name="listener",
         meaning="the listener itself, under the names of HTTP.sys's registry values; open connections keep their sizes",
         attributes=(
+            string(
+                "userName",
+                "account that the listener's process runs as when root has started isapy; empty: a user and a group "
+                "number of its own from the pools' identity range",
+                ours=True,
+            ),
             uint("maxFieldLength", 16384, "bytes of one header field, and of the URL", within=(64, 65534), ours=True),
             uint(
                 "maxRequestBytes",

@@ -112,7 +112,7 @@ def _build(
         sites=sites,
         pools=pools,
         web_limits=build_web_limits(sections["webLimits"]),
-        listener=build_listener(sections["listener"], problems),
+        listener=build_listener(sections["listener"], sections["applicationPools"], problems),
         log_directory=_log_folder(expander),
         temporary_directory=expander.path("%ISAPY_STATE%/temp"),
         extension_folders=plugin_folders(root, "extensions"),

@@ -15,14 +15,14 @@ from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
 from host.config.entry_check import PLUGIN_GROUP, HandlerModules, check_pre_condition, drop_ins
 from host.config.expansion import root_folder
-from host.config.ignored_pool_settings import warn_of_ignored_pool_settings
+from host.config.ignored_pool_settings import warn_of_ignored_listener_user, warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
 from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot, VirtualDirectory
 from host.config.names import is_managed_type
 from host.config.path_settings import is_loadable_module
-from host.config.pool_confinement import check_confinement
+from host.config.pool_confinement import check_confinement, check_listener_user
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
 from host.config.tls_check import TlsCheck
@@ -43,7 +43,10 @@ def validate_server(
     """Everything that no single attribute can tell. `check_files`: folders, plugins and programs must exist."""
     _SiteCheck(snapshot, sections["sites"], problems, check_files=check_files).run()
     check_confinement(sections["applicationPools"], snapshot.pools, problems, check_machine=check_files)
+    if check_files:
+        check_listener_user(sections["listener"], problems)
     if snapshot.isolation_mode is IsolationMode.IIS5:
+        warn_of_ignored_listener_user(sections["listener"], problems)
         warn_of_ignored_pool_settings(sections["applicationPools"], problems)
     _check_locations(snapshot, document, problems)
     _check_merging(snapshot, document, problems)

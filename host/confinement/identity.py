@@ -16,12 +16,14 @@ from __future__ import annotations
 import os
 import pwd
 from dataclasses import dataclass
+from typing import Final
 
 from host.config.confinement import Identity
 from host.confinement.errors import ConfinementError
 from host.confinement.privileges import drop_capabilities, stay_readable_to_itself
 
 NOBODY = "nobody"
+NOBODY_IDENTITY: Final = Identity(type="LocalService")
 _NOBODY_NUMBER = 65534  # the kernel's overflow number, which every distribution gives to nobody
 
 

@@ -1,10 +1,11 @@
-"""What a pool wishes and this machine does not give: pure, over the facts of `machine.py`."""
+"""What a pool or the listener wishes and this machine does not give: pure, over the facts of `machine.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from host.config.confinement import Identity
 from host.config.model import Pool
 from host.confinement.machine import Machine
 
@@ -25,6 +26,23 @@ def shortfalls(pool: Pool, machine: Machine) -> Iterator[Shortfall]:
     yield from _identity(pool, machine)
     yield from _sandbox(pool, machine)
     yield from _cpu(pool, machine)
+
+
+def listener_shortfalls(identity: Identity, machine: Machine) -> Iterator[Shortfall]:
+    """What `listener/@userName` asks for in vain."""
+    name = identity.user_name
+    if not name:
+        return
+    if not machine.may_change_identity:
+        if name not in (machine.account.name, str(machine.account.user)):
+            message = f"the listener runs as {machine.account}: only root may start it as somebody else"
+            yield Shortfall("listener", "userName", message, "start isapy as root, or take userName away")
+    elif name in ("root", "0"):
+        message = "the listener runs as root: what comes from the network is read by the owner of every file"
+        yield Shortfall("listener", "userName", message, "take userName away: the listener gets a user of its own")
+    elif name.isdecimal() and not machine.maps(int(name)):
+        message = f"user number {name} does not exist in this container, so the listener cannot start"
+        yield Shortfall("listener", "userName", message, "take a number that /proc/self/uid_map names")
 
 
 def _identity(pool: Pool, machine: Machine) -> Iterator[Shortfall]:

@@ -30,6 +30,11 @@ class Machine:
         return any(first <= number < first + count for first, count in self.user_numbers)
 
 
+def maps_user(number: int) -> bool:
+    """Whether that user number exists in this process's user namespace."""
+    return any(first <= number < first + count for first, count in _user_numbers())
+
+
 def this_machine() -> Machine:
     """The facts of this machine and of the user who asks."""
     return Machine(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from host.config.listener_confinement import ListenerConfinement
+
 
 class SlotRole(enum.Enum):
     """What a process is, as its title says."""
@@ -20,7 +22,8 @@ class Slot:
     """A process the service keeps (a pool's workers are the pool's business, they have no slot).
 
     `name` is unique in its model and names the queue of requests it serves; `title` is the process title behind
-    `isapy: `. `applications` are the keys of the applications whose handlers run below it.
+    `isapy: `. `applications` are the keys of the applications whose handlers run below it. `confinement`: what a
+    process that runs no plugin code gives up.
     """
 
     role: SlotRole
@@ -28,6 +31,7 @@ class Slot:
     title: str
     applications: tuple[str, ...] = ()
     is_started_on_demand: bool = False
+    confinement: ListenerConfinement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from host.config.listener_confinement import listener_confinement
 from host.config.model import Application, IsolationMode, Snapshot
 from host.isolation.placement import Placement, Slot, SlotRole
 
@@ -25,7 +26,8 @@ class WorkerProcessIsolation:
             for name, applications in pools.items()
             if applications
         ]
-        return (Slot(SlotRole.LISTENER, "listener", "listener"), *parents)
+        confinement = listener_confinement(snapshot)
+        return (Slot(SlotRole.LISTENER, "listener", "listener", confinement=confinement), *parents)
 
     def place(self, application: Application, *, in_process_only: bool = False) -> Placement:
         """The pool; `in_process_only` changes nothing here, since every handler runs in the worker."""

@@ -65,6 +65,8 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "site-stopped": EventKind(6016, "information", "the site was stopped: its bindings are withdrawn"),
     "site-not-started": EventKind(6017, "error", "the site cannot start: another one has its binding"),
     "pool-not-confined": EventKind(5057, "error", "identity, limits or sandbox cannot be had: the pool does not start"),
+    "listener-confined": EventKind(6108, "information", "whom the listener runs as, and which files it may touch"),
+    "listener-not-confined": EventKind(6109, "error", "the listener cannot be the user that is asked for"),
     "cpu-limit": EventKind(6104, "warning", "a pool has used more processor time than its limit within resetInterval"),
     "cpu-throttled": EventKind(6105, "information", "a pool is held to its processor limit, and how"),
     "cpu-freed": EventKind(6106, "information", "a pool is not held to its processor limit any more"),

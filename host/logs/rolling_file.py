@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from host.logs.handed_folders import HandedFolders
 from host.logs.rollover import QUARTER_HOUR_SECONDS, Naming
 
 KEPT_BYTES: Final = 1024 * 1024
@@ -21,13 +22,15 @@ _CLOSED: Final = -1
 
 
 class RollingFile:
-    """Appends lines to a folder's current file. `report` takes one sentence for the operator."""
+    """Appends lines to a folder's current file. `report` takes one sentence for the operator; `handed`: folders that
+    are reached by a descriptor."""
 
     __slots__ = (
         "_backlog",
         "_descriptor",
         "_failed_at",
         "_folder",
+        "_handed",
         "_header",
         "_inode",
         "_is_failing",
@@ -42,10 +45,16 @@ class RollingFile:
     )
 
     def __init__(
-        self, folder: str, naming: Naming, header: Callable[[float], str], report: Callable[[str], None]
+        self,
+        folder: str,
+        naming: Naming,
+        header: Callable[[float], str],
+        report: Callable[[str], None],
+        handed: HandedFolders | None = None,
     ) -> None:
         self.lines: list[str] = []
         self._folder = Path(folder)
+        self._handed = handed or HandedFolders()
         self._naming = naming
         self._header = header
         self._report = report
@@ -64,6 +73,11 @@ class RollingFile:
     def path(self) -> Path:
         """The file of the last line written, or the folder before there was one."""
         return self._folder / self._name
+
+    @property
+    def _reached(self) -> str:
+        """The file as a system call takes it: relative to the folder's descriptor where there is one."""
+        return str(self.path) if self._handed.descriptor(str(self._folder)) is None else self._name
 
     @property
     def has_lines(self) -> bool:
@@ -134,13 +148,16 @@ class RollingFile:
             self._let_go()
 
     def _open(self, now: float) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = self._handed.descriptor(str(self._folder))
+        if folder is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
         sizes: dict[str, int] = {}
         if self._naming.size_limit:
-            sizes = {entry.name: entry.stat().st_size for entry in os.scandir(self._folder)}
+            entries = os.scandir(self._folder if folder is None else folder)
+            sizes = {entry.name: entry.stat().st_size for entry in entries}
         self._name = self._naming.name(self._quarter * QUARTER_HOUR_SECONDS, sizes)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(self.path, flags, 0o640)
+        self._descriptor = os.open(self._reached, flags, 0o640, dir_fd=folder)
         state = os.fstat(self._descriptor)
         self._inode, self._size, self._looked_at = state.st_ino, state.st_size, now
         self._backlog = self._header(now).encode() + self._backlog
@@ -150,7 +167,7 @@ class RollingFile:
         (copytruncate) goes on: lines are appended to what there is."""
         self._looked_at = now
         try:
-            state = self.path.stat()
+            state = os.stat(self._reached, dir_fd=self._handed.descriptor(str(self._folder)))
         except FileNotFoundError:
             self._let_go()
             return

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
+from host.config.listener_confinement import httperr_folder, site_log_folder
 from host.config.log_settings import LogFile
 from host.logs import httperr
 from host.logs.appending import Appender, Appending, Batch
+from host.logs.handed_folders import HandedFolders
 from host.logs.line_formats import line_format
 from host.logs.record import RecordParts, RefusalRecord
 from host.logs.rolling_file import KEPT_BYTES, RollingFile
@@ -54,6 +55,7 @@ class LogWriter:
     `directory`: the folder in which HTTPERR's folder is made. `clock`: seconds since the epoch. `report`: called with
     one sentence when a log cannot be written, and again when it can. `computer_name`: what s-computername shows.
     `appending` writes the lines: at once unless told otherwise.
+    `handed`: folders that are reached by a descriptor.
     """
 
     def __init__(
@@ -64,17 +66,19 @@ class LogWriter:
         report: Callable[[str], None],
         computer_name: str = "",
         appending: Appending | None = None,
+        handed: HandedFolders | None = None,
     ) -> None:
         self._clock = clock
         self._report = report
         self._computer_name = computer_name
+        self._handed = handed
         self._sites: dict[int, _SiteLog] = {}  # by id; with one log of all sites each has the same
         self._open: dict[int, _SiteLog] = {}  # each log once
         self._collecting: list[_SiteLog] = []  # those with records
         self._batches: list[Batch] = []  # lines that wait to be written
         self._appending = appending or Appender()
         self._lost = 0
-        file = RollingFile(str(Path(directory, "HTTPERR")), httperr_naming(), httperr.header_block, report)
+        file = RollingFile(httperr_folder(directory), httperr_naming(), httperr.header_block, report, handed)
         self._refusals = Batch(file, [], [])
 
     @property
@@ -159,7 +163,7 @@ class LogWriter:
         else:
             if log is not None:
                 self._close(log)
-            log = self._open[key] = self._new_log(log_file, "W3SVC" if log_file.is_central else f"W3SVC{site_id}")
+            log = self._open[key] = self._new_log(log_file, site_log_folder(log_file, site_id))
         self._sites[site_id] = log
         if old is not None and old not in self._sites.values() and old in self._open.values():
             self._close(old)
@@ -174,5 +178,5 @@ class LogWriter:
 
     def _new_log(self, log_file: LogFile, folder: str) -> _SiteLog:
         lines = line_format(log_file, self._computer_name)
-        path = str(Path(log_file.directory, folder))
-        return _SiteLog(log_file, RollingFile(path, site_naming(log_file), lines.header, self._report), lines.line)
+        file = RollingFile(folder, site_naming(log_file), lines.header, self._report, self._handed)
+        return _SiteLog(log_file, file, lines.line)

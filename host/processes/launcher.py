@@ -53,7 +53,7 @@ class Launcher:
         """Start what the slot's role names."""
         channel, control = self.channel_pair()
         targets: dict[SlotRole, tuple[Callable[..., None], tuple[Any, ...]]] = {
-            SlotRole.LISTENER: (run_listener, ()),
+            SlotRole.LISTENER: (run_listener, (slot.confinement,)),
             SlotRole.INETINFO: (run_inetinfo, (slot.applications,)),
             SlotRole.POOL: (run_pool, (slot.name, slot.applications)),
             SlotRole.DLLHOST: (run_dllhost, (slot.name, slot.title, slot.applications)),

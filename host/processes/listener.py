@@ -9,10 +9,14 @@ import time
 from typing import Final
 
 from host.config.errors import ConfigErrors
+from host.config.listener_confinement import ListenerConfinement
 from host.config.store import Source, build_snapshot
+from host.confinement.errors import ConfinementError
+from host.confinement.listener import confine_listener
 from host.isolation.selection import model_for
 from host.listener.server import Listener
 from host.logs.appending import AppendingThread
+from host.logs.handed_folders import HandedFolders
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
@@ -42,15 +46,24 @@ from host.wire.control_messages import (
     SitesSet,
     Unlisten,
 )
+from host.wire.exit_codes import ExitCode
 from host.wire.frames import PROTOCOL_VERSION
+from host.wire.handed_messages import HandedMessage, LogFolder
 
 _FLUSH_SECONDS: Final = 0.025  # logs are written in batches of this age: p99 suffers from larger ones
 
 
-def run_listener(control: socket.socket) -> None:
-    """The process's life, from Hello to the last response."""
+def run_listener(control: socket.socket, confinement: ListenerConfinement) -> None:
+    """The process's life: what it may be, then from Hello to the last response."""
+    channel = ControlChannel(control)
+    try:
+        confine_listener(confinement, lambda event_id, text: channel.send(Event(id=event_id, text=text)))
+    except ConfinementError as error:
+        channel.send(Event(id="listener-not-confined", text=f"the listener cannot start: {error}"))
+        channel.close()
+        raise SystemExit(int(ExitCode.NO_IDENTITY)) from error
     deathwatch = Deathwatch(control, ORPHAN_SECONDS)
-    run_loop(FrontProcess(ControlChannel(control), "listener", deathwatch).live())
+    run_loop(FrontProcess(channel, "listener", deathwatch).live())
 
 
 class FrontProcess:
@@ -67,6 +80,7 @@ class FrontProcess:
         self._end: asyncio.Event
         self._closing: asyncio.Task[None] | None = None
         self._certificates = Certificates(items=[])
+        self._handed_folders = HandedFolders()
 
     async def live(self) -> None:
         """From Hello to the end of the drain."""
@@ -99,10 +113,8 @@ class FrontProcess:
         match message:
             case Configure():
                 self._configure(message)
-            case Certificates():
-                self._certificates = message
-                if self._logs is not None:
-                    self.listener.set_certificates(message.items)
+            case Certificates() | LogFolder():
+                self._take(message, descriptors)
             case Listen():
                 self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]))
             case Unlisten():
@@ -133,6 +145,16 @@ class FrontProcess:
                 self.drain(message.seconds, message.patience_seconds)
             case _:
                 self._heard_of_cache(message)
+
+    def _take(self, message: HandedMessage, descriptors: list[int]) -> None:
+        """What this process may not open by itself."""
+        if isinstance(message, LogFolder):
+            if descriptors:  # otherwise no more files can be opened, and what there was goes on
+                self._handed_folders.take(message.path, descriptors[0])
+            return
+        self._certificates = message
+        if self._logs is not None:
+            self.listener.set_certificates(message.items)
 
     def _heard_of_cache(self, message: AnyMessage) -> None:
         match message:
@@ -194,6 +216,7 @@ class FrontProcess:
                 report=self._log_problem,
                 computer_name=socket.gethostname(),
                 appending=AppendingThread(self._log_problem),
+                handed=self._handed_folders,
             )
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)

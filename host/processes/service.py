@@ -38,6 +38,7 @@ from host.processes.inherited_sockets import InheritedSockets, take_inherited_so
 from host.processes.launcher import Launcher
 from host.processes.lifeline import WaitersEnd
 from host.processes.listening_sockets import BindingError, ListeningSockets
+from host.processes.log_folders import LogFolders
 from host.processes.orphans import end_everything, end_orphans, reap_orphans
 from host.processes.predecessor import Predecessor, PredecessorGone, meet_predecessor
 from host.processes.service_manager import ServiceManager, Watchdog
@@ -173,7 +174,14 @@ class Service:
         self._launcher = Launcher(loop)
         self._traces = Traces()
         self._certificates = CertificateStore(lambda: self._changes.snapshot.sites, self._report)
-        around = Surroundings(loop, self._launcher, self._report, certificates=self._certificates.message)
+        folders = LogFolders(lambda: self._changes.snapshot, self._report)
+        around = Surroundings(
+            loop,
+            self._launcher,
+            self._report,
+            certificates=self._certificates.message,
+            log_folders=folders.hand_over,
+        )
         self._supervisor = Supervisor(around)
         lock = asyncio.Lock()
         self._sites = SiteControl(self._sockets, lock, self._supervisor.set_sites, self._report)

@@ -13,8 +13,8 @@ import msgspec
 
 from host.wire.black_box import BlackBoxOpened
 from host.wire.cache_messages import CacheMessage
-from host.wire.certificate_messages import Certificates
 from host.wire.errors import WireError
+from host.wire.handed_messages import HandedMessage
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
 from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
@@ -345,7 +345,7 @@ AnyMessage = (
     | Drain
     | Event
     | Configure
-    | Certificates
+    | HandedMessage
     | Succeed
     | Serve
     | Listen

@@ -129,6 +129,7 @@ def test_json(site: Path) -> None:
     valid = json.loads(isapy("check", "--config", config_of(site), "--json").stdout)
     assert valid.pop("machine")["processors"] >= 1
     assert isinstance(valid.pop("pools"), dict)
+    assert valid.pop("front").startswith("listener runs as ")
     assert valid == {"config": str(config_of(site)), "valid": True, "errors": [], "warnings": []}
     line = replace_in_config(site, 'mode="WorkerProcess"', 'mode="Sideways"')
     result = isapy("check", "--config", config_of(site), "--json")

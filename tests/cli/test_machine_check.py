@@ -104,6 +104,12 @@ def test_it_says_whom_each_pool_runs_as(config: Path, interpreter: Interpreter) 
     assert len(numbers) == 4
     assert "sandbox: " in text
     assert "processor limits: " in text
+    (front,) = [line for line in text.splitlines() if "listener runs as" in line]
+    assert ("its logs alone" in front) == bool(landlock_abi())
+    if may_change_identity():
+        number = int(front.split("uid ")[1].split(",")[0])
+        assert 80000 <= number <= 80009
+        assert all(f"uid {number}" not in line for line in shown)
 
 
 def test_a_plain_user_is_told_that_every_pool_runs_as_himself(config: Path, interpreter: Interpreter) -> None:
@@ -116,6 +122,7 @@ def test_a_plain_user_is_told_that_every_pool_runs_as_himself(config: Path, inte
     messages = warned(found, "identityType")
     assert len(messages) == 2  # one place names the three pools, the other one root's
     assert not found["machine"]["may_change_identity"]
+    assert found["front"].startswith(f"listener runs as uid {own}")
 
 
 def test_iis5_isolation_has_no_pools_to_compare(config: Path, interpreter: Interpreter) -> None:
@@ -123,3 +130,4 @@ def test_iis5_isolation_has_no_pools_to_compare(config: Path, interpreter: Inter
     config.write_text(config.read_text().replace('mode="WorkerProcess"', 'mode="IIS5"'))
     found = check(config, interpreter, "--json")
     assert (found["pools"], warned(found, "identityType")) == ({}, [])
+    assert found["front"].startswith("inetinfo runs as ")

@@ -109,6 +109,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/@uriMaxUriBytes",
         "listener/@uriMaxCacheMegabyteCount",
         "listener/@uriScavengerPeriod",
+        "listener/@userName",
         "listener/@urlSegmentMaxLength",
         "listener/@urlSegmentMaxCount",
         "listener/@maxConnections",

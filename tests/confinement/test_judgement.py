@@ -9,7 +9,7 @@ import pytest
 from host.config.confinement import Confinement, Cpu, Identity, Sandbox
 from host.config.model import Pool
 from host.confinement.identity import Account
-from host.confinement.judgement import shortfalls
+from host.confinement.judgement import listener_shortfalls, shortfalls
 from host.confinement.machine import Machine
 
 ROOT = Machine(
@@ -87,3 +87,26 @@ def test_each_wish_that_is_not_granted_is_told_with_its_remedy(pool: Pool, machi
 def test_wishes_that_are_granted_are_not_mentioned(pool: Pool, machine: Machine) -> None:
     """A warning for what works would be ignored the next time, too."""
     assert list(shortfalls(pool, machine)) == []
+
+
+@pytest.mark.parametrize(
+    ("user_name", "machine", "words"),
+    [
+        ("", ROOT, ""),
+        ("", PLAIN, ""),
+        ("web", ROOT, ""),
+        ("71777", ROOT, ""),
+        ("you", PLAIN, ""),
+        ("1000", PLAIN, ""),
+        ("web", PLAIN, "only root may start it as somebody else"),
+        ("root", ROOT, "the listener runs as root"),
+        ("0", ROOT, "the listener runs as root"),
+        ("71777", replace(ROOT, user_numbers=((0, 65536),)), "does not exist in this container"),
+    ],
+)
+def test_a_user_that_the_listener_cannot_be_or_should_not_is_told(user_name: str, machine: Machine, words: str) -> None:
+    """With where it is written and what to do; a listener that names nobody takes what there is."""
+    kind = "SpecificUser" if user_name else "ApplicationPoolIdentity"
+    found = list(listener_shortfalls(Identity(type=kind, user_name=user_name, number=0), machine))
+    assert [words in one.message for one in found] == ([True] if words else [])
+    assert all((one.element, one.attribute) == ("listener", "userName") and one.remedy for one in found)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host.logs.handed_folders import HandedFolders
 from host.logs.rolling_file import KEPT_BYTES, RollingFile
 from host.logs.rollover import DatedNaming, NumberedNaming
 
@@ -87,6 +88,32 @@ def test_numbered_files_roll_at_their_size_and_go_on_after_a_restart(tmp_path: P
         file.close(NOON)
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert sizes == {"httperr1.log": 122, "httperr2.log": 62 + 62, "httperr3.log": 122}
+
+
+def test_a_folder_that_is_handed_over_is_reached_by_its_descriptor(tmp_path: Path, reports: Reports) -> None:
+    """Its path need not lead there. A dated log, a numbered one, rotation by rename; the next descriptor of that path
+    counts from the next file on."""
+    folder, moved, other = tmp_path / "W3SVC1", tmp_path / "moved", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    handed = HandedFolders()
+    handed.take(str(folder), os.open(folder, os.O_RDONLY))
+    folder.rename(moved)
+    dated = RollingFile(str(folder), DatedNaming("Daily"), lambda at: "#\n", reports.append, handed)
+    numbered = RollingFile(str(folder), NumberedNaming("httperr", 10), lambda at: "#\n", reports.append, handed)
+    for second, text in enumerate(("one\n", "two\n")):
+        for file in (dated, numbered):
+            file.append(text * 3, NOON)
+            file.flush(NOON + second)
+    assert not folder.exists()
+    assert sorted(path.name for path in moved.iterdir()) == ["httperr1.log", "httperr2.log", "u_ex240502.log"]
+    (moved / "u_ex240502.log").rename(moved / "rotated")
+    handed.take(str(folder), os.open(other, os.O_RDONLY))
+    dated.append("three\n", NOON + 3)
+    dated.flush(NOON + 3)
+    assert (other / "u_ex240502.log").read_text() == "#\nthree\n"
+    assert (moved / "rotated").read_text() == "#\n" + "one\n" * 3 + "two\n" * 3
+    assert reports == []
 
 
 def test_a_moved_file_is_left_alone(tmp_path: Path, reports: Reports) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import uvloop
 
+from host.config.confinement import Identity
+from host.config.listener_confinement import ListenerConfinement
 from host.processes.control_channel import ControlChannel, channel_pair
 from host.processes.inetinfo import run_inetinfo
 from host.processes.listener import run_listener
@@ -20,25 +22,34 @@ from host.wire.control_messages import AnyMessage, Drain, Event, Hello, Unlisten
 from tests.running_service import WAIT_SECONDS
 
 
-def next_message(control: socket.socket, channel: ControlChannel) -> AnyMessage:
-    """What the process says next."""
-    assert select.select([control], [], [], WAIT_SECONDS)[0]
-    ((message, _),) = channel.receive()
-    return message
+def messages(control: socket.socket, channel: ControlChannel) -> Iterator[AnyMessage]:
+    """What the process says, one by one."""
+    while True:
+        assert select.select([control], [], [], WAIT_SECONDS)[0]
+        yield from (message for message, _ in channel.receive())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("target", "arguments"), [(run_listener, ()), (run_inetinfo, ((),))], ids=["listener", "iis5"])
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [(run_listener, (ListenerConfinement(identity=Identity()),)), (run_inetinfo, ((),))],
+    ids=["listener", "iis5"],
+)
 def test_a_process_reports_what_it_did_not_expect_and_lives_on(target: Callable[..., None], arguments: Any) -> None:
     """Here: an order about a listener that there is not yet. The event has the traceback and the count."""
     ours, theirs = channel_pair()
     process = start_child(target, theirs, "listener", *arguments)
     theirs.close()
     channel = ControlChannel(ours)
+    said = messages(ours, channel)
     try:
-        assert isinstance(next_message(ours, channel), Hello)
+        if target is run_listener:
+            confined = next(said)
+            assert isinstance(confined, Event)
+            assert confined.id == "listener-confined"
+        assert isinstance(next(said), Hello)
         channel.send(Unlisten(endpoint="127.0.0.1:80"))
-        event = next_message(ours, channel)
+        event = next(said)
         assert isinstance(event, Event)
         assert (event.id, event.fields) == ("listener-error", {"count": "1"})
         assert "Traceback" in event.text
