@@ -11,8 +11,8 @@ SEED ?=
 SOURCES := isapi-wsgi==0.4.2
 # Test files run beside one another: most of them wait for processes. As many as there are processors.
 TEST_PROCESSES ?= $(shell nproc)
-# What the tests run beside isapy: git's own CGI programs, gitweb, a C compiler, load, and a browser.
-DEBIAN := git curl gitweb perl libcgi-pm-perl php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
+# What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler, load, a browser.
+DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
 
 .PHONY: run test check-format lint types unit install install-test debian chaos fuzz bench clean
 
