@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,7 +94,9 @@ def _wanted_packages(options: RunOptions) -> list[str]:
     taking_part = {
         contestant.name: contestant for scenario in options.scenarios for contestant in options.contestants_of(scenario)
     }
-    return ["wrk", "gcc", "libc6-dev", *(name for found in taking_part.values() for name in found.packages)]
+    wanted = [contestant.packages for contestant in taking_part.values()]
+    wanted += [scenario.packages for scenario in options.scenarios]
+    return ["wrk", "gcc", "libc6-dev", *chain.from_iterable(wanted)]
 
 
 def _names(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Final
 from bench.servers.apache import APACHE, APACHE_UWSGI
 from bench.servers.bare import BARE
 from bench.servers.caches import NGINX_CACHE, VARNISH
+from bench.servers.fcgiwrap import NGINX_FCGIWRAP
 from bench.servers.isapy import ISAPY, ISAPY_IIS5
 from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
 from bench.servers.nginx import NGINX, NGINX_GUNICORN, NGINX_UVICORN, NGINX_UWSGI
@@ -22,6 +23,7 @@ CONTESTANTS: Final = {
         NGINX_GUNICORN,
         NGINX_UVICORN,
         NGINX_PHP,
+        NGINX_FCGIWRAP,
         APACHE,
         APACHE_UWSGI,
         LIGHTTPD,

@@ -8,7 +8,6 @@ comes on top, and is the same for every server.
 from __future__ import annotations
 
 import argparse
-import resource
 import socket
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Final
 
 from bench.contestants import CONTESTANTS
 from bench.memory import memory_by_role
+from bench.open_files import raised_limit
 from bench.packages import install_command, missing_packages
 from bench.server import NotReady, Server
 from bench.site import MeasuredSite, write_site
@@ -40,7 +40,6 @@ TAKING_PART: Final = (
 
 _TIMEOUT_SECONDS: Final = 60.0
 _SPARE_DESCRIPTORS: Final = 64
-_ENOUGH_DESCRIPTORS: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +123,6 @@ def report(costs: Sequence[IdleCost]) -> str:
     return "\n".join(lines)
 
 
-def _raised_limit() -> int:
-    """How many files this process and the servers may open, from now on as many as the machine allows."""
-    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard_limit == resource.RLIM_INFINITY:
-        hard_limit = _ENOUGH_DESCRIPTORS
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
-    return hard_limit
-
-
 def _most(name: str, limit: int) -> int:
     """How many connections a contestant can take beside the FEW: lighttpd wants two descriptors for each."""
     return (limit // 2 if name == "lighttpd" else limit) - FEW - _SPARE_DESCRIPTORS
@@ -147,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := missing_packages(packages):
         print(f"missing on this machine: {', '.join(missing)}\nas root, type: {install_command(missing)}")
         return 2
-    limit = _raised_limit()
+    limit = raised_limit()
     if limit < connections + FEW + _SPARE_DESCRIPTORS:
         print(f"{connections} connections need {connections + FEW + _SPARE_DESCRIPTORS} open files (ulimit -Hn)")
         return 2

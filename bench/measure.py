@@ -16,14 +16,13 @@ QUIET_SHARE = 0.25
 
 def measure(server: Server, scenario: Scenario, *, connections: int, seconds: int, round: int) -> Sample:
     """One measurement. Raises LoadFailed."""
-    path = server.contestant.paths[scenario.name]
     peak: PeakMemory | None = None
     before = processor_time.read(server.roots)
-    if scenario.load is Load.DOWNLOAD:
+    if scenario.load in (Load.DOWNLOAD, Load.POST):
         with PeakMemory(server.roots, server.contestant.role_of) as peak:
-            result = download(server.port, path, seconds=seconds)
+            result = _loaded(server, scenario, connections=connections, seconds=seconds)
     else:
-        result = drive(server.port, path, scenario.load, connections=connections, seconds=seconds)
+        result = _loaded(server, scenario, connections=connections, seconds=seconds)
     spent = processor_time.read(server.roots).since(before)
     return Sample(
         scenario=scenario.name,
@@ -62,10 +61,16 @@ def measure_quietly(
 
 def warm_up(server: Server, scenario: Scenario, *, connections: int) -> LoadResult:
     """A second of load that nobody counts: caches fill, workers start."""
+    seconds = 0 if scenario.load is Load.DOWNLOAD else 1
+    return _loaded(server, scenario, connections=connections, seconds=seconds)
+
+
+def _loaded(server: Server, scenario: Scenario, *, connections: int, seconds: int) -> LoadResult:
+    """The scenario's load for that long. Raises LoadFailed."""
     path = server.contestant.paths[scenario.name]
     if scenario.load is Load.DOWNLOAD:
-        return download(server.port, path, seconds=0)
-    return drive(server.port, path, scenario.load, connections=connections, seconds=1)
+        return download(server.port, path, seconds=seconds)
+    return drive(server.port, path, scenario.load, connections=connections, seconds=seconds)
 
 
 def _memory(server: Server, peak: PeakMemory | None) -> tuple[Memory, ...]:

@@ -17,6 +17,8 @@ _EVIDENCE: Final = {
     "varnish": "varnishd",
     "uwsgi-core": "uwsgi",
     "uwsgi-plugin-python3": "/usr/lib/uwsgi/plugins/python3_plugin.so",
+    "fcgiwrap": "fcgiwrap",
+    "libcgi-pm-perl": "/usr/share/perl5/CGI.pm",
     "gunicorn": "gunicorn",
     "php-cgi": "php-cgi",
     "php-fpm": "/etc/php",

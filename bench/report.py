@@ -97,7 +97,7 @@ def _cell_line(row: Row, base: str, *, by_bytes: bool) -> list[str]:
 
 
 def _memory_text(scenario: Scenario, own: Sequence[Sample]) -> str:
-    with_peak = scenario.load is Load.DOWNLOAD
+    with_peak = scenario.load in (Load.DOWNLOAD, Load.POST)
     lines = [
         _memory_line(row.contestant, entry, with_peak=with_peak)
         for row in rows(own, scenario.base, by_bytes=with_peak)

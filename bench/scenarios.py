@@ -13,6 +13,7 @@ class Load(Enum):
     PLAIN = "plain"
     BROWSER = "browser"
     CLOSE = "close"
+    POST = "post"
     DOWNLOAD = "download"
 
 
@@ -21,7 +22,7 @@ class Scenario:
     """One kind of request.
 
     `base` names the contestant whose median is 1.00. `expected` must be in the first answer, otherwise the
-    contestant is left out.
+    contestant is left out. `packages` are Debian's that its page needs, whoever serves it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Scenario:
     connections: tuple[int, ...]
     base: str
     expected: bytes = b""
+    packages: tuple[str, ...] = ()
 
 
 SCENARIOS: Final = {
@@ -74,6 +76,38 @@ SCENARIOS: Final = {
             connections=(8, 32),
             base="apache",
             expected=b"Hello from C",
+        ),
+        Scenario(
+            name="cgi-python",
+            title="CGI script in Python with cgi and json (isapy: by forks of a warm interpreter)",
+            load=Load.PLAIN,
+            connections=(8, 32),
+            base="apache",
+            expected=b'"greeting": "Hello from Python"',
+        ),
+        Scenario(
+            name="cgi-perl",
+            title="CGI script in Perl with CGI.pm (isapy: by forks of a warm interpreter)",
+            load=Load.PLAIN,
+            connections=(8, 32),
+            base="apache",
+            expected=b"Hello from Perl",
+            packages=("libcgi-pm-perl",),
+        ),
+        Scenario(
+            name="cgi-post",
+            title="POST of 1 MB (2^20 bytes) to a CGI program in C that reads it",
+            load=Load.POST,
+            connections=(8,),
+            base="apache",
+            expected=b"bytes: ",
+        ),
+        Scenario(
+            name="cgi-big",
+            title="answer of 100 MB from a CGI program in C, one client",
+            load=Load.DOWNLOAD,
+            connections=(1,),
+            base="apache",
         ),
         Scenario(
             name="php",

@@ -1,4 +1,4 @@
-"""What every contestant serves: isapy's configuration and plugins, a small and a big file, a CGI program."""
+"""What every contestant serves: isapy's configuration and plugins, a small and a big file, CGI programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bench.packages import program
 BENCH: Final = Path(__file__).resolve().parent
 SMALL_BYTES: Final = 1024
 BIG_BYTES: Final = 1 << 30
+PROGRAMS: Final = ("hello", "swallow", "flood", "slow")
+"""CGI programs that are compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class MeasuredSite:
 
     @property
     def documents(self) -> Path:
-        """The document root: small.bin, big.bin, hello.php, page.php, cgi-bin/hello."""
+        """The document root: small.bin, big.bin, hello.php, page.php, cgi-bin/ with PROGRAMS and two scripts."""
         return self.root / "wwwroot"
 
     @property
@@ -38,18 +40,17 @@ class MeasuredSite:
 
 
 def write_site(folder: Path, *, with_program: bool = True) -> MeasuredSite:
-    """Write the site to `folder`, which must not exist. `with_program` compiles the CGI program (needs gcc)."""
+    """Write the site to `folder`, which must not exist. `with_program` compiles the CGI programs (needs gcc)."""
     shutil.copytree(BENCH / "sites", folder, ignore=shutil.ignore_patterns("__pycache__"))
     site = MeasuredSite(folder)
     cgi_bin = site.documents / "cgi-bin"
-    cgi_bin.mkdir(parents=True)
     pattern = b"0123456789abcdef" * (SMALL_BYTES // 16)
     (site.documents / "small.bin").write_bytes(pattern)
     with (site.documents / "big.bin").open("wb") as big:
         big.truncate(BIG_BYTES)
-    if with_program:
-        source = BENCH / "programs" / "hello.c"
-        subprocess.run([program("gcc"), "-O2", "-o", str(cgi_bin / "hello"), str(source)], check=True)
+    for name in PROGRAMS if with_program else ():
+        source = BENCH / "programs" / f"{name}.c"
+        subprocess.run([program("gcc"), "-O2", "-o", str(cgi_bin / name), str(source)], check=True)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.parent == cgi_bin else 0o644)
     return site

@@ -12,7 +12,7 @@ from bench.server import Contestant, Place, Plan, peer_user
 from bench.servers import uwsgi
 from bench.servers.roles import name_and_rank
 
-_MODULES: Final = ("mpm_event", "authz_core", "mime", "alias", "cgid")
+_MODULES: Final = ("mpm_event", "authz_core", "mime", "alias", "env", "cgid")
 _PROXY_MODULES: Final = ("proxy", "proxy_uwsgi")
 _FOLDER: Final = "/usr/lib/apache2/modules"
 
@@ -39,6 +39,8 @@ DocumentRoot {documents}
   Options FollowSymLinks
 </Directory>
 ScriptAlias /cgi-bin/ {documents}/cgi-bin/
+# the length that a program announces reaches the client, as with the other servers
+SetEnv ap_trust_cgilike_cl yes
 {pages}
 """
 
@@ -73,7 +75,15 @@ def _role(process: psutil.Process) -> str:
 
 APACHE: Final = Contestant(
     name="apache",
-    paths={"cgi": "/cgi-bin/hello", "static": "/small.bin", "big": "/big.bin"},
+    paths={
+        "cgi": "/cgi-bin/hello",
+        "cgi-python": "/cgi-bin/hello-python",
+        "cgi-perl": "/cgi-bin/hello-perl",
+        "cgi-post": "/cgi-bin/swallow",
+        "cgi-big": "/cgi-bin/flood",
+        "static": "/small.bin",
+        "big": "/big.bin",
+    },
     plan=lambda place: _plan(place, with_uwsgi=False),
     role_of=_role,
     packages=("apache2",),

@@ -49,7 +49,15 @@ def _plan(place: Place, *, with_uwsgi: bool) -> Plan:
 
 LIGHTTPD: Final = Contestant(
     name="lighttpd",
-    paths={"cgi": "/cgi-bin/hello", "static": "/small.bin", "big": "/big.bin"},
+    paths={
+        "cgi": "/cgi-bin/hello",
+        "cgi-python": "/cgi-bin/hello-python",
+        "cgi-perl": "/cgi-bin/hello-perl",
+        "cgi-post": "/cgi-bin/swallow",
+        "cgi-big": "/cgi-bin/flood",
+        "static": "/small.bin",
+        "big": "/big.bin",
+    },
     plan=lambda place: _plan(place, with_uwsgi=False),
     role_of=single_process,
     packages=("lighttpd",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import psutil
 
 
@@ -13,6 +15,5 @@ def name_and_rank(process: psutil.Process) -> str:
 
 
 def single_process(process: psutil.Process) -> str:
-    """For a server that is one process: its children are programs it runs."""
-    name = process.name()
-    return f"{name} worker" if not name.startswith("hello") else "program"
+    """For a server that is one process, which was started here: all others are programs it runs."""
+    return f"{process.name()} worker" if process.ppid() == os.getpid() else "program"

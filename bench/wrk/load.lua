@@ -2,6 +2,7 @@
 --   plain    wrk's own GET, connection kept
 --   browser  13 fields as a browser sends them, Host first, connection kept
 --   close    a new connection for each request
+--   post     a body of 2^20 bytes, connection kept
 -- Ends with one line of JSON on standard output: counts, microseconds, bytes.
 
 local browser = {
@@ -29,6 +30,10 @@ function init(arguments)
     wrk.format = function() return request end
   elseif kind == "close" then
     wrk.headers["Connection"] = "close"
+  elseif kind == "post" then
+    wrk.method = "POST"
+    wrk.body = string.rep("0123456789abcdef", 65536)
+    wrk.headers["Content-Type"] = "application/octet-stream"
   elseif kind ~= "plain" then
     error("unknown kind of load: " .. kind)
   end

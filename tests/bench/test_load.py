@@ -43,7 +43,7 @@ def test_a_generator_without_numbers_is_an_error() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [Load.PLAIN, Load.BROWSER, Load.CLOSE])
+@pytest.mark.parametrize("load", [Load.PLAIN, Load.BROWSER, Load.CLOSE, Load.POST])
 def test_wrk_loads_a_server_with_each_kind_of_request(tmp_path: Path, load: Load) -> None:
     """The script and its report work with the installed wrk."""
     server = Server(tiny_contestant(), tmp_path / "tiny", MeasuredSite(tmp_path))

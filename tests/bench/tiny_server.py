@@ -1,4 +1,4 @@
-"""A server of two processes: the child answers every GET with `tiny`, the parent waits for it.
+"""A server of two processes: the child answers every GET and POST (of 2^20 bytes) with `tiny`, the parent waits.
 
 Usage: tiny_server.py PORT [never-ready] [stubborn]
 
@@ -22,6 +22,13 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
         self.wfile.write(BODY)
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        if length != 1 << 20 or len(self.rfile.read(length)) != length:
+            self.send_error(400)
+        else:
+            self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
