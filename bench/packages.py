@@ -24,6 +24,7 @@ _EVIDENCE: Final = {
     "php-fpm": "/etc/php",
     "python3-uvicorn": "/usr/lib/python3/dist-packages/uvicorn/__init__.py",
     "wrk": "wrk",
+    "slowhttptest": "slowhttptest",
     "gcc": "gcc",
     "libc6-dev": "/usr/include/stdio.h",
 }

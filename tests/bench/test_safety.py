@@ -1,0 +1,106 @@
+"""What slow attacks cost other clients: the client that is measured, the attack, and the table."""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.contestants import CONTESTANTS
+from bench.packages import missing_packages
+from bench.safety import ATTACKS, TAKING_PART, Attack, Seen, cost_of, established, measure, probe, report
+from bench.server import Server
+from bench.site import write_site
+from tests.bench.tiny_contestant import tiny_contestant
+
+
+@contextmanager
+def tiny(tmp_path: Path, *arguments: str) -> Iterator[Server]:
+    """A server that answers every path."""
+    server = Server(tiny_contestant(*arguments), tmp_path / "tiny", write_site(tmp_path / "site", with_program=False))
+    try:
+        server.start("/")
+        yield server
+    finally:
+        server.stop()
+
+
+def test_the_client_counts_answers_and_failures(tmp_path: Path) -> None:
+    """All of a server that answers; none where nobody listens any more."""
+    with tiny(tmp_path) as server:
+        seen = probe(server.port, "/", seconds=0.2)
+        assert (len(seen.seconds), seen.failed) == (40, 0)
+        assert all(second > 0.0 for second in seen.seconds)
+    assert probe(server.port, "/", seconds=0.05) == Seen((), 10)
+
+
+def test_a_late_answer_makes_those_late_that_were_due_meanwhile() -> None:
+    """A server that holds the first answer back: a client that waited politely would have seen one slow request."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    may_answer = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(10):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                may_answer.wait(0.5)
+                connection.sendall(answer)
+            may_answer.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        seen = probe(listening.getsockname()[1], "/", seconds=0.05)
+        thread.join()
+    assert seen.failed == 0
+    assert min(seen.seconds) > 0.4
+
+
+def test_an_attack_holds_its_connections_until_it_is_over(tmp_path: Path) -> None:
+    """Slow headers, and nothing of it is left behind."""
+    with tiny(tmp_path) as server:
+        with Attack(ATTACKS["slow headers"][0], server.port, "/", connections=20) as attack:
+            assert established(server.port) > 0
+        assert attack.held >= 16
+        assert not attack._thread.is_alive()
+
+
+def test_a_round_is_compared_with_its_own_quiet() -> None:
+    """The middle of the quotients, not the quotient of the middles; the worst number of failures is a sum."""
+    pairs = [(Seen((0.001,), 0), Seen((0.002,), 1), 5), (Seen((0.010,), 0), Seen((0.010,), 0), 9)]
+    cost = cost_of("isapy", "static", "slow read", [*pairs, (Seen((0.004,), 0), Seen((0.012,), 0), 7)])
+    assert (cost.held, cost.asked, cost.failed, cost.quotient) == (9, 4, 1, 2.0)
+    assert (cost.quiet_p99, cost.p99) == (0.004, 0.010)
+    assert report([cost]).splitlines()[-1] == ("| isapy | static | slow read | 9 | 4 | 1 | 4.00 ms | 10.00 ms | 2.00 |")
+
+
+def test_quantiles_are_of_answers_that_came() -> None:
+    """Of a hundred the 99th; of none there is no time."""
+    seen = Seen(tuple(float(number) for number in range(100, 0, -1)), 0)
+    assert (seen.quantile(0.5), seen.quantile(0.99), seen.quantile(1.0)) == (50.0, 99.0, 100.0)
+    assert Seen((), 3).quantile(0.99) == math.inf
+
+
+def test_all_that_take_part_can_be_asked_and_installed() -> None:
+    """A name that nobody has would end the run."""
+    assert "slowhttptest" not in missing_packages(["slowhttptest"])
+    for name, scenario in TAKING_PART:
+        assert scenario in CONTESTANTS[name].paths
+        missing_packages(CONTESTANTS[name].packages)
+
+
+@pytest.mark.slow
+def test_isapy_answers_others_under_all_four_attacks(tmp_path: Path) -> None:
+    """Nobody is timed; every request is answered while the attacks hold connections."""
+    tmp_path.chmod(0o755)
+    site = write_site(tmp_path / "site")
+    costs = measure("isapy", "static", tmp_path, site, connections=50, seconds=0.5, rounds=1)
+    assert [cost.attack for cost in costs] == list(ATTACKS)
+    assert all((cost.asked, cost.failed) == (100, 0) for cost in costs)
+    assert all(cost.held >= 20 for cost in costs if cost.attack != "ranges")
