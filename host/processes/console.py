@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from typing import Final, TextIO
 
 from host.activation.topology import Topology
 from host.config.model import Binding, IsolationMode, Site, Snapshot
+from host.logs.event_lines import parse_line
+from host.processes.request_lines import RequestLines, has_colours
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
 _SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
@@ -15,13 +18,14 @@ _LINE_HEAD: Final = 50  # moment, level, number and name of an event
 
 
 class Console:
-    """Lines on a stream. `quiet` keeps all but errors; `shows_scripts` adds what scripts write to standard error."""
+    """Lines on a stream. `quiet` keeps all but errors; `shows_scripts` adds a line for each request that is answered,
+    and what scripts write to standard error: `requests` makes those."""
 
     def __init__(self, stream: TextIO, *, quiet: bool, shows_scripts: bool = False) -> None:
         self._stream = stream
         self._quiet = quiet
-        self._shown = (*_SHOWN_LEVELS, _SCRIPT_ERRORS) if shows_scripts else _SHOWN_LEVELS
-        self._is_terminal = stream.isatty()
+        colours = has_colours(os.environ, is_terminal=stream.isatty())
+        self.requests = RequestLines(self._say, has_colours=colours) if shows_scripts else None
 
     def error(self, text: str) -> None:
         """Something that keeps isapy from starting."""
@@ -29,8 +33,11 @@ class Console:
 
     def event(self, line: str) -> None:
         """A line of the event log: warnings, errors and what was asked for are shown, the rest is in the file."""
-        if any(words in line[:_LINE_HEAD] for words in self._shown):
+        head = line[:_LINE_HEAD]
+        if any(words in head for words in _SHOWN_LEVELS):
             self._say(line)
+        elif self.requests is not None and _SCRIPT_ERRORS in head and (event := parse_line(line)) is not None:
+            self.requests.script_said(event.text, time.monotonic())
 
     def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str) -> None:
         """A few lines: addresses (`urls`, of the sites that are started), processes, files, how to end it."""

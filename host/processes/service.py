@@ -41,6 +41,7 @@ from host.processes.listening_sockets import BindingError, ListeningSockets
 from host.processes.log_folders import LogFolders
 from host.processes.orphans import end_everything, end_orphans, reap_orphans
 from host.processes.predecessor import Predecessor, PredecessorGone, meet_predecessor
+from host.processes.request_lines import follow_requests
 from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
 from host.processes.spawn import become_subreaper
@@ -280,6 +281,8 @@ class Service:
             self._report("configuration-warning", warning, {})
         urls = [url for site in self._sites.states.bound_sites for url in site_urls(site)]
         self._console.banner(snapshot, urls, self._supervisor.topology, self._path)
+        if self._console.requests is not None:
+            self._background(follow_requests(snapshot.sites, self._console.requests))
         self._status = self._changes.summary
         self._manager.ready(self._status)
         self._watchdog.start()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_service import WAIT_SECONDS, Answer, RunningService, running, start_service
+from tests.running_service import WAIT_SECONDS, Answer, RunningService, running, start_service, wait_until
 from tests.sample_site import write_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +118,29 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
         assert refused.status in (403, 404)
         assert "do not show" not in refused.text
         assert service.get("/").status == 200
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("isolation", ["workerprocess", "iis5"])
+def test_run_folder_shows_each_request_and_what_its_script_says(tmp_path: Path, isolation: str) -> None:
+    """Method, path, status and time on standard error; plain, since that is no terminal here."""
+    folder = tmp_path / "site"
+    words = "#!/bin/sh\necho 'said aside' >&2\necho 'Content-Type: text/plain'\necho\necho fine\n"
+    write_program(folder / "cgi-bin" / "talks", words)
+    (folder / "page.html").write_text("a page\n")
+    service = start_service(tmp_path, folder, "run-folder", "--isolation", isolation)
+    try:
+        for path, status in (("/page.html", 200), ("/cgi-bin/talks?a=1", 200), ("/missing", 404)):
+            assert service.get(path).status == status
+        shown = ("GET  /page.html  200  ", "GET  /cgi-bin/talks?a=1  200  ", "GET  /missing  404  ", "said aside")
+
+        def is_shown() -> bool:
+            return all(any(words in line for line in service.output) for words in shown)
+
+        wait_until(is_shown, tmp_path, f"a line for each request: {service.output[-5:]}")
+        assert not [line for line in service.output if "\x1b" in line]
+        assert not [line for line in service.output if "cgi-stderr" in line]
     finally:
         service.stop()
 
