@@ -50,6 +50,7 @@ class WorkerLink:
     __slots__ = (
         "_decoder",
         "_descriptors",
+        "_has_side_ended",
         "_is_flush_due",
         "_is_late_flush_due",
         "_loop",
@@ -99,6 +100,7 @@ class WorkerLink:
         self._unsent = b""
         self._is_flush_due = False
         self._is_late_flush_due = False
+        self._has_side_ended = False
         self._descriptors: dict[tuple[int, int], int] = {}  # came before their frame
         self._lost: set[tuple[int, int]] = set()  # could not be received
         self._wanted: dict[tuple[int, int], tuple[FilePiece | None, Exchange]] = {}  # their frame came before them
@@ -179,6 +181,11 @@ class WorkerLink:
         self._owner.link_closed(self, broken)
 
     def _readable(self) -> None:
+        """Read once. A worker that died with frames of ours unread left an error behind the bytes it had sent. uvloop
+        calls for such a socket a last time and watches it no more, and bytes come before the error: without the side
+        socket's end, on which there is nothing to be left unread, this would be the last that is heard of the link."""
+        if self.is_closed:
+            return
         try:
             data = self._stream.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
@@ -197,6 +204,8 @@ class WorkerLink:
             self.close(str(error))
             return
         self._owner.turn_ended(self)
+        if self._has_side_ended:
+            self._loop.call_soon(self._readable)
 
     def _flush(self) -> None:
         self._is_flush_due = False
@@ -252,6 +261,8 @@ class WorkerLink:
                 packet, descriptors = b"", []
             if not packet and not descriptors:  # the stream says how the worker ended
                 self._loop.remove_reader(self._side.fileno())
+                self._has_side_ended = True
+                self._loop.call_soon(self._readable)
                 return
             if len(packet) == SIDE_PACKET.size and not descriptors and flags & socket.MSG_CTRUNC:
                 self._lose_descriptor(*SIDE_PACKET.unpack(packet))

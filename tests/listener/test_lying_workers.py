@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -277,6 +278,22 @@ def test_a_packet_of_descriptors_alone_is_a_lie(front: RunningListener) -> None:
     other.answer(number)
     assert client.read_response()[0] == 200
     assert open_descriptors() <= before + 2  # the other worker's link, instead of the first one's
+
+
+def test_a_worker_that_dies_with_frames_unread_on_both_sides_is_gone(front: RunningListener) -> None:
+    """What it had said last is heard, and then that it is dead: its request goes to another worker."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    assert select.select([worker.stream], [], [], WAIT_SECONDS)[0]  # its request, which it never reads
+    may_go_on = threading.Event()
+    front.loop.call_soon_threadsafe(may_go_on.wait)
+    worker.send(encode_number(Kind.CREDIT, 0, 1))
+    worker.die()
+    may_go_on.set()
+    assert front.message(WorkerGone).worker == "A1"
+    other = front.worker("A2")
+    other.answer(other.request()[0])
+    assert client.read_response()[0] == 200
 
 
 def test_two_files_of_one_number_are_a_lie(front: RunningListener) -> None:
