@@ -10,7 +10,7 @@ import pytest
 from bench.contestants import CONTESTANTS
 from bench.scenarios import SCENARIOS
 from bench.site import PROGRAMS, write_site
-from bench.slow_scripts import TAKING_PART, SlowCost, measure, report
+from bench.slow_scripts import TAKING_PART, SlowCost, measure, report, write_slow_site
 
 
 @pytest.mark.slow
@@ -18,7 +18,7 @@ from bench.slow_scripts import TAKING_PART, SlowCost, measure, report
 def test_running_programs_have_no_threads_in_isapy(tmp_path: Path, name: str) -> None:
     """As many threads with forty more programs as before, little memory, and all end when their clients leave."""
     tmp_path.chmod(0o755)
-    costs = {cost.role: cost for cost in measure(name, tmp_path, write_site(tmp_path / "site"), scripts=40)}
+    costs = {cost.role: cost for cost in measure(name, tmp_path, write_slow_site(tmp_path / "site", 40), scripts=40)}
     assert {"service", "worker" if name == "isapy" else "inetinfo"} <= costs.keys()
     assert "program" not in costs
     for cost in costs.values():
