@@ -40,6 +40,7 @@ class ControlChannel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_message: Callable[[AnyMessage, list[int]], None] | None = None
         self._on_closed: Callable[[str], None] | None = None
+        self._is_reset = False  # the peer ended with words of ours unread
         self.is_closed = False
 
     def fileno(self) -> int:
@@ -96,7 +97,10 @@ class ControlChannel:
             except BlockingIOError:
                 return messages
             except ConnectionError as error:
-                raise EOFError from error
+                if self._is_reset:
+                    raise EOFError from error
+                self._is_reset = True  # the kernel says it once, and before the peer's last words, which are still here
+                continue
             if not packet:
                 if messages:
                     return messages  # the end is seen again at the next call
@@ -174,6 +178,8 @@ class ControlChannel:
                 _close_all(descriptors)
                 continue
             self._on_message(message, descriptors)
+        if messages and self._is_reset and not self.is_closed:  # uvloop watches a socket with an error no more
+            self._readable()
 
     def _lost(self, why: str) -> None:
         on_closed = self._on_closed

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from host.processes.control_channel import ControlChannel, channel_pair
 from host.wire.control_messages import AnyMessage, AttachLink, Configure, Hello, Ping
@@ -52,6 +54,46 @@ def test_the_end_of_the_peer_is_an_eof_after_what_it_said() -> None:
     with pytest.raises(EOFError):
         right.receive()
     right.close()
+
+
+def test_a_peer_that_ends_with_our_words_unread_is_heard_all_the_same() -> None:
+    """A process that dies has rarely read everything; its last words are what tells why."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    right.send(Ping(number=1))
+    left.send(Ping(number=7))
+    left.send(Ping(number=8))
+    left.close()
+    assert [message for message, _ in right.receive()] == [Ping(number=7), Ping(number=8)]
+    with pytest.raises(EOFError):
+        right.receive()
+    right.close()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_loop_hears_last_words_and_the_end_of_such_a_peer(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """uvloop calls once for a socket with an error, and watches it no more."""
+
+    async def scenario() -> list[object]:
+        loop = asyncio.get_running_loop()
+        left, right = (ControlChannel(end) for end in channel_pair())
+        heard: list[object] = []
+        is_over = asyncio.Event()
+
+        def ended(why: str) -> None:
+            heard.append(why)
+            is_over.set()
+
+        right.send(Ping(number=1))
+        left.send(Ping(number=7))
+        left.close()
+        right.attach(loop, lambda message, _descriptors: heard.append(message), ended)
+        await asyncio.wait_for(is_over.wait(), 30)
+        return heard
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(scenario()) == [Ping(number=7), ""]
 
 
 def test_garbage_is_a_wire_error() -> None:
