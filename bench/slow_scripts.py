@@ -35,6 +35,9 @@ FEW: Final = 20
 TAKING_PART: Final = ("isapy", "isapy-iis5", "apache")
 """fcgiwrap runs as many as it has processes; lighttpd, as it ships, keeps the line until its program has ended."""
 
+MOST: Final = {"isapy-iis5": 256 - FEW}
+"""inetinfo takes 256 requests at a time, and no setting changes that: more would wait in its queue."""
+
 PATH: Final = "/cgi-bin/slow"
 _READY_PATH: Final = "/small.bin"
 _LINE: Final = b"started\n"
@@ -197,7 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         site = write_slow_site(folder / "site", words.scripts)
         for contestant in names:
             try:
-                costs += measure(contestant, folder, site, scripts=words.scripts)
+                count = min(words.scripts, MOST.get(contestant, words.scripts))
+                costs += measure(contestant, folder, site, scripts=count)
             except (NotReady, OSError) as error:
                 failed += 1
                 print(f"{contestant}: {error}", file=sys.stderr)
