@@ -24,6 +24,7 @@ def build_listener(listener: Effective, pools: Effective, problems: Problems) ->
         url_segment_max_length=listener.number("urlSegmentMaxLength"),
         url_segment_max_count=listener.number("urlSegmentMaxCount"),
         max_connections=listener.number("maxConnections"),
+        body_read_ahead_bytes=listener.number("bodyReadAhead"),
         disable_server_header=listener.number("disableServerHeader"),
         uri_enable_cache=listener.flag("uriEnableCache"),
         uri_max_uri_bytes=listener.number("uriMaxUriBytes"),

@@ -28,6 +28,7 @@ class ListenerSettings:
     url_segment_max_length: int = 260
     url_segment_max_count: int = 255
     max_connections: int = 4294967295
+    body_read_ahead_bytes: int = 49152  # of a body whose length is announced
     disable_server_header: int = 0  # 1: not on refusals, 2: never
     uri_enable_cache: bool = True
     uri_max_uri_bytes: int = 262144

@@ -73,6 +73,14 @@ LISTENER: Final = Section(
                 ours=True,
             ),
             uint(
+                "bodyReadAhead",
+                49152,
+                "a body of at most so many bytes, if its length is announced, is collected before a worker is given "
+                "the request; 0: none",
+                within=(0, 65536),
+                ours=True,
+            ),
+            uint(
                 "disableServerHeader",
                 0,
                 "1: no Server field on the listener's own refusals; 2: on nothing",

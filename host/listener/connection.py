@@ -25,7 +25,7 @@ from host.listener.refusals import (
     page_of_reset,
     page_of_secure_redirect,
 )
-from host.listener.request_body import RequestBody
+from host.listener.request_body import RequestBody, is_read_ahead
 from host.listener.request_frames import send_body
 from host.listener.tls import ServedCertificate, identified_by
 
@@ -266,11 +266,11 @@ class ClientConnection(CachedAnsweringSocket):
             elif self.http.phase is Phase.ANSWERED_EARLY:
                 self._wait_for_body()
             return
-        if not self._is_submitted:
+        if self._is_submitted:
+            send_body(exchange)
+        elif not (is_missing and is_read_ahead(exchange.head, context.body_read_ahead_bytes)):
             self._is_submitted = True
             context.relay.submit(exchange)
-        else:
-            send_body(exchange)
         if self.exchange is exchange:
             self.body_moved()
 

@@ -110,6 +110,7 @@ class ListenerContext:
         self.max_connections = 0  # that, or what the configuration says if it is less
         self.web_limits = WebLimits()
         self._settings = ListenerSettings()
+        self.body_read_ahead_bytes = self._settings.body_read_ahead_bytes
         self.refused_at = -1.0  # when HTTPERR last said so
         self.is_draining = False
         self.all_closed: asyncio.Future[None] | None = None  # awaited by a drain
@@ -130,6 +131,7 @@ class ListenerContext:
             return
         self._settings = settings
         self.limit_connections()
+        self.body_read_ahead_bytes = settings.body_read_ahead_bytes
         limits = Limits(
             max_field_bytes=settings.max_field_bytes,
             max_request_bytes=settings.max_request_bytes,

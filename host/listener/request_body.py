@@ -2,13 +2,14 @@
 
 What has come and may not be sent yet waits here; the connection stops reading while that is more than BACKLOG, so an
 upload never lies in the listener's memory. The first KEPT_FOR_REPLAY bytes are kept, so that a request with a small
-body can be given to another worker.
+body can be given to another worker. A short one is waited for before any worker is given the request.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from host.http1.request_head import RequestHead
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
 
@@ -90,3 +91,10 @@ class RequestBody:
     def forget(self) -> None:
         """The response has begun: nobody will need it again."""
         self._kept = None
+
+
+def is_read_ahead(head: RequestHead, most_bytes: int) -> bool:
+    """Whether a worker gets the request with its whole body only (`<listener bodyReadAhead>`): one who sends a short
+    body slowly, or never, then holds no worker's turn. A client that waits to be asked for it is not kept waiting, and
+    the length of a chunked body is not known."""
+    return 0 < head.content_length <= most_bytes and not head.expects_continue

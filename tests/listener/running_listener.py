@@ -101,6 +101,10 @@ class RecordingLog:
         return self.refusals.get(timeout=WAIT_SECONDS)
 
 
+WITHOUT_READ_AHEAD = ListenerSettings(body_read_ahead_bytes=0)
+"""Bodies come to workers in the pieces that a test sends."""
+
+
 @dataclass
 class Sizes:
     """What tests vary in the configuration."""
@@ -114,7 +118,7 @@ class Sizes:
     max_connections: int = 4294967295
     max_bandwidth: int = 4294967295
     max_global_bandwidth: int = 4294967295
-    listener: ListenerSettings = field(default_factory=ListenerSettings)
+    listener: ListenerSettings = WITHOUT_READ_AHEAD
     unix_path: str = ""
     tls: dict[str, BindingTls] = field(default_factory=dict)  # by host name of the site
     hsts: Hsts = field(default_factory=Hsts)
