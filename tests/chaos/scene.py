@@ -101,6 +101,7 @@ class Scene:
         """Strike, and strike again when each kind of request has been answered so often; then nothing may be left that
         was not there before."""
         wait_until(self._has_started, self.service.logs, "every pool that was started to be there")
+        self.warm_up()  # what was done before may have ended an interpreter that was kept warm
         before, first = take_census(self.service), len(self.disturber.strikes)
         replays = self.disturber.events.count("request-replayed")
         events = self.disturber.events.counts.copy()

@@ -22,7 +22,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("chaos")
     with running(folder, write_chaos_site(folder, SETTINGS), environment=start_folder(folder)) as service:
         scene = Scene(service, SETTINGS, seed=5)
-        scene.warm_up()
         yield scene
 
 

@@ -26,7 +26,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     config = write_chaos_site(folder, SETTINGS)
     with running(folder, config, environment=start_folder(folder)) as service:
         scene = Scene(service, SETTINGS, seed=int(os.environ.get("CHAOS_SEED", "3")))
-        scene.warm_up()
         yield scene
 
 
