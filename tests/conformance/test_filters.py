@@ -248,7 +248,7 @@ def test_a_connection_is_walked_through_to_its_end_once(service: RunningService)
 def test_the_end_of_a_connection_whose_request_was_cut_is_told_behind_it(service: RunningService) -> None:
     """A client that leaves while its request is under way: END_OF_REQUEST first, then END_OF_NET_SESSION, each once."""
     with service.connect() as connection:
-        connection.sendall(b"POST /cut.echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbegun")
+        connection.sendall(b"POST /cut.echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nbegun")
         answer = b""
         while not answer.endswith(b"begun\r\n"):
             answer += connection.recv(1000)

@@ -29,7 +29,7 @@ from tests.running_service import WAIT_SECONDS, RunningService, start_service, w
 from tests.sample_site import write_site
 
 MODES = ("workerprocess", "iis5")
-PIECE = b"0123456789" * 100
+PIECE = b"0123456789" * 2000  # three are more than the listener waits for before a worker is given the request
 
 
 class KeptConnection:
@@ -94,7 +94,7 @@ def test_an_upgrade_loses_nothing_and_the_first_process_stays(tmp_path: Path, mo
     service = installed.start(config, "--isolation", mode)
     first = service.process.pid
     service.get("/warm.where")
-    head = b"POST /a.echo HTTP/1.0\r\nHost: x\r\nContent-Length: 3000\r\n\r\n"
+    head = b"POST /a.echo HTTP/1.0\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
     slow = send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     with Load(service, "/a.where") as load, KeptConnection(service) as kept, send(service, head + PIECE) as post, slow:
         service.wait_for_requests(2)
