@@ -133,8 +133,8 @@ def preload(names: set[str]) -> None:
     try:
         for name in sorted(names):
             parent = name.rpartition(".")[0]
-            if name in sys.modules or (parent and not hasattr(sys.modules.get(parent), "__path__")):
-                continue
+            if name in sys.modules or (parent in sys.modules and not hasattr(sys.modules[parent], "__path__")):
+                continue  # it is loaded, or a name in a module that is no package
             before = set(sys.modules)
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always")
