@@ -35,12 +35,20 @@ def listing_page(path: str, entries: Iterable[ListedEntry]) -> str:
         slash = "" if entry.is_file else "/"
         href = "./" + quote_from_bytes(entry.name) + slash
         name = html.escape(entry.name.decode("utf-8", "replace")) + slash
-        changed = f"{datetime.fromtimestamp(entry.modified, UTC):%Y-%m-%d %H:%M}"
+        changed = _moment(entry.modified)
         size = f"{entry.size:,}" if entry.is_file else ""
         cells = f'<td><a href="{href}">{name}</a></td><td class="n">{size}</td><td class="n">{changed}</td>'
         rows.append(f"<tr>{cells}</tr>\n")
     title = html.escape(path.encode("utf-8", "replace").decode())
     return _PAGE.format(title=title, rows="".join(rows))
+
+
+def _moment(seconds: float) -> str:
+    """Date and time in UTC; empty for a time that no calendar of ours has: some file systems keep any number."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _order(entry: ListedEntry) -> tuple[bool, str, bytes]:
