@@ -100,6 +100,21 @@ def test_other_bytes_are_another_request(front: RunningListener) -> None:
     assert [client.read_response()[2] for _ in range(2)] == [b"hello", b"hello"]
 
 
+def test_an_absolute_target_teaches_nothing_of_the_host_that_its_fields_name(front: RunningListener) -> None:
+    """The target decides then, whatever Host says (RFC 9112 3.2.2): who asks that host by the same fields must not get
+    the other one's answer, also on a connection that has asked for the other one before."""
+    worker, client = front.worker(), front.client()
+    fill(client, worker)
+    for _ in range(3):
+        client.send(b"GET http://127.0.0.1/a HTTP/1.1\r\nHost: named.example\r\n\r\n")
+        assert client.read_response()[2] == b"hello"
+    client.send(b"GET /a HTTP/1.1\r\nHost: named.example\r\n\r\n")
+    number, frame = worker.request()
+    assert frame.application == b"2:/"
+    worker.answer(number, b"another site")
+    assert client.read_response()[2] == b"another site"
+
+
 def test_a_request_in_hand_is_answered_first(front: RunningListener) -> None:
     """Who sends what is known behind another request gets the answers in that order."""
     worker, client = front.worker(), front.client()
