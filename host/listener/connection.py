@@ -268,7 +268,9 @@ class ClientConnection(CachedAnsweringSocket):
             return
         if self._is_submitted:
             send_body(exchange)
-        elif not (is_missing and is_read_ahead(exchange.head, context.body_read_ahead_bytes)):
+        elif is_missing and is_read_ahead(exchange.head, context.body_read_ahead_bytes):
+            context.relay.expect(exchange)
+        else:
             self._is_submitted = True
             context.relay.submit(exchange)
         if self.exchange is exchange:

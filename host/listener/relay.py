@@ -157,6 +157,10 @@ class Relay:
 
     # --- requests
 
+    def expect(self, exchange: Exchange) -> None:
+        """A request that is submitted when its body is here: people may see it by now, so it has its number."""
+        exchange.number = exchange.number or next(self._numbers)
+
     def submit(self, exchange: Exchange) -> None:
         """A request whose head is here, and what had come of its body."""
         queue = self._queues[exchange.route.queue]

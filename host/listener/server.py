@@ -252,5 +252,5 @@ def _is_of(url: str, key: Key) -> bool:
 
 def _pipeline_state(exchange: Exchange) -> str:
     if exchange.link is None:
-        return "Queued"
+        return "Queued" if exchange.queue_deadline else "ReadEntityBody"  # in no queue yet
     return "SendResponse" if exchange.state is RequestState.RESPONDING else "ExecuteRequestHandler"

@@ -41,6 +41,22 @@ def test_a_short_body_that_comes_slowly_holds_no_workers_turn(front: RunningList
     assert slow.read_response()[0] == 200
 
 
+def test_who_is_waited_for_is_shown_with_the_id_that_it_keeps(front: RunningListener) -> None:
+    """`isapy list requests`: it is in no queue, so no pool is blamed for it."""
+    worker, slow = front.worker(credit=1), front.client()
+    slow.send(SLOW)
+    front.settle()
+    (row,) = front.run(front.listener.requests)
+    assert (row.pipeline_state, row.worker) == ("ReadEntityBody", "")
+    slow.send(b"cde")
+    number, _ = worker.request()
+    assert row.request_id.endswith(f"-{number}")
+    (later,) = front.run(front.listener.requests)
+    assert (later.request_id, later.worker) == (row.request_id, "A1")
+    worker.answer(number)
+    assert slow.read_response()[0] == 200
+
+
 def test_a_short_body_that_never_comes_is_no_workers_business(front: RunningListener) -> None:
     """Closed after connectionTimeout without a byte: HTTPERR says Timer_EntityBody, as when a worker waits for it."""
     worker, slow = front.worker(credit=1), front.client()
