@@ -4,7 +4,8 @@ A program is started as leader of a session of its own. Its tree is: itself and 
 this process (the subreaper below which all programs run) that are orphans of the program: still in its session or
 group, or carrying its request's UNIQUE_ID in the environment they were started with. Orphans have descendants too.
 
-Nothing here waits: `TreeKill.advance` looks, sends signals and says whether anything is left; the caller comes back.
+Nothing here waits: `advance_kills` looks, sends signals and says what is left; the caller comes back. All trees are
+judged by the same look at /proc: to end hundreds of programs must not read it hundreds of times.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,44 +59,41 @@ def _read_facts(pid: int) -> ProcessFacts | None:
     return ProcessFacts(pid, int(parent), int(group), int(session), state in (b"Z", b"X"))
 
 
-def descendants(roots: Iterable[int], processes: Mapping[int, ProcessFacts]) -> set[int]:
-    """`roots` and everything below them."""
-    children: dict[int, list[int]] = {}
-    for facts in processes.values():
-        children.setdefault(facts.parent, []).append(facts.pid)
-    found: set[int] = set()
-    waiting = list(roots)
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found.add(pid)
-            waiting += children.get(pid, [])
-    return found
+class ProcessTable:
+    """The processes of one look, and who is below whom. `spare` are children of this process that are known programs:
+    no orphans of another one."""
 
+    def __init__(self, processes: Mapping[int, ProcessFacts], spare: Collection[int] = ()) -> None:
+        self._processes = processes
+        self._children: dict[int, list[int]] = {}
+        for facts in processes.values():
+            self._children.setdefault(facts.parent, []).append(facts.pid)
+        own = self._children.get(os.getpid(), [])
+        self._orphans = [processes[pid] for pid in own if pid not in spare]
 
-def living_tree(
-    leader: int,
-    request_id: str,
-    processes: Mapping[int, ProcessFacts],
-    *,
-    is_leader_ended: bool,
-    spare: Iterable[int] = (),
-) -> set[int]:
-    """Process ids of what lives, in the table `processes`, of the tree that `leader` led for request `request_id`.
+    def descendants(self, roots: Iterable[int]) -> set[int]:
+        """`roots` and everything below them."""
+        found: set[int] = set()
+        waiting = list(roots)
+        while waiting:
+            pid = waiting.pop()
+            if pid not in found:
+                found.add(pid)
+                waiting += self._children.get(pid, [])
+        return found
 
-    `spare` are children of this process that are other programs. After the leader was reaped its number may name
-    another process: it counts then only through the marks of its orphans.
-    """
-    here = os.getpid()
-    spared = set(spare)
-    roots = [] if is_leader_ended else [leader]
-    for facts in processes.values():
-        if facts.parent != here or facts.pid == leader or facts.pid in spared:
-            continue
-        if leader in (facts.session, facts.group) or _carries_mark(facts.pid, request_id):
-            roots.append(facts.pid)
-    tree = descendants(roots, processes) - {here}
-    return {pid for pid in tree if pid in processes and not processes[pid].is_zombie}
+    def living_tree(self, leader: int, request_id: str, *, is_leader_ended: bool) -> set[int]:
+        """Process ids of what lives of the tree that `leader` led for request `request_id`.
+
+        After the leader was reaped its number may name another process: it counts then only through the marks of its
+        orphans.
+        """
+        roots = [] if is_leader_ended else [leader]
+        for facts in self._orphans:
+            if facts.pid != leader and (leader in (facts.session, facts.group) or _carries_mark(facts.pid, request_id)):
+                roots.append(facts.pid)
+        tree = self.descendants(roots) - {os.getpid()}
+        return {pid for pid in tree if pid in self._processes and not self._processes[pid].is_zombie}
 
 
 def find_marked(request_id: str) -> int:
@@ -141,32 +139,53 @@ class TreeKill:
         self._give_up_at = self._kill_at + GIVE_UP_SECONDS
         self._told: set[int] = set()
 
-    def advance(self, now: float, processes: Mapping[int, ProcessFacts], spare: Iterable[int] = ()) -> bool:
-        """Signal what is left; true when nothing is (or when it is time to give up).
+    def signal(self, now: float, table: ProcessTable) -> bool | None:
+        """Signal what is left, as far as `table` shows it. True when nothing is, or when it is time to give up; None
+        when SIGKILL was sent: then another look tells at once whether that was all.
 
-        `now` is monotonic seconds, `processes` a fresh table, `spare` as for `living_tree`.
+        `now` is monotonic seconds.
         """
-        spared = [pid for pid in spare if pid != self.leader]
-        for _ in range(_ROUNDS_AT_ONCE):
-            left = living_tree(
-                self.leader, self.request_id, processes, is_leader_ended=self.is_leader_ended, spare=spared
-            )
-            if not left:
-                return True
-            if now < self._kill_at:
-                send_signal(left - self._told, signal.SIGTERM)
-                self._told |= left
-                break
+        left = table.living_tree(self.leader, self.request_id, is_leader_ended=self.is_leader_ended)
+        if not left or now >= self._give_up_at:
             send_signal(left, signal.SIGKILL)
-            processes = read_processes()
-        return now >= self._give_up_at
+            return True
+        if now < self._kill_at:
+            send_signal(left - self._told, signal.SIGTERM)
+            self._told |= left
+            return False
+        send_signal(left, signal.SIGKILL)
+        return None
+
+
+def advance_kills(
+    kills: Iterable[TreeKill],
+    now: float,
+    spare: Collection[int] = (),
+    look: Callable[[], Mapping[int, ProcessFacts]] = read_processes,
+) -> list[TreeKill]:
+    """Go on with all of them, and give those of which something is left. `now` and `spare` as above; `look` reads the
+    processes, once for all of them, and a few times more for those that have been sent SIGKILL."""
+    left: list[TreeKill] = []
+    waiting = list(kills)
+    for _ in range(_ROUNDS_AT_ONCE):
+        if not waiting:
+            break
+        table, killed = ProcessTable(look(), spare), []
+        for tree in waiting:
+            is_over = tree.signal(now, table)
+            if is_over is None:
+                killed.append(tree)
+            elif not is_over:
+                left.append(tree)
+        waiting = killed
+    return left + waiting
 
 
 def kill_everything_below() -> None:
     """Kill and reap every process below this one. Blocks until the last is gone, which is a matter of milliseconds;
     what hangs in the kernel is left to it after five seconds."""
     for _ in range(1000):
-        below = descendants([os.getpid()], read_processes()) - {os.getpid()}
+        below = ProcessTable(read_processes()).descendants([os.getpid()]) - {os.getpid()}
         send_signal(below, signal.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:

@@ -1,8 +1,9 @@
 """The half of CGI that runs in the pool's small parent: starts programs for the workers, and ends them.
 
 The parent is single-threaded and drives everything: its selector calls `key.data()` for the sockets registered here,
-its loop calls `tick` a few times a second, and whoever reaps children asks `owns` and then tells `ended`. A program
-gets its own session, descriptors 0, 1 and 2 and no other, default signals, and the folder it was launched in.
+its loop calls `tick` after each turn and a few times a second, and whoever reaps children asks `owns` and then tells
+`ended`. A program gets its own session, descriptors 0, 1 and 2 and no other, default signals, and the folder it was
+launched in.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ import signal
 import socket
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from host.spawner.limited_launch import spawn_limited
-from host.spawner.process_tree import ProcessFacts, TreeKill, kill_everything_below, read_processes
+from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
 from host.spawner.warm_servers import Asked, WarmServers
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
@@ -42,6 +42,9 @@ from host.wire.spawn_messages import (
 
 _MOST_DESCRIPTORS: Final = 4
 _PACKETS_PER_TURN: Final = 16
+_LOOK_SECONDS: Final = 0.2
+"""From one look at trees on their way out to the next: each reads what the kernel says of every process."""
+
 _ENDED_PROGRAMS_KEPT: Final = 256
 """A worker may still want the tree of a program that has ended to be killed (a child of it keeps the pipe open)."""
 
@@ -82,6 +85,8 @@ class Spawner:
         self._workers: list[_Worker] = []
         self._programs: dict[int, _Program] = {}
         self._kills: list[TreeKill] = []
+        self._asked_kills: list[TreeKill] = []  # since the last tick
+        self._looks_at = 0.0  # monotonic seconds: when the others are looked at again
         self._packet = bytearray(LARGEST_PACKET)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._warm = WarmServers(
@@ -93,7 +98,7 @@ class Spawner:
     @property
     def is_needed(self) -> bool:
         """Whether there is a worker, a program, or a tree on its way out."""
-        return bool(self._workers or self._programs or self._kills)
+        return bool(self._workers or self._programs or self._kills or self._asked_kills)
 
     def settle(self) -> None:
         """The process has another current folder, is another user, or may use other processors: programs are launched
@@ -130,7 +135,7 @@ class Spawner:
         if program is None:
             return
         program.has_ended = True
-        for tree in self._kills:
+        for tree in (*self._kills, *self._asked_kills):
             if tree.leader == pid:
                 tree.is_leader_ended = True
         worker = program.worker
@@ -141,11 +146,17 @@ class Spawner:
         self._send(worker, ProgramEnded(number=program.number, status=status))
 
     def tick(self, now: float) -> None:
-        """Go on with the trees that are being killed; `now` is monotonic seconds."""
+        """Begin with the trees that are to be killed since the last tick, all of them by one look at the processes, and
+        go on with the others now and then; `now` is monotonic seconds."""
         self._warm.tick(now)
-        if self._kills:
-            processes = read_processes()
-            self._kills = [tree for tree in self._kills if not tree.advance(now, processes, self._programs)]
+        is_due = bool(self._kills) and now >= self._looks_at
+        if self._asked_kills or is_due:
+            asked, self._asked_kills = self._asked_kills, []
+            if is_due:
+                asked, self._kills = [*self._kills, *asked], []
+            if not self._kills:
+                self._looks_at = now + _LOOK_SECONDS
+            self._kills += advance_kills(asked, now, self._programs.keys())
 
     def forget(self) -> None:
         """In a forked worker: let go of the sockets, leave the programs alone."""
@@ -154,6 +165,7 @@ class Spawner:
         self._workers.clear()
         self._programs.clear()
         self._kills.clear()
+        self._asked_kills.clear()
         self._warm.forget()
         os.close(self._home)
 
@@ -167,6 +179,7 @@ class Spawner:
         kill_everything_below()
         self._programs.clear()
         self._kills.clear()
+        self._asked_kills.clear()
         self._warm.forget()
         os.close(self._home)
 
@@ -224,7 +237,7 @@ class Spawner:
             if message.number in worker.starting:
                 worker.starting[message.number].is_cancelled = True
             elif program is not None:
-                self._kill(program, read_processes(), message.grace_seconds)
+                self._kill(program, message.grace_seconds)
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
 
@@ -272,7 +285,7 @@ class Spawner:
         for descriptor in asked.descriptors:
             os.close(descriptor)
         if asked.is_cancelled or worker.is_gone:
-            self._kill(program, read_processes())
+            self._kill(program)
 
     def _start_cold(self, asked: Asked, why: str) -> None:
         worker = self._settled(asked)
@@ -290,22 +303,19 @@ class Spawner:
         del worker.starting[asked.message.number]
         return worker
 
-    def _kill(
-        self, program: _Program, processes: Mapping[int, ProcessFacts], grace_seconds: float = GRACE_SECONDS
-    ) -> None:
-        if program.is_being_killed:
-            return
-        program.is_being_killed = True
-        now = time.monotonic()
-        tree = TreeKill(
-            program.pid,
-            program.request_id,
-            now,
-            is_leader_ended=program.has_ended,
-            grace_seconds=grace_seconds,
-        )
-        if not tree.advance(now, processes, self._programs):
-            self._kills.append(tree)
+    def _kill(self, program: _Program, grace_seconds: float = GRACE_SECONDS) -> None:
+        """At the next tick, which ends this turn of the loop."""
+        if not program.is_being_killed:
+            program.is_being_killed = True
+            self._asked_kills.append(
+                TreeKill(
+                    program.pid,
+                    program.request_id,
+                    time.monotonic(),
+                    is_leader_ended=program.has_ended,
+                    grace_seconds=grace_seconds,
+                )
+            )
 
     def _drop(self, worker: _Worker) -> None:
         """The worker is gone or has broken the dialogue: all it started goes too."""
@@ -313,10 +323,8 @@ class Spawner:
         self._workers.remove(worker)
         self._selector.unregister(worker.sock)
         worker.sock.close()
-        if worker.running:
-            processes = read_processes()
-            for program in list(worker.running.values()):
-                self._kill(program, processes)
+        for program in worker.running.values():
+            self._kill(program)
 
     # --- answers -----------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ import pytest
 from host.spawner.process_tree import (
     GIVE_UP_SECONDS,
     ProcessFacts,
+    ProcessTable,
     TreeKill,
-    descendants,
-    living_tree,
+    advance_kills,
     read_processes,
 )
 from host.wire.spawn_messages import GRACE_SECONDS
@@ -62,7 +62,7 @@ def test_process_with_spaces_and_parentheses_in_its_name_is_read(tmp_path: Path)
 def test_descendants_of_every_depth() -> None:
     """Children of children, and nobody else."""
     processes = table(facts(A, 1), facts(B, A), facts(C, B), facts(D, 1))
-    assert descendants([A], processes) == {A, B, C}
+    assert ProcessTable(processes).descendants([A]) == {A, B, C}
 
 
 def test_tree_is_leader_descendants_and_orphans_of_its_session_or_group() -> None:
@@ -74,13 +74,13 @@ def test_tree_is_leader_descendants_and_orphans_of_its_session_or_group() -> Non
         facts(D, C),
         facts(E, HERE, session=E),
     )
-    assert living_tree(A, "r", processes, is_leader_ended=False, spare=[E]) == {A, B, C, D}
+    assert ProcessTable(processes, [E]).living_tree(A, "r", is_leader_ended=False) == {A, B, C, D}
 
 
 def test_number_of_a_reaped_leader_may_be_somebody_else() -> None:
     """Only its orphans count then; zombies are dead already."""
     processes = table(facts(A, HERE, session=A), facts(B, HERE, session=A), facts(C, HERE, group=A, is_zombie=True))
-    assert living_tree(A, "r", processes, is_leader_ended=True) == {B}
+    assert ProcessTable(processes).living_tree(A, "r", is_leader_ended=True) == {B}
 
 
 def test_orphan_with_a_new_session_is_known_by_its_mark() -> None:
@@ -94,9 +94,9 @@ def test_orphan_with_a_new_session_is_known_by_its_mark() -> None:
             process.stdin.write(b"up\n")
             process.stdin.flush()
             assert process.stdout.readline() == b"up\n"  # exec is over: before, there is no environment to be read
-            processes = read_processes()
-            assert living_tree(A, "request-12", processes, is_leader_ended=True) == {process.pid}
-            assert living_tree(A, "request-1", processes, is_leader_ended=True) == set()
+            seen = ProcessTable(read_processes())
+            assert seen.living_tree(A, "request-12", is_leader_ended=True) == {process.pid}
+            assert seen.living_tree(A, "request-1", is_leader_ended=True) == set()
         finally:
             process.kill()
 
@@ -109,30 +109,46 @@ def test_terminated_first_killed_after_the_grace() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"
         tree = TreeKill(process.pid, "r", 100.0)
-        assert not tree.advance(100.0, read_processes())
-        assert not tree.advance(100.0 + GRACE_SECONDS - 0.1, read_processes())
+        assert advance_kills([tree], 100.0) == [tree]
+        assert advance_kills([tree], 100.0 + GRACE_SECONDS - 0.1) == [tree]
         assert process.poll() is None
-        tree.advance(100.0 + GRACE_SECONDS, read_processes())
+        advance_kills([tree], 100.0 + GRACE_SECONDS)
         assert process.wait(60) == -signal.SIGKILL
-        assert tree.advance(100.0 + GRACE_SECONDS, read_processes())
+        assert advance_kills([tree], 100.0 + GRACE_SECONDS) == []
 
 
 def test_well_behaved_tree_is_gone_after_sigterm() -> None:
     """Nothing left: done, without SIGKILL."""
     with subprocess.Popen(["/bin/sleep", "1000"]) as process:
         tree = TreeKill(process.pid, "r", 0.0)
-        assert not tree.advance(0.0, read_processes())
+        assert advance_kills([tree], 0.0) == [tree]
         assert process.wait(60) == -signal.SIGTERM
-        assert tree.advance(0.1, read_processes())
+        assert advance_kills([tree], 0.1) == []
 
 
 def test_what_cannot_be_killed_is_given_up() -> None:
     """A process that hangs in the kernel does not keep the spawner alive for ever."""
     stuck = table(facts(A, HERE))
     tree = TreeKill(A, "r", 0.0)
-    assert not tree.advance(0.0, stuck)
-    assert not tree.advance(GRACE_SECONDS - 0.1, stuck)
-    assert tree.advance(GRACE_SECONDS + GIVE_UP_SECONDS, stuck)
+    assert advance_kills([tree], 0.0, look=lambda: stuck) == [tree]
+    assert advance_kills([tree], GRACE_SECONDS - 0.1, look=lambda: stuck) == [tree]
+    assert advance_kills([tree], GRACE_SECONDS + GIVE_UP_SECONDS, look=lambda: stuck) == []
+
+
+def test_hundreds_of_trees_are_ended_by_a_few_looks() -> None:
+    """One look for all that are told to end, and one more for those that were killed for good: not one for each."""
+    looks = 0
+
+    def look() -> dict[int, ProcessFacts]:
+        nonlocal looks
+        looks += 1
+        return {} if looks > 2 else table(*(facts(A + number, HERE) for number in range(500)))
+
+    trees = [TreeKill(A + number, f"r{number}", 0.0) for number in range(500)]
+    assert advance_kills(trees, 0.0, look=look) == trees
+    assert looks == 1
+    assert advance_kills(trees, GRACE_SECONDS, look=look) == []
+    assert looks == 3
 
 
 @pytest.mark.slow
@@ -140,14 +156,14 @@ def test_everything_below_a_process_can_be_ended() -> None:
     """`kill_everything_below` in a subreaper leaves no descendant, not even one that left session and group."""
     code = """import subprocess
 from host.processes.spawn import become_subreaper
-from host.spawner.process_tree import kill_everything_below, read_processes, descendants
+from host.spawner.process_tree import ProcessTable, kill_everything_below, read_processes
 import os
 become_subreaper()
 shell = subprocess.Popen(["/bin/sh", "-c", "(setsid sh -c 'trap \\"\\" TERM; echo up; sleep 1000' &); sleep 1000"],
                          stdout=subprocess.PIPE)
 shell.stdout.readline()
 kill_everything_below()
-print(len(descendants([os.getpid()], read_processes())))
+print(len(ProcessTable(read_processes()).descendants([os.getpid()])))
 os._exit(0)"""
     done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, timeout=60, check=True)
     assert done.stdout == b"1\n"
@@ -156,4 +172,4 @@ os._exit(0)"""
 def test_time_is_handed_in() -> None:
     """A tree started with a clock far away behaves the same: the module does not look at the time by itself."""
     tree = TreeKill(A, "r", time.monotonic() + 1e6)
-    assert tree.advance(0.0, {})
+    assert advance_kills([tree], 0.0, look=dict) == []
