@@ -112,9 +112,11 @@ class FastCgiExchange:
             raise failures.error_text(self._script, self._errors, is_told=is_told)
         return data
 
-    async def check_end(self) -> None:
+    async def check_end(self, patience_seconds: float | None = None) -> bool:
         """The output has ended with END_REQUEST: it is whole. The application's own status is its own business."""
+        del patience_seconds
         self.finish()
+        return True
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """502.2 as for a CGI program."""

@@ -20,8 +20,9 @@ class GatewayRun(Protocol):
         Raises HttpError when no more will come than this: a time limit has passed, the peer has died.
         """
 
-    async def check_end(self) -> None:
-        """The output has ended: raises HttpError when it was cut."""
+    async def check_end(self, patience_seconds: float | None = None) -> bool:
+        """The output has ended: raises HttpError when it was cut. False when that is not known after
+        `patience_seconds`: then the answer may begin, but not end before this was asked without patience."""
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """The refusal for an answer that is none, which is also told to the event log. `output` is what has come of

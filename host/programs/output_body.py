@@ -16,7 +16,8 @@ async def output_body(run: GatewayRun, first: bytes, promised: int | None) -> by
     """The whole output if it is short and comes at once, else what streams it.
 
     `first` was read already; `promised` is the program's Content-Length. Raises HttpError as `GatewayRun.read` does,
-    and 502.2 when less than promised is all: nothing has left yet, so the client can be told.
+    and 502.2 when less than promised is all, or when a signal ended the program: nothing has left yet, so the client
+    can be told.
     """
     gathered = bytearray(first)
     loop = asyncio.get_running_loop()
@@ -31,8 +32,9 @@ async def output_body(run: GatewayRun, first: bytes, promised: int | None) -> by
         if not data:
             if promised is not None:
                 raise await run.failure(_too_little(len(gathered), promised), bytes(gathered), in_body=True)
-            run.finish()
-            return bytes(gathered)
+            if await run.check_end(GATHER_SECONDS):
+                return bytes(gathered)
+            break
         gathered += data
     return OutputBody(run, bytes(gathered), promised)
 

@@ -170,12 +170,22 @@ class ProgramRun:
             raise self._too_much(most)
         return data
 
-    async def check_end(self) -> None:
-        """The output has ended: raises HttpError 502.2 when the program was killed in the middle of it."""
-        ended = await self._exit()
+    async def check_end(self, patience_seconds: float | None = None) -> bool:
+        """The output has ended: raises HttpError 502.2 when a signal ended the program, whoever sent it. Output that
+        ends so is not whole, as far as anybody knows. An exit status says nothing of the kind.
+
+        False when the program has not ended after `patience_seconds`; one that works on after it has closed its
+        output is waited for once, for `EXIT_SECONDS`, and not before its page has left.
+        """
+        ended = await self._exit(EXIT_SECONDS if patience_seconds is None else patience_seconds)
+        if self._is_killed:  # somebody wanted no more of it and has been told why, or has left
+            return True
         if ended is not None and ended.by_signal:
             raise await self.failure("its output is cut", in_body=True)
+        if ended is None and patience_seconds is not None:
+            return False
         self.finish()
+        return True
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """502.2 with everything that the program has said, which is also told to the event log.
@@ -316,9 +326,9 @@ class ProgramRun:
         except ClientGone:
             self.abandon("the client left")
 
-    async def _exit(self) -> ProgramExit | None:
+    async def _exit(self, patience_seconds: float = EXIT_SECONDS) -> ProgramExit | None:
         """How the program ended, if it ends now."""
         try:
-            return self._program.exit or await asyncio.wait_for(self._program.wait(), EXIT_SECONDS)
+            return self._program.exit or await asyncio.wait_for(self._program.wait(), patience_seconds)
         except TimeoutError:
             return None

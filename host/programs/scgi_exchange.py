@@ -78,9 +78,11 @@ class ScgiExchange(asyncio.Protocol):
         """Raises HttpError 504.0, and 502.0 for a connection that breaks."""
         return await self._output.read(patience_seconds)
 
-    async def check_end(self) -> None:
+    async def check_end(self, patience_seconds: float | None = None) -> bool:
         """The connection was closed in order: nothing else tells that the answer is whole."""
+        del patience_seconds
         self.finish()
+        return True
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """502.2."""

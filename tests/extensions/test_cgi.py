@@ -566,6 +566,35 @@ def test_program_killed_in_the_middle_of_its_page_is_not_completed(standing: Cgi
     assert "output is cut" in standing.event_texts("cgi-failed")[0]
 
 
+@pytest.mark.parametrize("length", ["", "Content-Length: 5\\n"])
+def test_a_short_page_whose_program_was_killed_is_no_page(standing: CgiRig, length: str) -> None:
+    """Nothing of it has left: 502.2 says which signal it was. A page that has the length it promised is whole."""
+    script = standing.write("x.sh", f"#!/bin/sh\nprintf 'Content-Type: a/b\\n{length}\\nshort'\nkill -SEGV $$\n")
+    if length:
+        assert standing.get(script).body == b"short"
+        return
+    error = refused(standing, script)
+    assert number(error) == "502.2"
+    assert "its output is cut. It was killed by SIGSEGV" in error.detail
+    assert "killed by SIGSEGV" in standing.event_texts("cgi-failed")[0]
+
+
+def test_a_program_that_works_on_behind_its_page_does_not_hold_it_up(rig: CgiRig) -> None:
+    """It has closed its output and lives: the page leaves at once, and is whole a second later at the latest."""
+    end = rig.folder / "end"
+    os.mkfifo(end)
+    script = rig.write("x.sh", f"#!/bin/sh\nprintf 'Content-Type: a/b\\n\\npage'\nexec >&- 2>&-\nread line < {end}\n")
+
+    async def work() -> bytes:
+        response = await cgi.handle(rig.request(script))
+        try:
+            return await whole_body(response)
+        finally:
+            await asyncio.to_thread(end.write_text, "now\n")  # it runs still: else this would block for ever
+
+    assert rig.run(work) == b"page"
+
+
 # --- the end of a program -------------------------------------------------------------------------------------------
 
 

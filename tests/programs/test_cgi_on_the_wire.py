@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -40,6 +41,12 @@ for word in one two three; do echo "data: $word"; echo; read line <&3; done
     "nph-count.sh": "printf 'HTTP/1.0 207 Counted\\r\\nContent-Type: text/plain\\r\\n\\r\\n'; wc -c | tr -d '\\n'\n",
     "accel.sh": "printf 'Content-Type: image/x-own\\nX-Accel-Redirect: /media/secret.bin\\n\\n'\n",
     "single.sh": "printf 'Content-Type: text/plain\\n\\n'; echo begun > \"$DOCUMENT_ROOT/begun\"; exec sleep 1000\n",
+    "short.sh": "printf 'Content-Type: text/plain\\n\\nshort'; kill -TERM $$\n",
+    "cut.sh": """
+printf 'Content-Type: text/plain\\n\\nbegun'
+read line < "$DOCUMENT_ROOT/cut"
+kill -KILL $$
+""",
     "tree.sh": """
 setsid sh -c 'echo $$ >> "$DOCUMENT_ROOT/pids"; exec sleep 1000' &
 (setsid sh -c 'trap "" TERM; echo $$ >> "$DOCUMENT_ROOT/pids"; while :; do sleep 1000; done' &)
@@ -204,6 +211,21 @@ def test_a_location_has_a_limit_of_its_own(service: RunningService) -> None:
             return connection.recv(12) == b"HTTP/1.1 200"
 
     wait_until(is_free, begun.parent, "the place of the client that left")
+
+
+def test_a_page_whose_program_was_killed_does_not_look_complete(service: RunningService) -> None:
+    """A short one becomes an error page; of one that has begun the last chunk never comes, and the connection ends."""
+    assert service.get("/cgi-bin/short.sh").status == 502
+    service.wait_for_event("cgi-failed", "short.sh", "SIGTERM")
+    fifo = service.folder / "wwwroot/cut"
+    os.mkfifo(fifo)
+    with service.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/cut.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(connection, b"begun\r\n")
+        fifo.write_text("now\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+    service.wait_for_event("cgi-failed", "cut.sh", "SIGKILL")
 
 
 def test_no_process_of_a_script_outlives_its_worker(service: RunningService) -> None:
