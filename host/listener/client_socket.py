@@ -186,7 +186,7 @@ class ClientSocket(asyncio.Protocol):
             if self.is_write_paused:
                 return False
             if self._sender is None:
-                self._sender = EncryptedFileSender(self.context.loop, transport, self.break_off)
+                self._sender = EncryptedFileSender(self.context.file_turns, transport, self.break_off)
         elif transport.get_write_buffer_size():
             self._has_low_limit = True
             transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
@@ -204,9 +204,9 @@ class ClientSocket(asyncio.Protocol):
         transport = self.transport
         lane = transport.lane if isinstance(transport, PacedTransport) else None
         try:
-            return FileSender(self.context.loop, transport, self.break_off, lane)
+            return FileSender(self.context.file_turns, transport, self.break_off, lane)
         except OSError:  # no descriptor is left: more work, but the client gets its file
-            return EncryptedFileSender(self.context.loop, transport, self.break_off)
+            return EncryptedFileSender(self.context.file_turns, transport, self.break_off)
 
     def _file_sent(self, ok: bool) -> None:
         done, self._file_done = self._file_done, None

@@ -16,6 +16,7 @@ from host.http1.writer import Stamp
 from host.listener.bindings import RoutingTable
 from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
+from host.listener.file_turns import FileTurns
 from host.listener.forwarded import ForwardedClients
 from host.listener.pacing import Pacing
 from host.listener.relay import Relay
@@ -102,6 +103,7 @@ class ListenerContext:
         self.tls: Final = TlsTable()
         self.errors: Final = ErrorLog(log)
         self.pacing: Final = Pacing(loop, clock.monotonic)
+        self.file_turns: Final = FileTurns(loop)
         self.cache: Final = ResponseCache()
         self.relay: Final = Relay(loop, send, clock.monotonic, self.cache)
         self.connections: set[OpenConnection] = set()

@@ -1,22 +1,20 @@
 """Sends pieces of files with sendfile, without their bytes passing through Python.
 
 The transport's own descriptor cannot be watched (uvloop refuses), so the work is done on a duplicate of it. The caller
-makes sure that the transport holds no unsent bytes while a piece is under way. At most TURN_BYTES go out per connection
-and loop turn, so that one large file does not starve the other connections. Where bandwidth is limited, pieces go out
-in the lane's portions.
+makes sure that the transport holds no unsent bytes while a piece is under way. What goes out in one turn of the loop is
+shared by all connections (`file_turns`), so that large files do not starve the others. Where bandwidth is limited,
+pieces go out in the lane's portions.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
+from host.listener.file_turns import FileTurns
 from host.listener.pacing import Lane, Outcome
-
-TURN_BYTES: Final = 2 * 1024 * 1024
 
 
 class FileSender:
@@ -30,20 +28,19 @@ class FileSender:
         "_broken",
         "_descriptor",
         "_done",
+        "_is_waiting",
         "_is_watching",
         "_lane",
         "_left",
-        "_loop",
         "_offset",
         "_prefix",
         "_socket",
+        "_turns",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, transport: Any, broken: Callable[[], None], lane: Lane | None = None
-    ) -> None:
+    def __init__(self, turns: FileTurns, transport: Any, broken: Callable[[], None], lane: Lane | None = None) -> None:
         """Raises OSError when there is no descriptor left for the duplicate."""
-        self._loop = loop
+        self._turns = turns
         self._broken = broken
         self._lane = lane
         self._socket = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
@@ -51,7 +48,7 @@ class FileSender:
         self._descriptor = -1
         self._offset = self._left = 0
         self._prefix = b""
-        self._is_watching = False
+        self._is_waiting = self._is_watching = False
         self._done: Callable[[bool], None] | None = None
 
     @property
@@ -63,7 +60,7 @@ class FileSender:
         """Send `prefix`, then the piece. `descriptor` is owned and closed here; `done` is never called from inside."""
         self._prefix, self._descriptor, self._offset, self._left, self._done = prefix, descriptor, offset, length, done
         if self._lane is None:
-            self._loop.call_soon(self._turn)
+            self._wait()
         else:
             self._lane.wait(self._paced_turn)
 
@@ -76,21 +73,45 @@ class FileSender:
         self._close_descriptor()
         self._socket.close()
 
-    def _turn(self) -> None:
+    def _wait(self) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._turns.wait(self._waited)
+
+    def _waited(self, most: int) -> None:
+        self._is_waiting = False
+        self._turn(most)
+
+    def _writable(self) -> None:
+        """The kernel takes bytes again, and will say so again while it does."""
+        most = self._turns.allowance()
+        if most:
+            self._turn(most)
+        else:
+            self._stop_watching()
+            self._wait()
+
+    def _turn(self, most: int) -> None:
         if self._descriptor < 0:
             return
+        before = self.left_bytes
         try:
-            is_sent = self._send_some(TURN_BYTES)
+            is_sent = self._send_some(most)
         except BlockingIOError:
             is_sent = False
         except OSError:
             self._broken()
             return
+        sent = before - self.left_bytes
+        self._turns.spend(sent)
         if is_sent:
             self._finish(self._left == 0)
         elif not self._is_watching:
-            self._is_watching = True
-            self._loop.add_writer(self._socket.fileno(), self._turn)
+            if sent >= most:
+                self._wait()
+            else:
+                self._is_watching = True
+                self._turns.loop.add_writer(self._socket.fileno(), self._writable)
 
     def _paced_turn(self) -> Outcome:
         """A turn in the lane."""
@@ -132,7 +153,7 @@ class FileSender:
     def _stop_watching(self) -> None:
         if self._is_watching:
             self._is_watching = False
-            self._loop.remove_writer(self._socket.fileno())
+            self._turns.loop.remove_writer(self._socket.fileno())
 
     def _close_descriptor(self) -> None:
         if self._descriptor >= 0:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from host.listener.file_sender import TURN_BYTES, FileSender
+from host.listener.file_sender import FileSender
+from host.listener.file_turns import TURN_BYTES, FileTurns
 from tests.listener.running_listener import WAIT_SECONDS
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
@@ -44,7 +45,7 @@ def run(new_loop: Callable[[], asyncio.AbstractEventLoop], test: Callable[[Any, 
     async def whole() -> None:
         transport, far = await connect()
         ends: Ends = asyncio.Queue()
-        sender = FileSender(asyncio.get_running_loop(), transport, lambda: ends.put_nowait("broken"))
+        sender = FileSender(FileTurns(asyncio.get_running_loop()), transport, lambda: ends.put_nowait("broken"))
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await test(sender, far, ends)
