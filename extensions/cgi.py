@@ -37,6 +37,9 @@ from host.programs.time_limits import TimeLimits
 KNOWN_STARTS: Final = 1000
 """Scripts whose first line a worker remembers."""
 
+POOLS_USER: Final = "Pool"
+"""`cgi/@runAs` unless somebody has written another one."""
+
 _STATUS_LINE: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([2-5]\d\d)")
 
 
@@ -184,6 +187,7 @@ class CgiModule:
                 limits=request.settings.cgi.limits,
                 warm=self._warm_start(request, command, lasting, variables),
                 ended=ended,
+                runs_as_its_user=request.settings.cgi.run_as != POOLS_USER,
             )
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
@@ -217,7 +221,7 @@ class CgiModule:
         request: Request, command: Command, lasting: dict[bytes, bytes], variables: dict[bytes, bytes]
     ) -> WarmStart | None:
         """How a warm interpreter would run `command`, if it is one for it."""
-        if request.settings.cgi.interpreters != "warm":
+        if request.settings.cgi.interpreters != "warm" or request.settings.cgi.run_as != POOLS_USER:
             return None
         names = [name for name in lasting if name not in variables]
         if command.by_processor:

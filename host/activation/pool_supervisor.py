@@ -168,20 +168,20 @@ class PoolSupervisor:
     def recycle(self, reason: RecycleReason) -> None:
         """Replace every worker, one after the other: overlapped, unless disallowOverlappingRotation. A sandbox is made
         anew: what it names may be another file by now."""
-        if self.pool.confinement.is_sandboxed:
-            self._parent.renew(f"a new sandbox: {reason.text}")
+        if self.pool.confinement.is_made_at_start:
+            self._parent.renew(f"what it is confined by is made anew: {reason.text}")
         self._rotation.owe_all(reason)
 
     def apply(self, slot: Slot, pool: Pool, configure: Configure, reason: RecycleReason | None) -> None:
         """Another configuration is in force; `reason` says why workers must be replaced, None that they need not."""
         is_recycled = reason is not None and not pool.disallow_rotation_on_config_change
-        must_renew = pool.confinement != self.pool.confinement or (is_recycled and pool.confinement.is_sandboxed)
+        must_renew = pool.confinement != self.pool.confinement or (is_recycled and pool.confinement.is_made_at_start)
         self.slot, self.pool = slot, pool
         self._workers.slot, self._workers.pool = slot, pool
         self._starts.pool = self._door.pool = pool
         self._parent.slot, self._parent.startup_seconds = slot, pool.startup_time_limit_seconds
         if must_renew:
-            self._parent.renew("identity, privileges or sandbox are others now", configure)
+            self._parent.renew("identity, privileges, sandbox or users of scripts are others now", configure)
         else:
             self._parent.configure(configure)
         if is_recycled and reason is not None:

@@ -21,6 +21,7 @@ from host.api.notifications import (
 from host.api.plugins import (
     HandlerInfo,
     HandlerMapping,
+    LaunchRefused,
     PluginContext,
     Program,
     ProgramExit,
@@ -71,6 +72,7 @@ __all__ = [
     "HandlerMapping",
     "Headers",
     "HttpError",
+    "LaunchRefused",
     "LogEntry",
     "MappedUrl",
     "ModuleEntry",

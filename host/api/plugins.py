@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
@@ -151,6 +152,18 @@ class WarmStart:
     modules: Sequence[bytes] = ()
 
 
+class LaunchRefused(PermissionError):
+    """A script may not run as the user that it would run as (`cgi/@runAs`): `check` names the rule, `str()` what was
+    found, `remedy` what to do."""
+
+    def __init__(self, check: str, reason: str, remedy: str) -> None:
+        super().__init__(errno.EPERM, reason)
+        self.check, self.reason, self.remedy = check, reason, remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason} (check: {self.check})"
+
+
 class ProgramLauncher(Protocol):
     """Starts programs from the pool's small parent, never from the worker. No shell is ever involved."""
 
@@ -166,11 +179,13 @@ class ProgramLauncher(Protocol):
         request_id: str,
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
+        script: bytes = b"",
     ) -> Program:
         """Start `argv[0]` (an absolute path). The three descriptors stay the caller's and may be closed afterwards.
-        With `warm` a warm interpreter may run the script instead, to the same effect.
+        With `warm` a warm interpreter may run the script instead, to the same effect. With `script`, the file that
+        `argv` runs, it runs as the user whom `cgi/@runAs` names for that file, in the file's folder and cold.
 
-        Raises OSError with the errno that exec or chdir gave.
+        Raises OSError with the errno that exec or chdir gave, LaunchRefused when that user may not run it.
         """
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from host.config.confinement import ProgramLimits
 from host.config.inheritance import Effective
+
+POOLS_USER: Final = "Pool"
+"""`runAs` as long as nobody has written another one."""
+
+FILE_OWNER: Final = "FileOwner"
+"""`runAs`: the user whose file the program is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +38,15 @@ class Cgi:
     pass_authorization: bool = False  # ours
     accept_path_info: bool = True  # ours
     interpreters: str = "warm"  # ours: cold, warm
+    run_as: str = POOLS_USER  # ours: Pool, FileOwner, or a user's name
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
     sendfile_roots: tuple[str, ...] = ()  # ours
     language_interpreters: Mapping[str, str] = field(default_factory=dict)  # ours: language, lower case, to program
+
+
+def run_as(written: str) -> str:
+    """What `runAs` says: its two words are the configuration's and may have any case, users' names are Linux's."""
+    return {"pool": POOLS_USER, "fileowner": FILE_OWNER}.get(written.lower(), written)
 
 
 def build_cgi(section: Effective) -> Cgi:
@@ -47,6 +60,7 @@ def build_cgi(section: Effective) -> Cgi:
         pass_authorization=section.flag("passAuthorization"),
         accept_path_info=section.flag("acceptPathInfo"),
         interpreters=section.text("interpreters"),
+        run_as=run_as(section.text("runAs")),
         limits=ProgramLimits(
             processor_seconds=section.number("processorTimeLimit"),
             address_space_kilobytes=section.number("addressSpaceLimit"),

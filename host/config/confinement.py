@@ -46,11 +46,13 @@ class Confinement:
     identity: Identity = field(default_factory=Identity)
     no_new_privileges: bool = True  # ours
     sandbox: Sandbox = field(default_factory=Sandbox)
+    has_script_users: bool = False  # ours: cgi/@runAs names another user than the pool's somewhere
 
     @property
-    def is_sandboxed(self) -> bool:
-        """Whether rules are made when the parent starts."""
-        return self.sandbox.mode != "Off"
+    def is_made_at_start(self) -> bool:
+        """Whether rules are made when the parent starts, from what it serves then: a sandbox, or whose scripts run as
+        whom."""
+        return self.sandbox.mode != "Off" or self.has_script_users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,14 @@ class DirectorySettings:
         if isinstance(result, PathSettings):
             self._computed[key] = result
 
+    def server_settings_for(self, application: Application, url_path: str) -> PathSettings | None:
+        """What the server's file alone says for the path; no web.config is looked at. None when that is broken."""
+        site, place = self._place(application)
+        target = (site.name.lower(), *segments_of(url_path))
+        placed = applicable([Level(self._server.document, ())], target, place.path)
+        result = compute_settings(placed, self._server.document, place)
+        return result if isinstance(result, PathSettings) else None
+
     def locations_of(self, application: Application) -> set[str]:
         """URL paths inside the application for which the server's file has a location."""
         _, place = self._place(application)

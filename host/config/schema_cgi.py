@@ -41,6 +41,19 @@ _SENDFILE_ROOTS: Final = replace(
     server_only=True,
 )
 
+_RUN_AS: Final = replace(
+    string(
+        "runAs",
+        "whom a program runs as: Pool (the pool's user), FileOwner (the user whose file it is), or the name of a user, "
+        "whose file it must be",
+        "Pool",
+        rule=Rule.NON_EMPTY,
+        case_sensitive=True,
+        ours=True,
+    ),
+    server_only=True,
+)
+
 _LANGUAGES: Final = Element(
     name="languages",
     meaning="who runs a script whose #! line names a program of Windows, or one that is not here",
@@ -87,7 +100,7 @@ CGI: Final = Section(
             boolean(
                 "createProcessAsUser",
                 True,
-                "run as the user who logged in (isapy's programs run as their pool)",
+                "run as the user who logged in (isapy's programs run as their pool, or as runAs says)",
                 support=_WITHOUT_MEANING,
             ),
             time_span("timeout", "00:15:00", "a program that takes longer is ended: 502.1", within=(1, 4294967295)),
@@ -105,6 +118,7 @@ CGI: Final = Section(
                 {"cold": 0, "warm": 1},
                 ours=True,
             ),
+            _RUN_AS,
             *CGI_LIMITS,
             _SENDFILE_ROOTS,
         ),

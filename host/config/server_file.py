@@ -19,6 +19,7 @@ from host.config.log_builder import LogBuilder
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
+from host.config.script_users import pools_with_script_users
 from host.config.server_builder import build_pools, build_sites, build_web_limits
 from host.config.validation import validate_server
 from host.config.xml_reader import read_xml
@@ -118,6 +119,7 @@ def _build(
         extension_folders=plugin_folders(root, "extensions"),
         filter_folders=plugin_folders(root, "filters"),
     )
+    snapshot = replace(snapshot, pools=pools_with_script_users(snapshot, document))
     validate_server(snapshot, document, sections, problems, check_files=check_files)
     return replace(snapshot, pool_fingerprints=_fingerprints(snapshot, document))
 

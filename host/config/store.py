@@ -90,11 +90,22 @@ class ServerConfiguration:
     def settings_below(self, application: Application) -> Iterator[tuple[str, PathSettings]]:
         """URL path and settings of every virtual directory of the application, and of every location below it that the
         server's file has. Paths whose web.config is broken are left out."""
-        root = application.path.rstrip("/")
-        paths = {f"{root}/{folder.path.strip('/')}".rstrip("/") for folder in application.virtual_directories}
-        for path in sorted(paths | self._directories.locations_of(application)):
+        for path in self._paths_below(application):
             with contextlib.suppress(ConfigErrors):
                 yield path, self.settings_for(application, path or "/")
+
+    def server_settings_below(self, application: Application) -> Iterator[tuple[str, PathSettings]]:
+        """The same, by the server's file alone: what the owner of a folder has written into its web.config has no part
+        in it, and is not read."""
+        for path in self._paths_below(application):
+            settings = self._directories.server_settings_for(application, path or "/")
+            if settings is not None:
+                yield path, settings
+
+    def _paths_below(self, application: Application) -> list[str]:
+        root = application.path.rstrip("/")
+        paths = {f"{root}/{folder.path.strip('/')}".rstrip("/") for folder in application.virtual_directories}
+        return sorted(paths | self._directories.locations_of(application))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -42,14 +42,27 @@ def sandbox_rules(
 ) -> list[SandboxRule]:
     """Every rule of a pool that serves the applications `keys`, those of its configuration last."""
     return [
-        *(SandboxRule(path=path, access=(READ, EXECUTE)) for path in SYSTEM_PROGRAMS),
-        *(SandboxRule(path=path) for path in SYSTEM_FILES),
-        *(SandboxRule(path=path, access=(READ, WRITE)) for path in SYSTEM_DEVICES),
-        *(SandboxRule(path=path, access=(READ, EXECUTE)) for path in python_folders()),
+        *_system_rules(),
         *own_rules(configuration, keys),
         SandboxRule(path=temporary_folder, access=(READ, WRITE)),
         *sandbox.rules,
     ]
+
+
+def server_file_rules(configuration: ServerConfiguration, keys: Iterable[str], sandbox: Sandbox) -> list[SandboxRule]:
+    """The same without a temporary folder, and without what web.config files name."""
+    rules = list(_system_rules())
+    for key in keys:
+        application = configuration.snapshot.application(key)
+        rules += _application_rules(application, dict(configuration.server_settings_below(application)))
+    return [*dict.fromkeys(rules), *sandbox.rules]
+
+
+def _system_rules() -> Iterator[SandboxRule]:
+    yield from (SandboxRule(path=path, access=(READ, EXECUTE)) for path in SYSTEM_PROGRAMS)
+    yield from (SandboxRule(path=path) for path in SYSTEM_FILES)
+    yield from (SandboxRule(path=path, access=(READ, WRITE)) for path in SYSTEM_DEVICES)
+    yield from (SandboxRule(path=path, access=(READ, EXECUTE)) for path in python_folders())
 
 
 def own_rules(configuration: ServerConfiguration, keys: Iterable[str]) -> list[SandboxRule]:
@@ -57,14 +70,14 @@ def own_rules(configuration: ServerConfiguration, keys: Iterable[str]) -> list[S
     snapshot = configuration.snapshot
     rules = [SandboxRule(path=path) for path in (*snapshot.extension_folders, *snapshot.filter_folders)]
     for key in keys:
-        rules += _application_rules(configuration, snapshot.application(key))
+        application = snapshot.application(key)
+        rules += _application_rules(application, dict(configuration.settings_below(application)))
     return list(dict.fromkeys(rules))
 
 
-def _application_rules(configuration: ServerConfiguration, application: Application) -> Iterator[SandboxRule]:
+def _application_rules(application: Application, found: Mapping[str, PathSettings]) -> Iterator[SandboxRule]:
     """A folder's programs may be executed if the server's file or the web.config of a virtual directory's root allows
     it anywhere below; a web.config further down that allows more needs an entry in `sandbox`."""
-    found = dict(configuration.settings_below(application))
     folders = {
         f"{application.path.rstrip('/')}/{folder.path.strip('/')}".rstrip("/"): folder.physical_path
         for folder in application.virtual_directories

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from typing import Final
 
-from host.api import HttpError, ProgramExit, ResourceLimits
+from host.api import HttpError, LaunchRefused, ProgramExit, ResourceLimits
 from host.gateway.error_output import ErrorOutput
 from host.gateway.first_line import names_of_language
 
@@ -76,6 +76,8 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str) -> HttpE
 
     `interpreter` is what the script's `#!` line names, empty when it has none.
     """
+    if isinstance(error, LaunchRefused):
+        return HttpError(500, 0, f"it is not run: {error}", remedy=error.remedy)
     program = argv[0].decode("utf-8", "replace")
     reason = f"{program} could not be started: {error.strerror or error}"
     if error.errno in _BUSY:

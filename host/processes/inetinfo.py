@@ -39,6 +39,7 @@ from host.wire.control_messages import (
     WorkerGone,
 )
 from host.wire.script_messages import Scripts
+from host.wire.spawn_messages import UseConfiguration
 from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
@@ -68,6 +69,8 @@ class _Inetinfo(FrontProcess):
         source = Source(message.path, message.text, message.isolation, message.port)
         configuration = ServerConfiguration(source, message.version)
         self._launcher = ScriptLauncher(self.loop, self._spawner)
+        if any(pool.confinement.has_script_users for pool in configuration.snapshot.pools):
+            self._launcher.send(_for_spawner(message, configuration))
         self._engine = Engine(
             self.loop,
             configuration,
@@ -150,3 +153,17 @@ class _Inetinfo(FrontProcess):
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         self.channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
+
+
+def _for_spawner(message: Configure, configuration: ServerConfiguration) -> UseConfiguration:
+    """Programs of every application are started by the spawner, wherever the rest of the application is."""
+    keys = [application.key for site in configuration.snapshot.sites for application in site.applications]
+    return UseConfiguration(
+        number=0,
+        path=message.path,
+        text=message.text,
+        isolation=message.isolation,
+        port=message.port,
+        version=message.version,
+        applications=keys,
+    )

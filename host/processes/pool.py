@@ -28,9 +28,11 @@ from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
 from host.processes.preload import compile_patterns, preload_own_plugins, preload_plugins, running_threads
+from host.processes.script_spawner import UserSpawner
 from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill, take_signals
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, report_web_config, run_worker
+from host.script_users.launch import users_of_pool
 from host.spawner.server import Spawner
 from host.wire.control_messages import (
     AnyMessage,
@@ -78,6 +80,7 @@ class PoolParent:
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
         self._confined: Confined | None = None
+        self._user_spawner: UserSpawner | None = None
         self._all_processors = os.sched_getaffinity(0)
         self._has_preloaded = False
         self._prepares_at = math.inf  # monotonic seconds: when the next worker is prepared
@@ -100,6 +103,8 @@ class PoolParent:
                 self._prepare_plugins()
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
+        if self._user_spawner is not None:
+            self._user_spawner.close()
         self._spawner.close()
         self._channel.close()
 
@@ -141,6 +146,7 @@ class PoolParent:
     def _confine(self, configuration: ServerConfiguration) -> None:
         """With the first configuration: become what the pool may be. With every one: run where it may run."""
         if self._confined is None:
+            self._start_user_spawner(configuration)
             try:
                 self._confined = confine(configuration, self._pool_name, self._applications, self._report)
                 continue_at_parents_death()  # this process, too; a change of identity makes the kernel forget it
@@ -150,6 +156,20 @@ class PoolParent:
         wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
         os.sched_setaffinity(0, wanted or self._all_processors)
         self._spawner.settle()
+
+    def _start_user_spawner(self, configuration: ServerConfiguration) -> None:
+        """As long as this process is what the service is: who starts scripts as other users must stay that. What it may
+        start it learns here and now, and never from anybody who runs as the pool."""
+        if not configuration.snapshot.pool(self._pool_name).confinement.has_script_users:
+            return
+        users = users_of_pool(configuration, self._pool_name, self._applications)
+        self._user_spawner = UserSpawner(self._pool_name, users, self._let_go)
+        self._selector.register(self._user_spawner.socket, selectors.EVENT_READ, self._has_lost_user_spawner)
+
+    def _has_lost_user_spawner(self) -> None:
+        text = f"pool {self._pool_name}: the process that starts its scripts as other users has ended; all of it is new"
+        self._report("pool-not-confined", text)
+        sys.exit(ExitCode.FAILED)
 
     def _preload(self, configuration: ServerConfiguration) -> None:
         """Once, if the pool wants it: what has been imported stays, and files that change are loaded by the workers."""
@@ -235,6 +255,7 @@ class PoolParent:
             max_concurrent_requests=pool.max_concurrent_requests,
             plugin_code=self._plugin_code,
             may_be_debugged=pool.orphan_worker_process,
+            user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
         )
         examiner = self._examinations.prepare(message.worker)
         self._look_at_files()
@@ -259,6 +280,8 @@ class PoolParent:
         self._note_ended_workers()
         control.close()
         workers_end.close()
+        if seat.user_spawner is not None:
+            seat.user_spawner.close()
         self._workers[process.pid] = (message.worker, process)
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
@@ -286,6 +309,9 @@ class PoolParent:
     def _become_worker(self) -> None:
         """In the fork: let go of what is the parent's."""
         continue_at_parents_death()
+        self._let_go()
+
+    def _let_go(self) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._spawner.forget()
@@ -293,6 +319,8 @@ class PoolParent:
         self._channel.close()
         self._signal_read.close()
         self._signal_write.close()
+        if self._user_spawner is not None:
+            self._user_spawner.close()
 
     def _kill_workers(self) -> None:
         for pid in self._workers:

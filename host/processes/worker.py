@@ -67,6 +67,7 @@ class WorkerSeat:
     max_concurrent_requests: int = 256
     plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
+    user_spawner: socket.socket | None = None  # to who starts scripts as other users
 
 
 def run_worker(
@@ -133,7 +134,9 @@ class WorkerProcess:
 
     async def _start(self) -> ScriptLauncher | None:
         seat = self._seat
-        launcher = ScriptLauncher(self._loop, self._spawner) if self._spawner is not None else None
+        launcher = None
+        if self._spawner is not None:
+            launcher = ScriptLauncher(self._loop, self._spawner, seat.user_spawner)
         self._engine = Engine(
             self._loop,
             self._configuration,

@@ -35,8 +35,9 @@ _PATIENCE_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramOrder:
-    """What to run: `argv[0]` is an absolute path; `script` is its name for people. `ended` is called when the program
-    has ended."""
+    """What to run: `argv[0]` is an absolute path; `script` is the file, and its name for people; with
+    `runs_as_its_user` who runs it is decided by the file (`cgi/@runAs`). `ended` is called when the program has ended.
+    """
 
     argv: Sequence[bytes]
     environment: Mapping[bytes, bytes]
@@ -48,6 +49,7 @@ class ProgramOrder:
     limits: ResourceLimits | None = None
     warm: WarmStart | None = None
     ended: Callable[[], None] | None = None
+    runs_as_its_user: bool = False
 
 
 class ProgramWatch:
@@ -145,6 +147,7 @@ class ProgramRun:
                 request_id=order.request_id,
                 limits=order.limits,
                 warm=order.warm,
+                script=os.fsencode(order.script) if order.runs_as_its_user else b"",
             )
             if program.remark:
                 watch.report_event("cgi-not-warm", program.remark)

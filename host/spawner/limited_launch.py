@@ -1,7 +1,7 @@
-"""Starts a program under resource limits of its own. posix_spawn cannot set them, so this forks: a process with one
-thread may, and the child sets the limits before the program's first instruction, not after it has begun.
+"""Starts a program under resource limits of its own, or as another user. posix_spawn cannot do either, so this forks: a
+process with one thread may, and the child does it before the program's first instruction, not after it has begun.
 
-It costs about a millisecond more than `posix_spawn`, and only programs that have limits come here.
+It costs about a millisecond more than `posix_spawn`, and only programs that need it come here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from host.wire.spawn_messages import Limits
@@ -19,12 +19,21 @@ from host.wire.spawn_messages import Limits
 _ERRNO: Final = struct.Struct("=i")
 
 
+def _nothing() -> None:
+    """What a program that stays this process's user becomes."""
+
+
 def spawn_limited(
-    argv: Sequence[bytes], environment: Mapping[bytes, bytes], descriptors: Sequence[int], limits: Limits
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    descriptors: Sequence[int],
+    limits: Limits,
+    become: Callable[[], None] = _nothing,
 ) -> int:
     """Start `argv[0]` in a session of its own with `descriptors` as 0, 1 and 2; gives its process id.
 
-    Raises OSError with the errno of setrlimit or exec, as posix_spawn does, and ValueError for a zero byte.
+    `become` is called in the child, before the limits are set and the program is executed. Raises OSError with the
+    errno of `become`, setrlimit or exec, as posix_spawn does, and ValueError for a zero byte.
     """
     arguments = (argv[0], list(argv), dict(environment))
     _refuse_zero_bytes(arguments)
@@ -33,7 +42,7 @@ def spawn_limited(
     try:
         pid = os.fork()
         if pid == 0:
-            _become_program(arguments, descriptors, limits, tells)
+            _become_program(arguments, descriptors, limits, tells, become)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(tells)
@@ -47,7 +56,11 @@ def spawn_limited(
 
 
 def _become_program(
-    arguments: tuple[bytes, list[bytes], dict[bytes, bytes]], descriptors: Sequence[int], limits: Limits, tells: int
+    arguments: tuple[bytes, list[bytes], dict[bytes, bytes]],
+    descriptors: Sequence[int],
+    limits: Limits,
+    tells: int,
+    become: Callable[[], None],
 ) -> NoReturn:
     try:
         os.setsid()
@@ -57,6 +70,7 @@ def _become_program(
         # duplicates first: one of the descriptors may have the number of another's place
         for place, source in enumerate([os.dup(descriptor) for descriptor in descriptors]):
             os.dup2(source, place)
+        become()
         _apply(limits)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execve(*arguments)

@@ -8,8 +8,6 @@ launched in.
 
 from __future__ import annotations
 
-import array
-import contextlib
 import errno
 import os
 import selectors
@@ -17,36 +15,39 @@ import signal
 import socket
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from host.spawner.limited_launch import spawn_limited
+from host.spawner.packets import receive_message
 from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
+from host.spawner.user_launch import LaunchNotAllowed, UserLaunch
 from host.spawner.warm_servers import Asked, WarmServers
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     GRACE_SECONDS,
-    IN_MEMORY_FILE,
-    LARGEST_MESSAGE,
     LARGEST_PACKET,
     NO_LIMITS,
     AnySpawnMessage,
     KillProgram,
     LaunchFailed,
     LaunchProgram,
+    LaunchRefused,
     ProgramEnded,
     ProgramLaunched,
-    decode_spawn_message,
+    UseConfiguration,
     encode_spawn_message,
 )
 
-_MOST_DESCRIPTORS: Final = 4
 _PACKETS_PER_TURN: Final = 16
 _LOOK_SECONDS: Final = 0.2
 """From one look at trees on their way out to the next: each reads what the kernel says of every process."""
 
 _ENDED_PROGRAMS_KEPT: Final = 256
 """A worker may still want the tree of a program that has ended to be killed (a child of it keeps the pipe open)."""
+
+_NO_USERS: Final = "the processes of this pool are older than runAs in its configuration"
 
 _DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
@@ -78,10 +79,21 @@ class Spawner:
 
     The process must be the subreaper of what is below it. `selector` is the caller's; the data of every key that is
     registered here is a function without arguments to be called when the socket is ready.
+
+    `users` starts scripts as other users; with `only_users` nothing else is started here. `configured` makes such a one
+    from what the only worker says, where that is trusted with it.
     """
 
-    def __init__(self, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        users: UserLaunch | None = None,
+        *,
+        only_users: bool = False,
+        configured: Callable[[UseConfiguration], UserLaunch] | None = None,
+    ) -> None:
         self._selector = selector
+        self._users, self._only_users, self._configured = users, only_users, configured
         self._workers: list[_Worker] = []
         self._programs: dict[int, _Program] = {}
         self._kills: list[TreeKill] = []
@@ -191,7 +203,7 @@ class Spawner:
         for _ in range(_PACKETS_PER_TURN):
             descriptors: list[int] = []
             try:
-                message = self._receive(worker.sock, descriptors)
+                message = receive_message(worker.sock, self._packet, descriptors)
                 if message is None:
                     return
                 self._obey(worker, message, descriptors)
@@ -201,31 +213,6 @@ class Spawner:
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-
-    def _receive(self, sock: socket.socket, descriptors: list[int]) -> AnySpawnMessage | None:
-        """The next message, its descriptors appended to `descriptors`; None when there is none now.
-
-        Raises EOFError when the worker is gone, WireError when what it sent is no message.
-        """
-        try:
-            count, ancillary, flags, _ = sock.recvmsg_into(
-                [self._packet], socket.CMSG_SPACE(_MOST_DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
-            )
-        except BlockingIOError:
-            return None
-        for level, kind, raw in ancillary:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                found = array.array("i")
-                found.frombytes(raw[: len(raw) - len(raw) % found.itemsize])
-                descriptors += found
-        if count == 0:
-            raise EOFError
-        if flags & socket.MSG_TRUNC:
-            raise WireError("a packet larger than any message")
-        raw_message = bytes(memoryview(self._packet)[:count])
-        if raw_message == IN_MEMORY_FILE:
-            raw_message = _read_memory_file(descriptors)
-        return decode_spawn_message(raw_message)
 
     def _obey(self, worker: _Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
         if isinstance(message, LaunchProgram):
@@ -238,6 +225,8 @@ class Spawner:
                 worker.starting[message.number].is_cancelled = True
             elif program is not None:
                 self._kill(program, message.grace_seconds)
+        elif isinstance(message, UseConfiguration) and self._configured is not None and self._users is None:
+            self._users = self._configured(message)
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
 
@@ -245,6 +234,9 @@ class Spawner:
         number = message.number
         if len(descriptors) < 3:  # this process has no descriptor left for them
             self._send(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
+            return
+        if message.script or self._only_users:
+            self._launch_as_user(worker, message, descriptors)
             return
         asked = None
         if message.warm is not None and os.path.isdir(message.directory):
@@ -270,6 +262,20 @@ class Spawner:
         finally:
             os.fchdir(self._home)
         self._note_start(worker, message, pid, remark)
+
+    def _launch_as_user(self, worker: _Worker, message: LaunchProgram, descriptors: list[int]) -> None:
+        number = message.number
+        try:
+            if self._users is None or not message.script:
+                raise LaunchNotAllowed("identity", _NO_USERS, "Recycle the pool.")
+            pid = self._users.launch(message, descriptors[:3])
+        except LaunchNotAllowed as no:
+            self._send(worker, LaunchRefused(number=number, check=no.check, reason=no.reason, remedy=no.remedy))
+        except (OSError, ValueError) as error:
+            code = getattr(error, "errno", None) or errno.EINVAL
+            self._send(worker, LaunchFailed(number=number, errno=code, path=message.script))
+        else:
+            self._note_start(worker, message, pid, "")
 
     def _note_start(
         self, worker: _Worker, message: LaunchProgram, pid: int, remark: str, *, is_warm: bool = False
@@ -367,13 +373,3 @@ def _spawn(message: LaunchProgram, descriptors: list[int]) -> int:
         setsigmask=(),
         setsigdef=_DEFAULT_SIGNALS,
     )
-
-
-def _read_memory_file(descriptors: list[int]) -> bytes:
-    if len(descriptors) < _MOST_DESCRIPTORS:
-        raise WireError("a message in a memory file, but no file")
-    with contextlib.suppress(OSError):
-        raw_message = os.pread(descriptors[3], LARGEST_MESSAGE + 1, 0)
-        if len(raw_message) <= LARGEST_MESSAGE:
-            return raw_message
-    raise WireError("a message in a memory file that is too large or cannot be read")

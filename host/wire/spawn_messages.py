@@ -4,7 +4,7 @@ LaunchProgram travels with three descriptors (standard input, output, error). En
 (`NAME=value`), because CGI values need not be text.
 
 A LaunchProgram of more than `LARGEST_PACKET` bytes (a socket takes no packet larger than its send buffer) travels in
-a memory file: the packet is then the single byte `IN_MEMORY_FILE` and the file's descriptor comes as the fourth one;
+a memory file: the packet is then the single byte `IN_MEMORY_FILE` and the file's descriptor comes as the last one;
 the message starts at its offset 0 and ends with it, and may be `LARGEST_MESSAGE` bytes long.
 """
 
@@ -23,7 +23,7 @@ LARGEST_MESSAGE: Final = 4194304
 """Bytes of a message in a memory file; Linux gives no more to a program's arguments and environment together."""
 
 IN_MEMORY_FILE: Final = b"\x00"
-"""The packet that says: the message is in the fourth descriptor. No message is one zero byte."""
+"""The packet that says: the message is in the last descriptor. No message is one zero byte."""
 
 
 GRACE_SECONDS: Final = 2.0
@@ -69,7 +69,11 @@ class WarmStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
-    """Worker: start this. `argv[0]` is an absolute path, `request_id` marks the tree's processes (UNIQUE_ID)."""
+    """Worker: start this. `argv[0]` is an absolute path, `request_id` marks the tree's processes (UNIQUE_ID).
+
+    `script`: it is the program for that file, and runs as the user whom the configuration names for it. Who that is,
+    and whether it may be, the spawner decides; of `argv`, `environment` and `limits` it takes what it finds right.
+    """
 
     argv: list[bytes]
     environment: list[bytes]
@@ -77,6 +81,7 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     request_id: str
     limits: Limits = NO_LIMITS
     warm: WarmStart | None = None
+    script: bytes = b""
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):
@@ -101,13 +106,36 @@ class LaunchFailed(SpawnMessage, frozen=True, kw_only=True):
     path: bytes
 
 
+class LaunchRefused(SpawnMessage, frozen=True, kw_only=True):
+    """Spawner: the script may not run as the user that it would run as. `check` names the rule, `reason` what was
+    found, `remedy` what to do."""
+
+    check: str
+    reason: str
+    remedy: str
+
+
+class UseConfiguration(SpawnMessage, frozen=True, kw_only=True):
+    """inetinfo, once, before its first program: by this the spawner knows which scripts run as whom. The fields are
+    those of the control channel's Configure; `number` says nothing."""
+
+    path: str
+    text: bytes
+    isolation: str
+    port: int
+    version: int
+    applications: list[str]
+
+
 class ProgramEnded(SpawnMessage, frozen=True, kw_only=True):
     """Spawner: it has ended; exit code, or minus the signal's number."""
 
     status: int
 
 
-AnySpawnMessage = LaunchProgram | KillProgram | ProgramLaunched | LaunchFailed | ProgramEnded
+AnySpawnMessage = (
+    LaunchProgram | KillProgram | UseConfiguration | ProgramLaunched | LaunchFailed | LaunchRefused | ProgramEnded
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnySpawnMessage] = msgspec.msgpack.Decoder(AnySpawnMessage)

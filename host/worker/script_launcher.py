@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from host.api import Program, ProgramExit, ResourceLimits, WarmStart
+from host.api import LaunchRefused, Program, ProgramExit, ResourceLimits, WarmStart
 from host.wire import spawn_messages
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
@@ -31,6 +31,7 @@ from host.wire.spawn_messages import (
     Limits,
     ProgramEnded,
     ProgramLaunched,
+    UseConfiguration,
     decode_spawn_message,
     encode_spawn_message,
 )
@@ -92,9 +93,13 @@ class LaunchedProgram:
 
 
 class ScriptLauncher:
-    """The worker's half of `wire/spawn_messages.py` (host.api.ProgramLauncher). `spawner` is its own from now on."""
+    """The worker's half of `wire/spawn_messages.py` (host.api.ProgramLauncher). `spawner` is its own from now on, and
+    so is `for_users`, which leads to the spawner that may start scripts as other users, where that is another one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, spawner: socket.socket) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, spawner: socket.socket, for_users: socket.socket | None = None
+    ) -> None:
+        self._for_users = ScriptLauncher(loop, for_users) if for_users is not None else None
         spawner.setblocking(False)
         self._loop = loop
         self._socket = spawner
@@ -117,9 +122,21 @@ class ScriptLauncher:
         request_id: str,
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
+        script: bytes = b"",
     ) -> Program:
         """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
-        EPIPE when the spawner is gone. A caller that is cancelled meanwhile leaves no program behind."""
+        EPIPE when the spawner is gone, LaunchRefused. A caller that is cancelled meanwhile leaves no program behind."""
+        if script and self._for_users is not None:
+            return await self._for_users.launch(
+                argv,
+                environment,
+                directory=directory,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                request_id=request_id,
+                script=script,
+            )
         number = next(self._numbers)
         message = LaunchProgram(
             number=number,
@@ -129,6 +146,7 @@ class ScriptLauncher:
             request_id=request_id,
             limits=NO_LIMITS if limits is None else _as_said(limits),
             warm=None if warm is None else _as_asked(warm),
+            script=script,
         )
         launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
         self._launching[number] = launched
@@ -141,7 +159,7 @@ class ScriptLauncher:
         finally:
             self._launching.pop(number, None)
 
-    def send(self, message: LaunchProgram | KillProgram, descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: LaunchProgram | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()) -> None:
         """Say something; descriptors are duplicated at once. Raises OSError for a launch that cannot be said."""
         if self._is_closed:
             if isinstance(message, LaunchProgram):
@@ -160,6 +178,8 @@ class ScriptLauncher:
 
     def close(self) -> None:
         """Let go: the spawner ends every program that still runs for this worker."""
+        if self._for_users is not None:
+            self._for_users.close()
         if self._is_closed:
             return
         self._is_closed = True
@@ -210,14 +230,19 @@ class ScriptLauncher:
         if isinstance(message, ProgramLaunched):
             self._launched(message)
         elif isinstance(message, LaunchFailed):
-            launched = self._launching.get(message.number)
-            if launched is not None and not launched.done():
-                path = os.fsdecode(message.path)
-                launched.set_exception(OSError(message.errno, os.strerror(message.errno), path))
+            path = os.fsdecode(message.path)
+            self._failed(message.number, OSError(message.errno, os.strerror(message.errno), path))
+        elif isinstance(message, spawn_messages.LaunchRefused):
+            self._failed(message.number, LaunchRefused(message.check, message.reason, message.remedy))
         elif isinstance(message, ProgramEnded):
             program = self._running.pop(message.number, None)
             if program is not None:
                 program.ended(message.status)
+
+    def _failed(self, number: int, failure: OSError) -> None:
+        launched = self._launching.get(number)
+        if launched is not None and not launched.done():
+            launched.set_exception(failure)
 
     def _launched(self, message: ProgramLaunched) -> None:
         launched = self._launching.get(message.number)
@@ -242,9 +267,10 @@ class MissingLauncher:
         request_id: str,
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
+        script: bytes = b"",
     ) -> Program:
         """Raises OSError ENOSYS."""
-        del environment, directory, stdin, stdout, stderr, request_id, limits, warm
+        del environment, directory, stdin, stdout, stderr, request_id, limits, warm, script
         raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
 
 

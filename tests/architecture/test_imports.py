@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
     "host.worker": {"host.api", "host.isapi", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
+    "host.script_users": {"host.config", "host.confinement", "host.gateway", "host.spawner", "host.wire"},
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
     "host.python_apps": {"host.api", "host.gateway"},
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.logs",
         "host.bundled_files",
         "host.python_apps",  # names and virtual environments, for `isapy check`
+        "host.script_users",  # whether scripts may run as their owners, for `isapy check` and `isapy doctor`
         "host.native",  # its headers and its compiler's flags, for `isapy cc`
         "host",
         "typer",
@@ -79,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.isolation",
         "host.listener",
         "host.logs",
+        "host.script_users",
         "host.spawner",
         "host.wire",
         "host.worker",
@@ -123,6 +126,7 @@ PURE_FILES = (
     "site_states",
     *("garden", "headroom", "rotation", "schedule"),
     *("bandwidth", "minimum_rate"),
+    *("checks", "command"),
 )
 
 

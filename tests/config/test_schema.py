@@ -118,6 +118,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/forwardedHeaders/@header",
         "listener/forwardedHeaders/add/@ipAddress",
         "cgi/@passAuthorization",
+        "cgi/@runAs",
         *(
             f"pythonApplication/@{name}"
             for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")

@@ -22,6 +22,7 @@ class NoPrograms:
         request_id: str,
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
+        script: bytes = b"",
     ) -> Program:
         raise OSError(1, f"no program may run here: {argv!r}")
 

@@ -16,6 +16,7 @@ from host.wire.spawn_messages import (
     KillProgram,
     LaunchFailed,
     LaunchProgram,
+    LaunchRefused,
     Limits,
     ProgramEnded,
     ProgramLaunched,
@@ -29,10 +30,10 @@ PATIENCE_SECONDS = 90.0
 
 
 class SpawnerClient:
-    """Starts a spawner process and talks to it."""
+    """Starts a spawner process, or is given one, and talks to it."""
 
-    def __init__(self) -> None:
-        self.process = SpawnerProcess()
+    def __init__(self, process: SpawnerProcess | None = None) -> None:
+        self.process = process or SpawnerProcess()
         self.sock = self.process.connect()
         self.sock.settimeout(PATIENCE_SECONDS)
         self._number = 0
@@ -53,6 +54,7 @@ class SpawnerClient:
         request_id: str = "",
         limits: Limits = NO_LIMITS,
         warm: WarmStart | None = None,
+        script: bytes = b"",
     ) -> int:
         """Send a LaunchProgram; its number."""
         self._number += 1
@@ -66,6 +68,7 @@ class SpawnerClient:
             request_id=request_id,
             limits=limits,
             warm=warm,
+            script=script,
         )
         raw_message = encode_spawn_message(message)
         if len(raw_message) <= LARGEST_PACKET:
@@ -87,7 +90,7 @@ class SpawnerClient:
         number = self.send_launch(argv, [read_in, write_out, write_error], **options)  # type: ignore[arg-type]
         for descriptor in (read_in, write_out, write_error):
             os.close(descriptor)
-        answer = self.hear(ProgramLaunched, LaunchFailed, number=number)
+        answer = self.hear(ProgramLaunched, LaunchFailed, LaunchRefused, number=number)
         return Launched(self, number, answer, read_out, read_error)
 
     def kill(self, number: int) -> None:
