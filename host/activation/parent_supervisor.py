@@ -11,23 +11,17 @@ from typing import Final, Protocol
 from host.activation.children import Child, Surroundings, describe_exit
 from host.activation.outgoing_parent import OutgoingParent
 from host.isolation.placement import Slot
-from host.wire.control_messages import (
-    AnyMessage,
-    CannotStart,
-    Configure,
-    Drain,
-    Event,
+from host.wire.control_messages import AnyMessage, CannotStart, Configure, Drain, Event, Hello, Ready
+from host.wire.message_rows import Examination
+from host.wire.pool_messages import (
     ExamineWorker,
-    Hello,
     KillWorker,
     Preloading,
-    Ready,
     StartWorker,
     WorkerExamined,
     WorkerExited,
     WorkerStarted,
 )
-from host.wire.message_rows import Examination
 
 _ENDING_SECONDS: Final = 10.0  # a parent that was told to end has no workers left: longer means that it hangs
 

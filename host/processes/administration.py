@@ -45,11 +45,13 @@ class Administration:
         snapshot: Callable[[], Snapshot],
         stop: Callable[[], None],
         traces: Traces,
+        nursery_pid: Callable[[], int],
     ) -> None:
         self._supervisor = supervisor
         self._site_control = sites
         self._snapshot = snapshot
         self._stop = stop
+        self._nursery_pid = nursery_pid
         self._started_at = time.time()
         self._answers: dict[type[Any], Callable[[Any], Awaitable[Reply]]] = {
             commands.GetStatus: self._status,
@@ -89,7 +91,7 @@ class Administration:
         snapshot = self._snapshot()
         rows = [
             commands.ProcessRow(pid=pid, title=title, parent_pid=parent_of(pid))
-            for title, pid in processes(self._topology)
+            for title, pid in (*processes(self._topology), ("nursery", self._nursery_pid()))
             if pid
         ]
         return commands.Status(

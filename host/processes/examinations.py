@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from host.processes.spawn import kill
-from host.wire.control_messages import INLINE_LIMIT, WorkerExamined, decode_message
+from host.wire.control_messages import INLINE_LIMIT, decode_message
 from host.wire.errors import WireError
 from host.wire.message_rows import Examination
+from host.wire.pool_messages import WorkerExamined
 from host.worker.examination import STACKS_LIMIT
 from host.worker.examiner import EXAMINATION_SIGNAL, QUESTION, Examiner
 

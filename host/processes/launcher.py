@@ -10,6 +10,7 @@ from typing import Any
 
 from host.isolation.placement import Slot, SlotRole
 from host.processes.actions import ActionProgram
+from host.processes.births import BORN_ROLES, Nursery, spawn_nursery
 from host.processes.control_channel import ControlChannel, channel_pair
 from host.processes.dllhost import run_dllhost
 from host.processes.inetinfo import run_inetinfo
@@ -38,11 +39,28 @@ class ChildProcess:
 class Launcher:
     """The service's way to processes."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        nursery: Nursery | None = None,
+        nursery_has_died: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Without a nursery every process is started in a fresh interpreter. `nursery_has_died(pid, status)` tells that
+        it has ended by itself; another one is started when it is needed next."""
         self._loop = loop
+        self._nursery = nursery
+        self._nursery_has_died = nursery_has_died
+        self._is_ending = False
         self._pidfds: dict[int, int] = {}
         self._actions: dict[int, ActionProgram] = {}
         self._let_go: set[int] = set()
+        if nursery is not None:
+            self._watch_nursery(nursery)
+
+    @property
+    def nursery_pid(self) -> int:
+        """The process id of the nursery; 0 when there is none at the moment."""
+        return self._nursery.pid if self._nursery is not None else 0
 
     def channel_pair(self) -> tuple[ControlChannel, socket.socket]:
         """A control channel: our end, and the end to pass on."""
@@ -52,6 +70,21 @@ class Launcher:
     def start(self, slot: Slot, on_exit: Callable[[int], None]) -> ChildProcess:
         """Start what the slot's role names."""
         channel, control = self.channel_pair()
+        pid = self._bear(slot, control) if slot.role in BORN_ROLES else 0
+        if pid:
+            control.close()
+            self.watch(pid, on_exit)
+            return ChildProcess(pid, channel)
+        if slot.role in BORN_ROLES:  # an end that a nursery has seen is not given to anybody else
+            channel.close()
+            control.close()
+            channel, control = self.channel_pair()
+        return self._start_fresh(slot, channel, control, on_exit)
+
+    def _start_fresh(
+        self, slot: Slot, channel: ControlChannel, control: socket.socket, on_exit: Callable[[int], None]
+    ) -> ChildProcess:
+        """In an interpreter of its own."""
         targets: dict[SlotRole, tuple[Callable[..., None], tuple[Any, ...]]] = {
             SlotRole.LISTENER: (run_listener, (slot.confinement,)),
             SlotRole.INETINFO: (run_inetinfo, (slot.applications,)),
@@ -71,6 +104,31 @@ class Launcher:
         pid = int(process.pid)
         self._watch(pid, reap, on_exit)
         return ChildProcess(pid, channel)
+
+    def _bear(self, slot: Slot, control: socket.socket) -> int:
+        """Have the nursery fork it; 0 when there is no nursery, or it cannot."""
+        if self._nursery is not None:
+            return self._nursery.give_birth(slot, control)
+        if self._nursery_has_died is not None and not self._is_ending:
+            self._nursery = spawn_nursery()
+            self._watch_nursery(self._nursery)
+        return 0
+
+    def _watch_nursery(self, nursery: Nursery) -> None:
+        def ended(status: int) -> None:
+            if self._nursery is nursery:
+                self._nursery = None
+            if self._nursery_has_died is not None and not self._is_ending:
+                self._nursery_has_died(nursery.pid, status)
+
+        self._watch(nursery.pid, nursery.reap, ended)
+
+    def end_nursery(self) -> None:
+        """This process ends: nobody is borne any more."""
+        self._is_ending = True
+        if self._nursery is not None:
+            self._nursery.dismiss()
+            self._nursery = None
 
     def watch(self, pid: int, on_exit: Callable[[int], None]) -> None:
         """Hear of the end of a child of this process that was started elsewhere."""

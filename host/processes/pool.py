@@ -27,32 +27,24 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
-from host.processes.preload import compile_patterns, preload_own_plugins, preload_plugins, running_threads
+from host.processes.preload import (
+    compile_patterns,
+    forget_unwanted_plugins,
+    preload_own_plugins,
+    preload_plugins,
+    running_threads,
+)
 from host.processes.script_spawner import UserSpawner
 from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill, take_signals
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, report_web_config, run_worker
 from host.script_users.launch import users_of_pool
 from host.spawner.server import Spawner
-from host.wire.control_messages import (
-    AnyMessage,
-    Configure,
-    Drain,
-    Event,
-    ExamineWorker,
-    Hello,
-    KillWorker,
-    Ping,
-    Pong,
-    Preloading,
-    Ready,
-    StartWorker,
-    WorkerExited,
-    WorkerStarted,
-)
+from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Hello, Ping, Pong, Ready
 from host.wire.errors import WireError
 from host.wire.exit_codes import ExitCode
 from host.wire.frames import PROTOCOL_VERSION
+from host.wire.pool_messages import ExamineWorker, KillWorker, Preloading, StartWorker, WorkerExited, WorkerStarted
 from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
@@ -60,22 +52,26 @@ _TICK_SECONDS: Final = 0.25
 _PREPARE_SECONDS: Final = 0.5  # after a fork: the worker that starts has the processors for itself
 
 
-def run_pool(control: socket.socket, pool_name: str, applications: tuple[str, ...]) -> None:
-    """The process's life, from Hello to the end of its last worker."""
+def run_pool(
+    control: socket.socket, pool_name: str, applications: tuple[str, ...], plugin_code: PluginCode | None = None
+) -> None:
+    """The process's life, from Hello to the end of its last worker. `plugin_code` is what the nursery has prepared."""
     become_subreaper()
-    PoolParent(ControlChannel(control), pool_name, applications).run()
+    PoolParent(ControlChannel(control), pool_name, applications, plugin_code or PluginCode()).run()
 
 
 class PoolParent:
     """The loop of a pool's parent."""
 
-    def __init__(self, channel: ControlChannel, pool_name: str, applications: tuple[str, ...]) -> None:
+    def __init__(
+        self, channel: ControlChannel, pool_name: str, applications: tuple[str, ...], plugin_code: PluginCode
+    ) -> None:
         self._channel = channel
         self._pool_name = pool_name
         self._applications = applications
         self._configuration: ServerConfiguration | None = None
         self._selector = selectors.DefaultSelector()
-        self._plugin_code = PluginCode()
+        self._plugin_code = plugin_code
         self._spawner = Spawner(self._selector)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
@@ -222,6 +218,7 @@ class PoolParent:
             for key in self._applications:
                 configuration.prepare(snapshot.application(key))
         self._look_at_files()
+        forget_unwanted_plugins(snapshot)
         if self._pool_name in slots:
             compile_patterns(configuration, self._applications)
         self._prepare_plugins()

@@ -12,14 +12,17 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from host.bundled_files import bundled_folder
 from host.config.errors import ConfigErrors
 from host.config.model import PathSettings, Snapshot
 from host.config.store import ServerConfiguration
 from host.worker.plugin_code import PluginCode, find_plugin_files
-from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, preload_plugin_file
+from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, forget_preloaded, preload_plugin_file
 from host.worker.url_patterns import compile_pattern
+
+_KINDS: Final = (("extensions", EXTENSION_PREFIX), ("filters", FILTER_PREFIX))
 
 
 def preload_plugins(configuration: ServerConfiguration, applications: Sequence[str], code: PluginCode) -> list[str]:
@@ -35,14 +38,29 @@ def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
 
     They are host code: importing them has no effect that a fork could not take over. Returns as `preload_plugins`.
     """
-    found = []
-    for kind, folders, prefix in (
-        ("extensions", snapshot.extension_folders, EXTENSION_PREFIX),
-        ("filters", snapshot.filter_folders, FILTER_PREFIX),
-    ):
+    return _preload(_own_files(snapshot), code, is_own=True)
+
+
+def forget_unwanted_plugins(snapshot: Snapshot) -> None:
+    """Take out what the nursery has imported and this configuration replaces or does not name."""
+    folders = {str(bundled_folder(kind)) for kind, _ in _KINDS}
+    forget_preloaded(folders, list(_own_files(snapshot)))
+
+
+def _own_files(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    for (kind, prefix), folders in zip(_KINDS, (snapshot.extension_folders, snapshot.filter_folders), strict=True):
         own = bundled_folder(kind)
-        found += [(path, prefix) for path in find_plugin_files(folders).values() if Path(path).parent.resolve() == own]
-    return _preload(found, code, is_own=True)
+        for path in find_plugin_files(folders).values():
+            if Path(path).parent.resolve() == own:
+                yield path, prefix
+
+
+def preload_bundled_plugins(code: PluginCode) -> None:
+    """Import everything that came with isapy, before it is known which of it a pool will have (the nursery)."""
+    for kind, prefix in _KINDS:
+        folder = str(bundled_folder(kind))
+        code.prepare([folder])
+        _preload(((path, prefix) for path in find_plugin_files([folder]).values()), code, is_own=True)
 
 
 def compile_patterns(configuration: ServerConfiguration, applications: Iterable[str]) -> None:

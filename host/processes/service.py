@@ -5,20 +5,16 @@ It is not on any request's path and runs no plugin code. It ends last, and nothi
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from setproctitle import setproctitle
-
 from host import __version__
-from host.activation.children import Surroundings
+from host.activation.children import Surroundings, describe_exit
 from host.activation.supervisor import Supervisor
 from host.admin import commands
 from host.admin.client import ControlError
@@ -26,76 +22,36 @@ from host.admin.commands import Command, Reply
 from host.admin.location import control_socket
 from host.admin.server import ControlServer
 from host.admin.unix_socket import SocketInUse
-from host.config.errors import ConfigErrors
 from host.config.model import Snapshot
-from host.config.store import Source, build_snapshot, read_source
+from host.config.store import Source
 from host.logs.event_log import EventLog
 from host.processes.administration import Administration
+from host.processes.births import Nursery
 from host.processes.certificates import CertificateStore
 from host.processes.configuration_changes import ConfigurationChanges
 from host.processes.console import Console, site_urls
-from host.processes.inherited_sockets import InheritedSockets, take_inherited_sockets
+from host.processes.inherited_sockets import InheritedSockets
 from host.processes.launcher import Launcher
 from host.processes.lifeline import WaitersEnd
 from host.processes.listening_sockets import BindingError, ListeningSockets
 from host.processes.log_folders import LogFolders
-from host.processes.orphans import end_everything, end_orphans, reap_orphans
-from host.processes.predecessor import Predecessor, PredecessorGone, meet_predecessor
+from host.processes.orphans import end_orphans, reap_orphans
+from host.processes.predecessor import Predecessor, PredecessorGone
 from host.processes.request_lines import follow_requests
 from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
-from host.processes.spawn import become_subreaper
 from host.processes.succession import UpgradeFailed
 from host.processes.traces import Traces
-from host.processes.upgrade import Upgrade, become_waiter
+from host.processes.upgrade import Upgrade
 from host.processes.waiter import block_signals
 from host.wire.trace_messages import REQUEST_TRACED
 
 EXIT_FAILED: Final = 1
-EXIT_BAD_CONFIGURATION: Final = 2
 _SWEEP_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 0.05  # before this process ends: the administrator's answer goes out first
 _CRASH_SECONDS: Final = 30.0  # how long the sockets of a service that was killed may still be in use
 _PAUSE_SECONDS: Final = 0.05
 _LAST_SECONDS: Final = 10.0  # beyond shutdownTimeLimit: what is left is killed, parents and fronts end
-
-
-def run_service(arguments: list[str]) -> int:
-    """`python -m host.processes service --config FILE ...`; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="isapy service")
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--isolation", default="")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--show-scripts", action="store_true")
-    options = parser.parse_args(arguments)
-    setproctitle("isapy: service")
-    become_subreaper()
-    manager = ServiceManager.from_environment(os.environ)
-    inherited = take_inherited_sockets(os.environ)
-    try:
-        predecessor = meet_predecessor(os.environ)
-    except PredecessorGone as error:
-        Console(sys.stderr, quiet=True).error(str(error))
-        return EXIT_FAILED
-    console = Console(sys.stderr, quiet=options.quiet, shows_scripts=options.show_scripts)
-    try:
-        source = read_source(options.config, options.isolation, options.port)
-        snapshot = build_snapshot(source, 1)
-    except ConfigErrors as problems:
-        if predecessor is not None:
-            predecessor.refuse(str(problems.errors[0]))
-        for problem in problems.errors:
-            console.error(str(problem))
-        return EXIT_BAD_CONFIGURATION
-    service = Service(source, snapshot, console, manager=manager, inherited=inherited, predecessor=predecessor)
-    try:
-        status = asyncio.run(service.live())
-    finally:
-        end_everything(service.heirs)
-    if service.waiters_end is not None:
-        become_waiter(service.waiters_end)
-    return status
 
 
 class CannotStart(Exception):
@@ -114,6 +70,7 @@ class Service:
         manager: ServiceManager,
         inherited: InheritedSockets,
         predecessor: Predecessor | None,
+        nursery: Nursery,
     ) -> None:
         self._path = source.path
         self._first = (source, snapshot)
@@ -121,6 +78,7 @@ class Service:
         self._manager = manager
         self._inherited = inherited
         self._predecessor = predecessor
+        self._nursery = nursery
         self._sockets = ListeningSockets()
         self._events = EventLog(Path(snapshot.log_directory, "events.log"), echo=console.event)
         self._stop = asyncio.Event()
@@ -172,7 +130,7 @@ class Service:
     # --- start and end ----------------------------------------------------------------------------------------
 
     def _build(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._launcher = Launcher(loop)
+        self._launcher = Launcher(loop, self._nursery, self._nursery_has_died)
         self._traces = Traces()
         self._certificates = CertificateStore(lambda: self._changes.snapshot.sites, self._report)
         folders = LogFolders(lambda: self._changes.snapshot, self._report)
@@ -196,7 +154,12 @@ class Service:
             on_reload=self._has_reloaded,
         )
         self._administration = Administration(
-            self._supervisor, self._sites, lambda: self._changes.snapshot, self._stop.set, self._traces
+            self._supervisor,
+            self._sites,
+            lambda: self._changes.snapshot,
+            self._stop.set,
+            self._traces,
+            lambda: self._launcher.nursery_pid,
         )
         self._server = ControlServer(control_socket(self._path), self._answer)
         self._upgrade = Upgrade(loop, self._launcher, self._server, self._manager, self._predecessor)
@@ -302,6 +265,7 @@ class Service:
             self._manager.stopping(seconds + _LAST_SECONDS)
         ends = asyncio.gather(self._supervisor.stop(seconds, is_succeeded=is_succeeded), self._upgrade.abandon(seconds))
         await ends
+        self._launcher.end_nursery()
         patience.cancel()
         self._watchdog.stop()
 
@@ -375,6 +339,10 @@ class Service:
         self._report("service-upgraded", text, {"pid": str(successor)})
         asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._stop.set)
         return successor
+
+    def _nursery_has_died(self, pid: int, status: int) -> None:
+        text = f"nursery ended by {describe_exit(status)}; who was born there lives on, and another one will be started"
+        self._report("process-died", text, {"pid": str(pid), "status": str(status)})
 
     # --- small things -----------------------------------------------------------------------------------------
 

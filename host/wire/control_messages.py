@@ -17,7 +17,8 @@ from host.wire.errors import WireError
 from host.wire.handed_messages import HandedMessage
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.message import Message
-from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
+from host.wire.message_rows import ExecutingRow, FilterRow, PluginRow, RequestRow
+from host.wire.pool_messages import PoolMessage
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 
@@ -218,57 +219,6 @@ class Requests(Message, frozen=True, kw_only=True):
     connections: int
 
 
-# --- service and pool parent -------------------------------------------------------------------------------------
-
-
-class Preloading(Message, frozen=True, kw_only=True):
-    """Pool parent: before it is Ready it imports plugins, for so many seconds at most (preloadApplications)."""
-
-    seconds: float
-
-
-class StartWorker(Message, frozen=True, kw_only=True):
-    """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink."""
-
-    worker: str
-    number: int
-
-
-class WorkerStarted(Message, frozen=True, kw_only=True):
-    """Pool parent: it runs."""
-
-    worker: str
-    pid: int
-
-
-class WorkerExited(Message, frozen=True, kw_only=True):
-    """Pool parent: it has ended. `status` is the exit code or minus the signal."""
-
-    worker: str
-    pid: int
-    status: int
-
-
-class KillWorker(Message, frozen=True, kw_only=True):
-    """Service: end that worker now, with this signal."""
-
-    worker: str
-    signal: int
-
-
-class ExamineWorker(Message, frozen=True, kw_only=True):
-    """Service: that worker does not answer; find out what it is doing. Answered by WorkerExamined."""
-
-    worker: str
-
-
-class WorkerExamined(Message, frozen=True, kw_only=True):
-    """Pool parent: what was found; said by the worker to its parent first, without its name."""
-
-    worker: str
-    examination: Examination
-
-
 # --- service and worker ------------------------------------------------------------------------------------------
 
 
@@ -362,11 +312,6 @@ AnyMessage = (
     | WorkerGone
     | AskRequests
     | Requests
-    | StartWorker
-    | Preloading
-    | WorkerStarted
-    | WorkerExited
-    | KillWorker
     | AttachLink
     | Pace
     | Suspend
@@ -378,10 +323,8 @@ AnyMessage = (
     | BlackBoxOpened
     | WatchForTrace
     | AskExecuting
-    | ExamineWorker
-    | WorkerExamined
     | DropWorker
-) | (Executing | Scripts | CacheMessage)
+) | (Executing | Scripts | CacheMessage | PoolMessage)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

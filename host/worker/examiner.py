@@ -14,8 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from host.wire.control_messages import WorkerExamined, encode_message
+from host.wire.control_messages import encode_message
 from host.wire.message_rows import Examination
+from host.wire.pool_messages import WorkerExamined
 
 EXAMINATION_SIGNAL: Final = signal.SIGRTMAX - 3
 """Nobody else's: plugins and their libraries use the named signals."""

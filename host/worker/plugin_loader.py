@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -45,6 +45,14 @@ def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeTyp
         else:
             marked_names(module)  # finds them once for all
         _preloaded[path, prefix] = code, module
+
+
+def forget_preloaded(folders: Collection[str], wanted: Collection[tuple[str, str]]) -> None:
+    """What was imported before the fork from these folders, and is not among the `wanted` (path, prefix), was imported
+    for others."""
+    for place in [place for place in _preloaded if os.path.dirname(place[0]) in folders and place not in wanted]:
+        _, module = _preloaded.pop(place)
+        sys.modules.pop(module.__name__, None)
 
 
 def load_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeType]) -> ModuleType:

@@ -236,6 +236,8 @@ def test_ctrl_c_in_the_terminal_reaches_the_new_service_once(tmp_path: Path) -> 
         wrapper = [sys.executable, "-c", IN_A_TERMINAL, os.ttyname(line)]
         service = start_service(tmp_path, config, wrapper=wrapper)
         second = upgraded(service)
+        first = service.process.pid
+        wait_until(lambda: is_waiter(first), tmp_path, "the waiter")  # until then its front may take a connection
         service.get("/warm.where")
         with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
             service.wait_for_requests(1)

@@ -7,8 +7,9 @@ import os
 import socket
 import threading
 
-from host.wire.control_messages import WorkerExamined, decode_message
+from host.wire.control_messages import decode_message
 from host.wire.message_rows import Examination
+from host.wire.pool_messages import WorkerExamined
 from host.worker.engine import Engine
 from host.worker.examiner import QUESTION, Examiner
 from tests.worker.front import CLOSERS, run, until

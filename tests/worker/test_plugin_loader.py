@@ -10,7 +10,9 @@ import pytest
 from host.worker.plugin_code import PluginCode
 from host.worker.plugin_loader import (
     declared_mappings,
+    forget_preloaded,
     load_plugin_file,
+    preload_plugin_file,
     traceback_text,
     where,
 )
@@ -30,6 +32,24 @@ def test_a_file_runs_under_a_private_name(tmp_path: Path) -> None:
     assert "host_extensions.bad-name" not in sys.modules
     assert where(raised.value) == f"{bad}:1"
     assert traceback_text(raised.value).splitlines()[1] == f'  File "{bad}", line 1, in <module>'
+
+
+def test_what_was_imported_for_others_is_forgotten_and_what_is_wanted_is_found(tmp_path: Path) -> None:
+    """Of the folders that are named; a file of another folder stays, whoever wants it."""
+    bundled, own = tmp_path / "bundled", tmp_path / "own"
+    code = PluginCode()
+    paths = []
+    for folder, stem in ((bundled, "kept"), (bundled, "replaced"), (own, "mine")):
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{stem}.py"
+        path.write_text("made = object()\n")
+        preload_plugin_file(str(path), "host_extensions", code.code_of, is_own=folder == bundled)
+        paths.append(str(path))
+    before = [sys.modules[f"host_extensions.{stem}"] for stem in ("kept", "replaced", "mine")]
+    forget_preloaded({str(bundled)}, [(paths[0], "host_extensions")])
+    assert "host_extensions.replaced" not in sys.modules
+    after = [load_plugin_file(path, "host_extensions", code.code_of) for path in paths]
+    assert [one is other for one, other in zip(before, after, strict=True)] == [True, False, True]
 
 
 def test_mappings_of_a_broken_file_are_read_from_its_text(tmp_path: Path) -> None:
