@@ -42,7 +42,7 @@ from host.api.request import (
     ThreadCall,
 )
 from host.api.response import Body, FileBody, Response, SourceFile
-from host.api.threads import Threads
+from host.api.threads import PendingResult, ThreadAnswer, Threads
 from host.api.tls import ClientCertificate, Tls
 
 __all__ = [
@@ -79,6 +79,7 @@ __all__ = [
     "ModuleInfo",
     "ModulePriority",
     "Notification",
+    "PendingResult",
     "PluginContext",
     "Program",
     "ProgramExit",
@@ -93,6 +94,7 @@ __all__ = [
     "Response",
     "ScriptRun",
     "SourceFile",
+    "ThreadAnswer",
     "ThreadCall",
     "Threads",
     "Tls",

@@ -4,15 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
+
+from host.api.response import Response
+
+
+class PendingResult(Protocol):
+    """A result that a thread brings. A request that waits for nothing else needs no task of the event loop."""
+
+    def done(self) -> bool:
+        """Whether it has come."""
+
+    def set_result(self, result: Any, /) -> None:
+        """The result; on the loop. Who waits for it may go on before this returns."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """What is raised where it is awaited; on the loop."""
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """The result. It has one waiter."""
+
+
+class ThreadAnswer:
+    """Base of what a quick `handle` may return when a thread makes the response: an awaitable for it that waits for
+    nothing but a PendingResult. After a CancelledError (the client has left) it may wait for anything."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        """The response."""
+        raise NotImplementedError
 
 
 class Threads(Protocol):
     """The threads of the worker, on which every plain `def handle` runs, too."""
 
     def submit(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...] = (), future: asyncio.Future[Any] | None = None
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...] = (),
+        future: asyncio.Future[Any] | PendingResult | None = None,
     ) -> object:
         """Call `function(*arguments)` on a thread as soon as one is free; to be called on the event loop.
 
@@ -20,12 +52,18 @@ class Threads(Protocol):
         request among the arguments lets a report about a hanging thread name the request.
         """
 
+    def pending_result(self) -> PendingResult:
+        """For `submit`, instead of a future: cheaper for a request that waits for nothing else."""
+
 
 class ThreadPerCall:
     """A thread for each call: what a context has that no worker has made (in tests of a plugin)."""
 
     def submit(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...] = (), future: asyncio.Future[Any] | None = None
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...] = (),
+        future: asyncio.Future[Any] | PendingResult | None = None,
     ) -> object:
         """See `Threads.submit`."""
         loop = asyncio.get_running_loop()
@@ -43,8 +81,12 @@ class ThreadPerCall:
         thread.start()
         return thread
 
+    def pending_result(self) -> PendingResult:
+        """See `Threads.pending_result`."""
+        return asyncio.get_running_loop().create_future()
 
-def settle(future: asyncio.Future[Any], result: object, failure: BaseException | None) -> None:
+
+def settle(future: asyncio.Future[Any] | PendingResult, result: object, failure: BaseException | None) -> None:
     """The end of a call, for a future that is not done yet; on its loop."""
     if future.done():
         return

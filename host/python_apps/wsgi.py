@@ -15,7 +15,17 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Final
 
-from host.api import ClientGone, FileBody, Headers, PluginContext, Request, Response, reason_phrase
+from host.api import (
+    ClientGone,
+    FileBody,
+    Headers,
+    PendingResult,
+    PluginContext,
+    Request,
+    Response,
+    ThreadAnswer,
+    reason_phrase,
+)
 from host.python_apps.applications import Applications, Order
 from host.python_apps.interface import is_coroutine_callable
 from host.python_apps.loading import LoadFailure, load_callable
@@ -58,9 +68,9 @@ class WsgiApplication:
         return self._begin(request, on_thread) if self._turn is None else self._wait_for_turn(request, on_thread)
 
     def _begin(self, request: Request, on_thread: OnThread) -> WsgiCall:
-        future: asyncio.Future[Response] = self.loop.create_future()
-        call = WsgiCall(self, request, future)
-        self._threads.submit(on_thread, (call, request), future)
+        pending = self._threads.pending_result()
+        call = WsgiCall(self, request, pending)
+        self._threads.submit(on_thread, (call, request), pending)
         return call
 
     async def _wait_for_turn(self, request: Request, on_thread: OnThread) -> Response:
@@ -75,7 +85,7 @@ class WsgiApplication:
                 self.loop.call_soon_threadsafe(self._turn.release)
 
 
-class WsgiCall:
+class WsgiCall(ThreadAnswer):
     """One request's way through the application, under way on a thread; to be awaited for its answer."""
 
     __slots__ = (
@@ -83,22 +93,22 @@ class WsgiCall:
         "_body",
         "_ended",
         "_errors",
-        "_future",
         "_headers",
         "_input",
         "_is_abandoned",
         "_is_over",
         "_lock",
+        "_pending",
         "_promised",
         "_request",
         "_response",
         "_status",
     )
 
-    def __init__(self, application: WsgiApplication, request: Request, future: asyncio.Future[Response]) -> None:
+    def __init__(self, application: WsgiApplication, request: Request, pending: PendingResult) -> None:
         self._application = application
         self._request = request
-        self._future = future
+        self._pending = pending
         self._input = InputStream(request.body)
         self._errors = ErrorStream(self._report)
         self._status = ""
@@ -244,14 +254,15 @@ class WsgiCall:
     def __await__(self) -> Generator[Any, None, Response]:
         """The answer. Raises what the application raises; when it is cancelled, the thread's end is waited for."""
         try:
-            return (yield from self._future)
+            response: Response = yield from self._pending.__await__()
         except asyncio.CancelledError:
             yield from self.abandon().__await__()
             raise
+        return response
 
     def _hand_over(self, response: Response) -> None:
-        if not self._future.done():
-            self._future.set_result(response)
+        if not self._pending.done():
+            self._pending.set_result(response)
 
     async def abandon(self) -> None:
         """The request is over without its answer. Returns when no thread is at work for it."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from time import monotonic
 from typing import Any
 
-from host.api import ClientGone, FilterStatus, HttpError, Request, Response
+from host.api import ClientGone, FilterStatus, HttpError, Request, Response, ThreadAnswer
 from host.worker.filter_changes import CHANGED, check_change, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
@@ -156,14 +156,11 @@ class HookCaller:
             answer = hook[0](request) if hook[1] == INLINE else await self._wait_for(hook, (request,))
             if answer is None or answer.__class__ is Response:
                 return answer
+            if isinstance(answer, ThreadAnswer):
+                return await self.wait_for_thread(hook, request, answer)
             if inspect.isawaitable(answer):
                 await become_task()
-                call = CallUnderWay(hook.plugin, hook.name, request)
-                self.under_way.add(call)
-                try:
-                    answer = await answer
-                finally:
-                    self.under_way.discard(call)
+                answer = await self._wait(hook, request, answer)
             if answer is None or isinstance(answer, Response):
                 return answer
             raise TypeError(f"handle must return a Response or None, not {type(answer).__name__}")
@@ -175,13 +172,36 @@ class HookCaller:
         except BaseException as error:
             raise self.blame(hook, error, request) from error
 
+    async def wait_for_thread(self, hook: Hook, request: Request, answer: ThreadAnswer) -> Response:
+        """What a thread answers for a handler; a request needs no task for that."""
+        try:
+            response = await self._wait(hook, request, answer)
+            if not isinstance(response, Response):
+                raise TypeError(f"a thread must answer with a Response, not {type(response).__name__}")
+        except HttpError as error:
+            error.module = error.module or hook.plugin
+            raise
+        except _ENDS:
+            raise
+        except BaseException as error:
+            raise self.blame(hook, error, request) from error
+        return response
+
+    async def _wait(self, hook: Hook, request: Request, answer: Awaitable[Any]) -> Any:
+        call = CallUnderWay(hook.plugin, hook.name, request)
+        self.under_way.add(call)
+        try:
+            return await answer
+        finally:
+            self.under_way.discard(call)
+
     async def _wait_for(self, hook: Hook, arguments: tuple[Any, ...]) -> Any:
-        """The answer of a coroutine, or of a function on a thread."""
-        await become_task()
+        """The answer of a coroutine, or of a function on a thread, for which a request needs no task."""
         call = CallUnderWay(hook.plugin, hook.name, arguments[0], is_on_a_thread=hook.kind != ASYNC)
         self.under_way.add(call)
         try:
             if hook.kind == ASYNC:
+                await become_task()
                 return await hook.function(*arguments)
             return await self.pool.run(hook.function, *arguments)
         finally:
@@ -277,7 +297,7 @@ def call_on_response(calls: Calls, request: Request, response: Response) -> Call
     return ()
 
 
-def call_quick(hooks: Calls, request: Request) -> Response | Calls:
+def call_quick(hooks: Calls, request: Request) -> Response | ThreadAnswer | Calls:
     """The answer of the first handler when it is a quick one; otherwise those that `handle` is to ask."""
     if not hooks or hooks[0][1] != INLINE:
         return hooks
@@ -286,7 +306,7 @@ def call_quick(hooks: Calls, request: Request) -> Response | Calls:
         answer = hook[0](request)
     except BaseException as error:
         return (_saying(hook, error=error), *hooks[1:])
-    return answer if isinstance(answer, Response) else (_saying(hook, answer), *hooks[1:])
+    return answer if isinstance(answer, Response | ThreadAnswer) else (_saying(hook, answer), *hooks[1:])
 
 
 def _saying(hook: Hook, answer: object = None, error: BaseException | None = None) -> Hook:
@@ -297,4 +317,4 @@ def _saying(hook: Hook, answer: object = None, error: BaseException | None = Non
             raise error
         return answer
 
-    return hook._replace(function=say)
+    return Hook(say, *hook[1:])

@@ -124,10 +124,10 @@ class Channel:
     # --- what links ask (front_link.ChannelSide)
 
     def begin(self, exchange: Exchange) -> None:
-        """Run the request; what has to wait goes on as its task."""
+        """Run the request; what has to wait goes on as its task, or when its thread is done."""
         self.requests_in_hand += 1
         request_task.run(self.loop, exchange, self._run(exchange))
-        if exchange.task is not None:
+        if exchange.waits:
             self._waiting.add(exchange)
 
     def connection(self, raw: bytes) -> Connection:
@@ -183,7 +183,7 @@ class Channel:
                 exchange.reset(500, 0, "the worker did not answer")
             if exchange.overdue is not None and exchange.overdue.keeps_credit:
                 exchange.return_credit()
-            if exchange.task is not None:
+            if exchange.waits:
                 self._waiting.discard(exchange)
             self.requests_served += 1
             self.requests_in_hand -= 1

@@ -62,6 +62,13 @@ class Outlet(Protocol):
         """Returns when the kernel has everything queued so far."""
 
 
+class Parked(Protocol):
+    """A request that waits for a thread without a task."""
+
+    def become_task(self) -> asyncio.Task[None]:
+        """Its task, which waits on."""
+
+
 class Overdue:
     """A request whose time is over (requestTimeLimit): the refusal, and how far that has come."""
 
@@ -78,7 +85,9 @@ class Exchange:
 
     __slots__ = (
         "_link",
+        "_parked",
         "_sequence",
+        "_task",
         "_window",
         "_window_waiter",
         "body",
@@ -95,7 +104,7 @@ class Exchange:
         "overdue",
         "request",
         "target",
-        "task",
+        "waits",
     )
 
     def __init__(self, link: Outlet, number: int, request: Request, body: ArrivedBody | StreamedBody) -> None:
@@ -114,10 +123,32 @@ class Exchange:
         self.log_parameters = ""  # what the handler appends to the query field
         self.log_status = 0  # what it wants to be logged instead of the client's status
         self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
-        self.task: asyncio.Task[None] | None = None
+        self.waits = False  # it has, or had, a task, or is parked
+        self._task: asyncio.Task[None] | None = None
+        self._parked: Parked | None = None
         self._window = INITIAL_RESPONSE_WINDOW
         self._window_waiter: asyncio.Future[None] | None = None
         self._sequence = 0
+
+    # --- its code
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task of a request that has had to wait. One that was parked has one from now on."""
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            self._task = parked.become_task()
+        return self._task
+
+    @task.setter
+    def task(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+        self.waits = True
+
+    def park(self, parked: Parked | None) -> None:
+        """It waits for a thread, or (None) goes on."""
+        self._parked = parked
+        self.waits = True
 
     # --- the answer
 
@@ -191,8 +222,9 @@ class Exchange:
             self.is_gone = True
             self.body.client_left()
             self._wake()
-            if self.task is not None:
-                self.task.cancel()
+            task = self.task
+            if task is not None:
+                task.cancel()
 
     async def started(self) -> None:
         """Returns when the kernel has STARTED. Raises ClientGone when the link broke first."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final, Protocol
 
-from host.api import ClientGone, HttpError, Request, Response, UrlMap
+from host.api import ClientGone, HttpError, Request, Response, ThreadAnswer, UrlMap
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.credentials import read_credentials
@@ -255,8 +255,10 @@ class Pipeline:
             detail = f"{request.physical_path} is a symbolic link that leads out of {request.physical_root}"
             raise HttpError(404, 0, detail, remedy=remedy)
 
-    async def _execute(self, request: Request, entry: Entry, hooks: Calls) -> Response:
-        for hook in hooks:
+    async def _execute(self, request: Request, entry: Entry, answer: ThreadAnswer | Calls) -> Response:
+        if isinstance(answer, ThreadAnswer):
+            return await self._caller.wait_for_thread(entry.hooks[0], request, answer)
+        for hook in answer:
             response = await self._caller.handle(hook, request)
             if response is not None:
                 return response

@@ -3,16 +3,21 @@
 A task costs as much as everything else that is done for a small answer. So a request's coroutine is driven by hand;
 where asynchronous code of a plugin or a wait of ours comes next, it asks for a task by `become_task` and goes on in
 it. What runs before are plain functions, each request's in a context of its own (contextvars).
+
+A request that waits for a thread, and for nothing else, is parked: it is driven on as soon as the thread's result is
+there. It becomes a task when somebody asks for that (`exchange.task`), in the first place to cancel it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any
 
+from host.worker.current_task import current_task
 from host.worker.exchange import Exchange
+from host.worker.pending import Pending
 
 
 class _TaskWanted:
@@ -29,21 +34,65 @@ _TASK_WANTED = _TaskWanted()
 
 async def become_task() -> None:
     """Return in a task. To be awaited before anything that may wait, or that may ask for the current task."""
-    if asyncio.current_task() is None:
+    if current_task() is None:
         await _TASK_WANTED
 
 
 def run(loop: asyncio.AbstractEventLoop, exchange: Exchange, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run the request's coroutine, to its end or to where it becomes `exchange.task`.
+    """Run the request's coroutine, to its end or to where it becomes `exchange.task`, or is parked.
 
-    To be called from a callback of the loop. The coroutine raises nothing and waits for nothing but `become_task`
-    outside its task.
+    To be called from a callback of the loop. The coroutine raises nothing and waits for nothing but `become_task` and
+    a `Pending` outside its task.
     """
-    context = copy_context()
+    _advance(loop, exchange, coroutine, copy_context())
+
+
+def _advance(
+    loop: asyncio.AbstractEventLoop, exchange: Exchange, coroutine: Coroutine[Any, Any, None], context: Context
+) -> None:
     try:
-        context.run(coroutine.send, None)
+        awaited = context.run(coroutine.send, None)
     except StopIteration:
         return
+    if awaited.__class__ is Pending:
+        exchange.park(_Parked(loop, exchange, coroutine, context, awaited))
+    else:
+        exchange.task = _task(loop, coroutine, context)
+
+
+def _task(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None], context: Context
+) -> asyncio.Task[None]:
     # The coroutine itself, not one around it: whoever cancels the task before its first step (a plugin may cancel
     # every task it finds) still meets code that answers.
-    exchange.task = asyncio.Task(coroutine, loop=loop, context=context)
+    return asyncio.Task(coroutine, loop=loop, context=context)
+
+
+class _Parked:
+    """A request whose coroutine waits for a Pending."""
+
+    __slots__ = ("_context", "_coroutine", "_exchange", "_loop", "_pending")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        exchange: Exchange,
+        coroutine: Coroutine[Any, Any, None],
+        context: Context,
+        pending: Pending,
+    ) -> None:
+        self._loop = loop
+        self._exchange = exchange
+        self._coroutine = coroutine
+        self._context = context
+        self._pending = pending
+        pending.resume = self._resume
+
+    def become_task(self) -> asyncio.Task[None]:
+        """Its task, which waits on."""
+        self._pending.resume = None
+        return _task(self._loop, self._coroutine, self._context)
+
+    def _resume(self) -> None:
+        self._exchange.park(None)
+        _advance(self._loop, self._exchange, self._coroutine, self._context)

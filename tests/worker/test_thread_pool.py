@@ -58,7 +58,7 @@ def test_short_jobs_share_one_thread() -> None:
         pool.submit(all_done.set)
         assert all_done.wait(60)  # the loop stands meanwhile: when it looks again, nothing waits for a thread
         assert [job.result for job in jobs] == list(range(100))
-        await until(lambda: not pool._growth_is_due)
+        await until(lambda: not pool._look_is_due)
         assert pool.thread_count == 1
 
     run(main())
@@ -144,6 +144,56 @@ def test_a_job_that_is_done_does_not_wait_for_one_that_blocks_behind_it() -> Non
         assert not second.done()
         gate.set()
         assert await second
+
+    run(main())
+
+
+def test_a_thread_that_blocks_holds_up_no_short_job() -> None:
+    """Once it is known to, a short job is done by another thread without the loop's help."""
+
+    async def main() -> None:
+        pool = new_pool(2)
+        gate, done = threading.Event(), threading.Event()
+        blocked = pool.submit(gate.wait)
+        assert await pool.run(abs, -1) == 1  # the loop has looked, and added a thread
+        await until(lambda: len(pool._resting) == 1)
+        pool.submit(done.set)
+        assert done.wait(60)  # the loop stands meanwhile
+        assert not blocked.is_delivered
+        gate.set()
+
+    run(main())
+
+
+def test_the_thread_that_has_rested_for_the_shortest_time_is_woken_first() -> None:
+    """Its stack is still in the processor's cache; the others are left alone."""
+
+    async def main() -> None:
+        pool = new_pool(3)
+        gates = [threading.Event() for _ in range(3)]
+        blocked = [asyncio.ensure_future(pool.run(gate.wait)) for gate in gates]
+        await until(lambda: pool._awake == 3)
+        for gate, job in zip(gates, blocked, strict=True):
+            gate.set()
+            await job
+        await until(lambda: len(pool._resting) == 3)
+        names = [await pool.run(lambda: threading.current_thread().name) for _ in range(5)]
+        assert len(set(names)) == 1, names
+
+    run(main())
+
+
+def test_no_job_is_forgotten_by_threads_that_go_to_rest() -> None:
+    """A job that comes while a thread finds none is done, whoever of the two is faster, many times over."""
+
+    async def main() -> None:
+        pool = new_pool(2)
+        for number in range(3000):
+            done = threading.Event()
+            pool.submit(done.set)
+            if number % 3 == 0:
+                await asyncio.sleep(0)
+            assert done.wait(60), number
 
     run(main())
 

@@ -1,0 +1,96 @@
+"""Requests that run without a task, and become one when something may have to wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from host.wire.frames import Kind
+from tests.worker.front import CLOSERS, run, until
+from tests.worker.site import Site, attach
+
+GATED = """
+import threading
+gate = threading.Event()
+seen = []
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Gated", path="*.gated")]
+@hookimpl
+def handle(request):
+    seen.append("began")
+    gate.wait()
+    seen.append("ended")
+    return Response.text("through")
+"""
+
+WATCHES = """
+import asyncio, contextvars
+about = contextvars.ContextVar("about", default="nothing")
+@hookimpl
+def on_preproc_headers(request):
+    about.set(request.raw_target)
+@hookimpl
+def on_send_response(request, response):
+    response.headers.add("X-Heard", f"{about.get()} {asyncio.current_task()}")
+"""
+
+
+def test_a_request_that_waits_for_a_thread_needs_no_task(site: Site) -> None:
+    """It goes on when the thread is done, in its own context; many of them in turn and beside one another."""
+    site.extension("gated", GATED)
+    site.filter("watches", WATCHES)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        code = engine._plugins.extension("gated").code  # type: ignore[union-attr]
+        CLOSERS.append(code.gate.set)
+        await front.ask("/")  # the application has started
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")  # a look at its settings is made in a task
+        tasks = asyncio.all_tasks()
+        numbers = [front.send(f"/{n}.gated") for n in range(3)]
+        await until(lambda: code.seen == ["began"] * 3)
+        assert asyncio.all_tasks() == tasks
+        assert engine.requests_in_hand == 3
+        code.gate.set()
+        answers = [await front.answer(number) for number in numbers]
+        assert [answer.text for answer in answers] == ["through"] * 3
+        assert [answer.header("X-Heard") for answer in answers] == [f"/{n}.gated None" for n in range(3)]
+        assert engine.requests_in_hand == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_request_that_waits_for_a_thread_ends_behind_it(site: Site, is_left: bool) -> None:
+    """Whether the client leaves or the worker ends: the thread's end is waited for, the request is not given back
+    before, and what the thread answers goes nowhere."""
+    site.extension("gated", GATED)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        code = engine._plugins.extension("gated").code  # type: ignore[union-attr]
+        CLOSERS.append(code.gate.set)
+        number = front.send("/a.gated")
+        await until(lambda: code.seen == ["began"])
+        exchange = engine._channel.exchanges()[0]
+        if is_left:
+            front.say(Kind.ABORT, number)
+            await until(lambda: exchange.is_gone)
+        else:
+            closing = asyncio.ensure_future(engine.close())
+            await until(lambda: exchange.is_gone)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert engine.requests_in_hand == 1
+        code.gate.set()
+        if is_left:
+            assert (await front.answer(number)).kinds[-1] is Kind.RESET
+        else:
+            await closing
+        assert (engine.requests_in_hand, code.seen) == (0, ["began", "ended"])
+
+    run(main())
