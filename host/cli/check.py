@@ -16,6 +16,7 @@ from host.cli.machine_check import MachineReport, report_machine
 from host.cli.names_check import name_problems
 from host.cli.patience import patience
 from host.cli.python_check import python_problems
+from host.cli.script_users_check import script_user_problems
 from host.config.errors import ConfigError, ConfigErrors
 from host.config.server_file import load_server
 from host.config.store import ServerConfiguration, check_tree, read_source
@@ -38,7 +39,8 @@ def check(
 
     Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
     what this kernel or this user does not give, Python applications that will not start, managed types and addresses of
-    servers that are none. At the end stands what they do give, and whom pools run as.
+    servers that are none, and scripts that may not run as their owners. At the end stands what they do give, and whom
+    pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -54,6 +56,8 @@ def check(
     if machine is not None:
         configuration = ServerConfiguration(read_source(str(path)), 1)
         further = [*machine.warnings, *python_problems(configuration), *name_problems(configuration)]
+        server = load_server(read_source(str(path)), 1, check_files=False)
+        further += script_user_problems(server, configuration, machine.machine)
         warnings = sorted([*warnings, *further], key=lambda problem: (problem.file, problem.line))
     if as_json:
         _show_json(path, errors, warnings, machine)

@@ -14,6 +14,8 @@ import typer
 
 from host.cli.failures import EXIT_FAILED, EXIT_USAGE, CommandLineError
 from host.cli.patience import patience
+from host.cli.script_users_check import examine_as
+from host.config.cgi_settings import FILE_OWNER, POOLS_USER, run_as
 from host.config.expansion import state_folder
 from host.doctor.examination import Verdict, examine
 from host.doctor.gather import identity_of, scripts_of
@@ -30,6 +32,14 @@ def doctor(
     ] = False,
     user: Annotated[
         str, typer.Option("--user", metavar="NAME", help="Whom the scripts will run as, the pool's identity. [you]")
+    ] = "",
+    run_as_whom: Annotated[
+        str,
+        typer.Option(
+            "--run-as",
+            metavar="NAME",
+            help='What <cgi runAs="..."> will say: FileOwner, or a user. FOLDER is the site\'s.',
+        ),
     ] = "",
     perl_c: Annotated[
         bool, typer.Option("--perl-c", help="Ask perl -c too. It runs the BEGIN blocks of the scripts.")
@@ -48,33 +58,44 @@ def doctor(
     Examples:
         isapy doctor /usr/lib/cgi-bin
         isapy doctor ~/old-site --user www-data
+        isapy doctor /srv/www --run-as FileOwner
         isapy doctor ~/old-site --fix
     """
     if not folder.is_dir():
         raise CommandLineError(f"{folder} is no folder", "isapy doctor FOLDER looks at a folder of scripts", EXIT_USAGE)
     try:
         identity = identity_of(user)
+        wanted = run_as(run_as_whom)
+        if wanted not in ("", POOLS_USER, FILE_OWNER):
+            user, identity = wanted, identity_of(wanted)
     except (KeyError, ValueError) as error:
         raise CommandLineError(f"there is no user {user}", "getent passwd lists them", EXIT_USAGE) from error
     folder = folder.resolve()
     repaired: list[Repaired] = []
     backups = Path(state_folder(os.environ), "doctor", f"{folder.name or 'root'}-{time.strftime('%Y%m%dT%H%M%S')}")
     with patience(f"looking at {folder}"):
-        verdicts = examine(scripts_of(folder), identity, runs_perl=perl_c)
+        verdicts = _examine(folder, identity, wanted, runs_perl=perl_c)
         if fix:
             attempts = (repair(verdict.script, verdict.findings, folder, backups) for verdict in verdicts)
             repaired = [attempt for attempt in attempts if attempt is not None]
-            verdicts = examine(scripts_of(folder), identity, runs_perl=perl_c) if repaired else verdicts
+            verdicts = _examine(folder, identity, wanted, runs_perl=perl_c) if repaired else verdicts
+    whom = "the owners of their files" if wanted == FILE_OWNER else identity.name
     if as_json:
-        typer.echo(json.dumps(_as_data(folder, identity, verdicts, repaired, backups), indent=2))
+        typer.echo(json.dumps(_as_data(folder, whom, verdicts, repaired, backups), indent=2))
     else:
-        _show(folder, identity, verdicts)
+        _show(folder, whom, verdicts)
         _show_repaired(folder, repaired, backups)
     if not all(verdict.will_run for verdict in verdicts):
         raise typer.Exit(EXIT_FAILED)
 
 
-def _show(folder: Path, identity: Identity, verdicts: Sequence[Verdict]) -> None:
+def _examine(folder: Path, identity: Identity, wanted: str, *, runs_perl: bool) -> list[Verdict]:
+    if wanted in ("", POOLS_USER):
+        return examine(scripts_of(folder), identity, runs_perl=runs_perl)
+    return examine_as(scripts_of(folder), wanted, folder, identity, runs_perl=runs_perl)
+
+
+def _show(folder: Path, whom: str, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         path = os.path.relpath(verdict.script.path, folder)
         mark = typer.style("runs    ", fg=typer.colors.GREEN) if verdict.will_run else typer.style("will not", fg="red")
@@ -86,7 +107,7 @@ def _show(folder: Path, identity: Identity, verdicts: Sequence[Verdict]) -> None
                 typer.echo(f"              {finding.remedy}")
     running = sum(1 for verdict in verdicts if verdict.will_run)
     count, mendable = len(verdicts), _mendable(verdicts)
-    typer.echo(f"{folder}: {count} script{'' if count == 1 else 's'}, {running} will run as {identity.name}", err=True)
+    typer.echo(f"{folder}: {count} script{'' if count == 1 else 's'}, {running} will run as {whom}", err=True)
     if mendable:
         typer.echo(
             f"{mendable} of these findings can be mended: isapy doctor --fix {shlex.quote(str(folder))}", err=True
@@ -112,11 +133,11 @@ def _line(finding: Finding) -> str:
 
 
 def _as_data(
-    folder: Path, identity: Identity, verdicts: Sequence[Verdict], repaired: Sequence[Repaired], backups: Path
+    folder: Path, whom: str, verdicts: Sequence[Verdict], repaired: Sequence[Repaired], backups: Path
 ) -> dict[str, Any]:
     return {
         "folder": str(folder),
-        "user": identity.name,
+        "user": whom,
         "scripts": [
             {
                 "path": os.path.relpath(verdict.script.path, folder),

@@ -65,6 +65,9 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "site-stopped": EventKind(6016, "information", "the site was stopped: its bindings are withdrawn"),
     "site-not-started": EventKind(6017, "error", "the site cannot start: another one has its binding"),
     "pool-not-confined": EventKind(5057, "error", "identity, limits or sandbox cannot be had: the pool does not start"),
+    "script-users-lost": EventKind(
+        6110, "error", "a pool's helper for scripts of other users has ended: all start anew"
+    ),
     "listener-confined": EventKind(6108, "information", "whom the listener runs as, and which files it may touch"),
     "listener-not-confined": EventKind(6109, "error", "the listener cannot be the user that is asked for"),
     "cpu-limit": EventKind(6104, "warning", "a pool has used more processor time than its limit within resetInterval"),

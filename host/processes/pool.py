@@ -163,9 +163,11 @@ class PoolParent:
         self._selector.register(self._user_spawner.socket, selectors.EVENT_READ, self._has_lost_user_spawner)
 
     def _has_lost_user_spawner(self) -> None:
-        text = f"pool {self._pool_name}: the process that starts its scripts as other users has ended; all of it is new"
-        self._report("pool-not-confined", text)
-        sys.exit(ExitCode.FAILED)
+        """Another one cannot be had: this process may not be what that must be any more. So the service starts all
+        anew; the workers, which multiprocess would wait for, finish what they have without a parent."""
+        text = f"pool {self._pool_name}: the process that starts its scripts as other users has ended: all start anew"
+        self._report("script-users-lost", text)
+        os._exit(ExitCode.FAILED)
 
     def _preload(self, configuration: ServerConfiguration) -> None:
         """Once, if the pool wants it: what has been imported stays, and files that change are loaded by the workers."""

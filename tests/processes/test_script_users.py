@@ -32,6 +32,9 @@ LOCATIONS = """\
       </handlers>
     </system.webServer>
   </location>
+  <location path="Default Web Site/cgi-bin/users/late">
+    <system.webServer><cgi runAs="Pool" /></system.webServer>
+  </location>
   <location path="Default Web Site/cgi-bin/users/named">
     <system.webServer><cgi runAs="{name}" /></system.webServer>
   </location>
@@ -49,6 +52,7 @@ cat
     "x.mapped": "printf 'Content-Type: text/plain\\n\\n'; echo \"mapped $(id -u) $1\"\n",
     "open.cgi": "printf 'Content-Type: text/plain\\n\\n'; id -u\n",
     "roots.cgi": "printf 'Content-Type: text/plain\\n\\n'; id -u\n",
+    "late/late.cgi": "printf 'Content-Type: text/plain\\n\\n'; echo user ${USER:-pool}\n",
     "tree.cgi": """
 setsid sh -c 'echo $$ >> pids; exec sleep 1000' &
 (setsid sh -c 'trap "" TERM; echo $$ >> pids; while :; do sleep 1000; done' &)
@@ -131,19 +135,33 @@ def test_a_script_that_fails_a_check_is_refused_with_the_remedy(service: Running
         assert "check: not-root)" in answer.text
 
 
-def test_the_whole_tree_of_such_a_script_dies_with_its_client(service: RunningService) -> None:
-    """Also what is deaf, and in a session of its own: whose processes they are makes no difference. So it is when the
-    worker dies."""
+def test_the_whole_tree_of_such_a_script_dies_with_its_worker(service: RunningService) -> None:
+    """Also what is deaf, and in a session of its own: whose processes they are makes no difference."""
     pids = service.folder / "wwwroot/cgi-bin/users/pids"
-    for is_killed in (False, True):
-        pids.unlink(missing_ok=True)
-        with service.connect() as connection:
-            connection.sendall(b"GET /cgi-bin/users/tree.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
-            wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 3, pids.parent, "three processes")
-            processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
-            assert {one.uids().real for one in processes} == {OWNER.pw_uid}
-            if is_killed:
-                title = next(title for title in service.titles() if "worker" in title or "inetinfo" in title)
-                service.kill(service.pid_of(title))
+    with service.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/users/tree.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 3, pids.parent, "three processes")
+        processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+        assert {one.uids().real for one in processes} == {OWNER.pw_uid}
+        title = next(title for title in service.titles() if "worker" in title or "inetinfo" in title)
+        service.kill(service.pid_of(title))
         _, alive = psutil.wait_procs(processes, timeout=60)
         assert not alive
+
+
+def test_rules_follow_the_configuration_and_their_process_may_die(service: RunningService) -> None:
+    """A saved file brings a new helper with new rules; one that is killed takes its pool's parent along, and the next
+    one serves."""
+    path = "/cgi-bin/users/late/late.cgi"
+    assert service.get(path).text == "user pool\n"
+    text = service.config.read_text()
+    service.config.write_text(text.replace('<cgi runAs="Pool" />', f'<cgi runAs="{OWNER.pw_name}" />'))
+    own = f"user {OWNER.pw_name}\n"
+    service.wait_until_answered(path, lambda: service.get(path).text == own)
+    if "pool DefaultAppPool" not in service.titles():
+        return  # in IIS 5 isolation inetinfo's own spawner does it
+    children = psutil.Process(service.pid_of("pool DefaultAppPool")).children()
+    helper = next(one.pid for one in children if one.cmdline()[:1] == ["isapy: script users DefaultAppPool"])
+    service.kill(helper)
+    service.wait_until_answered(path, lambda: service.get(path).text == own)
+    service.wait_for_event("script-users-lost", "DefaultAppPool")
