@@ -18,12 +18,15 @@ KEPT_BYTES: Final = 1024 * 1024
 """What is kept in memory of a log that cannot be written."""
 
 RETRY_SECONDS: Final = 1.0
-_CLOSED: Final = -1
+CLOSED: Final = -1
+"""In a descriptor's place: no file is open."""
 
 
 class RollingFile:
     """Appends lines to a folder's current file. `report` takes one sentence for the operator; `handed`: folders that
     are reached by a descriptor."""
+
+    _access = os.O_WRONLY
 
     __slots__ = (
         "_backlog",
@@ -59,7 +62,7 @@ class RollingFile:
         self._header = header
         self._report = report
         self._backlog = b""
-        self._descriptor = _CLOSED
+        self._descriptor = CLOSED
         self._name = ""
         self._inode = 0
         self._size = 0
@@ -136,16 +139,18 @@ class RollingFile:
         return self._naming.name(quarter * QUARTER_HOUR_SECONDS, {})
 
     def _write(self, now: float) -> None:
-        if self._descriptor != _CLOSED and now - self._looked_at >= RETRY_SECONDS:
-            self._look_whether_moved(now)
-        if self._descriptor == _CLOSED:
+        self._look_now_and_then(now)
+        if self._descriptor == CLOSED:
             self._open(now)
+            self._backlog = self._header(now).encode() + self._backlog
+        self._append_backlog()
+        self._let_go_when_full()
+
+    def _append_backlog(self) -> None:
         while self._backlog:
             written = os.write(self._descriptor, self._backlog)
             self._size += written
             self._backlog = self._backlog[written:]
-        if 0 < self._naming.size_limit <= self._size:
-            self._let_go()
 
     def _open(self, now: float) -> None:
         folder = self._handed.descriptor(str(self._folder))
@@ -156,11 +161,22 @@ class RollingFile:
             entries = os.scandir(self._folder if folder is None else folder)
             sizes = {entry.name: entry.stat().st_size for entry in entries}
         self._name = self._naming.name(self._quarter * QUARTER_HOUR_SECONDS, sizes)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = self._access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._reached, flags, 0o640, dir_fd=folder)
         state = os.fstat(self._descriptor)
         self._inode, self._size, self._looked_at = state.st_ino, state.st_size, now
-        self._backlog = self._header(now).encode() + self._backlog
+
+    @property
+    def _is_full(self) -> bool:
+        return 0 < self._naming.size_limit <= self._size
+
+    def _let_go_when_full(self) -> None:
+        if self._is_full:
+            self._let_go()
+
+    def _look_now_and_then(self, now: float) -> None:
+        if self._descriptor != CLOSED and now - self._looked_at >= RETRY_SECONDS:
+            self._look_whether_moved(now)
 
     def _look_whether_moved(self, now: float) -> None:
         """A file that was renamed or deleted (logrotate) is left alone; a new one takes its name. One that was emptied
@@ -176,9 +192,9 @@ class RollingFile:
             self._let_go()
 
     def _let_go(self) -> None:
-        if self._descriptor != _CLOSED:
+        if self._descriptor != CLOSED:
             os.close(self._descriptor)
-            self._descriptor = _CLOSED
+            self._descriptor = CLOSED
 
     def _note_failure(self, error: OSError, now: float) -> None:
         self._failed_at = now

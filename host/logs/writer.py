@@ -20,6 +20,7 @@ from host.logs.line_formats import line_format
 from host.logs.record import RecordParts, RefusalRecord
 from host.logs.rolling_file import KEPT_BYTES, RollingFile
 from host.logs.rollover import httperr_naming, site_naming
+from host.logs.shared_file import SharedFile
 from host.logs.w3c import FormatLine, within_bytes
 
 _CENTRAL: Final = 0  # instead of a site's id (they begin with 1): the log of all sites
@@ -55,7 +56,7 @@ class LogWriter:
     `directory`: the folder in which HTTPERR's folder is made. `clock`: seconds since the epoch. `report`: called with
     one sentence when a log cannot be written, and again when it can. `computer_name`: what s-computername shows.
     `appending` writes the lines: at once unless told otherwise.
-    `handed`: folders that are reached by a descriptor.
+    `handed`: folders that are reached by a descriptor. `is_shared`: other processes write the same logs.
     """
 
     def __init__(
@@ -67,18 +68,20 @@ class LogWriter:
         computer_name: str = "",
         appending: Appending | None = None,
         handed: HandedFolders | None = None,
+        is_shared: bool = False,
     ) -> None:
         self._clock = clock
         self._report = report
         self._computer_name = computer_name
         self._handed = handed
+        self._file = SharedFile if is_shared else RollingFile
         self._sites: dict[int, _SiteLog] = {}  # by id; with one log of all sites each has the same
         self._open: dict[int, _SiteLog] = {}  # each log once
         self._collecting: list[_SiteLog] = []  # those with records
         self._batches: list[Batch] = []  # lines that wait to be written
         self._appending = appending or Appender()
         self._lost = 0
-        file = RollingFile(httperr_folder(directory), httperr_naming(), httperr.header_block, report, handed)
+        file = self._file(httperr_folder(directory), httperr_naming(), httperr.header_block, report, handed)
         self._refusals = Batch(file, [], [])
 
     @property
@@ -178,5 +181,5 @@ class LogWriter:
 
     def _new_log(self, log_file: LogFile, folder: str) -> _SiteLog:
         lines = line_format(log_file, self._computer_name)
-        file = RollingFile(folder, site_naming(log_file), lines.header, self._report, self._handed)
+        file = self._file(folder, site_naming(log_file), lines.header, self._report, self._handed)
         return _SiteLog(log_file, file, lines.line)
