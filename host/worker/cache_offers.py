@@ -40,8 +40,8 @@ _ASKS_MORE: Final = re.compile(
 )
 _COOKIE: Final = re.compile(rb"(?:^|\n)cookie[ \t]*:", re.IGNORECASE)
 
-_Place = tuple[int, str, str, str, int, bool]
-"""Site, target, host, local address and port, TLS: the listener keeps one answer for each."""
+_Place = tuple[int, int, str, str, str, int, bool]
+"""Front, site, target, host, local address and port, TLS: a listener keeps one answer for each."""
 
 
 class _Watched(NamedTuple):
@@ -99,7 +99,7 @@ class CacheOffers:
             return
         connection, site_id, target = request.connection, request.application.site_id, request.raw_target
         address, port = connection.local_address, connection.local_port
-        place = (site_id, target, request.server_name, address, port, connection.is_secure)
+        place = (exchange.front_place, site_id, target, request.server_name, address, port, connection.is_secure)
         earlier = self._watched.pop(place, None)
         if earlier is None and len(self._watched) >= MOST_WATCHED:
             earlier = self._watched.pop(next(iter(self._watched)))

@@ -1,7 +1,8 @@
 """Step 7: frames become requests, and their answers frames again.
 
-A worker may hold links to two fronts at once: the new one is attached while the old one drains. Credits say how many
-requests it takes; they are kept back while jobs wait for a thread, so an overloaded worker pulls less.
+A worker may hold links to several fronts at once: where several listeners share the work, each has one. Credits say how
+many requests it takes, of each front an equal part; they are kept back while jobs wait for a thread, so an overloaded
+worker pulls less.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Channel:
         self.requests_served = 0
         self.requests_in_hand = 0
         self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
-        self._serve = self._first_serve = serve
+        self._serve = self._own_serve = self._first_serve = serve
+        self._turns: asyncio.Semaphore | None = None
         self._capacity = capacity
         self._report_event = report_event
         self._on_session_end = on_session_end
@@ -59,20 +61,27 @@ class Channel:
         self._withholds = False
         self._is_paced = False
 
-    def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
-        """Serve a front over these sockets, which the channel owns from now on; its request ids begin so."""
-        front = FrontLink(self, link, side, request_prefix)
+    def attach(
+        self, link: socket.socket, side: socket.socket, request_prefix: str = "", *, place: int = 0, fronts: int = 1
+    ) -> None:
+        """Serve a front over these sockets, which the channel owns from now on; its request ids begin so. It is the one
+        at `place` of so many that share the worker: each may send its part of the requests, and one at least."""
+        front = FrontLink(self, link, side, request_prefix, place)
         self._links.append(front)
-        kept_back = max(0, self._capacity - PACED_CREDITS) if self._is_paced else 0
+        capacity = max(1, self._capacity // fronts)
+        if fronts > self._capacity and self._turns is None:
+            self._turns = asyncio.Semaphore(self._capacity)
+            self._serve = self._serve_in_turn
+        kept_back = max(0, capacity - _paced_credits(fronts)) if self._is_paced else 0
         self._withholds = self._withholds or kept_back > 0
-        front.start(self._capacity, kept_back)
+        front.start(capacity, kept_back)
 
     def pace(self, must_wait: Callable[[], bool]) -> None:
         """From now on hand out few credits beyond the requests in hand, and none while `must_wait()`. To be called
         before the first link is attached: what has been handed out cannot be taken back."""
         is_overloaded = self._is_overloaded or _never
         self._is_paced = True
-        self._is_overloaded = lambda: is_overloaded() or must_wait() or self._unused_credits() >= PACED_CREDITS
+        self._is_overloaded = lambda: is_overloaded() or must_wait()
 
     def report_ends_to(self, ended: Callable[[int], None]) -> None:
         """Call `ended(number)` when everything is done for a request: for tests of plugins, which have one link."""
@@ -84,11 +93,12 @@ class Channel:
             finally:
                 self.loop.call_soon(ended, exchange.number)
 
-        self._serve = observed
+        self._serve = self._own_serve = observed
 
     def put_in_front(self, serve: Serve | None) -> None:
         """Call this for each request from now on, instead of what was given first; None: that again."""
-        self._serve = serve or self._first_serve
+        self._own_serve = serve or self._first_serve
+        self._serve = self._own_serve if self._turns is None else self._serve_in_turn
 
     @property
     def link_count(self) -> int:
@@ -143,9 +153,9 @@ class Channel:
         if tasks:
             await asyncio.wait(tasks)
 
-    def withholds_credit(self) -> bool:
-        """Whether a finished request's credit is kept back for now."""
-        if self._is_overloaded is not None and self._is_overloaded():
+    def withholds_credit(self, link: FrontLink | None = None) -> bool:
+        """Whether a finished request's credit is kept back for now: `link`'s, or those of all."""
+        if self._is_overloaded is not None and (self._is_overloaded() or self._has_enough(link)):
             self._withholds = True
             return True
         return False
@@ -192,21 +202,36 @@ class Channel:
                 if self._has_drained_link:
                     self._check_drained()
 
-    def _release_paced(self) -> None:
-        for link in self._links:
-            if not link.is_draining:
-                link.release_credit(max(0, PACED_CREDITS - self._unused_credits()))
+    async def _serve_in_turn(self, exchange: Exchange) -> None:
+        """More fronts than requests at once, and each of them may send one: some wait here for their turn."""
+        assert self._turns is not None
+        await become_task()
+        async with self._turns:
+            await self._own_serve(exchange)
 
-    def _unused_credits(self) -> int:
-        """Requests that fronts may still send, without asking again."""
-        links = [link for link in self._links if not link.is_draining]
-        return sum(self._capacity - link.withheld - len(link.exchanges) for link in links)
+    def _release_paced(self) -> None:
+        links = self._taking_links
+        for link in links:
+            link.release_credit(max(0, _paced_credits(len(links)) - link.unused))
+
+    def _has_enough(self, link: FrontLink | None) -> bool:
+        """Whether a paced worker's front may send as much without asking again as it is allowed to."""
+        return self._is_paced and link is not None and link.unused >= _paced_credits(len(self._taking_links))
+
+    @property
+    def _taking_links(self) -> list[FrontLink]:
+        return [link for link in self._links if not link.is_draining]
 
     def _check_drained(self) -> None:
         if self.requests_in_hand or self.drained.done():
             return
         if self._has_drained_link and all(link.is_draining for link in self._links):
             self.drained.set_result(None)
+
+
+def _paced_credits(links: int) -> int:
+    """What each of so many fronts may send to a paced worker without asking again."""
+    return max(1, PACED_CREDITS // max(1, links))
 
 
 def _never() -> bool:

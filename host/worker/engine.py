@@ -193,9 +193,12 @@ class Engine:
         """Request the pages that are to be requested before the first client's request. Raises nothing."""
         await self._warm_up.run(self._start_seconds)
 
-    def attach(self, link: socket.socket, side: socket.socket, request_prefix: str = "") -> None:
-        """Serve a front over these sockets, which the engine owns from now on; its request ids begin so."""
-        self._channel.attach(link, side, request_prefix)
+    def attach(
+        self, link: socket.socket, side: socket.socket, request_prefix: str = "", *, place: int = 0, fronts: int = 1
+    ) -> None:
+        """Serve a front over these sockets, which the engine owns from now on; its request ids begin so. It is the one
+        at `place` of so many that share this worker."""
+        self._channel.attach(link, side, request_prefix, place=place, fronts=fronts)
 
     def report_ends_to(self, ended: Callable[[int], None]) -> None:
         """Call `ended` with the number of each request for which everything is done, the calls of plugins after its

@@ -40,6 +40,10 @@ _REFUSAL: Final = int(ResponseFlag.REFUSAL)
 class Outlet(Protocol):
     """The link an exchange answers on."""
 
+    @property
+    def place(self) -> int:
+        """Which of the fronts that share the worker it leads to, from 0: each has a cache of its own."""
+
     def queue(self, frame: bytes) -> None:
         """Send with the turn's write."""
 
@@ -129,6 +133,11 @@ class Exchange:
         self._window = INITIAL_RESPONSE_WINDOW
         self._window_waiter: asyncio.Future[None] | None = None
         self._sequence = 0
+
+    @property
+    def front_place(self) -> int:
+        """Which of the fronts that share the worker has sent it, from 0."""
+        return self._link.place
 
     # --- its code
 

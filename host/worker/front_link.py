@@ -54,8 +54,8 @@ class ChannelSide(Protocol):
     def begin(self, exchange: Exchange) -> None:
         """Run the request, as far as it goes without waiting."""
 
-    def withholds_credit(self) -> bool:
-        """Whether a finished request's credit is kept back for now."""
+    def withholds_credit(self, link: FrontLink) -> bool:
+        """Whether a finished request's credit of this link is kept back for now."""
 
     def session_ended(self, connection: Connection) -> None:
         """A client connection that was served is closed."""
@@ -73,11 +73,12 @@ class _Session:
 
 
 class FrontLink:
-    """A link to one front, from its attachment until it closes."""
+    """A link to one front, from its attachment until it closes. `place`: which of the fronts that share the worker."""
 
     def __init__(
-        self, channel: ChannelSide, stream: socket.socket, side: socket.socket, request_prefix: str = ""
+        self, channel: ChannelSide, stream: socket.socket, side: socket.socket, request_prefix: str = "", place: int = 0
     ) -> None:
+        self.place: Final = place
         self._channel = channel
         self._request_prefix = request_prefix
         self._link = Link(channel.loop, stream, side)
@@ -86,6 +87,7 @@ class FrontLink:
         self._sessions: dict[int, _Session] = {}
         self._last_host_line = _NO_LINE  # most requests of a link are for the host of the one before
         self._last_server_name = ""
+        self._capacity = 0
         self._withheld = 0
         self.is_draining = False
         # an exchange's way out, without a detour
@@ -94,6 +96,7 @@ class FrontLink:
 
     def start(self, capacity: int, kept_back: int = 0) -> None:
         """Read, and say how many requests may come: `capacity` without those credits that are kept back for now."""
+        self._capacity = capacity
         self._link.start(self._receive, self._closed)
         self._withheld = kept_back
         self._link.queue(encode_number(Kind.CREDIT, 0, capacity - kept_back))
@@ -121,7 +124,7 @@ class FrontLink:
 
     def give_back(self) -> int:
         """1, or 0 when the channel keeps credits back; those follow by `release_credit`."""
-        if self._channel.withholds_credit():
+        if self._channel.withholds_credit(self):
             self._withheld += 1
             return 0
         return 1
@@ -132,9 +135,9 @@ class FrontLink:
             self._link.queue(encode_number(Kind.CREDIT, 0, 1))
 
     @property
-    def withheld(self) -> int:
-        """Credits that are kept back."""
-        return self._withheld
+    def unused(self) -> int:
+        """Requests that the front may still send, without asking again."""
+        return self._capacity - self._withheld - len(self._exchanges)
 
     def release_credit(self, most: int | None = None) -> None:
         """Give back what was kept, or `most` of it."""

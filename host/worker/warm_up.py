@@ -173,6 +173,8 @@ class WarmUp:
 class _Outlet:
     """Where the answer goes (exchange.Outlet): its status is kept, its body is taken as fast as it comes."""
 
+    place: Final = 0
+
     def __init__(self) -> None:
         self.exchange: Exchange | None = None
         self.status = 0

@@ -74,6 +74,24 @@ def test_a_frequent_file_is_offered_and_taken_back_when_it_changes(site: Site) -
     run(main())
 
 
+def test_each_of_several_listeners_keeps_an_answer_and_hears_when_it_is_out_of_date(site: Site) -> None:
+    """What one of them has asked for does not take it away from the other."""
+
+    async def main() -> None:
+        file = site.write("a.txt")
+        engine = await site.start()
+        fronts = Front(), Front()
+        for place, front in enumerate(fronts):
+            engine.attach(front.link, front.side, place=place, fronts=2)
+        numbers = [await number_offered(front, "/a.txt") for front in fronts]
+        assert [front.invalidated for front in fronts] == [[], []]
+        file.write_text("other")
+        for front, number in zip(fronts, numbers, strict=True):
+            await front.until(lambda front=front, number=number: front.invalidated == [number])  # type: ignore[misc]
+
+    run(main())
+
+
 def test_a_file_that_was_written_just_now_is_not_offered(site: Site) -> None:
     """It may be written again without another time or size: nothing is offered before SETTLED_SECONDS have passed."""
 

@@ -564,6 +564,39 @@ def test_credits_are_kept_back_while_the_worker_is_overloaded() -> None:
     run(main())
 
 
+def test_fronts_that_share_a_worker_get_equal_parts_and_no_more_runs_than_it_takes() -> None:
+    """Of seven requests three each. Of one, each may send one; the second runs when the first has ended."""
+    running: list[str] = []
+    gates: dict[str, asyncio.Event] = {}
+
+    async def serve(exchange: Exchange) -> None:
+        running.append(exchange.target)
+        await gates.setdefault(exchange.target, asyncio.Event()).wait()
+        exchange.send_complete(0, OK, HEAD, b"")
+
+    async def main() -> None:
+        for capacity, expected in ((7, 3), (1, 1)):
+            bench, other = Bench(serve, capacity=capacity), Front()
+            first = Front()
+            bench.channel.attach(first.link, first.side, place=0, fronts=2)
+            bench.channel.attach(other.link, other.side, place=1, fronts=2)
+            await first.until(lambda front=first, credit=expected: front.credit == credit)  # type: ignore[misc]
+            await other.until(lambda front=other, credit=expected: front.credit == credit)  # type: ignore[misc]
+        numbers = first.send("/a"), other.send("/b")
+        await until(lambda: bench.channel.requests_in_hand == 2 and running)
+        for _ in range(10):  # turns in which the other one would begin, too
+            await asyncio.sleep(0)
+        assert running == ["/a"]
+        bench.channel.put_in_front(None)  # as at the end of a trace: turns are taken all the same
+        gates["/a"].set()
+        await first.answer(numbers[0])
+        await until(lambda: running == ["/a", "/b"])
+        gates["/b"].set()
+        assert (await other.answer(numbers[1])).credit == 1
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("kind", "number", "body"),
     [(Kind.CREDIT, 0, b""), (Kind.REQUEST, 1, b"short"), (Kind.WINDOW, 1, b"xx"), (Kind.BODY, 1, b"unasked")],

@@ -61,6 +61,29 @@ def test_a_paced_worker_promises_few_requests_and_none_while_overdrawn() -> None
     run(main())
 
 
+def test_a_paced_worker_leaves_none_of_its_fronts_without_a_promise() -> None:
+    """Each may send its part, and gets that back when the account is settled, whatever the other one uses."""
+
+    async def main() -> None:
+        bench = PacedBench()
+        bench.front.close()
+        await until(lambda: not bench.channel.link_count)
+        fronts = Front(), Front()
+        for place, front in enumerate(fronts):
+            bench.channel.attach(front.link, front.side, place=place, fronts=2)
+            await front.until(lambda front=front: front.credit == PACED_CREDITS // 2)  # type: ignore[misc]
+        bench.release.set()
+        bench.overdrawn = True
+        for _ in range(PACED_CREDITS // 2):
+            assert [(await front.ask()).credit for front in fronts] == [0, 0]
+        bench.overdrawn = False
+        bench.channel.release_credit()
+        for front in fronts:
+            await front.until(lambda front=front: front.credit == PACED_CREDITS)  # type: ignore[misc]
+
+    run(main())
+
+
 def test_a_pacer_looks_again_until_the_account_is_settled() -> None:
     """Real clocks: a process that has just burnt time is overdrawn, and is told when it is not any more."""
 
