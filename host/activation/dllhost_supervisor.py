@@ -14,7 +14,7 @@ from typing import Final
 
 from host.activation.children import Child, Surroundings, describe_exit
 from host.activation.crash_site import CrashSite
-from host.activation.front_supervisor import FrontSupervisor
+from host.activation.front_group import FrontGroup
 from host.activation.questions import Questions
 from host.isolation.placement import Slot
 from host.wire.black_box import BlackBoxOpened
@@ -97,7 +97,7 @@ class DllhostProcess:
 class DllhostSupervisor:
     """One dllhost slot: at most one process of it takes requests; unloaded ones may still finish theirs."""
 
-    def __init__(self, slot: Slot, around: Surroundings, front: FrontSupervisor, configure: Configure) -> None:
+    def __init__(self, slot: Slot, around: Surroundings, front: FrontGroup, configure: Configure) -> None:
         self.slot = slot
         self.current: DllhostProcess | None = None
         self.leaving: set[DllhostProcess] = set()

@@ -1,10 +1,13 @@
-"""Keeps the front (listener or inetinfo) running and tells it about sockets, queues and workers."""
+"""Keeps a front (a listener, or inetinfo) running and tells it about sockets, queues and workers.
+
+Where several listeners share the work, `front_group.py` has one of these for each.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
@@ -18,6 +21,7 @@ from host.activation.front_health import (
     is_front_well,
 )
 from host.activation.questions import Questions
+from host.activation.socket_places import SocketPlace
 from host.isolation.placement import Slot
 from host.wire.black_box import BlackBoxOpened
 from host.wire.cache_messages import AskCache, CacheContents, CacheFlushed, FlushCache
@@ -35,7 +39,6 @@ from host.wire.control_messages import (
     Event,
     Executing,
     Hello,
-    Listen,
     PauseWorker,
     Ping,
     Plugins,
@@ -44,12 +47,10 @@ from host.wire.control_messages import (
     Ready,
     Requests,
     ResumeWorker,
-    SetSites,
-    SitesSet,
-    Unlisten,
     WorkerGone,
     WorkerPaused,
 )
+from host.wire.listening_messages import Accept, SetSites, SitesSet, Unlisten
 from host.wire.message_rows import ExecutingRow
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
@@ -74,7 +75,7 @@ class FrontSupervisor:
         self.slot = slot
         self._around = around
         self._configure = configure
-        self._sockets: dict[str, socket.socket] = {}
+        self._sockets: dict[SocketPlace, socket.socket] = {}
         self._queues: dict[str, str] = {}
         self._child: Child | None = None
         self._crash_site = CrashSite()
@@ -93,7 +94,6 @@ class FrontSupervisor:
         self._traces: list[tuple[WatchForTrace, float]] = []
         self._asked_at = self._answered_at = around.clock()
         self.is_ready = False
-        self.last_connection_count = 0
         self.plugins: Plugins = Plugins(rows=[])
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self.first_ready: asyncio.Future[None] = around.loop.create_future()
@@ -132,21 +132,24 @@ class FrontSupervisor:
             self._say(Ping(number=self._pings))
 
     @property
+    def is_retiring(self) -> bool:
+        """Whether it is to end, and is not started again."""
+        return self._is_retiring
+
+    @property
     def is_well(self) -> bool:
         """Whether its loop has answered lately."""
         return is_front_well(self._around.clock(), self._answered_at)
 
-    def configure(self, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
+    def configure(self, configure: Configure, sockets: Mapping[SocketPlace, socket.socket]) -> None:
         """Another configuration and its listening sockets: new ones before old ones go."""
         self._configure = configure
         self.tell_certificates()
         self._hand_log_folders()
         self._say(configure)
-        for endpoint, listening in sockets.items():
-            if endpoint not in self._sockets:
-                self._say(Listen(endpoint=endpoint), listening.fileno())
-        for endpoint in self._sockets.keys() - sockets.keys():
-            self._say(Unlisten(endpoint=endpoint))
+        earlier = self._sockets
+        self._accept({place: listening for place, listening in sockets.items() if place not in earlier})
+        self._unlisten(earlier.keys() - sockets.keys())
         self._sockets = dict(sockets)
 
     def tell_certificates(self) -> None:
@@ -161,25 +164,31 @@ class FrontSupervisor:
         if self.slot.confinement is not None and self._has_spoken:
             self._around.log_folders(self._say, self._told_folders)
 
-    async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> None:
+    async def set_sites(self, started: list[int], sockets: Mapping[SocketPlace, socket.socket]) -> None:
         """The bindings of these sites count from now on, and no others; returns when the front has done so.
 
         Raises TimeoutError when it does not say so within two seconds; it will have done so when it answers again."""
         self._configure = self._configure.with_sites(started)
         if self._is_retiring:  # it accepts nothing more, but its open connections may still ask
             sockets = {}
-        for endpoint in self._sockets.keys() - sockets.keys():
-            self._say(Unlisten(endpoint=endpoint))
-        new = {endpoint: listening for endpoint, listening in sockets.items() if endpoint not in self._sockets}
+        self._unlisten(self._sockets.keys() - sockets.keys())
+        new = {place: listening for place, listening in sockets.items() if place not in self._sockets}
         self._sockets = dict(sockets)
 
         def say(number: int) -> None:
             self._say(SetSites(number=number, started=started))
-            for endpoint, listening in new.items():
-                self._say(Listen(endpoint=endpoint), listening.fileno())
+            self._accept(new)
 
         if self._has_spoken:  # otherwise the next front hears it in its configuration
             await self._changes.ask(say)
+
+    def _accept(self, sockets: Mapping[SocketPlace, socket.socket]) -> None:
+        for (endpoint, place), listening in sockets.items():
+            self._say(Accept(endpoint=endpoint, place=place), listening.fileno())
+
+    def _unlisten(self, places: Collection[SocketPlace]) -> None:
+        for endpoint, place in places:
+            self._say(Unlisten(endpoint=endpoint, place=place))
 
     def queue_state(self, queue: str, reason: str) -> None:
         """Take (`reason` empty) or refuse requests of a queue, also after a restart of the front."""
@@ -193,7 +202,9 @@ class FrontSupervisor:
         for trace in self._live_traces():
             channel.send(trace)
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
-        channel.send(AttachLink(request_prefix=self._request_prefix), (worker_stream.fileno(), worker_side.fileno()))
+        slot = self.slot
+        link = AttachLink(request_prefix=self._request_prefix, place=slot.place, fronts=slot.instances)
+        channel.send(link, (worker_stream.fileno(), worker_side.fileno()))
         message = AttachWorker(queue=queue, worker=worker, pid=pid)
         self._say(message, front_stream.fileno(), front_side.fileno())
         for end in (front_stream, front_side, worker_stream, worker_side):
@@ -278,8 +289,7 @@ class FrontSupervisor:
                 self.tell_certificates()
                 self._hand_log_folders()
                 self._say(self._configure)
-                for endpoint, listening in self._sockets.items():
-                    self._say(Listen(endpoint=endpoint), listening.fileno())
+                self._accept(self._sockets)
                 for queue, reason in self._queues.items():
                     self._say(QueueState(queue=queue, reason=reason))
             case Ready():
@@ -311,7 +321,6 @@ class FrontSupervisor:
             case CacheContents() | CacheFlushed():
                 self._cache_questions.answer(message.number, message)
             case Requests():
-                self.last_connection_count = message.connections
                 self._questions.answer(message.number, message)
             case Executing():
                 self._executing.answer(message.number, message.rows)

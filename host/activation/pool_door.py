@@ -6,7 +6,7 @@ from typing import Final
 
 from host.activation.actions import run_action
 from host.activation.children import Surroundings
-from host.activation.front_supervisor import FrontSupervisor
+from host.activation.front_group import FrontGroup
 from host.config.model import Pool
 
 # HTTPERR's words for why a pool takes no requests
@@ -18,7 +18,7 @@ APP_SHUTDOWN: Final = "AppShutdown"  # a policy shut it down
 class PoolDoor:
     """The door of one pool's queue. `pool` is the configuration in force, `queue` the queue's name."""
 
-    def __init__(self, queue: str, pool: Pool, around: Surroundings, front: FrontSupervisor) -> None:
+    def __init__(self, queue: str, pool: Pool, around: Surroundings, front: FrontGroup) -> None:
         self.pool = pool
         self.reason = ""  # HTTPERR's word while requests are refused; empty while they are taken
         self.why = ""  # the sentence behind it, where the pool was not stopped by hand

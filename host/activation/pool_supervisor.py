@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.activation.children import Surroundings
+from host.activation.front_group import FrontGroup
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.garden import Answer, GardenFacts, answer_demand
 from host.activation.numa import numa_nodes
@@ -41,7 +42,7 @@ class PoolSupervisor:
         slot: Slot,
         pool: Pool,
         around: Surroundings,
-        front: FrontSupervisor,
+        front: FrontGroup,
         configure: Configure,
         server: WholeServer,
     ) -> None:
@@ -203,9 +204,9 @@ class PoolSupervisor:
             self._workers.kill(worker)
         self._parent.kill()
 
-    def reattach(self) -> None:
-        """A new front knows no worker: join them again."""
-        self._workers.reattach()
+    def reattach(self, front: FrontSupervisor) -> None:
+        """A front that has just started knows no worker: join them."""
+        self._workers.reattach(front)
 
     def worker_gone(self, name: str, broken: str) -> bool:
         """The front has lost that worker's link; true when it is one of this pool's."""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from host.activation.children import Surroundings
+from host.activation.front_group import FrontGroup
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.idle import idlest
 from host.activation.orphans import Orphans
@@ -90,7 +91,7 @@ class PoolWorkers:
         slot: Slot,
         pool: Pool,
         around: Surroundings,
-        front: FrontSupervisor,
+        front: FrontGroup,
         parent: ParentSupervisor,
         owner: WorkersOwner,
     ) -> None:
@@ -192,13 +193,13 @@ class PoolWorkers:
         worker.is_condemned = True
         self._signal(worker, signal.SIGKILL)
 
-    def reattach(self) -> None:
-        """A new front knows no worker: join them again."""
+    def reattach(self, front: FrontSupervisor) -> None:
+        """A front that has just started knows no worker: join them."""
         for worker in [each for each in self.records.values() if not each.is_lost]:
             if worker.state is WorkerState.RUNNING:
-                self._join(worker)
+                self._join(worker, front)
             elif worker.state in _ASLEEP:  # a new link would be of no use yet
-                worker.lost_front = True
+                worker.lost_fronts.add(front)
                 if worker.state is WorkerState.SUSPENDING:
                     self.step(worker, WorkerEvent.WAKE)
 
@@ -328,16 +329,15 @@ class PoolWorkers:
         now = self._around.clock()
         worker.ready_at = worker.idle_since = worker.last_ping_at = worker.last_pong_at = now
         self._owner.worker_attaching(worker)
-        self._join(worker)
+        self._join(worker, self._front)
         replaced, worker.replaces = worker.replaces, None
         if replaced is not None:
             replaced.end_text = f"recycled ({replaced.owed.text})" if replaced.owed else ""
             self.step(replaced, WorkerEvent.DRAIN)
         self._owner.worker_attached()
 
-    def _join(self, worker: WorkerRecord) -> None:
-        worker.lost_front = False
-        self._front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
+    def _join(self, worker: WorkerRecord, front: FrontGroup | FrontSupervisor) -> None:
+        front.attach(self.slot.name, worker.name, worker.pid, worker.channel)
 
     def _signal(self, worker: WorkerRecord, number: int) -> None:
         if not worker.is_abandoned:

@@ -1,24 +1,23 @@
 """Turns a configuration into running processes: starts, changes, switches and ends whole topologies.
 
 One topology serves at a time; one that was replaced (a mode switch, any change in IIS 5 isolation mode, a listener that
-has given up what it would need now) finishes its requests beside the new one, which accepts on the same listening
-sockets: no connection is refused.
+has given up what it would need now, another number of listeners) finishes its requests beside the new one, which
+accepts on the same listening sockets: no connection is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Mapping
 from typing import Final
 
 from host.activation.children import Surroundings
+from host.activation.front_group import Sockets
 from host.activation.recycling import RecycleReason
 from host.activation.script_totals import ScriptTotals
 from host.activation.topology import Topology
 from host.config.diff import Difference
 from host.config.model import Snapshot
-from host.isolation.process_model import ProcessModel
 from host.isolation.selection import model_for
 from host.wire.control_messages import Configure
 
@@ -43,6 +42,11 @@ class Supervisor:
         return self._topology
 
     @property
+    def front_count(self) -> int:
+        """How many processes accept connections side by side."""
+        return self.topology.front.slot.instances
+
+    @property
     def scripts(self) -> ScriptTotals:
         """What has been counted of scripts since the service started."""
         return self._around.scripts
@@ -61,7 +65,7 @@ class Supervisor:
         self,
         snapshot: Snapshot,
         configure: Configure,
-        sockets: Mapping[str, socket.socket],
+        sockets: Sockets,
         pool_states: Mapping[str, str] | None = None,
     ) -> None:
         """Start everything. Raises ConnectionAbortedError when the front cannot start.
@@ -71,30 +75,24 @@ class Supervisor:
         await self._topology.start(sockets, "the service starts", pool_states)
         self._tick()
 
-    async def change(
-        self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket], difference: Difference
-    ) -> None:
+    async def change(self, snapshot: Snapshot, configure: Configure, sockets: Sockets, difference: Difference) -> None:
         """Another configuration is in force."""
         model = model_for(snapshot.isolation_mode)
         if difference.isolation_changed:
             text = f"from {self.topology.model.mode.value} to {model.mode.value} isolation"
             self._around.report("isolation-switched", text, {})
-        if difference.isolation_changed or not model.has_pool_policies or not self._front_covers(model, snapshot):
+        covers = self.topology.front.slot.covers(model.slots(snapshot)[0])
+        if difference.isolation_changed or not model.has_pool_policies or not covers:
             await self._replace(snapshot, configure, sockets, "the configuration changed")
             return
         touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
         self.topology.apply(snapshot, configure, sockets, touched)
 
-    def _front_covers(self, model: ProcessModel, snapshot: Snapshot) -> bool:
-        """Whether the listener that runs may be and write what this configuration wants."""
-        has, wants = self.topology.front.slot.confinement, model.slots(snapshot)[0].confinement
-        return has is None or wants is None or has.covers(wants)
-
     def tell_certificates(self) -> None:
         """A certificate's file has changed: the front hears what it holds now."""
         self.topology.front.tell_certificates()
 
-    async def set_sites(self, started: list[int], sockets: Mapping[str, socket.socket]) -> bool:
+    async def set_sites(self, started: list[int], sockets: Sockets) -> bool:
         """The bindings of these sites count from now on, and no others; false when the front did not confirm it yet.
 
         Fronts that are being replaced are told, too: their open connections may still ask."""
@@ -107,7 +105,7 @@ class Supervisor:
                 raise outcome
         return not isinstance(outcomes[0], TimeoutError)
 
-    async def plugins_changed(self, files: str, configure: Configure, sockets: Mapping[str, socket.socket]) -> None:
+    async def plugins_changed(self, files: str, configure: Configure, sockets: Sockets) -> None:
         """Plugin files were saved: every process that runs plugins is replaced, without losing a request."""
         topology = self.topology
         if topology.model.front_runs_plugins:
@@ -141,9 +139,7 @@ class Supervisor:
         for topology in self._topologies:
             topology.kill()
 
-    async def _replace(
-        self, snapshot: Snapshot, configure: Configure, sockets: Mapping[str, socket.socket], why: str
-    ) -> None:
+    async def _replace(self, snapshot: Snapshot, configure: Configure, sockets: Sockets, why: str) -> None:
         old = self.topology
         new = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
         try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from host.activation.children import Surroundings
 from host.activation.dllhost_supervisor import DllhostSupervisor
+from host.activation.front_group import FrontGroup, Sockets
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.pool_door import APP_OFFLINE, DISABLED
 from host.activation.pool_supervisor import PoolSupervisor
@@ -33,7 +33,7 @@ class Topology:
         self.snapshot = snapshot
         self.pools: dict[str, PoolSupervisor] = {}
         self.dllhosts: dict[str, DllhostSupervisor] = {}
-        self.front = FrontSupervisor(slots[0], around, configure)
+        self.front = FrontGroup(slots[0], around, configure)
         self.front.on_demand = self._demand
         self.front.on_worker_gone = self._worker_gone
         self.front.on_started = self._front_started
@@ -51,22 +51,20 @@ class Topology:
         self._retired_pools = [pool for pool in self._retired_pools if not pool.gone.done()]
         return [*self.pools.values(), *self._retired_pools]
 
-    async def start(
-        self, sockets: Mapping[str, socket.socket], why: str, pool_states: Mapping[str, str] | None = None
-    ) -> None:
+    async def start(self, sockets: Sockets, why: str, pool_states: Mapping[str, str] | None = None) -> None:
         """Start the front and the pools' parents. Raises ConnectionAbortedError when the front cannot start."""
         self.front.configure(self._configure, sockets)
         self.front.start(why)
         for pool in self.pools.values():
             pool.start()
         self.restore_pools(pool_states or {})  # before the front has heard of any pool
-        await self.front.first_ready
+        await self.front.until_ready()
 
     def apply(
         self,
         snapshot: Snapshot,
         configure: Configure,
-        sockets: Mapping[str, socket.socket],
+        sockets: Sockets,
         touched: Mapping[str, RecycleReason],
     ) -> None:
         """Another configuration of the same model: new pools first, then the front, then recycled and old pools."""
@@ -121,8 +119,7 @@ class Topology:
 
     def kill(self) -> None:
         """End everything at once."""
-        if not self.front.gone.done():
-            self.front.kill()
+        self.front.kill()
         for pool in self.every_pool:
             if not pool.gone.done():
                 pool.kill()
@@ -132,7 +129,7 @@ class Topology:
 
     def pids(self) -> Iterable[int]:
         """Process ids of everything that runs below the service."""
-        yield self.front.pid
+        yield from self.front.pids
         for pool in self.every_pool:
             yield pool.parent_pid
             for worker in (*pool.workers.values(), *pool.orphans.values()):
@@ -173,8 +170,8 @@ class Topology:
             if pool.worker_paused(worker, number, is_paused=is_paused):
                 return
 
-    def _front_started(self) -> None:
+    def _front_started(self, front: FrontSupervisor) -> None:
         for pool in self.pools.values():
-            pool.reattach()
+            pool.reattach(front)
         for dllhost in self.dllhosts.values():
             dllhost.reattach()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from host.activation.children import Surroundings
-from host.activation.front_supervisor import FrontSupervisor
+from host.activation.front_group import FrontGroup
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.worker_record import WorkerRecord
 from host.config.model import Pool
@@ -28,7 +28,7 @@ class UnresponsiveWorkers:
     def __init__(
         self,
         around: Surroundings,
-        front: FrontSupervisor,
+        front: FrontGroup,
         parent: ParentSupervisor,
         on_examined: Callable[[WorkerRecord], None],
     ) -> None:
@@ -71,7 +71,7 @@ class UnresponsiveWorkers:
     async def _find_out(self, worker: WorkerRecord) -> None:
         assert worker.examined is not None, "it is being examined"
         try:
-            rows = (await self._front.requests()).rows
+            rows = await self._front.requests()
             worker.requests_at_failure = [row for row in rows if row.worker == worker.name]
         except TimeoutError:
             pass  # the front has troubles of its own

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from host.activation.children import Channel, describe_exit
 from host.activation.crash_site import CrashSite
+from host.activation.front_supervisor import FrontSupervisor
 from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
@@ -55,7 +56,7 @@ class WorkerRecord:
     failed_replacements: int = 0  # in a row
     is_apart: bool = False  # it is recycled without overlap: nobody takes its place before it is gone
     suspension: int = 0  # counts its suspensions, so that a late answer is told from the latest one's
-    lost_front: bool = False  # the front it was attached to has ended while it was suspended
+    lost_fronts: set[FrontSupervisor] = field(default_factory=set)  # started again while it was suspended
     awake_since: float = 0.0
     resident_before: int = 0  # kilobytes, before it gave memory back
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # set while no ping waits for its Pong

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.activation.children import Surroundings
+from host.activation.front_group import FrontGroup
 from host.activation.front_supervisor import FrontSupervisor
 from host.activation.memory import resident_kilobytes
 from host.activation.reclaim import reclaim_when_stopped
@@ -27,17 +28,17 @@ _RELEASE_SECONDS: Final = 60.0  # collecting garbage in a large process takes it
 class WorkerSuspension:
     """The commands around SUSPENDING and SUSPENDED.
 
-    `signal_worker(worker, number)` sends a signal; `attach(worker)` joins it with the front by a new link;
+    `signal_worker(worker, number)` sends a signal; `attach(worker, front)` joins them by a new link;
     `limit(worker, seconds)` starts its time limit; `report(event_id, worker, text)` writes an event.
     """
 
     def __init__(
         self,
         around: Surroundings,
-        front: FrontSupervisor,
+        front: FrontGroup,
         *,
         signal_worker: Callable[[WorkerRecord, int], None],
-        attach: Callable[[WorkerRecord], None],
+        attach: Callable[[WorkerRecord, FrontSupervisor], None],
         limit: Callable[[WorkerRecord, float], None],
         report: Callable[[str, WorkerRecord, str], None],
     ) -> None:
@@ -93,7 +94,7 @@ class WorkerSuspension:
     def _resume(self, worker: WorkerRecord) -> None:
         worker.limit(None)
         worker.has_woken(self._around.clock())
-        if worker.lost_front:
-            self._attach(worker)
-        else:
-            self._front.resume(worker.name)
+        self._front.resume(worker.name)
+        for front in worker.lost_fronts:
+            self._attach(worker, front)
+        worker.lost_fronts.clear()

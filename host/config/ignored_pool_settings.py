@@ -28,13 +28,15 @@ def warn_of_ignored_pool_settings(pools: Effective, problems: Problems) -> None:
             problems.warnings.append(pool.node.error(message, remedy))
 
 
-def warn_of_ignored_listener_user(listener: Effective, problems: Problems) -> None:
-    """`listener/@userName`: inetinfo runs plugins, as the user that has started isapy."""
-    node = listener.node_of("userName")
-    if node is not None and listener.text("userName"):
-        message = "IIS 5 isolation mode has no listener of its own; it ignores userName"
-        remedy = 'it counts with <isolation mode="WorkerProcess" />'
-        problems.warnings.append(node.error(message, remedy, attribute="userName"))
+def warn_of_ignored_listener_settings(listener: Effective, problems: Problems) -> None:
+    """`listener/@userName` and `@processes`: inetinfo runs plugins, as the user that has started isapy, and is one."""
+    ignored = {"userName": bool(listener.text("userName")), "processes": listener.number("processes") > 1}
+    for name, is_set in ignored.items():
+        node = listener.node_of(name)
+        if node is not None and is_set:
+            message = f"IIS 5 isolation mode has no listener of its own; it ignores {name}"
+            remedy = 'it counts with <isolation mode="WorkerProcess" />'
+            problems.warnings.append(node.error(message, remedy, attribute=name))
 
 
 def _ignored(pool: Effective) -> Iterator[str]:

@@ -19,6 +19,7 @@ def build_listener(listener: Effective, pools: Effective, problems: Problems) ->
     """The settings; maxRequestBytes below maxFieldLength lowers that one, too, as HTTP.sys does."""
     most = listener.number("maxRequestBytes")
     return ListenerSettings(
+        processes=listener.number("processes"),
         max_field_bytes=min(listener.number("maxFieldLength"), most),
         max_request_bytes=most,
         url_segment_max_length=listener.number("urlSegmentMaxLength"),

@@ -23,6 +23,7 @@ class ForwardedHeaders:
 class ListenerSettings:
     """`listener`; sizes are bytes, of segments characters, 0 lifts the limits on segments."""
 
+    processes: int = 1
     max_field_bytes: int = 16384
     max_request_bytes: int = 16384
     url_segment_max_length: int = 260

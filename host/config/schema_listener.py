@@ -53,6 +53,14 @@ LISTENER: Final = Section(
                 "number of its own from the pools' identity range",
                 ours=True,
             ),
+            uint(
+                "processes",
+                1,
+                "listeners that accept side by side, limits divided among them: for a machine with many "
+                "processors whose one listener is always busy",
+                within=(1, 64),
+                ours=True,
+            ),
             uint("maxFieldLength", 16384, "bytes of one header field, and of the URL", within=(64, 65534), ours=True),
             uint(
                 "maxRequestBytes",

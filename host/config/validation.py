@@ -15,7 +15,7 @@ from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
 from host.config.entry_check import PLUGIN_GROUP, HandlerModules, check_pre_condition, drop_ins
 from host.config.expansion import root_folder
-from host.config.ignored_pool_settings import warn_of_ignored_listener_user, warn_of_ignored_pool_settings
+from host.config.ignored_pool_settings import warn_of_ignored_listener_settings, warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
 from host.config.managed_check import check_pipeline_mode
@@ -46,7 +46,7 @@ def validate_server(
     if check_files:
         check_listener_user(sections["listener"], problems)
     if snapshot.isolation_mode is IsolationMode.IIS5:
-        warn_of_ignored_listener_user(sections["listener"], problems)
+        warn_of_ignored_listener_settings(sections["listener"], problems)
         warn_of_ignored_pool_settings(sections["applicationPools"], problems)
     _check_locations(snapshot, document, problems)
     _check_merging(snapshot, document, problems)

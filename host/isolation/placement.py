@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from host.config.listener_confinement import ListenerConfinement
 
@@ -23,7 +23,8 @@ class Slot:
 
     `name` is unique in its model and names the queue of requests it serves; `title` is the process title behind
     `isapy: `. `applications` are the keys of the applications whose handlers run below it. `confinement`: what a
-    process that runs no plugin code gives up.
+    process that runs no plugin code gives up. `instances`: how many such processes share the slot's work; of them this
+    is the one at `place`, from 0.
     """
 
     role: SlotRole
@@ -32,6 +33,19 @@ class Slot:
     applications: tuple[str, ...] = ()
     is_started_on_demand: bool = False
     confinement: ListenerConfinement | None = None
+    instances: int = 1
+    place: int = 0
+
+    def at(self, place: int) -> Slot:
+        """The slot of one instance: its title has a number where there are several."""
+        return self if self.instances == 1 else replace(self, title=f"{self.title} {place + 1}", place=place)
+
+    def covers(self, other: Slot) -> bool:
+        """Whether processes that were started for this slot can be configured for the other one: how many they are, and
+        what they have given up, is settled with their start."""
+        has, wants = self.confinement, other.confinement
+        is_confined_alike = has is None or wants is None or has.covers(wants)
+        return is_confined_alike and self.instances == other.instances
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class WorkerProcessIsolation:
     has_pool_policies = True
 
     def slots(self, snapshot: Snapshot) -> tuple[Slot, ...]:
-        """The listener, then one parent per pool that an application names."""
+        """The listener, or several, then one parent per pool that an application names."""
         pools: dict[str, list[str]] = {pool.name: [] for pool in snapshot.pools}
         for site in snapshot.sites:
             for application in site.applications:
@@ -26,8 +26,14 @@ class WorkerProcessIsolation:
             for name, applications in pools.items()
             if applications
         ]
-        confinement = listener_confinement(snapshot)
-        return (Slot(SlotRole.LISTENER, "listener", "listener", confinement=confinement), *parents)
+        listener = Slot(
+            SlotRole.LISTENER,
+            "listener",
+            "listener",
+            confinement=listener_confinement(snapshot),
+            instances=snapshot.listener.processes,
+        )
+        return (listener, *parents)
 
     def place(self, application: Application, *, in_process_only: bool = False) -> Placement:
         """The pool; `in_process_only` changes nothing here, since every handler runs in the worker."""

@@ -80,7 +80,8 @@ class OpenConnection(Protocol):
 class ListenerContext:
     """Shared by the connections of one listener.
 
-    `now` is the clock at the last tick: coarse, free, and what deadlines are made of.
+    `now` is the clock at the last tick: coarse, free, and what deadlines are made of. `numbers`: the first number of a
+    connection, or of a request, and the step to the next.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ListenerContext:
         log: Log,
         clock: Clock,
         raw_data_hook: RawDataHook | None,
+        numbers: tuple[int, int] = (1, 1),
     ) -> None:
         self.loop: Final = loop
         self.log: Final = log
@@ -105,9 +107,9 @@ class ListenerContext:
         self.pacing: Final = Pacing(loop, clock.monotonic)
         self.file_turns: Final = FileTurns(loop)
         self.cache: Final = ResponseCache()
-        self.relay: Final = Relay(loop, send, clock.monotonic, self.cache)
+        self.relay: Final = Relay(loop, send, clock.monotonic, self.cache, numbers)
         self.connections: set[OpenConnection] = set()
-        self.connection_numbers = itertools.count(1)
+        self.connection_numbers = itertools.count(*numbers)
         self.most_connections = 0  # 0: as many as come; what the limit of open files allows
         self.max_connections = 0  # that, or what the configuration says if it is less
         self.web_limits = WebLimits()

@@ -43,7 +43,7 @@ def descriptor_budget() -> int:
 
 
 class Endpoints:
-    """The listening sockets in use, by endpoint (`address:port`, `unix:/path`)."""
+    """The listening sockets in use, by endpoint (`address:port`, `unix:/path`) and place among its sockets."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class Endpoints:
         self._tls_of = tls_of
         self._failed = failed
         self._new_connection = new_connection
-        self._serving: dict[str, _Serving] = {}
+        self._serving: dict[tuple[str, int], _Serving] = {}
 
-    def listen(self, endpoint: str, listening: socket.socket) -> None:
-        """Accept on this socket (TCP or unix), ours from now on. An endpoint that is served already is replaced."""
-        self.unlisten(endpoint)
+    def listen(self, endpoint: str, listening: socket.socket, place: int = 0) -> None:
+        """Accept on this socket (TCP or unix), ours from now on. A place that is served already is replaced."""
+        self.unlisten(endpoint, place)
         listening.setblocking(False)
         tls = self._tls_of(endpoint)
         options: dict[str, Any] = {"sock": listening, "backlog": BACKLOG}
@@ -74,14 +74,14 @@ class Endpoints:
             serve = self._loop.create_server(self._new_connection, **options)
         spare = listening.dup()  # the server closes its own
         task = self._loop.create_task(serve)
-        self._serving[endpoint] = _Serving(task, spare, tls)
+        self._serving[endpoint, place] = _Serving(task, spare, tls)
         task.add_done_callback(partial(self._served, endpoint, listening))
 
     def follow_tls(self) -> None:
         """An address that speaks TLS now, or does not any more, or asks its clients otherwise, is served anew."""
-        for endpoint, serving in list(self._serving.items()):
+        for (endpoint, place), serving in list(self._serving.items()):
             if self._tls_of(endpoint) is not serving.tls:
-                self.listen(endpoint, serving.spare.dup())
+                self.listen(endpoint, serving.spare.dup(), place)
 
     def _served(self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -89,9 +89,9 @@ class Endpoints:
             listening.close()
             self._failed(endpoint, error)
 
-    def unlisten(self, endpoint: str) -> None:
+    def unlisten(self, endpoint: str, place: int = 0) -> None:
         """Accept no more there; open connections stay."""
-        serving = self._serving.pop(endpoint, None)
+        serving = self._serving.pop((endpoint, place), None)
         if serving is None:
             return
         serving.spare.close()
@@ -102,8 +102,8 @@ class Endpoints:
 
     def close(self) -> None:
         """Accept no more anywhere."""
-        for endpoint in list(self._serving):
-            self.unlisten(endpoint)
+        for endpoint, place in list(self._serving):
+            self.unlisten(endpoint, place)
 
 
 class _Serving(NamedTuple):

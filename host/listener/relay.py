@@ -34,7 +34,8 @@ _DEFAULT_QUEUE_LENGTH: Final = 1000
 
 
 class Relay:
-    """Queues and links of one listener (worker_link.LinkOwner). `now` is the clock."""
+    """Queues and links of one listener (worker_link.LinkOwner). `now` is the clock, `numbers` the first number of a
+    request and the step to the next."""
 
     def __init__(
         self,
@@ -42,11 +43,13 @@ class Relay:
         send: Callable[[AnyMessage], None],
         now: Callable[[], float],
         cache: ResponseCache,
+        numbers: tuple[int, int] = (1, 1),
     ) -> None:
         self._loop = loop
         self._send = send
         self._now = now
-        self._numbers = chain.from_iterable(repeat(range(1, _MAX_NUMBER + 1)))
+        first, step = numbers
+        self._numbers = chain.from_iterable(repeat(range(first, _MAX_NUMBER + 1, step)))
         self._queues: dict[str, Queue] = {}
         self._demanded: dict[str, float] = {}
         self._links: dict[str, WorkerLink] = {}

@@ -37,6 +37,7 @@ class Listener:
     request and one for every refusal. `raw_data_hook(connection facts, bytes)` sees what clients send before it is
     parsed and returns what is parsed instead. `clock` is the time (tests move it and call `tick` themselves). A
     request's id is `request_prefix`, the connection's number and its own; workers are told the prefix with their link.
+    Of `instances` listeners that share workers this is the one at `place`: no two give the same numbers.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Listener:
         clock: Clock | None = None,
         raw_data_hook: RawDataHook | None = None,
         request_prefix: str = "",
+        place: int = 0,
+        instances: int = 1,
     ) -> None:
         self._loop = loop
         self._context = ListenerContext(
@@ -56,6 +59,7 @@ class Listener:
             log=log,
             clock=clock or SystemClock(),
             raw_data_hook=raw_data_hook,
+            numbers=(place + 1, instances),
         )
         self._context.most_connections = descriptor_budget()
         self._context.limit_connections()
@@ -100,13 +104,14 @@ class Listener:
         """The bindings of these sites count from now on, and no others; requests in hand are finished."""
         self._context.routing.set_sites(started)
 
-    def listen(self, endpoint: str, sock: socket.socket) -> None:
-        """Accept on this listening socket, which is the listener's from now on. `endpoint` is `address:port`."""
-        self._endpoints.listen(endpoint, sock)
+    def listen(self, endpoint: str, sock: socket.socket, place: int = 0) -> None:
+        """Accept on this listening socket, which is the listener's from now on. `endpoint` is `address:port`; `place`
+        tells several sockets of one endpoint apart."""
+        self._endpoints.listen(endpoint, sock, place)
 
-    def unlisten(self, endpoint: str) -> None:
+    def unlisten(self, endpoint: str, place: int = 0) -> None:
         """Accept no more there; connections that are open stay."""
-        self._endpoints.unlisten(endpoint)
+        self._endpoints.unlisten(endpoint, place)
 
     def set_queue_state(self, queue: str, reason: str) -> None:
         """Take requests of this queue (empty reason), or refuse them with that HTTPERR reason."""

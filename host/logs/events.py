@@ -83,6 +83,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "configuration-warning": EventKind(6022, "warning", "the configuration names something isapy does not support"),
     "isolation-switched": EventKind(6023, "information", "the process model changed"),
     "binding-failed": EventKind(6024, "error", "a listening socket could not be opened"),
+    "binding-shared": EventKind(6028, "warning", "listeners share a socket that could not be opened for each of them"),
     "certificate-loaded": EventKind(6025, "information", "a changed certificate is in force"),
     "certificate-refused": EventKind(6026, "error", "the certificate of an https binding cannot be used"),
     "certificate-expires": EventKind(6027, "warning", "the certificate of an https binding ends soon"),

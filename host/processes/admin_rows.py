@@ -79,7 +79,7 @@ async def worker_rows(topology: Topology, requests: Iterable[RequestRow]) -> lis
         front = topology.front
         in_hand = sum(1 for row in requests if row.worker)
         state = "Running" if front.is_ready else "Starting"
-        rows.append(_iis5_row(front.slot.title, front.pid, state, facts, None, in_hand))
+        rows.append(_iis5_row(front.slot.title, front.pids[0], state, facts, None, in_hand))
     for process in dllhosts:
         state = "Stopping" if process.is_leaving else "Running" if process.is_ready else "Starting"
         pong = counters.get(process.pid)

@@ -245,7 +245,7 @@ class Administration:
     async def _in_front(self) -> list[RequestRow]:
         """The requests under way as the front has them; none when it does not answer."""
         try:
-            return (await self._topology.front.requests()).rows
+            return await self._topology.front.requests()
         except TimeoutError:
             return []
 

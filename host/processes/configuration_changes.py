@@ -104,7 +104,7 @@ class ConfigurationChanges:
         self.source, self.snapshot = source, snapshot
         self._sites.put_in_force(plan)
         await self._supervisor.change(snapshot, self.configure, plan.sockets, changed)
-        self._sites.confirm(plan)
+        await self._sites.confirm(plan)
         self._report("configuration-applied", f"version {snapshot.version} of {source.path}", {})
         for warning in snapshot.warnings:
             self._report("configuration-warning", warning, {})

@@ -79,7 +79,7 @@ _MODES: Final = {
 
 def processes(topology: Topology) -> list[tuple[str, int]]:
     """Title and process id of what runs, the service first."""
-    found = [("service", os.getpid()), (topology.front.slot.title, topology.front.pid)]
+    found = [("service", os.getpid()), *((each.slot.title, each.pid) for each in topology.front.fronts)]
     for pool in topology.pools.values():
         found.append((pool.slot.title, pool.parent_pid))
         found += [(f"worker {worker.name}", worker.pid) for worker in pool.workers.values()]

@@ -86,7 +86,7 @@ class Launcher:
     ) -> ChildProcess:
         """In an interpreter of its own."""
         targets: dict[SlotRole, tuple[Callable[..., None], tuple[Any, ...]]] = {
-            SlotRole.LISTENER: (run_listener, (slot.confinement,)),
+            SlotRole.LISTENER: (run_listener, (slot.confinement, slot.place, slot.instances)),
             SlotRole.INETINFO: (run_inetinfo, (slot.applications,)),
             SlotRole.POOL: (run_pool, (slot.name, slot.applications)),
             SlotRole.DLLHOST: (run_dllhost, (slot.name, slot.title, slot.applications)),

@@ -10,6 +10,7 @@ from typing import Final
 
 from host.config.errors import ConfigErrors
 from host.config.listener_confinement import ListenerConfinement
+from host.config.listener_parts import divided
 from host.config.store import Source, build_snapshot
 from host.confinement.errors import ConfinementError
 from host.confinement.listener import confine_listener
@@ -34,7 +35,6 @@ from host.wire.control_messages import (
     DropWorker,
     Event,
     Hello,
-    Listen,
     PauseWorker,
     Ping,
     Pong,
@@ -42,19 +42,17 @@ from host.wire.control_messages import (
     Ready,
     Requests,
     ResumeWorker,
-    SetSites,
-    SitesSet,
-    Unlisten,
 )
 from host.wire.exit_codes import ExitCode
 from host.wire.frames import PROTOCOL_VERSION
 from host.wire.handed_messages import HandedMessage, LogFolder
+from host.wire.listening_messages import Accept, SetSites, SitesSet, Unlisten
 
 _FLUSH_SECONDS: Final = 0.025  # logs are written in batches of this age: p99 suffers from larger ones
 
 
-def run_listener(control: socket.socket, confinement: ListenerConfinement) -> None:
-    """The process's life: what it may be, then from Hello to the last response."""
+def run_listener(control: socket.socket, confinement: ListenerConfinement, place: int = 0, instances: int = 1) -> None:
+    """The process's life: what it may be, then from Hello to the last response. It is the one at `place` of so many."""
     channel = ControlChannel(control)
     try:
         confine_listener(confinement, lambda event_id, text: channel.send(Event(id=event_id, text=text)))
@@ -63,16 +61,21 @@ def run_listener(control: socket.socket, confinement: ListenerConfinement) -> No
         channel.close()
         raise SystemExit(int(ExitCode.NO_IDENTITY)) from error
     deathwatch = Deathwatch(control, ORPHAN_SECONDS)
-    run_loop(FrontProcess(channel, "listener", deathwatch).live())
+    run_loop(FrontProcess(channel, "listener", deathwatch, place, instances).live())
 
 
 class FrontProcess:
-    """What listener and inetinfo have in common: the control dialogue, the logs, the end."""
+    """What listener and inetinfo have in common: the control dialogue, the logs, the end. Of `instances` that share
+    the work this is the one at `place`."""
 
-    def __init__(self, channel: ControlChannel, role: str, deathwatch: Deathwatch) -> None:
+    def __init__(
+        self, channel: ControlChannel, role: str, deathwatch: Deathwatch, place: int = 0, instances: int = 1
+    ) -> None:
         self.channel = channel
         self._deathwatch = deathwatch
         self._role = role
+        self._place = place
+        self._instances = instances
         self.request_prefix: Final = f"{int(time.time()):x}-{os.getpid():x}-"  # no other process of this machine has it
         self.loop: asyncio.AbstractEventLoop
         self.listener: Listener
@@ -106,7 +109,14 @@ class FrontProcess:
 
     def build_listener(self, logs: LogWriter) -> Listener:
         """The listener of this process."""
-        return Listener(self.loop, send=self.channel.send, log=logs, request_prefix=self.request_prefix)
+        return Listener(
+            self.loop,
+            send=self.channel.send,
+            log=logs,
+            request_prefix=self.request_prefix,
+            place=self._place,
+            instances=self._instances,
+        )
 
     def heard(self, message: AnyMessage, descriptors: list[int]) -> None:
         """One message of the service."""
@@ -115,10 +125,10 @@ class FrontProcess:
                 self._configure(message)
             case Certificates() | LogFolder():
                 self._take(message, descriptors)
-            case Listen():
-                self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]))
+            case Accept():
+                self.listener.listen(message.endpoint, socket.socket(fileno=descriptors[0]), message.place)
             case Unlisten():
-                self.listener.unlisten(message.endpoint)
+                self.listener.unlisten(message.endpoint, message.place)
             case SetSites():
                 self.listener.set_sites(message.started)
                 self.channel.send(SitesSet(number=message.number))
@@ -217,11 +227,13 @@ class FrontProcess:
                 computer_name=socket.gethostname(),
                 appending=AppendingThread(self._log_problem),
                 handed=self._handed_folders,
+                is_shared=self._instances > 1,
             )
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
-        self.listener.configure(snapshot, model_for(snapshot.isolation_mode), message.started_sites)
+        own_part = divided(snapshot, self._instances)
+        self.listener.configure(own_part, model_for(snapshot.isolation_mode), message.started_sites)
         if is_first:
             self._starting = self.loop.create_task(self._start(message))
 

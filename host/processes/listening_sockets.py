@@ -1,4 +1,10 @@
-"""The listening sockets. The service owns them: a new front or a changed configuration refuses no connection."""
+"""The listening sockets. The service owns them: a new front or a changed configuration refuses no connection.
+
+Where several listeners accept, each TCP address of ours has a socket for each (SO_REUSEPORT), among which the kernel
+deals new connections. The first one is opened as if it were alone, so that an address which somebody else has is found
+to be in use; the others join it when their listeners run. None of them is closed while the address is served: whoever
+has connected and waits there is accepted, by the listener that comes next or by another.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +19,7 @@ from host.config.model import Binding, Site
 from host.processes import unix_sockets
 
 _BACKLOG: Final = 4096
+_Group = tuple[socket.socket, ...]
 
 
 class BindingError(Exception):
@@ -25,22 +32,22 @@ class BindingError(Exception):
 
 
 class ListeningSockets:
-    """The open sockets by endpoint (`127.0.0.1:8080`, `[::]:8080`)."""
+    """The open sockets by endpoint (`127.0.0.1:8080`, `[::]:8080`), several of one where several listeners accept."""
 
     def __init__(self) -> None:
-        self._open: dict[str, socket.socket] = {}
+        self._open: dict[str, _Group] = {}
         # A service manager's sockets stay open there whatever we do: nobody else can open them, so we keep ours, too.
         self._managers: set[str] = set()
-        self._kept: dict[str, socket.socket] = {}  # inherited, and not served at the moment
+        self._kept: dict[str, _Group] = {}  # inherited, and not served at the moment
         self._files: dict[str, unix_sockets.Identity] = {}  # of the unix sockets that are ours, by endpoint
 
     @property
-    def by_endpoint(self) -> Mapping[str, socket.socket]:
+    def by_endpoint(self) -> Mapping[str, _Group]:
         """What is served now."""
         return dict(self._open)
 
     @property
-    def everything(self) -> Mapping[str, socket.socket]:
+    def everything(self) -> Mapping[str, _Group]:
         """What is open, served or not: for a successor of this service."""
         return {**self._kept, **self._open}
 
@@ -51,18 +58,19 @@ class ListeningSockets:
 
     def adopt(self, listening: Iterable[socket.socket], managers: Collection[str] | None = None) -> list[str]:
         """Sockets that listen already: a binding with the same address takes them. `managers` are those that a service
-        manager holds, too; without it, all. Gives the endpoints that came twice; the second socket is closed."""
+        manager holds, too; without it, all. Gives the endpoints that came twice from a manager; the second socket is
+        closed. Those of an earlier service are all kept."""
         doubles = []
         for inherited in listening:
             endpoint = _endpoint_of(inherited)
-            if endpoint in self._kept:
+            if endpoint in self._kept and (managers is None or endpoint in managers):
                 doubles.append(endpoint)
                 inherited.close()
                 continue
             inherited.setblocking(False)
             if inherited.family != socket.AF_UNIX:
                 inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._kept[endpoint] = inherited
+            self._kept[endpoint] = (*self._kept.get(endpoint, ()), inherited)
             if managers is None or endpoint in managers:
                 self._managers.add(endpoint)
             elif inherited.family == socket.AF_UNIX:
@@ -80,47 +88,63 @@ class ListeningSockets:
             self._managers.discard(endpoint)
         return unwanted
 
-    def open_for(self, sites: Iterable[Site]) -> Mapping[str, socket.socket]:
+    def open_for(self, sites: Iterable[Site]) -> Mapping[str, _Group]:
         """Open what the bindings of these sites need, keep what is open. Raises BindingError and changes nothing.
 
         Call `close_others` with the result once the old sockets are not accepted on any more.
         """
-        wanted: dict[str, socket.socket] = {}
-        opened: dict[str, socket.socket] = {}
+        wanted: dict[str, _Group] = {}
+        opened: dict[str, _Group] = {}
         try:
             for binding in [binding for site in sites for binding in site.bindings]:
                 for own_endpoint, family, address in _addresses(binding):
                     endpoint = self._served_by(own_endpoint)
                     if endpoint in wanted:
                         continue
-                    listening = self._open.get(endpoint) or self._kept.get(endpoint)
-                    if listening is None:
-                        listening = opened[endpoint] = self._listen(endpoint, family, address, binding)
-                    wanted[endpoint] = listening
+                    group = self._open.get(endpoint) or self._kept.get(endpoint)
+                    if group is None:
+                        group = opened[endpoint] = (self._listen(endpoint, family, address, binding),)
+                    wanted[endpoint] = group
         except BindingError:
-            for endpoint, listening in opened.items():
-                self._close(endpoint, listening)
+            for endpoint, group in opened.items():
+                self._close(endpoint, group)
             raise
         self._open.update(wanted)
         for endpoint in wanted:
             self._kept.pop(endpoint, None)
         return wanted
 
+    def spread(self, listeners: int) -> tuple[bool, list[str]]:
+        """Give each TCP address that is served, and is no service manager's, a socket for each of so many listeners:
+        whether there are more sockets now. An address that cannot be opened again is shared, and a sentence says so."""
+        has_more, problems = False, []
+        for endpoint, group in self._open.items():
+            if endpoint in self._managers or group[0].family == socket.AF_UNIX:
+                continue
+            try:
+                more = tuple(_listen_beside(group[0]) for _ in range(listeners - len(group)))
+            except OSError as error:
+                problems.append(f"{endpoint} cannot be opened for each listener, so they share it: {error.strerror}")
+                continue
+            self._open[endpoint] = (*group, *more)
+            has_more = has_more or bool(more)
+        return has_more, problems
+
     def close_others(self, kept: Iterable[str]) -> None:
         """Close every socket that is not among `kept`; those of a service manager are only served no more."""
         for endpoint in self._open.keys() - set(kept):
-            listening = self._open.pop(endpoint)
+            group = self._open.pop(endpoint)
             if endpoint in self._managers:
-                self._kept[endpoint] = listening
+                self._kept[endpoint] = group
             else:
-                self._close(endpoint, listening)
+                self._close(endpoint, group)
 
     def close(self, *, is_succeeded: bool = False) -> None:
         """Close all. The files of unix sockets stay for a successor that has them now."""
         if is_succeeded:
             self._files.clear()
-        for endpoint, listening in self.everything.items():
-            self._close(endpoint, listening)
+        for endpoint, group in self.everything.items():
+            self._close(endpoint, group)
         self._open.clear()
         self._kept.clear()
 
@@ -137,11 +161,12 @@ class ListeningSockets:
         listening.setblocking(False)
         return listening
 
-    def _close(self, endpoint: str, listening: socket.socket) -> None:
+    def _close(self, endpoint: str, group: _Group) -> None:
         """The file goes first: a new socket may take its place as soon as this one is closed."""
         if endpoint in self._files:
             unix_sockets.remove(_path_of(endpoint), self._files.pop(endpoint))
-        listening.close()
+        for listening in group:
+            listening.close()
 
     def _served_by(self, endpoint: str) -> str:
         """The endpoint whose socket takes these connections: an inherited one for every IPv6 address may take IPv4,
@@ -151,7 +176,7 @@ class ListeningSockets:
             return endpoint
         every_address = f"[::]:{port}"
         inherited = self._open.get(every_address) or self._kept.get(every_address)
-        if inherited is None or inherited.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+        if inherited is None or inherited[0].getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
             return endpoint
         return every_address
 
@@ -190,6 +215,26 @@ def _addresses(binding: Binding) -> list[tuple[str, socket.AddressFamily, tuple[
         address = str(ipaddress.ip_address(binding.ip.strip("[]")))  # one spelling for one address
         return [(f"[{address}]:{port}", socket.AF_INET6, (address, port))]
     return [(f"{binding.ip}:{port}", socket.AF_INET, (binding.ip, port))]
+
+
+def _listen_beside(first: socket.socket) -> socket.socket:
+    """One more socket for the address of `first`. Raises OSError."""
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    another = socket.socket(first.family, socket.SOCK_STREAM)
+    try:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if first.family == socket.AF_INET6:
+            only_ipv6 = first.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            another.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_ipv6)
+        another.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        another.bind(first.getsockname())
+        another.listen(_BACKLOG)
+    except OSError:
+        another.close()
+        raise
+    another.setblocking(False)
+    return another
 
 
 def _listen(endpoint: str, family: socket.AddressFamily, address: tuple[str, int], binding: Binding) -> socket.socket:

@@ -13,7 +13,7 @@ from host.wire.message_rows import ExecutingRow, RequestRow
 
 async def request_rows(topology: Topology) -> list[commands.RequestRow]:
     """Every request under way, the longest first. Raises TimeoutError when the front does not answer."""
-    rows = (await topology.front.requests()).rows
+    rows = await topology.front.requests()
     executing = await _executing(topology) if any(row.worker for row in rows) else {}
     names = {site.id: site.name for site in topology.snapshot.sites}
     found = [_row(row, names.get(row.site_id, ""), *executing.get(row.request_id, ("", None))) for row in rows]

@@ -143,7 +143,7 @@ class Service:
         )
         self._supervisor = Supervisor(around)
         lock = asyncio.Lock()
-        self._sites = SiteControl(self._sockets, lock, self._supervisor.set_sites, self._report)
+        self._sites = SiteControl(self._sockets, lock, self._supervisor, self._report)
         self._changes = ConfigurationChanges(
             *self._first,
             sites=self._sites,
@@ -191,7 +191,7 @@ class Service:
             async with self._changes.lock:
                 self._sites.put_in_force(plan)
                 await self._supervisor.start(self._changes.snapshot, self._changes.configure, plan.sockets, pools)
-                self._sites.confirm(plan)
+                await self._sites.confirm(plan)
         except ConnectionAbortedError as error:
             await self._supervisor.stop(0.0)
             log = Path(self._changes.snapshot.log_directory, "events.log")

@@ -7,17 +7,15 @@ first (nothing is changed when a socket cannot be opened), then put in force.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from host.activation.children import EventReporter
+from host.activation.front_group import Sockets
 from host.activation.site_states import BY_HAND, SiteStates, SiteStatus, shown
 from host.activation.site_transitions import SiteCommand, SiteEvent, SiteState
+from host.activation.supervisor import Supervisor
 from host.config.model import Site
 from host.processes.listening_sockets import BindingError, ListeningSockets
-
-TellFronts = Callable[[list[int], Mapping[str, socket.socket]], Awaitable[bool]]
-"""(ids of the started sites, their sockets): whether the front has confirmed it."""
 
 
 class SiteRefused(Exception):
@@ -31,9 +29,7 @@ class SiteRefused(Exception):
 class SitePlan:
     """What a configuration would make of the sites; nothing is in force yet."""
 
-    def __init__(
-        self, states: SiteStates, refused: list[tuple[Site, str]], sockets: Mapping[str, socket.socket]
-    ) -> None:
+    def __init__(self, states: SiteStates, refused: list[tuple[Site, str]], sockets: Sockets) -> None:
         self.states = states
         self.refused = refused
         self.sockets = sockets
@@ -43,12 +39,16 @@ class SiteControl:
     """One for the service. `changes` is held while the configuration or a site's state changes."""
 
     def __init__(
-        self, sockets: ListeningSockets, changes: asyncio.Lock, tell_fronts: TellFronts, report: EventReporter
+        self,
+        sockets: ListeningSockets,
+        changes: asyncio.Lock,
+        supervisor: Supervisor,
+        report: EventReporter,
     ) -> None:
         self.states = SiteStates()
         self._sockets = sockets
         self._changes = changes
-        self._tell_fronts = tell_fronts
+        self._supervisor = supervisor
         self._report = report
 
     @property
@@ -82,7 +82,7 @@ class SiteControl:
         """From now on `started_ids` are the plan's; the front is told with its configuration."""
         self.states = plan.states
 
-    def confirm(self, plan: SitePlan) -> None:
+    async def confirm(self, plan: SitePlan) -> None:
         """The front routes by the plan: new sites are started, sockets that nobody needs any more are closed."""
         for status in self.states.statuses:
             if status.state is SiteState.STARTING:
@@ -90,6 +90,15 @@ class SiteControl:
         for site, why in plan.refused:
             self._report_refused(site, why)
         self._sockets.close_others(plan.sockets)
+        await self._spread_sockets()
+
+    async def _spread_sockets(self) -> None:
+        """Give each of several listeners sockets of its own, now that all of them run: until then they share."""
+        has_more, problems = self._sockets.spread(self._supervisor.front_count)
+        for problem in problems:
+            self._report("binding-shared", problem, {})
+        if has_more:
+            await self._supervisor.set_sites(self.started_ids, self._sockets.by_endpoint)
 
     def find(self, name: str) -> SiteStatus | None:
         """The site of that name (without regard to case), or of that id."""
@@ -115,7 +124,7 @@ class SiteControl:
             if SiteCommand.RELEASE not in commands:
                 return f"site {status.site.name} is stopped already ({status.reason})"
             sockets = self._sockets.open_for(self.states.bound_sites)  # those that are open
-            await self._tell_fronts(self.started_ids, sockets)
+            await self._supervisor.set_sites(self.started_ids, sockets)
             self._sockets.close_others(sockets)
             self._carry_out(status, self.states.step(status.site.id, SiteEvent.RELEASED))
             return f"site {status.site.name} is stopped: its bindings are withdrawn, requests in hand are finished"
@@ -129,7 +138,7 @@ class SiteControl:
     async def _bind(self, status: SiteStatus) -> None:
         site = status.site
         why, remedy = self.states.conflict(site), "stop the other site first, or give one of them another binding"
-        sockets: Mapping[str, socket.socket] = {}
+        sockets: Sockets = {}
         if not why:
             try:
                 sockets = self._sockets.open_for(self.states.bound_sites)
@@ -138,7 +147,8 @@ class SiteControl:
         if why:
             self._carry_out(status, self.states.step(site.id, SiteEvent.REFUSED, why))
             raise SiteRefused(f"site {site.name} cannot start: {why}", remedy)
-        await self._tell_fronts(self.started_ids, sockets)
+        await self._supervisor.set_sites(self.started_ids, sockets)
+        await self._spread_sockets()
         self._carry_out(status, self.states.step(site.id, SiteEvent.BOUND))
 
     def _carry_out(self, status: SiteStatus, commands: Iterable[SiteCommand]) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from host.activation.children import describe_exit
@@ -53,7 +53,11 @@ class Succession:
         self.pid = 0
 
     async def start(
-        self, environment: Mapping[str, str], sockets: Mapping[str, socket.socket], inheritance: Succeed, lifeline: int
+        self,
+        environment: Mapping[str, str],
+        sockets: Mapping[str, Sequence[socket.socket]],
+        inheritance: Succeed,
+        lifeline: int,
     ) -> None:
         """Start the successor and wait until it is ready to serve. Raises UpgradeFailed.
 
@@ -61,8 +65,9 @@ class Succession:
         """
         self._spawn({**os.environ, **environment})
         await self._expect(Hello)
-        for endpoint, listening in sockets.items():
-            self._channel.send(Listen(endpoint=endpoint), (listening.fileno(),))
+        for endpoint, group in sockets.items():
+            for listening in group:
+                self._channel.send(Listen(endpoint=endpoint), (listening.fileno(),))
         self._channel.send(inheritance, (2,) if lifeline < 0 else (2, lifeline))
         await self._expect(Ready)
 

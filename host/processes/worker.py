@@ -174,7 +174,7 @@ class WorkerProcess:
         match message:
             case AttachLink():
                 link, side = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-                self._engine.attach(link, side, message.request_prefix)
+                self._engine.attach(link, side, message.request_prefix, place=message.place, fronts=message.fronts)
             case Ping():
                 ping = self._loop.create_task(self._answer(message.number))
                 self._pings.add(ping)

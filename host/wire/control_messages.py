@@ -16,6 +16,7 @@ from host.wire.cache_messages import CacheMessage
 from host.wire.errors import WireError
 from host.wire.handed_messages import HandedMessage
 from host.wire.handover_messages import Serve, Succeed
+from host.wire.listening_messages import ListeningMessage
 from host.wire.message import Message
 from host.wire.message_rows import ExecutingRow, FilterRow, PluginRow, RequestRow
 from host.wire.pool_messages import PoolMessage
@@ -111,28 +112,10 @@ class Configure(Message, frozen=True, kw_only=True):
 
 
 class Listen(Message, frozen=True, kw_only=True):
-    """Service: accept on this socket. Descriptor: the listening socket. `endpoint` is `address:port`."""
+    """Service to its successor: take over this socket. Descriptor: the listening socket. `endpoint` is `address:port`.
+    As the messages of `handover_messages.py`, it never changes its fields."""
 
     endpoint: str
-
-
-class Unlisten(Message, frozen=True, kw_only=True):
-    """Service: stop accepting there; connections that are open stay."""
-
-    endpoint: str
-
-
-class SetSites(Message, frozen=True, kw_only=True):
-    """Service: the bindings of these sites count from now on, and no others. Requests in hand are finished."""
-
-    number: int
-    started: list[int]
-
-
-class SitesSet(Message, frozen=True, kw_only=True):
-    """Front: SetSites of that number is in force, and so is every Unlisten before it."""
-
-    number: int
 
 
 class QueueState(Message, frozen=True, kw_only=True):
@@ -224,9 +207,12 @@ class Requests(Message, frozen=True, kw_only=True):
 
 class AttachLink(Message, frozen=True, kw_only=True):
     """Service: serve this front too. Descriptors: the link (stream), the side socket. First of all after Ready, and
-    again when the front was restarted. `request_prefix` is the front's (Hello)."""
+    again when the front was restarted. `request_prefix` is the front's (Hello). `fronts`: how many share this worker,
+    each with its part of maxConcurrentRequests; `place` is this one's number among them, from 0."""
 
     request_prefix: str = ""
+    place: int = 0
+    fronts: int = 1
 
 
 class Pace(Message, frozen=True, kw_only=True):
@@ -299,9 +285,6 @@ AnyMessage = (
     | Succeed
     | Serve
     | Listen
-    | Unlisten
-    | SetSites
-    | SitesSet
     | QueueState
     | AttachWorker
     | DetachWorker
@@ -324,7 +307,7 @@ AnyMessage = (
     | WatchForTrace
     | AskExecuting
     | DropWorker
-) | (Executing | Scripts | CacheMessage | PoolMessage)
+) | (Executing | Scripts | CacheMessage | PoolMessage | ListeningMessage)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)

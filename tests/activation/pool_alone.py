@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from host.activation.children import Surroundings
-from host.activation.front_supervisor import FrontSupervisor
+from host.activation.front_group import FrontGroup
 from host.activation.pool_supervisor import PoolSupervisor
 from host.activation.whole_server import WholeServer
 from host.config.model import Pool
@@ -43,7 +43,7 @@ class PoolAlone:
         pool = change_pool(snapshot.pool("DefaultAppPool"))
         server = WholeServer(snapshot.web_limits, lambda: len(self.pool.workers))
         self.pool = PoolSupervisor(
-            slot, pool, self.around, FrontSupervisor(front, self.around, configure), configure, server
+            slot, pool, self.around, FrontGroup(front, self.around, configure), configure, server
         )
 
     def _clock(self) -> float:

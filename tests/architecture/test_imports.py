@@ -127,6 +127,7 @@ PURE_FILES = (
     *("garden", "headroom", "rotation", "schedule"),
     *("bandwidth", "minimum_rate", "job_lengths"),
     *("checks", "command"),
+    *("listener_parts", "socket_places"),
 )
 
 

@@ -12,6 +12,8 @@ from host.config.confinement import Identity
 from host.config.errors import ConfigErrors
 from host.config.listener_confinement import listener_confinement, log_folders
 from host.config.store import build_snapshot
+from host.isolation.iis5_isolation import Iis5Isolation
+from host.isolation.worker_isolation import WorkerProcessIsolation
 from tests.config.server_sample import Server
 
 LISTENER = "<system.applicationHost><listener {} /></system.applicationHost>"
@@ -57,13 +59,22 @@ def test_a_user_that_is_named_is_the_listeners(server: Server) -> None:
     build_snapshot(source, 1, check_files=False)  # a process that only repeats what was judged does not ask again
 
 
-def test_in_iis5_isolation_its_user_is_ignored_with_a_warning(server: Server) -> None:
-    """inetinfo is the service's user."""
-    server.write(LISTENER.format('userName="71777"'))
-    assert not [line for line in server.snapshot().warnings if "userName" in line]
-    both = '<system.applicationHost><isolation mode="IIS5" /><listener userName="71777" /></system.applicationHost>'
-    server.write(both)
-    assert [line for line in server.snapshot().warnings if "ignores userName" in line]
+def test_in_iis5_isolation_its_user_and_its_number_are_ignored_with_a_warning(server: Server) -> None:
+    """inetinfo is the service's user, and one process."""
+    attributes = 'userName="71777" processes="2"'
+    server.write(LISTENER.format(attributes))
+    assert not [line for line in server.snapshot().warnings if "IIS 5" in line]
+    slots = WorkerProcessIsolation().slots(server.snapshot())
+    assert (slots[0].instances, slots[0].at(1).title, slots[0].at(1).place) == (2, "listener 2", 1)
+    server.write(f'<system.applicationHost><isolation mode="IIS5" /><listener {attributes} /></system.applicationHost>')
+    warnings = server.snapshot().warnings
+    assert [name for name in ("userName", "processes") if any(f"ignores {name}" in line for line in warnings)] == [
+        "userName",
+        "processes",
+    ]
+    assert Iis5Isolation().slots(server.snapshot())[0].instances == 1
+    server.write('<system.applicationHost><isolation mode="IIS5" /><listener processes="1" /></system.applicationHost>')
+    assert not [line for line in server.snapshot().warnings if "processes" in line]
 
 
 def test_it_may_write_where_its_logs_lie_and_nowhere_else(server: Server) -> None:

@@ -113,6 +113,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/@urlSegmentMaxLength",
         "listener/@urlSegmentMaxCount",
         "listener/@maxConnections",
+        "listener/@processes",
         "listener/@bodyReadAhead",
         "listener/@disableServerHeader",
         "listener/forwardedHeaders/@header",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ def test_two_host_names_on_one_address_share_a_socket_and_a_kept_one_is_the_same
     more = sockets.open_for(sites(local(first), local(second)))
     assert more[f"127.0.0.1:{first}"] is kept
     sockets.close_others([f"127.0.0.1:{second}"])
-    assert kept.fileno() == -1
+    assert [each.fileno() for each in kept] == [-1]
     sockets.close()
 
 
@@ -123,7 +125,7 @@ def test_a_successor_keeps_the_file_of_a_unix_socket_and_takes_it_away_at_its_ow
     """As long as it is still that file: another program's is left alone."""
     with free_unix_path() as path:
         old, new = ListeningSockets(), ListeningSockets()
-        listening = old.open_for(unix_site(path))[f"unix:{path}"]
+        (listening,) = old.open_for(unix_site(path))[f"unix:{path}"]
         new.adopt([socket.socket(fileno=os.dup(listening.fileno()))], managers=[])
         old.close(is_succeeded=True)
         assert can_connect(path)
@@ -137,3 +139,87 @@ def test_a_successor_keeps_the_file_of_a_unix_socket_and_takes_it_away_at_its_ow
         Path(path).write_text("another's")
         again.close()
         assert Path(path).read_text() == "another's"
+
+
+def accepted(group: Sequence[socket.socket]) -> list[int]:
+    """How many connections wait at each socket; they are closed."""
+    counts = []
+    for listening in group:
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                listening.accept()[0].close()
+                count += 1
+        counts.append(count)
+    return counts
+
+
+def test_each_of_several_listeners_gets_a_socket_of_an_address_that_nobody_else_can_take() -> None:
+    """The kernel deals connections to all of them. More are added when there are more listeners, none is closed when
+    there are fewer; the address counts as in use for whoever opens it anew."""
+    sockets, port = ListeningSockets(), free_port()
+    endpoint = f"127.0.0.1:{port}"
+    sockets.open_for(sites(local(port)))
+    assert [sockets.spread(1), len(sockets.by_endpoint[endpoint])] == [(False, []), 1]
+    with pytest.raises(BindingError):
+        ListeningSockets().open_for(sites(local(port)))
+    assert [sockets.spread(listeners) for listeners in (2, 2, 3, 1)] == [
+        (more, []) for more in (True, False, True, False)
+    ]
+    group = sockets.by_endpoint[endpoint]
+    assert len(group) == 3
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        counts = accepted(group)
+    assert sum(counts) == 100
+    assert min(counts) > 0
+    with pytest.raises(BindingError):
+        ListeningSockets().open_for(sites(local(port)))
+    assert sockets.open_for(sites(local(port)))[endpoint] is group
+    sockets.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_unix_socket_and_one_of_a_service_manager_are_shared_and_a_successor_has_all_the_others() -> None:
+    """An address that cannot be opened again is shared, too, and a sentence says so."""
+    with free_unix_path() as path, contextlib.ExitStack() as stack:
+        sockets, managed = ListeningSockets(), socket.create_server(("127.0.0.1", 0))
+        ports = [managed.getsockname()[1], free_port()]
+        sockets.adopt([managed])
+        unix = unix_site(path)
+        sockets.open_for((*unix, *sites(*map(local, ports))))
+        assert sockets.spread(3) == (True, [])
+        sizes = {endpoint: len(group) for endpoint, group in sockets.by_endpoint.items()}
+        assert sizes == {f"unix:{path}": 1, f"127.0.0.1:{ports[0]}": 1, f"127.0.0.1:{ports[1]}": 3}
+        successor = ListeningSockets()
+        copies = [one.dup() for group in sockets.everything.values() for one in group]
+        assert successor.adopt(copies, managers=sockets.managers) == []
+        taken = successor.open_for((*unix, *sites(*map(local, ports))))
+        assert {endpoint: len(group) for endpoint, group in taken.items()} == sizes
+        assert successor.spread(3) == (False, [])
+        stack.callback(sockets.close)
+        stack.callback(successor.close)
+
+        alone = ListeningSockets()
+        stack.callback(alone.close)
+        alone.adopt([_not_to_be_opened_again(stack)], managers=[])
+        only_port = next(iter(alone.everything)).rpartition(":")[2]
+        alone.open_for(sites(local(int(only_port))))
+        has_more, problems = alone.spread(2)
+        assert (has_more, len(problems)) == (False, 1)
+        assert "they share it" in problems[0]
+
+
+def _not_to_be_opened_again(stack: contextlib.ExitStack) -> socket.socket:
+    """Another socket has its port without SO_REUSEPORT: a bound one that does not listen."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", 0))
+    other = stack.enter_context(socket.socket())
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(listening.getsockname())
+    listening.listen()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return listening

@@ -18,7 +18,8 @@ from host.processes.inetinfo import run_inetinfo
 from host.processes.listener import run_listener
 from host.processes.loop_errors import LoopErrors
 from host.processes.spawn import start_child
-from host.wire.control_messages import AnyMessage, Drain, Event, Hello, Unlisten
+from host.wire.control_messages import AnyMessage, Drain, Event, Hello
+from host.wire.listening_messages import Unlisten
 from tests.running_service import WAIT_SECONDS
 
 

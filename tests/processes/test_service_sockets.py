@@ -87,7 +87,7 @@ def test_a_binding_takes_the_socket_with_its_address_and_a_stopped_site_gives_it
         assert second.fileno() == -1
         for _ in range(2):
             opened = sockets.open_for(sites(local(wanted)))
-            assert opened == sockets.by_endpoint == {f"127.0.0.1:{wanted}": first}
+            assert opened == sockets.by_endpoint == {f"127.0.0.1:{wanted}": (first,)}
             sockets.close_others([])
             assert sockets.by_endpoint == {}
         sockets.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from host.wire import cache_messages, control_messages, handed_messages, pool_messages
+from host.wire import cache_messages, control_messages, handed_messages, listening_messages, pool_messages
 from host.wire.control_messages import (
     AnyMessage,
     Configure,
@@ -54,7 +54,7 @@ def test_a_message_survives_the_wire(message: AnyMessage) -> None:
 
 def test_every_message_type_can_be_said() -> None:
     """A type that is missing in AnyMessage could be sent and never understood."""
-    rooms = (control_messages, cache_messages, handed_messages, pool_messages)
+    rooms = (control_messages, cache_messages, handed_messages, listening_messages, pool_messages)
     said = [one for module in rooms for one in vars(module).values()]
     types = {item for item in said if isinstance(item, type) and issubclass(item, Message)}
     assert types - {Message} == set(AnyMessage.__args__)

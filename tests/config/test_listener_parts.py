@@ -1,0 +1,42 @@
+"""What each of several listeners obeys: limits divided by their number."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.config.listener_parts import UNLIMITED, divided, part_of
+from host.config.store import Source, build_snapshot
+from tests.config.server_sample import Server
+
+SECTION = """<system.applicationHost>
+<listener processes="3" maxConnections="100" uriMaxCacheMegabyteCount="1" maxRequestBytes="5000" />
+<webLimits maxGlobalBandwidth="4000" />
+</system.applicationHost>"""
+LIMITS = '<limits maxConnections="1" maxBandwidth="2048" connectionTimeout="00:00:10" />'
+
+
+@pytest.mark.parametrize(
+    ("limit", "parts", "expected"),
+    [(1000, 1, 1000), (1000, 3, 334), (1, 64, 1), (0, 4, 0), (UNLIMITED - 1, 2, 2147483647), (UNLIMITED, 2, UNLIMITED)],
+)
+def test_a_part_is_rounded_up_and_no_limit_stays_none(limit: int, parts: int, expected: int) -> None:
+    """Nobody is left with nothing, and together they exceed the limit by less than one for each."""
+    assert part_of(limit, parts) == expected
+
+
+def test_what_counts_in_one_process_is_divided_and_nothing_else(server: Server) -> None:
+    """Connections, waiting requests, cache and bandwidth; not the size of a request or a time limit."""
+    source = server.write(SECTION, pools='<add name="P" queueLength="10" />')
+    text = source.text.replace(b'id="2">', f'id="2">{LIMITS}'.encode())
+    snapshot = build_snapshot(Source(source.path, text), 1)
+    part = divided(snapshot, snapshot.listener.processes)
+    assert (part.listener.max_connections, part.listener.uri_max_cache_bytes) == (34, 349526)
+    assert part.listener.max_request_bytes == 5000
+    assert part.web_limits.max_global_bandwidth == 1334
+    assert part.pool("P").queue_length == 4
+    first, second = sorted(part.sites, key=lambda site: site.id)
+    assert (first.limits.max_connections, first.limits.max_bandwidth) == (UNLIMITED, UNLIMITED)
+    assert (second.limits.max_connections, second.limits.max_bandwidth) == (1, 683)
+    assert second.limits.connection_timeout_seconds == 10
+    assert first.log_file is min(snapshot.sites, key=lambda site: site.id).log_file
+    assert divided(snapshot, 1) is snapshot
