@@ -188,6 +188,7 @@ class CgiModule:
                 warm=self._warm_start(request, command, lasting, variables),
                 ended=ended,
                 runs_as_its_user=request.settings.cgi.run_as != POOLS_USER,
+                has_private_temp=request.settings.cgi.has_private_temp,
             )
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
@@ -223,7 +224,8 @@ class CgiModule:
         """How a warm interpreter would run `command`, if it is one for it."""
         if request.settings.cgi.interpreters != "warm" or request.settings.cgi.run_as != POOLS_USER:
             return None
-        names = [name for name in lasting if name not in variables]
+        own = {*variables, b"TMPDIR"} if request.settings.cgi.has_private_temp else variables
+        names = [name for name in lasting if name not in own]
         if command.by_processor:
             return warm_processor(command.argv, os.fsencode(request.physical_path), command.start, names)
 

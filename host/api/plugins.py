@@ -180,10 +180,12 @@ class ProgramLauncher(Protocol):
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
         script: bytes = b"",
+        private_temp: bool = False,
     ) -> Program:
         """Start `argv[0]` (an absolute path). The three descriptors stay the caller's and may be closed afterwards.
         With `warm` a warm interpreter may run the script instead, to the same effect. With `script`, the file that
-        `argv` runs, it runs as the user whom `cgi/@runAs` names for that file, in the file's folder and cold.
+        `argv` runs, it runs as the user whom `cgi/@runAs` names for that file, in the file's folder and cold. With
+        `private_temp` its TMPDIR is a folder of its own, which goes when it has ended.
 
         Raises OSError with the errno that exec or chdir gave, LaunchRefused when that user may not run it.
         """

@@ -39,6 +39,7 @@ class Cgi:
     accept_path_info: bool = True  # ours
     interpreters: str = "warm"  # ours: cold, warm
     run_as: str = POOLS_USER  # ours: Pool, FileOwner, or a user's name
+    has_private_temp: bool = False  # ours
     limits: ProgramLimits = field(default_factory=ProgramLimits)  # ours
     sendfile_roots: tuple[str, ...] = ()  # ours
     language_interpreters: Mapping[str, str] = field(default_factory=dict)  # ours: language, lower case, to program
@@ -61,6 +62,7 @@ def build_cgi(section: Effective) -> Cgi:
         accept_path_info=section.flag("acceptPathInfo"),
         interpreters=section.text("interpreters"),
         run_as=run_as(section.text("runAs")),
+        has_private_temp=section.flag("privateTemp"),
         limits=ProgramLimits(
             processor_seconds=section.number("processorTimeLimit"),
             address_space_kilobytes=section.number("addressSpaceLimit"),

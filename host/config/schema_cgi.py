@@ -119,6 +119,13 @@ CGI: Final = Section(
                 ours=True,
             ),
             _RUN_AS,
+            boolean(
+                "privateTemp",
+                False,
+                "give each run a temporary folder of its own (TMPDIR), gone when it has ended; false: the pool's, in "
+                "which old scripts keep their sessions",
+                ours=True,
+            ),
             *CGI_LIMITS,
             _SENDFILE_ROOTS,
         ),

@@ -43,6 +43,25 @@ def make_temporary_folder(base: str, pool_name: str, config_path: str, account: 
     return folder
 
 
+def make_folder_of_folders(name: str, config_path: str) -> str:
+    """A folder of this process's user in which folders of other users are made: everybody may pass through, nobody may
+    look. It is emptied if no other process uses it, and this one and its forks use it from now on.
+
+    Raises ConfinementError.
+    """
+    digest = hashlib.sha256(os.fsencode(config_path)).hexdigest()[:8]
+    try:
+        folder = os.path.join(_reachable_base(), f"scripts.{name}.{digest}")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o711)
+        os.chmod(folder, 0o711)
+        occupy(folder)
+    except OSError as error:
+        message = f"the folder for temporary folders of {name} cannot be made: {error}"
+        raise ConfinementError(message, "set TMPDIR to a folder that isapy may write to") from error
+    return folder
+
+
 def occupy(folder: str) -> int:
     """Mark the folder as used by this process and its forks, as long as the descriptor that is given lives in one of
     them; empty it if nobody else uses it. To be called as the pool's account."""

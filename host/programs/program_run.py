@@ -50,6 +50,7 @@ class ProgramOrder:
     warm: WarmStart | None = None
     ended: Callable[[], None] | None = None
     runs_as_its_user: bool = False
+    has_private_temp: bool = False
 
 
 class ProgramWatch:
@@ -148,6 +149,7 @@ class ProgramRun:
                 limits=order.limits,
                 warm=order.warm,
                 script=os.fsencode(order.script) if order.runs_as_its_user else b"",
+                private_temp=order.has_private_temp,
             )
             if program.remark:
                 watch.report_event("cgi-not-warm", program.remark)

@@ -13,13 +13,15 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from host.config.confinement import SandboxRule
+from host.config.cgi_settings import POOLS_USER
+from host.config.confinement import READ, WRITE, SandboxRule
 from host.config.store import ServerConfiguration
 from host.confinement.errors import ConfinementError
 from host.confinement.identity import Account, become_account
 from host.confinement.landlock import restrict_files
 from host.confinement.privileges import forbid_new_privileges, may_change_identity
 from host.confinement.rules import server_file_rules
+from host.confinement.temporary_folder import make_folder_of_folders
 from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG
 from host.script_users.checks import ScriptFacts, TargetUser, refusals
@@ -27,6 +29,7 @@ from host.script_users.command import checked_command, clean_environment
 from host.script_users.look import OpenedScript, facts_of, open_script
 from host.script_users.rules import FolderRule, folder_rules, rule_for
 from host.spawner.limited_launch import spawn_limited
+from host.spawner.run_folders import make_run_folder, remove_run_folder
 from host.spawner.user_launch import LaunchNotAllowed
 from host.wire.spawn_messages import LaunchProgram, Limits
 
@@ -38,9 +41,12 @@ _OTHER_COMMAND: Final = (
 
 class ScriptUsers:
     """The scripts of a pool (or of inetinfo) that run as other users. `sandbox` is what they may touch, None: anything
-    that their users may."""
+    that their users may; `place` where their temporary folders are made, empty: in the system's."""
 
-    def __init__(self, rules: Sequence[FolderRule], sandbox: Sequence[SandboxRule] | None = None) -> None:
+    def __init__(
+        self, rules: Sequence[FolderRule], sandbox: Sequence[SandboxRule] | None = None, place: str = ""
+    ) -> None:
+        self._place = place
         self._rules = rules
         self._sandbox = sandbox
         self._may_become = may_change_identity()
@@ -52,8 +58,9 @@ class ScriptUsers:
         os.close(reading)
         os.close(writing)
 
-    def launch(self, message: LaunchProgram, descriptors: Sequence[int]) -> int:
-        """Start `message.script`; gives its process id. Raises LaunchNotAllowed, OSError with the errno of exec."""
+    def launch(self, message: LaunchProgram, descriptors: Sequence[int]) -> tuple[int, bytes]:
+        """Start `message.script`; gives its process id and its temporary folder, empty when it has none of its own.
+        Raises LaunchNotAllowed, OSError with the errno of exec."""
         script = os.fsdecode(message.script)
         rule = rule_for(self._rules, script)
         opened = OpenedScript() if rule is None or "/../" in script else open_script(rule.root, script)
@@ -65,7 +72,16 @@ class ScriptUsers:
                 raise LaunchNotAllowed(*refusal)
             assert rule is not None
             assert facts.user is not None
-            return self._start(message, descriptors, rule=rule, opened=opened, facts=facts, user=facts.user)
+            folder = self._make_folder(rule, facts.user)
+            try:
+                pid = self._start(
+                    message, descriptors, rule=rule, opened=opened, facts=facts, user=facts.user, folder=folder
+                )
+            except BaseException:
+                if folder:
+                    remove_run_folder(folder)
+                raise
+            return pid, folder
         finally:
             opened.close()
 
@@ -78,8 +94,11 @@ class ScriptUsers:
         opened: OpenedScript,
         facts: ScriptFacts,
         user: TargetUser,
+        folder: bytes,
     ) -> int:
         environment = self._environment(message, rule, user)
+        if folder:
+            environment[b"TMPDIR"] = folder
         argv = self._command(message, rule, opened, environment)
         limits = Limits(
             processor_seconds=rule.limits.processor_seconds,
@@ -87,7 +106,7 @@ class ScriptUsers:
             open_files=rule.limits.open_files,
             processes=rule.limits.processes,
         )
-        become = self._becoming(facts.script, opened, user)
+        become = self._becoming(facts.script, opened, user, os.fsdecode(folder))
         try:
             return spawn_limited(argv, environment, descriptors, limits, become)
         except PermissionError as error:
@@ -125,10 +144,20 @@ class ScriptUsers:
             raise LaunchNotAllowed("command", reason, _OTHER_COMMAND)
         return command
 
-    def _becoming(self, script: str, opened: OpenedScript, user: TargetUser) -> Callable[[], None]:
+    def _make_folder(self, rule: FolderRule, user: TargetUser) -> bytes:
+        if not rule.has_private_temp:
+            return b""
+        if not self._may_become:
+            return make_run_folder(self._place)
+        return make_run_folder(self._place, user.number, user.group)
+
+    def _becoming(self, script: str, opened: OpenedScript, user: TargetUser, folder: str) -> Callable[[], None]:
         """What the child does between fork and exec."""
         account = Account(user.number, user.group, user.groups, user.name, user.home)
         judged = os.fstat(opened.file)
+        sandbox = self._sandbox
+        if sandbox is not None and folder:
+            sandbox = [*sandbox, SandboxRule(path=folder, access=(READ, WRITE))]
 
         def become() -> None:
             try:
@@ -136,8 +165,8 @@ class ScriptUsers:
                     self._give_pipes(user.number)
                     become_account(account)
                 forbid_new_privileges()
-                if self._sandbox is not None:
-                    restrict_files(self._sandbox)
+                if sandbox is not None:
+                    restrict_files(sandbox)
             except ConfinementError as error:
                 raise OSError(errno.EINVAL, str(error)) from error
             os.fchdir(opened.folder)
@@ -161,7 +190,20 @@ def users_of_pool(configuration: ServerConfiguration, pool_name: str, keys: Sequ
     sandbox = None
     if pool.confinement.sandbox.mode == "Enforce":
         sandbox = server_file_rules(configuration, keys, pool.confinement.sandbox)
-    return ScriptUsers(folder_rules(configuration, keys), sandbox)
+    rules = folder_rules(configuration, keys)
+    return ScriptUsers(rules, sandbox, _place(rules, pool_name, configuration.snapshot.path))
+
+
+def users_of_inetinfo(configuration: ServerConfiguration, keys: Sequence[str]) -> ScriptUsers:
+    """For IIS 5 isolation, where there are neither pools nor sandboxes."""
+    rules = folder_rules(configuration, keys)
+    return ScriptUsers(rules, None, _place(rules, "inetinfo", configuration.snapshot.path))
+
+
+def _place(rules: Sequence[FolderRule], name: str, config_path: str) -> str:
+    """Where the scripts' own folders are made: a user must be able to pass to its own, and to see no other's name."""
+    wants = any(rule.has_private_temp and rule.run_as != POOLS_USER for rule in rules)
+    return make_folder_of_folders(name, config_path) if wants else ""
 
 
 def _start_of(descriptor: int) -> bytes:

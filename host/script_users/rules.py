@@ -26,6 +26,7 @@ class FolderRule:
     languages: Mapping[str, str] = field(default_factory=dict)
     limits: ProgramLimits = field(default_factory=ProgramLimits)
     environment: Mapping[bytes, bytes] = field(default_factory=dict)
+    has_private_temp: bool = False
 
 
 def folder_rules(configuration: ServerConfiguration, keys: Iterable[str]) -> list[FolderRule]:
@@ -49,6 +50,7 @@ def _rules_of(configuration: ServerConfiguration, application: Application) -> I
             languages=settings.cgi.language_interpreters,
             limits=settings.cgi.limits,
             environment=environment,
+            has_private_temp=settings.cgi.has_private_temp,
         )
 
 

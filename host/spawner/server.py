@@ -11,24 +11,24 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import signal
 import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from host.spawner.limited_launch import spawn_limited
 from host.spawner.packets import receive_message
 from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
+from host.spawner.program_start import start_program
+from host.spawner.run_folders import RunPlace, make_run_folder, remove_run_folder, set_run_folder
 from host.spawner.user_launch import LaunchNotAllowed, UserLaunch
 from host.spawner.warm_servers import Asked, WarmServers
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     GRACE_SECONDS,
     LARGEST_PACKET,
-    NO_LIMITS,
     AnySpawnMessage,
     KillProgram,
     LaunchFailed,
@@ -48,8 +48,6 @@ _ENDED_PROGRAMS_KEPT: Final = 256
 """A worker may still want the tree of a program that has ended to be killed (a child of it keeps the pipe open)."""
 
 _NO_USERS: Final = "the processes of this pool are older than runAs in its configuration"
-
-_DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +97,9 @@ class Spawner:
         self._kills: list[TreeKill] = []
         self._asked_kills: list[TreeKill] = []  # since the last tick
         self._looks_at = 0.0  # monotonic seconds: when the others are looked at again
+        self._place = RunPlace()
+        self._folders: dict[tuple[_Worker, int], bytes] = {}  # of runs, by worker and number
+        self._left_folders: list[tuple[int, bytes]] = []  # of programs that have ended, with their process ids
         self._packet = bytearray(LARGEST_PACKET)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._warm = WarmServers(
@@ -112,9 +113,10 @@ class Spawner:
         """Whether there is a worker, a program, or a tree on its way out."""
         return bool(self._workers or self._programs or self._kills or self._asked_kills)
 
-    def settle(self) -> None:
+    def settle(self, place: RunPlace) -> None:
         """The process has another current folder, is another user, or may use other processors: programs are launched
-        as it is now, from now on."""
+        as it is now, from now on. `place` is where folders of runs are made."""
+        self._place = place
         self._warm.end_all()
         os.close(self._home)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -151,6 +153,9 @@ class Spawner:
             if tree.leader == pid:
                 tree.is_leader_ended = True
         worker = program.worker
+        folder = self._folders.pop((worker, program.number), b"")
+        if folder:
+            self._left_folders.append((pid, folder))
         worker.running.pop(program.number, None)
         worker.ended[program.number] = program
         if len(worker.ended) > _ENDED_PROGRAMS_KEPT:
@@ -169,6 +174,11 @@ class Spawner:
             if not self._kills:
                 self._looks_at = now + _LOOK_SECONDS
             self._kills += advance_kills(asked, now, self._programs.keys())
+        if self._left_folders:
+            dying = {tree.leader for tree in self._kills}
+            for _, folder in (one for one in self._left_folders if one[0] not in dying):
+                remove_run_folder(folder)
+            self._left_folders = [one for one in self._left_folders if one[0] in dying]
 
     def forget(self) -> None:
         """In a forked worker: let go of the sockets, leave the programs alone."""
@@ -189,6 +199,8 @@ class Spawner:
         for worker in list(self._workers):
             self._drop(worker)
         kill_everything_below()
+        for folder in (*self._folders.values(), *(folder for _, folder in self._left_folders)):
+            remove_run_folder(folder, waits=True)
         self._programs.clear()
         self._kills.clear()
         self._asked_kills.clear()
@@ -239,12 +251,36 @@ class Spawner:
             self._launch_as_user(worker, message, descriptors)
             return
         asked = None
-        if message.warm is not None and os.path.isdir(message.directory):
+        if message.private_temp and not self._make_folder(worker, message):
+            return
+        is_warm = message.warm is not None and not (message.private_temp and self._place.restrict)
+        if is_warm and os.path.isdir(message.directory):
             asked = self._warm.ask(message, descriptors, worker)
         if asked is not None:
             worker.starting[number] = asked
         else:
             self._launch_cold(worker, message, descriptors, self._warm.take_remark())
+
+    def _make_folder(self, worker: _Worker, message: LaunchProgram) -> bool:
+        try:
+            folder = make_run_folder(self._place.folder)
+        except OSError as error:
+            path = os.fsencode(self._place.folder)
+            self._send(worker, LaunchFailed(number=message.number, errno=error.errno or errno.EINVAL, path=path))
+            return False
+        self._folders[worker, message.number] = folder
+        set_run_folder(message.environment, folder)
+        return True
+
+    def _forget_folder(self, worker: _Worker, number: int) -> None:
+        folder = self._folders.pop((worker, number), b"")
+        if folder:
+            remove_run_folder(folder)
+
+    def _restricted(self, worker: _Worker, number: int) -> Callable[[], None] | None:
+        """What the child of a sandboxed pool gives up for its own folder."""
+        folder, restrict = self._folders.get((worker, number)), self._place.restrict
+        return partial(restrict, os.fsdecode(folder)) if folder and restrict is not None else None
 
     def _launch_cold(self, worker: _Worker, message: LaunchProgram, descriptors: list[int], remark: str) -> None:
         number = message.number
@@ -252,11 +288,13 @@ class Spawner:
         try:
             os.chdir(message.directory)
             concerned = message.argv[0]
-            pid = _spawn(message, descriptors)
+            pid = start_program(message, descriptors, self._restricted(worker, number))
         except OSError as error:
+            self._forget_folder(worker, number)
             self._send(worker, LaunchFailed(number=number, errno=error.errno or errno.EINVAL, path=concerned))
             return
         except (ValueError, IndexError):  # a zero byte, a variable without "=", no program at all
+            self._forget_folder(worker, number)
             self._send(worker, LaunchFailed(number=number, errno=errno.EINVAL, path=concerned))
             return
         finally:
@@ -268,13 +306,15 @@ class Spawner:
         try:
             if self._users is None or not message.script:
                 raise LaunchNotAllowed("identity", _NO_USERS, "Recycle the pool.")
-            pid = self._users.launch(message, descriptors[:3])
+            pid, folder = self._users.launch(message, descriptors[:3])
         except LaunchNotAllowed as no:
             self._send(worker, LaunchRefused(number=number, check=no.check, reason=no.reason, remedy=no.remedy))
         except (OSError, ValueError) as error:
             code = getattr(error, "errno", None) or errno.EINVAL
             self._send(worker, LaunchFailed(number=number, errno=code, path=message.script))
         else:
+            if folder:
+                self._folders[worker, number] = folder
             self._note_start(worker, message, pid, "")
 
     def _note_start(
@@ -296,7 +336,9 @@ class Spawner:
     def _start_cold(self, asked: Asked, why: str) -> None:
         worker = self._settled(asked)
         try:
-            if not asked.is_cancelled and not worker.is_gone:
+            if asked.is_cancelled or worker.is_gone:
+                self._forget_folder(worker, asked.message.number)
+            else:
                 self._launch_cold(worker, asked.message, asked.descriptors, why)
         finally:
             for descriptor in asked.descriptors:
@@ -353,23 +395,3 @@ class Spawner:
             worker.is_blocked = not worker.is_blocked
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.is_blocked else 0)
             self._selector.modify(worker.sock, events, lambda: self._serve(worker))
-
-
-def _spawn(message: LaunchProgram, descriptors: list[int]) -> int:
-    stdin, stdout, stderr, *_ = descriptors
-    environment = dict(entry.split(b"=", 1) for entry in message.environment)
-    if message.limits != NO_LIMITS:
-        return spawn_limited(message.argv, environment, (stdin, stdout, stderr), message.limits)
-    return os.posix_spawn(
-        message.argv[0],
-        message.argv,
-        environment,
-        file_actions=(
-            (os.POSIX_SPAWN_DUP2, stdin, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_DUP2, stderr, 2),
-        ),
-        setsid=True,
-        setsigmask=(),
-        setsigdef=_DEFAULT_SIGNALS,
-    )

@@ -19,5 +19,6 @@ class LaunchNotAllowed(Exception):
 class UserLaunch(Protocol):
     """Starts `message.script` as its user."""
 
-    def launch(self, message: LaunchProgram, descriptors: Sequence[int]) -> int:
-        """The process id. Raises LaunchNotAllowed; OSError with the errno of exec."""
+    def launch(self, message: LaunchProgram, descriptors: Sequence[int]) -> tuple[int, bytes]:
+        """The process id, and the temporary folder that was made for it, empty when none was. Raises LaunchNotAllowed;
+        OSError with the errno of exec."""

@@ -73,6 +73,7 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
 
     `script`: it is the program for that file, and runs as the user whom the configuration names for it. Who that is,
     and whether it may be, the spawner decides; of `argv`, `environment` and `limits` it takes what it finds right.
+    `private_temp`: TMPDIR is a folder that is made for it, and taken away when it has ended.
     """
 
     argv: list[bytes]
@@ -82,6 +83,7 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
     limits: Limits = NO_LIMITS
     warm: WarmStart | None = None
     script: bytes = b""
+    private_temp: bool = False
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):

@@ -123,6 +123,7 @@ class ScriptLauncher:
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
         script: bytes = b"",
+        private_temp: bool = False,
     ) -> Program:
         """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
         EPIPE when the spawner is gone, LaunchRefused. A caller that is cancelled meanwhile leaves no program behind."""
@@ -147,6 +148,7 @@ class ScriptLauncher:
             limits=NO_LIMITS if limits is None else _as_said(limits),
             warm=None if warm is None else _as_asked(warm),
             script=script,
+            private_temp=private_temp,
         )
         launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
         self._launching[number] = launched
@@ -268,9 +270,10 @@ class MissingLauncher:
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
         script: bytes = b"",
+        private_temp: bool = False,
     ) -> Program:
         """Raises OSError ENOSYS."""
-        del environment, directory, stdin, stdout, stderr, request_id, limits, warm, script
+        del environment, directory, stdin, stdout, stderr, request_id, limits, warm, script, private_temp
         raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
 
 

@@ -120,6 +120,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/forwardedHeaders/add/@ipAddress",
         "cgi/@passAuthorization",
         "cgi/@runAs",
+        "cgi/@privateTemp",
         *(
             f"pythonApplication/@{name}"
             for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")

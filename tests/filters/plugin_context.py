@@ -23,6 +23,7 @@ class NoPrograms:
         limits: ResourceLimits | None = None,
         warm: WarmStart | None = None,
         script: bytes = b"",
+        private_temp: bool = False,
     ) -> Program:
         raise OSError(1, f"no program may run here: {argv!r}")
 

@@ -114,6 +114,20 @@ print <F>;
 """
 
 
+PRIVATE = """
+  <location path="Default Web Site/cgi-bin/private.cgi">
+    <system.webServer><cgi privateTemp="true" /></system.webServer>
+  </location>
+</configuration>"""
+PRIVATE_CGI = """\
+#!/bin/sh
+printf 'Content-Type: text/plain\\n\\n'
+dirname "$TMPDIR"
+echo x > "$TMPDIR/own" && echo "wrote to its own"
+echo x > "$QUERY_STRING/other" && echo "wrote to the pool's"
+"""
+
+
 def write_pools(folder: Path, **pools: str) -> Path:
     """The sample site with these contents of its pools' elements, and what looks around in them."""
     config = write_site(folder, default_pool=pools.pop("DefaultAppPool", ""))
@@ -214,6 +228,8 @@ def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Int
         write_program(folder / "wwwroot" / "cgi-bin" / name, text)
     sandbox = f'<sandbox mode="Enforce"><add path="{outside}/shared.txt" access="Read" /></sandbox>'
     config = write_pools(folder, DefaultAppPool=f"<processModel {identity} />{sandbox}")
+    config.write_text(config.read_text().replace("</configuration>", PRIVATE))
+    write_program(folder / "wwwroot" / "cgi-bin" / "private.cgi", PRIVATE_CGI)
     with serving(config, interpreter, folder) as service:
         if not landlock_abi():
             assert service.get("/").status == 503
@@ -234,6 +250,8 @@ def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Int
         hidden = service.get(f"/cgi-bin/look.cgi?{outside}/secret.txt").text.splitlines()
         assert ("read done" in hidden, "write done" in hidden) == (False, True)
         assert "read done" in service.get(f"/cgi-bin/look.cgi?{outside}/shared.txt").text
+        own = service.get(f"/cgi-bin/private.cgi?{inside['temporary']}").text.splitlines()
+        assert (own[0], own[1:]) == (inside["temporary"], ["wrote to its own"])  # the pool's is not open to it
         assert look(service, f"/shop/a.look?read={outside}/secret.txt")["read"] == "done"  # the pool beside it
         service.wait_for_event("pool-sandboxed", "DefaultAppPool")
 

@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
+from host.admin.script_messages import ListScripts, Scripts
 from tests.running_service import RunningService, read_answer, running, wait_until
 from tests.sample_site import write_program, write_site
 
@@ -24,6 +26,9 @@ LIMITS = """\
 ONE_AT_ONCE = """\
   <location path="Default Web Site/cgi-bin/single.sh">
     <system.webServer><cgi maxInstances="1" queueLength="0" /></system.webServer>
+  </location>
+  <location path="Default Web Site/cgi-bin/private">
+    <system.webServer><cgi privateTemp="true" /></system.webServer>
   </location>
 </configuration>"""
 SCRIPTS = {
@@ -41,6 +46,13 @@ for word in one two three; do echo "data: $word"; echo; read line <&3; done
     "nph-count.sh": "printf 'HTTP/1.0 207 Counted\\r\\nContent-Type: text/plain\\r\\n\\r\\n'; wc -c | tr -d '\\n'\n",
     "accel.sh": "printf 'Content-Type: image/x-own\\nX-Accel-Redirect: /media/secret.bin\\n\\n'\n",
     "single.sh": "printf 'Content-Type: text/plain\\n\\n'; echo begun > \"$DOCUMENT_ROOT/begun\"; exec sleep 1000\n",
+    "private/own.py": """
+import os, tempfile
+folder = tempfile.gettempdir()
+print("Content-Type: text/plain\\n")
+print(folder, oct(os.stat(folder).st_mode)[-3:], os.listdir(folder))
+tempfile.mkstemp()
+""",
     "short.sh": "printf 'Content-Type: text/plain\\n\\nshort'; kill -TERM $$\n",
     "cut.sh": """
 printf 'Content-Type: text/plain\\n\\nbegun'
@@ -66,7 +78,8 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     (folder / "private").mkdir()
     (folder / "private" / "secret.bin").write_bytes(bytes(range(256)) * 1000)
     for name, script in SCRIPTS.items():
-        write_program(folder / "wwwroot/cgi-bin" / name, "#!/bin/sh\n" + script)
+        first = "#!/usr/bin/python3" if name.endswith(".py") else "#!/bin/sh"
+        write_program(folder / "wwwroot/cgi-bin" / name, f"{first}\n{script}")
     write_program(folder / "private/Tools/Search.cgi", "#!/bin/sh\n" + SCRIPTS["env.sh"])
     with running(folder, config, "--isolation", request.param) as it:
         yield it
@@ -211,6 +224,23 @@ def test_a_location_has_a_limit_of_its_own(service: RunningService) -> None:
             return connection.recv(12) == b"HTTP/1.1 200"
 
     wait_until(is_free, begun.parent, "the place of the client that left")
+
+
+def test_a_run_has_a_temporary_folder_of_its_own(service: RunningService) -> None:
+    """privateTemp: warm or cold, each is another one, closed and empty, and gone soon after."""
+    seen: set[Path] = set()
+
+    def is_warm() -> bool:
+        name, mode, content = service.get("/cgi-bin/private/own.py").text.split(" ", 2)
+        assert (mode, content) == ("700", "[]\n")
+        assert Path(name) not in seen
+        seen.add(Path(name))
+        reply = service.ask(ListScripts())
+        assert isinstance(reply, Scripts)
+        return any(row.warm_runs for row in reply.rows if row.script.endswith("/own.py"))
+
+    wait_until(is_warm, service.folder / "wwwroot", "a warm run")
+    wait_until(lambda: not any(one.exists() for one in seen), service.folder / "wwwroot", "the end of the folders")
 
 
 def test_a_page_whose_program_was_killed_does_not_look_complete(service: RunningService) -> None:

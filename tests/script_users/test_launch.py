@@ -110,6 +110,21 @@ def test_nothing_that_a_worker_says_changes_how_a_script_runs(root: Path) -> Non
     assert "LD_PRELOAD" not in told
 
 
+def test_its_temporary_folder_is_its_users(root: Path) -> None:
+    """Made where its user can pass, closed to all others; gone with it, whoever it was made by."""
+    script = root / "own/tmp.cgi"
+    write_program(script, '#!/bin/sh\necho $TMPDIR; stat -c "%u %a" "$TMPDIR"; echo x > "$TMPDIR/x" && ls "$TMPDIR"\n')
+    give(root / "own")
+    raw_script = bytes(script)
+    with asking(rule(root, has_private_temp=True)) as client:
+        program = client.launch([raw_script], environment={b"TMPDIR": b"/evil"}, script=raw_script)
+        folder, *told = program.read_all().decode().splitlines()
+        assert program.status() == 0
+        program.close()
+        assert told == [f"{OWNER.pw_uid} 700", "x"]
+    assert not Path(folder).exists()
+
+
 def test_what_is_no_such_script_is_started_by_nobody(root: Path) -> None:
     """Programs without a script, other commands, scripts elsewhere; each by the name of its check."""
     script, evil = root / "own/x.cgi", root / "evil.cgi"

@@ -55,6 +55,7 @@ class SpawnerClient:
         limits: Limits = NO_LIMITS,
         warm: WarmStart | None = None,
         script: bytes = b"",
+        private_temp: bool = False,
     ) -> int:
         """Send a LaunchProgram; its number."""
         self._number += 1
@@ -69,6 +70,7 @@ class SpawnerClient:
             limits=limits,
             warm=warm,
             script=script,
+            private_temp=private_temp,
         )
         raw_message = encode_spawn_message(message)
         if len(raw_message) <= LARGEST_PACKET:
