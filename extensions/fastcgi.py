@@ -77,6 +77,7 @@ class FastCgiModule:
             room = importlib.import_module("host.fastcgi.process_manager")
             self._find = room.application_of
             self._manager = room.ProcessManager(self._context.launcher, self._context.report_event)
+            self._context.show_processes(self._manager.hosted)
         processor = request.mapping.script_processor if request.mapping is not None else ""
         application = self._find(processor, request.settings.fastcgi)
         variables = meta_variables(

@@ -34,7 +34,7 @@ from host.wire.control_messages import (
     Ready,
     Unhealthy,
 )
-from host.wire.message_rows import ExecutingRow, PluginRow
+from host.wire.message_rows import PluginRow
 from host.wire.script_messages import Scripts
 
 UNLOAD_SECONDS: Final = 90.0
@@ -50,7 +50,7 @@ class DllhostProcess:
         self.plugins: list[PluginRow] = []
         self.is_ready = False
         self.is_leaving = False  # told to end: its end is no crash
-        self.executing_questions: Questions[list[ExecutingRow]] = Questions()
+        self.executing_questions: Questions[Executing] = Questions()
         self.counter_questions: Questions[Pong] = Questions()
         self.ended: asyncio.Future[None] = around.loop.create_future()
         self.child: Child
@@ -80,8 +80,8 @@ class DllhostProcess:
         channel = self.child.channel
         return await self.counter_questions.ask(lambda number: channel.send(Ping(number=number)), limit_seconds)
 
-    async def executing(self) -> list[ExecutingRow]:
-        """What it is doing for each request it has. Raises TimeoutError when it does not answer."""
+    async def executing(self) -> Executing:
+        """What it is doing for each request it has, and its plugins' processes. Raises TimeoutError."""
         return await self.executing_questions.ask(lambda number: self.child.channel.send(AskExecuting(number=number)))
 
     def has_ended(self) -> None:
@@ -184,7 +184,7 @@ class DllhostSupervisor:
             case Pong():
                 process.counter_questions.answer(message.number, message)
             case Executing():
-                process.executing_questions.answer(message.number, message.rows)
+                process.executing_questions.answer(message.number, message)
             case BlackBoxOpened():
                 process.crash_site.take(descriptors)
             case FilesChanged():

@@ -18,8 +18,8 @@ from host.activation.front_supervisor import FrontSupervisor
 from host.activation.socket_places import served_at
 from host.isolation.placement import Slot
 from host.wire.cache_messages import CacheContents
-from host.wire.control_messages import Configure, Plugins
-from host.wire.message_rows import ExecutingRow, RequestRow
+from host.wire.control_messages import Configure, Executing, Plugins
+from host.wire.message_rows import RequestRow
 from host.wire.trace_messages import WatchForTrace
 
 Sockets = Mapping[str, Sequence[socket.socket]]
@@ -180,8 +180,8 @@ class FrontGroup:
         """Take those answers out of every cache; how many they were. Raises TimeoutError."""
         return sum(await self._ask(lambda front: front.flush_cache(site_id, url)))
 
-    async def executing(self) -> list[ExecutingRow]:
-        """What inetinfo's own plugins are doing. Raises TimeoutError when it does not answer within two seconds."""
+    async def executing(self) -> Executing:
+        """What inetinfo's own plugins are doing, and their processes. Raises TimeoutError after two seconds."""
         return await self.fronts[0].executing()
 
     async def _ask(self, question: Callable[[FrontSupervisor], Awaitable[AnswerT]]) -> list[AnswerT]:

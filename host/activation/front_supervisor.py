@@ -51,7 +51,6 @@ from host.wire.control_messages import (
     WorkerPaused,
 )
 from host.wire.listening_messages import Accept, SetSites, SitesSet, Unlisten
-from host.wire.message_rows import ExecutingRow
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 
@@ -84,7 +83,7 @@ class FrontSupervisor:
         self._request_prefix = ""
         self._is_retiring = False
         self._questions: Questions[Requests] = Questions()
-        self._executing: Questions[list[ExecutingRow]] = Questions()
+        self._executing: Questions[Executing] = Questions()
         self._cache_questions: Questions[CacheContents | CacheFlushed] = Questions()
         self._changes: Questions[None] = Questions()
         self._kill_timer: asyncio.TimerHandle | None = None
@@ -254,8 +253,8 @@ class FrontSupervisor:
         assert isinstance(answer, CacheFlushed)
         return answer.count
 
-    async def executing(self) -> list[ExecutingRow]:
-        """What inetinfo's own plugins are doing. Raises TimeoutError when it does not answer within two seconds."""
+    async def executing(self) -> Executing:
+        """What inetinfo's own plugins are doing, and their processes. Raises TimeoutError after two seconds."""
         return await self._executing.ask(lambda number: self._say(AskExecuting(number=number)))
 
     def retire(self, seconds: float, patience_seconds: float = 0.0) -> None:
@@ -323,7 +322,7 @@ class FrontSupervisor:
             case Requests():
                 self._questions.answer(message.number, message)
             case Executing():
-                self._executing.answer(message.number, message.rows)
+                self._executing.answer(message.number, message)
             case SitesSet():
                 self._changes.answer(message.number, None)
             case _:

@@ -14,7 +14,7 @@ from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
 from host.wire.black_box import Blame
 from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
-from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow, RequestRow
+from host.wire.message_rows import Examination, FilterRow, PluginRow, RequestRow
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class WorkerRecord:
     examined: asyncio.Future[Examination] | None = None  # while its parent reads its stacks
     examination: Examination | None = None  # what was found
     requests_at_failure: list[RequestRow] = field(default_factory=list)  # what it had when it did not answer
-    questions: Questions[list[ExecutingRow]] = field(default_factory=Questions)
+    questions: Questions[Executing] = field(default_factory=Questions)
 
     def step(self, event: WorkerEvent) -> tuple[WorkerCommand, ...]:
         """Ask the table; the caller carries the commands out."""
@@ -94,13 +94,13 @@ class WorkerRecord:
         self.idle_since = now - pong.idle_seconds
         self.answered.set()
 
-    async def executing(self, limit_seconds: float = ANSWER_SECONDS) -> list[ExecutingRow]:
-        """What it is doing for each request it has. Raises TimeoutError when it does not answer in time."""
+    async def executing(self, limit_seconds: float = ANSWER_SECONDS) -> Executing:
+        """What it is doing for each request it has, and its plugins' processes. Raises TimeoutError."""
         return await self.questions.ask(lambda number: self.channel.send(AskExecuting(number=number)), limit_seconds)
 
     def has_told(self, message: Executing) -> None:
         """Take in the answer to a question; one that nobody waits for any more is dropped."""
-        self.questions.answer(message.number, message.rows)
+        self.questions.answer(message.number, message)
 
     def has_woken(self, now: float) -> None:
         """It slept until now: the time does not count as idle, and a ping from before is not waited for."""

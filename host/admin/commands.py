@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from host.admin.cache_messages import Cache, CacheCommand
+from host.admin.fastcgi_messages import FastCgi, ListFastCgi
 from host.admin.filter_messages import Filters, ListFilters
 from host.admin.message import Message, Row
 from host.admin.script_messages import ListScripts, Scripts
@@ -120,7 +121,7 @@ class StopService(Message, frozen=True, kw_only=True):
     """Drain everything and end. Answer: Done, when the shutdown has begun."""
 
 
-Listed = ListScripts | CacheCommand
+Listed = ListScripts | ListFastCgi | CacheCommand
 Command = (
     GetStatus | ListSites | ListPools | ListWorkers | ListRequests | ListPlugins | StartPool | StopPool | RecyclePool
 ) | (StartSite | StopSite | UnloadApplication | StopService | Upgrade | BeginTrace | GetTrace | ListFilters | Listed)
@@ -330,7 +331,7 @@ class Failed(Message, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-Rows = Sites | Pools | Workers | Requests | Plugins | Filters | Scripts | Cache
+Rows = Sites | Pools | Workers | Requests | Plugins | Filters | Scripts | FastCgi | Cache
 Reply = Status | Rows | TraceToken | Trace | Progress | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()

@@ -21,6 +21,7 @@ from host.api.notifications import (
 from host.api.plugins import (
     HandlerInfo,
     HandlerMapping,
+    HostedProcess,
     LaunchRefused,
     PluginContext,
     Program,
@@ -71,6 +72,7 @@ __all__ = [
     "HandlerInfo",
     "HandlerMapping",
     "Headers",
+    "HostedProcess",
     "HttpError",
     "LaunchRefused",
     "LogEntry",

@@ -207,12 +207,44 @@ class ScriptRun:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedProcess:
+    """A process that a plugin keeps for further requests, for `isapy list fastcgi`; or an application of which none
+    runs now (`pid` 0, state `none`). Times in seconds.
+
+    `command`: the program with its arguments, or a server's address (then each row is a connection, and `pid` is 0).
+    `state`: idle, busy, ending or none. What follows is the same for all processes of one application in this worker:
+    `most_processes` it may have at a time; `restarts`, those that have ended until now; `failures`, those that went
+    wrong or could not be started; `waiting` requests for which no process is free, of `queue_length` that may wait.
+    """
+
+    command: str
+    pid: int
+    state: str
+    requests_served: int = 0
+    requests_in_hand: int = 0
+    age_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    most_processes: int
+    restarts: int
+    failures: int
+    waiting: int
+    queue_length: int
+
+
+ProcessSource = Callable[[], "Sequence[HostedProcess]"]
+
+
 def _nobody(files: Sequence[str]) -> None:
     """A context that no worker has made has no process to replace."""
 
 
 def _nobody_counts(run: ScriptRun) -> None:
     """A context that no worker has made has nobody who lists scripts."""
+
+
+def _nobody_lists(source: ProcessSource) -> None:
+    """A context that no worker has made has nobody who lists processes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,6 +261,7 @@ class PluginContext:
     black_box: BlackBox = field(default_factory=NoBlackBox)  # for plugins that call native code
     report_changed: Callable[[Sequence[str]], None] = _nobody  # loaded files that changed: the process is replaced
     report_script: Callable[[ScriptRun], None] = _nobody_counts  # a script's program has ended; on the loop's thread
+    show_processes: Callable[[ProcessSource], None] = _nobody_lists  # asked for rows when somebody lists them
     threads: Threads = field(default_factory=ThreadPerCall)  # the worker's
     settings: Mapping[str, str] = field(default_factory=dict)  # attributes the configuration gives this plugin
     state: dict[str, Any] = field(default_factory=dict)  # the plugin's own, for the life of the worker

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from host.admin.cache_messages import Cache
 from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
+from host.admin.fastcgi_messages import FastCgi
 from host.admin.filter_messages import Filters
 from host.admin.script_messages import Scripts
 
@@ -148,6 +149,20 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("ERRORS", lambda row: row.errors, True),
         Column("LAST ERROR", _last_error),
     ),
+    FastCgi: (
+        Column("PID", lambda row: row.pid or "-", True),
+        Column("WORKER", lambda row: row.worker),
+        Column("STATE", lambda row: row.state),
+        Column("SERVED", lambda row: row.requests_served, True),
+        Column("IN HAND", lambda row: row.requests_in_hand, True),
+        Column("AGE", lambda row: span(row.age_seconds) if row.state != "none" else "-", True),
+        Column("IDLE", lambda row: span(row.idle_seconds) if row.state == "idle" else "-", True),
+        Column("ENDED", lambda row: row.restarts, True),
+        Column("FAILED", lambda row: row.failures, True),
+        Column("WAITING", lambda row: f"{row.waiting}/{row.queue_length}", True),
+        Column("MOST", lambda row: row.most_processes, True),
+        Column("COMMAND", lambda row: row.command),
+    ),
     Cache: (
         Column("URL", lambda row: row.url),
         Column("SITE", lambda row: row.site),
@@ -167,6 +182,7 @@ _NOTHING: Final[dict[type[Any], str]] = {
     Requests: "no requests are under way",
     Cache: "the cache is empty",
     Filters: "no filters are loaded yet; they are with the first request",
+    FastCgi: "no FastCGI application has been asked yet",
     Scripts: "no CGI script has run yet",
     Plugins: "no plugins are loaded yet; they are with the first request",
 }

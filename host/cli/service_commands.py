@@ -32,6 +32,7 @@ from host.admin.commands import (
     UnloadApplication,
     described,
 )
+from host.admin.fastcgi_messages import ListFastCgi
 from host.admin.filter_messages import ListFilters
 from host.admin.location import control_socket, find_running
 from host.admin.script_messages import ListScripts
@@ -168,6 +169,17 @@ def list_scripts(config: Config = None, as_json: AsJson = False) -> None:
     is that of its error page and of isapy events. A run is counted about a second after its program has ended.
     """
     show(ask(config, ListScripts(), waiting="asking the service for its scripts"), as_json=as_json)
+
+
+@list_app.command("fastcgi")
+def list_fastcgi(config: Config = None, as_json: AsJson = False) -> None:
+    """Processes of FastCGI applications: one row each, or one for an application that has none now.
+
+    ENDED counts the application's processes that have ended since the worker began, FAILED those that went wrong or
+    could not be started. WAITING is how many requests wait for one and how many may (queueLength), MOST how many
+    processes there may be (maxInstances). Of a server that runs by itself (php-fpm) the connections are shown.
+    """
+    show(ask(config, ListFastCgi(), waiting="asking the service for its FastCGI processes"), as_json=as_json)
 
 
 def status(config: Config = None, as_json: AsJson = False) -> None:

@@ -40,6 +40,7 @@ class Instance:
     def __init__(self, generation: int) -> None:
         self.generation = generation
         self.served = 0
+        self.began_at = 0.0
         self.idle_since = 0.0
         self.is_busy = False
         self.is_doubtful = False

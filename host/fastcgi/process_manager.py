@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from host.api import ProgramLauncher, Request
+from host.api import HostedProcess, ProgramLauncher, Request
 from host.fastcgi import failures
 from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
@@ -57,6 +57,11 @@ class ProcessManager:
             pool.lend(instance, exchange)
             self._watch()
             return exchange
+
+    def hosted(self) -> list[HostedProcess]:
+        """The processes of every application that has been asked, and of those that are being replaced."""
+        now = self._loop.time()
+        return [row for pool in (*self._pools.values(), *self._outgoing) for row in pool.hosted(now)]
 
     async def close(self) -> None:
         """The worker ends: its processes end, too."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from host.api import HttpError, ProgramLauncher
+from host.api import HostedProcess, HttpError, ProgramLauncher
 from host.fastcgi import failures
 from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.instance import Instance, Launch
@@ -57,7 +57,7 @@ class ProcessPool:
         self._address = _address_of(settings)
         self._argv = [] if self._address else _command_of(settings)
         self._environment = _environment_of(parts.inherited, environment, settings)
-        self._free_places = most_instances(settings.max_instances, os.cpu_count() or 1)
+        self._most_instances = self._free_places = most_instances(settings.max_instances, os.cpu_count() or 1)
         self._instances: set[Instance] = set()
         self._ending: set[Instance] = set()
         self._idle: list[Instance] = []  # the last one is lent first: those that are too many become idle
@@ -65,6 +65,7 @@ class ProcessPool:
         self._waiting: deque[asyncio.Future[Instance | None]] = deque()
         self._rapid_fails = RapidFails(settings.rapid_fails_per_minute)
         self._generation = 0
+        self._ended = self._failed = 0
         self._stamp = _stamp_of(settings.monitor_changes_to)
 
     # --- lending
@@ -147,6 +148,31 @@ class ProcessPool:
 
     # --- watching
 
+    def hosted(self, now: float) -> list[HostedProcess]:
+        """A row for each process, those that are ending among them; for a pool without one a row of its own."""
+        if not self._instances and not self._ending:
+            return [self._row(now, None, "none")]
+        rows = [self._row(now, one, "busy" if one.is_busy else "idle") for one in self._instances]
+        return rows + [self._row(now, one, "ending") for one in self._ending]
+
+    def _row(self, now: float, instance: Instance | None, state: str) -> HostedProcess:
+        settings = self.settings
+        is_idle = instance is not None and state == "idle"
+        return HostedProcess(
+            command=f"{settings.full_path} {settings.arguments}".rstrip(),
+            pid=instance.pid if instance is not None else 0,
+            state=state,
+            requests_served=instance.served if instance is not None else 0,
+            requests_in_hand=int(state == "busy"),
+            age_seconds=now - instance.began_at if instance is not None else 0.0,
+            idle_seconds=now - instance.idle_since if instance is not None and is_idle else 0.0,
+            most_processes=self._most_instances,
+            restarts=self._ended,
+            failures=self._failed,
+            waiting=sum(not waiter.done() for waiter in self._waiting),
+            queue_length=settings.queue_length,
+        )
+
     def look(self, now: float) -> None:
         """Limits of requests, idle processes, a changed file; called by the shared timer."""
         for exchange in list(self._exchanges.values()):
@@ -223,6 +249,7 @@ class ProcessPool:
         except BaseException:
             self._pass_on(None)
             raise
+        instance.began_at = self._loop.time()
         self._instances.add(instance)
         return instance
 
@@ -268,6 +295,7 @@ class ProcessPool:
         self.report("fastcgi-process-ended", text)
         instance.let_go()
         self._ending.discard(instance)
+        self._ended += 1
         self._pass_on(None)
 
     def _is_worn_out(self, instance: Instance) -> bool:
@@ -277,6 +305,7 @@ class ProcessPool:
         )
 
     def _note_failure(self) -> None:
+        self._failed += 1
         if self._rapid_fails.note(self._loop.time()):
             self.report("fastcgi-rapid-fail", failures.rapid_fail(self.settings).detail)
 

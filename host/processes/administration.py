@@ -15,13 +15,14 @@ from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
 from host.activation.supervisor import Supervisor
 from host.activation.topology import Topology
-from host.admin import cache_messages, commands, filter_messages, script_messages
+from host.admin import cache_messages, commands, fastcgi_messages, filter_messages, script_messages
 from host.admin.commands import Command, Failed, Reply, described
 from host.admin.server import Tell
 from host.config.application_names import applications_named
 from host.config.model import Snapshot
 from host.processes.admin_rows import cache_reply, filter_rows, plugin_rows, pool_rows, site_row, worker_rows
 from host.processes.console import processes, site_urls
+from host.processes.fastcgi_rows import fastcgi_rows
 from host.processes.process_facts import parent_of
 from host.processes.request_rows import request_rows
 from host.processes.script_rows import script_rows
@@ -62,6 +63,7 @@ class Administration:
             commands.ListPlugins: self._plugins,
             filter_messages.ListFilters: self._filters,
             script_messages.ListScripts: self._scripts,
+            fastcgi_messages.ListFastCgi: self._fastcgi,
             cache_messages.ListCache: self._cache,
             cache_messages.FlushCache: self._flush_cache,
             commands.StartPool: self._start_pool,
@@ -133,6 +135,9 @@ class Administration:
 
     async def _scripts(self, _command: script_messages.ListScripts) -> Reply:
         return script_messages.Scripts(rows=script_rows(self._supervisor.scripts, time.time()))
+
+    async def _fastcgi(self, _command: fastcgi_messages.ListFastCgi) -> Reply:
+        return fastcgi_messages.FastCgi(rows=await fastcgi_rows(self._topology))
 
     async def _cache(self, _command: cache_messages.ListCache) -> Reply:
         try:

@@ -100,7 +100,8 @@ class _Inetinfo(FrontProcess):
         """One message of the service; what the engine knows is answered here."""
         if isinstance(message, AskExecuting):
             rows = self._engine.executing() if self._engine is not None else []
-            self.channel.send(Executing(number=message.number, rows=rows))
+            processes = self._engine.hosted.rows() if self._engine is not None else []
+            self.channel.send(Executing(number=message.number, rows=rows, processes=processes))
         elif isinstance(message, WatchForTrace):
             if self._engine is not None:
                 self._engine.watch_for_trace(message.token, message.seconds)

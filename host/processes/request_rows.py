@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from host.activation.topology import Topology
-from host.activation.worker_transitions import WorkerState
 from host.admin import commands
+from host.processes.executing import ask_all
 from host.wire.message_rows import ExecutingRow, RequestRow
 
 
@@ -25,30 +24,10 @@ async def _executing(topology: Topology) -> Mapping[str, tuple[str, ExecutingRow
 
     In IIS 5 isolation mode inetinfo has every request, and the dllhost that a handler runs in says more.
     """
-    asked = list(_askable(topology))
-    answers = await asyncio.gather(*(ask() for _, ask in asked), return_exceptions=True)
     found: dict[str, tuple[str, ExecutingRow]] = {}
-    for (title, _), answer in zip(asked, answers, strict=True):
-        if isinstance(answer, BaseException):
-            if not isinstance(answer, TimeoutError):
-                raise answer
-            continue
-        found.update({row.request_id: (title, row) for row in answer})
+    for _, process, answer in await ask_all(topology):
+        found.update({row.request_id: (process, row) for row in answer.rows})
     return found
-
-
-def _askable(topology: Topology) -> Iterator[tuple[str, Callable[[], Awaitable[list[ExecutingRow]]]]]:
-    """Name and question of every process that has requests; those further from the front last."""
-    if topology.model.front_runs_plugins:
-        yield topology.front.slot.title, topology.front.executing
-    for pool in topology.pools.values():
-        for worker in pool.workers.values():
-            if worker.state in (WorkerState.RUNNING, WorkerState.DRAINING) and not worker.is_lost:
-                yield worker.name, worker.executing
-    for dllhost in topology.dllhosts.values():
-        for process in dllhost.processes:
-            if process.is_ready:
-                yield dllhost.slot.title, process.executing
 
 
 def _row(row: RequestRow, site_name: str, process: str, doing: ExecutingRow | None) -> commands.RequestRow:

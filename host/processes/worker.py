@@ -180,7 +180,8 @@ class WorkerProcess:
                 self._pings.add(ping)
                 ping.add_done_callback(self._pings.discard)
             case AskExecuting():
-                self._channel.send(Executing(number=message.number, rows=self._engine.executing()))
+                rows, processes = self._engine.executing(), self._engine.hosted.rows()
+                self._channel.send(Executing(number=message.number, rows=rows, processes=processes))
             case WatchForTrace():
                 self._engine.watch_for_trace(message.token, message.seconds)
             case Pace():

@@ -18,7 +18,7 @@ from host.wire.handed_messages import HandedMessage
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.listening_messages import ListeningMessage
 from host.wire.message import Message
-from host.wire.message_rows import ExecutingRow, FilterRow, PluginRow, RequestRow
+from host.wire.message_rows import ExecutingRow, FilterRow, HostedProcessRow, PluginRow, RequestRow
 from host.wire.pool_messages import PoolMessage
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
@@ -260,7 +260,7 @@ class Plugins(Message, frozen=True, kw_only=True):
 
 
 class AskExecuting(Message, frozen=True, kw_only=True):
-    """Service: what are you executing? Answered by Executing with the same number."""
+    """Service: what are you executing, and with which processes? Answered by Executing with the same number."""
 
     number: int
 
@@ -270,6 +270,7 @@ class Executing(Message, frozen=True, kw_only=True):
 
     number: int
     rows: list[ExecutingRow]
+    processes: list[HostedProcessRow] = []
 
 
 AnyMessage = (

@@ -80,3 +80,21 @@ class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
     current_module: str = ""
     time_in_module: int = 0
     time_in_state: int = 0
+
+
+class HostedProcessRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that a plugin of the worker keeps for its requests, or (pid 0 and state `none`) an application without
+    one; `host.api.HostedProcess` says what the fields mean. Times in seconds."""
+
+    command: str
+    pid: int
+    state: str
+    requests_served: int
+    requests_in_hand: int
+    age_seconds: float
+    idle_seconds: float
+    most_processes: int
+    restarts: int
+    failures: int
+    waiting: int
+    queue_length: int

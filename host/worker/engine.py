@@ -29,6 +29,7 @@ from host.worker.examination import examine
 from host.worker.executing import executing_rows
 from host.worker.filter_rows import filter_rows
 from host.worker.hooks import Hook
+from host.worker.hosted_processes import HostedProcesses
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
@@ -94,6 +95,7 @@ class Engine:
         self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread")
         self._caller = HookCaller(self._threads, report_event)
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
+        self.hosted = HostedProcesses(report_event)
         self._script_counts = ScriptCounts(loop, report_scripts or _nobody_counts)
         facts = WorkerFacts(
             pool_name=pool_name,
@@ -104,6 +106,7 @@ class Engine:
             report_unhealthy=report_unhealthy,
             report_changed=report_changed or _no_process,
             report_script=self._script_counts.add,
+            show_processes=self.hosted.show,
             threads=self._threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
             black_box=BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox(),

@@ -23,6 +23,7 @@ from host.api import (
     ScriptRun,
     Threads,
 )
+from host.api.plugins import ProcessSource
 from host.wire.message_rows import PluginRow
 from host.worker.declarations import NO_FILTER_INFO, NO_MODULE_INFO, Declarations, known_ahead, read_declarations
 from host.worker.filter_context import with_contexts
@@ -104,6 +105,7 @@ class WorkerFacts:
     report_unhealthy: Callable[[str], None]
     report_changed: Callable[[Sequence[str]], None]
     report_script: Callable[[ScriptRun], None]
+    show_processes: Callable[[str, ProcessSource], None]
     threads: Threads
     allows_raw_data_filters: bool
     black_box: BlackBox
@@ -320,6 +322,7 @@ class Plugins:
             black_box=facts.black_box,
             report_changed=facts.report_changed,
             report_script=facts.report_script,
+            show_processes=partial(facts.show_processes, plugin.name),
             threads=facts.threads,
             settings=dict(settings),
         )

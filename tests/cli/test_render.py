@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from host.admin.commands import (
@@ -24,6 +25,7 @@ from host.admin.commands import (
     WorkerRow,
     Workers,
 )
+from host.admin.fastcgi_messages import FastCgi, FastCgiRow
 from host.admin.script_messages import ScriptRow, Scripts
 from host.cli.render import show, span
 
@@ -262,3 +264,32 @@ def test_scripts_show_their_times_and_how_they_ended(capsys: pytest.CaptureFixtu
     )
     show(Scripts(rows=[]))
     assert "no CGI script has run yet" in capsys.readouterr().err
+
+
+def test_fastcgi_processes_are_shown_with_what_their_application_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    """A process at work has no idle time; a connection, or an application without a process, has no pid."""
+    busy = FastCgiRow(
+        pool="Shop",
+        worker="Shop#1",
+        command="/usr/bin/php-cgi -d a=b",
+        pid=4711,
+        state="busy",
+        requests_served=12,
+        requests_in_hand=1,
+        age_seconds=61.5,
+        idle_seconds=0.0,
+        most_processes=8,
+        restarts=3,
+        failures=2,
+        waiting=4,
+        queue_length=1000,
+    )
+    none = msgspec.structs.replace(busy, pid=0, state="none", requests_served=0, requests_in_hand=0)
+    show(FastCgi(rows=[busy, none]))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [
+        "4711 Shop#1 busy 12 1 1 min 01 s - 3 2 4/1000 8 /usr/bin/php-cgi -d a=b",
+        "- Shop#1 none 0 0 - - 3 2 4/1000 8 /usr/bin/php-cgi -d a=b",
+    ]
+    show(FastCgi(rows=[]))
+    assert "no FastCGI application has been asked yet" in capsys.readouterr().err
