@@ -85,7 +85,7 @@ def test_each_run_has_its_own_and_none_is_left(tmp_path: Path, monkeypatch: pyte
         folders.append(Path(os.fsdecode(program.read_line().strip())))
         (folders[2] / "file").write_text("still there")
         client.kill(program.number)
-        assert program.status() < 0
+        assert program.status() != 0
         program.close()
         failed = client.launch([b"/no/such/program"], private_temp=True)
         failed.close()
