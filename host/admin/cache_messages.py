@@ -19,7 +19,8 @@ class FlushCache(Message, frozen=True, kw_only=True):
 
 class CacheRow(Row, frozen=True, kw_only=True):
     """An answer that the listener gives by itself. Sizes in bytes, times in seconds; `expires_in` 0: until its file,
-    its configuration or its worker changes."""
+    its configuration or its worker changes; negative: it is stale, and its worker is asked before it is used again.
+    `variant`: the request fields that it is for (sharedCache)."""
 
     url: str
     site: str
@@ -29,6 +30,7 @@ class CacheRow(Row, frozen=True, kw_only=True):
     age: int
     expires_in: int
     worker: str
+    variant: str = ""
 
 
 class Cache(Message, frozen=True, kw_only=True):

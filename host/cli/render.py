@@ -71,6 +71,12 @@ def _last_error(row: Any) -> str:
     return f"{span(row.last_error_seconds)} ago, request {row.last_error_request}: {row.last_error}"
 
 
+def _good_for(row: Any) -> str:
+    if row.expires_in < 0:
+        return "stale"
+    return span(row.expires_in) if row.expires_in else "until it changes"
+
+
 def _known(number: int | None) -> object:
     return "-" if number is None else number
 
@@ -170,8 +176,9 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("SIZE", lambda row: row.size, True),
         Column("HITS", lambda row: row.hits, True),
         Column("AGE", lambda row: span(row.age)),
-        Column("GOOD FOR", lambda row: span(row.expires_in) if row.expires_in else "until it changes"),
+        Column("GOOD FOR", _good_for),
         Column("WORKER", lambda row: row.worker),
+        Column("FOR REQUESTS WITH", lambda row: row.variant or "-"),
     ),
 }
 

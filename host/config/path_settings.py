@@ -241,6 +241,7 @@ def _static_content(content: Effective) -> StaticContent:
 
 
 def _caching(section: Effective, runtime: Effective) -> Caching:
+    entries = section.child("profiles").entries
     return Caching(
         is_enabled=section.flag("enabled") and section.flag("enableKernelCache"),
         max_response_bytes=section.number("maxResponseSize"),
@@ -249,9 +250,11 @@ def _caching(section: Effective, runtime: Effective) -> Caching:
                 kernel_cache_policy=entry.effective.text("kernelCachePolicy"),
                 duration_seconds=entry.effective.number("duration"),
                 varies=bool(entry.effective.text("varyByHeaders") or entry.effective.text("varyByQueryString")),
+                is_shared=entry.effective.flag("sharedCache"),
             )
-            for entry in section.child("profiles").entries
+            for entry in entries
         },
+        has_shared=any(entry.effective.flag("sharedCache") for entry in entries),
         frequent_hit_threshold=runtime.number("frequentHitThreshold"),
         frequent_hit_seconds=runtime.number("frequentHitTimePeriod"),
     )

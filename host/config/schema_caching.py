@@ -65,6 +65,14 @@ CACHING: Final = Section(
                                 {"Any": 0, "Client": 1, "Downstream": 2, "Server": 3, "None": 4, "ServerAndClient": 5},
                                 support=Support.UNSUPPORTED,
                             ),
+                            boolean(
+                                "sharedCache",
+                                False,
+                                "answers are stored, and used, as their Cache-Control, Expires and Vary and the "
+                                "requests' fields say (RFC 9111, shared cache); kernelCachePolicy, duration and varyBy "
+                                "mean nothing then, but DisableCache",
+                                ours=True,
+                            ),
                             string("varyByHeaders", "fields, semicolons between; any keeps the answer out"),
                             string("varyByQueryString", "query variables or *; any keeps the answer out"),
                         ),

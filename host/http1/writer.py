@@ -8,6 +8,7 @@ raises ShortBodyError, and the connection must be broken.
 
 from __future__ import annotations
 
+import copy
 import enum
 import re
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ class Stamp:
         self.keep = common + b"\r\n"
         self.keep_1_0 = common + b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 keeps only when it is told so
         self.close = common + b"Connection: close\r\n\r\n"
+
+    def as_it_is(self) -> Stamp:
+        """One that goes on showing this time."""
+        return copy.copy(self)
 
     def choose(self, *, keep_alive: bool, minor_version: int) -> bytes:
         """The variant for this connection."""

@@ -41,19 +41,26 @@ class AnsweringSocket(ClientSocket):
     """A client that is answered: `http` is where its connection stands, `exchange` the request in hand, `links` the
     workers that its requests were handed to."""
 
-    __slots__ = ("exchange", "http", "links")
+    __slots__ = ("exchange", "http", "is_asking", "links")
 
     def __init__(self, context: ListenerContext) -> None:
         super().__init__(context)
         self.exchange: Exchange | None = None
         self.http = ServerConnection(context.policy)
         self.links: list[Worker] = []
+        self.is_asking = False  # the request in hand asks a worker whether a stored answer is good
 
     def request_answered(self) -> None:
         """The answer is out and the connection is kept."""
 
-    def keep_answer(self, exchange: Exchange, frame: ResponseFrame, head: WorkerHead) -> None:
-        """The worker says that the cache may have this answer."""
+    def keep_answer(self, exchange: Exchange, frame: ResponseFrame) -> bool:
+        """The worker says that the cache may have this answer, or it answers a question of the cache's; true: the
+        client has its answer already. Raises ResponseHeadError."""
+        del exchange, frame
+        return False
+
+    def question_is_over(self, exchange: Exchange, frame: ResponseFrame) -> None:
+        """What answers a question of the cache's comes in pieces. Raises WireError."""
 
     # --- answers (exchange.Client)
 
@@ -61,6 +68,8 @@ class AnsweringSocket(ClientSocket):
         """The whole response in one frame."""
         flags, _, status, substatus, win32_status, raw_head, body = frame
         codes = (status, substatus, win32_status)
+        if (exchange.cache_policy is not None or self.is_asking) and self.keep_answer(exchange, frame):
+            return
         if flags & _ABORTIVE:
             self.is_abortive = True
         if flags & _NO_LOG:
@@ -86,8 +95,6 @@ class AnsweringSocket(ClientSocket):
             except ShortBodyError:
                 self._cut(exchange, codes, 0)
                 return
-            if exchange.cache_policy is not None:
-                self.keep_answer(exchange, frame, head)
         sent = len(raw)
         self.handed_bytes += sent
         self.transport.write(raw)
@@ -101,6 +108,8 @@ class AnsweringSocket(ClientSocket):
 
     def begin_answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The response begins; `exchange.response` takes its pieces."""
+        if self.is_asking:
+            self.question_is_over(exchange, frame)
         request, http = exchange.head, self.http
         self.is_abortive = frame.flags & _ABORTIVE != 0
         if frame.flags & _NO_LOG:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -18,7 +19,9 @@ from host.wire.frames import CacheFlag, CacheFrame, ResponseFlag, ResponseFrame
 
 MAX_HEAD_BYTES: Final = 1024  # HTTP.sys's limit for the header block of a cached response
 CACHEABLE_STATUSES: Final = frozenset((200, 203, 301, 308))
-_NO_CACHE: Final = int(ResponseFlag.NO_CACHE | ResponseFlag.RAW)
+NEVER_KEPT: Final = int(ResponseFlag.NO_CACHE | ResponseFlag.RAW)
+"""Flags of answers that no cache keeps."""
+
 _IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
 _MAX_REMEMBERED: Final = 2048
 _ASKED: Final = re.compile(
@@ -83,7 +86,7 @@ class Offer(NamedTuple):
 
 RULES: Final[tuple[tuple[str, Callable[[Offer], bool]], ...]] = (
     ("its worker leaves, or its log line is its own", lambda offer: not offer.is_kept_back),
-    ("a filter or the user's name keeps it out", lambda offer: not offer.frame.flags & _NO_CACHE),
+    ("a filter or the user's name keeps it out", lambda offer: not offer.frame.flags & NEVER_KEPT),
     ("the method is not GET", lambda offer: offer.request.method == b"GET"),
     ("the request has a body", lambda offer: offer.request.content_length == 0),
     ("the URL has a query", lambda offer: b"?" not in offer.request.target),
@@ -94,7 +97,7 @@ RULES: Final[tuple[tuple[str, Callable[[Offer], bool]], ...]] = (
         lambda offer: bool(offer.policy.flags & _IGNORES_COOKIES) or not _asked(offer).has_cookie,
     ),
     ("the status", lambda offer: offer.frame.status in CACHEABLE_STATUSES),
-    ("the body is empty or was cut", lambda offer: len(offer.frame.body) > 0 and not _is_short(offer)),
+    ("the body is empty or was cut", lambda offer: len(offer.frame.body) > 0 and not is_short(offer)),
     ("it is larger than uriMaxUriBytes", lambda offer: size_of(offer.frame) <= offer.max_bytes),
     ("its header block is too long", lambda offer: len(offer.frame.head) <= MAX_HEAD_BYTES),
     ("it sets a cookie", lambda offer: b"set-cookie" not in offer.fields),
@@ -155,7 +158,8 @@ def _asked(offer: Offer) -> Conditions:
     return conditions_of(offer.request.fields)
 
 
-def _is_short(offer: Offer) -> bool:
+def is_short(offer: Offer) -> bool:
+    """Whether the body is not what its head promises."""
     promised = offer.head.content_length
     return promised is not None and promised != len(offer.frame.body)
 
@@ -167,6 +171,7 @@ def _has_sound_date(value: bytes | None) -> bool:
 def seconds_of(date: bytes) -> float | None:
     """An HTTP date in seconds since 1970; None when it is none."""
     try:
-        return parsedate_to_datetime(date.decode("latin-1")).timestamp()
+        moment = parsedate_to_datetime(date.decode("latin-1"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()  # RFC 9110 5.6.7: asctime's
     except (ValueError, TypeError, OverflowError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.http1.request_head import RequestHead
-from host.http1.writer import WorkerHead, complete_response
+from host.http1.writer import complete_response, read_worker_head
 from host.listener.answering import AnsweringSocket
 from host.listener.bindings import EndpointRoutes
 from host.listener.cache_rules import Offer, conditions_of, fields_of, is_unmodified, why_not
@@ -20,8 +20,9 @@ from host.wire.frames import ResponseFlag, ResponseFrame
 
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _CLOSE: Final = int(ResponseFlag.CLOSE)
+_RAW: Final = int(ResponseFlag.RAW)
 _NO_LOG: Final = int(ResponseFlag.NO_LOG)
-_METHODS: Final = frozenset((b"GET", b"HEAD"))
+METHODS: Final = frozenset((b"GET", b"HEAD"))
 
 
 class CachedAnsweringSocket(AnsweringSocket):
@@ -65,8 +66,11 @@ class CachedAnsweringSocket(AnsweringSocket):
     def find_cached(self, head: RequestHead) -> CacheEntry | None:
         """What answers this request, if anything does. The caller has seen that the cache is not empty."""
         context = self.context
-        entry = context.cache.find((self.routes, self.is_secure, head.host, head.target), context.now)
-        if entry is None or head.content_length or head.method not in _METHODS:
+        cache = context.cache
+        entry = cache.find((self.routes, self.is_secure, head.host, head.target), context.now)
+        if entry is None and cache.shared.urls:
+            return self.find_shared(head)
+        if entry is None or head.content_length or head.method not in METHODS:
             return None
         conditions = conditions_of(head.fields)
         if conditions.is_special or (conditions.has_cookie and not entry.ignores_cookies):
@@ -75,15 +79,18 @@ class CachedAnsweringSocket(AnsweringSocket):
             return None
         return entry
 
+    def find_shared(self, head: RequestHead) -> CacheEntry | None:
+        """What answers this request by RFC 9111, if anything does."""
+
     def answer_from_cache(self, entry: CacheEntry, exchange: Exchange) -> None:
         """The request is answered: 200, 206 or 304, and a line in the log."""
         context, head, route = self.context, exchange.head, exchange.route
-        context.cache.use(entry, context.now)
+        if entry.is_kept:
+            context.cache.use(entry, context.now)
         conditions = conditions_of(head.fields)
         worker_head, body, codes = entry.head, entry.body, entry.codes
-        if (conditions.none_match or conditions.modified_since) and is_unmodified(
-            conditions, entry.entity_tag, entry.last_modified
-        ):
+        has_conditions = (conditions.none_match or conditions.modified_since) and codes[0] < 300  # RFC 9110 13.2.1
+        if has_conditions and is_unmodified(conditions, entry.entity_tag, entry.last_modified):
             worker_head, body, codes = entry.not_modified, b"", (304, 0, 0)
         elif conditions.byte_range and head.method == b"GET":
             part = wanted_part(conditions, entry, context.wall_offset + context.now)
@@ -92,13 +99,18 @@ class CachedAnsweringSocket(AnsweringSocket):
         keep = self.http.answer(context.is_draining or entry.flags & _CLOSE != 0)
         exchange.is_logged = not entry.flags & _NO_LOG
         stamp = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
+        shared = entry.shared
+        if shared is not None:
+            stamp = shared.stamp  # the Date that it came with (RFC 9110 6.6.1)
         end_of_head = stamp.choose(keep_alive=keep, minor_version=head.minor_version)
+        if shared is not None:
+            end_of_head = b"Age: %d\r\n" % shared.age(context.monotonic()) + end_of_head
         if self.is_secure and route.hsts:
             end_of_head = route.hsts + end_of_head
         raw = complete_response(head, worker_head, body, end_of_head)
         is_plain_line = not route.site.log_file.needs_details
-        is_part = codes[0] == 206  # a Repeat gives the whole body, or none
-        if self.repeats is not None and keep and is_plain_line and not is_part and raw.endswith(stamp.keep + body):
+        is_the_same = codes[0] != 206 and shared is None  # a Repeat gives the whole body, or none, and no Age
+        if self.repeats is not None and keep and is_plain_line and is_the_same and raw.endswith(stamp.keep + body):
             opening = raw[: len(raw) - len(stamp.keep) - len(body)]
             self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)
@@ -106,18 +118,19 @@ class CachedAnsweringSocket(AnsweringSocket):
         self.transport.write(raw)
         self.answered(exchange, codes, sent, raw)
 
-    def keep_answer(self, exchange: Exchange, frame: ResponseFrame, head: WorkerHead) -> None:
-        """The answer that has just gone out may enter the cache (answering)."""
+    def keep_answer(self, exchange: Exchange, frame: ResponseFrame) -> bool:
+        """The answer that is about to go out may enter the cache (answering)."""
         policy, link, context = exchange.cache_policy, exchange.link, self.context
-        if policy is None or link is None:
-            return
-        cache = context.cache
+        if policy is None or link is None or frame.flags & _RAW:
+            return False
+        cache, head = context.cache, read_worker_head(frame.head)
         is_kept_back = link.is_draining or link.is_closed or exchange.log is not None or context.is_draining
         offer = Offer(exchange.head, frame, head, policy, fields_of(frame.head), is_kept_back, cache.max_uri_bytes)
         if why_not(offer):
-            return
+            return False
         request, route = exchange.head, exchange.route
         key = (self.routes, self.is_secure, request.host, request.target)
         entry = CacheEntry(key, route.site.id, link, exchange.number, frame, head)
         entry.worker = link.worker
         cache.add(entry, policy, context.now)
+        return False

@@ -13,7 +13,6 @@ from host.http1.connection import Phase
 from host.http1.errors import RemoteProtocolError
 from host.http1.reader import Signal
 from host.http1.request_head import RequestHead
-from host.listener.cached_answering import CachedAnsweringSocket
 from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
 from host.listener.context import ListenerContext, RawVerdict
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
@@ -27,6 +26,7 @@ from host.listener.refusals import (
 )
 from host.listener.request_body import RequestBody, is_read_ahead
 from host.listener.request_frames import send_body
+from host.listener.shared_answering import SharedAnsweringSocket
 from host.listener.tls import ServedCertificate, identified_by
 
 HALF_CLOSE_SECONDS: Final = 2.0
@@ -38,7 +38,7 @@ _NEED_DATA: Final = Signal.NEED_DATA
 _BODY_END: Final = Signal.BODY_END
 
 
-class ClientConnection(CachedAnsweringSocket):
+class ClientConnection(SharedAnsweringSocket):
     """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
 
     __slots__ = (

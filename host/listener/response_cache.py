@@ -14,10 +14,12 @@ from typing import Final
 from host.config.listener_settings import ListenerSettings
 from host.http1.writer import WorkerHead
 from host.listener.cache_rules import fields_of, head_of_not_modified, size_of
+from host.listener.shared_cache import Shared, SharedAnswers, Url, Variant
 from host.wire.frames import CacheFlag, CacheFrame, ResponseFrame
 
-Key = tuple[object, bool, bytes, bytes]
-"""The endpoint that the request came in by, whether over TLS, the host and the target as they came."""
+Key = tuple[object, bool, bytes, bytes] | tuple[object, bool, bytes, bytes, Variant]
+"""The endpoint that the request came in by, whether over TLS, the host and the target as they came; of what is kept by
+RFC 9111, which of several."""
 
 ENTRY_BYTES: Final = 1024  # what an entry's objects take beside its bytes
 
@@ -44,6 +46,7 @@ class CacheEntry:
         "not_modified",
         "number",
         "owner",
+        "shared",
         "site_id",
         "size",
         "used_at",
@@ -68,6 +71,7 @@ class CacheEntry:
         self.has_parts = frame.status == 200 and fields.get(b"accept-ranges", b"").lower() == b"bytes"
         raw_head = head_of_not_modified(head.bare_head)
         self.not_modified = WorkerHead(304, raw_head, raw_head, None)
+        self.shared: Shared | None = None  # of what is kept by RFC 9111
         self.worker = ""  # the owner's name, for people
         self.ignores_cookies = False
         self.is_kept = False
@@ -82,6 +86,7 @@ class ResponseCache:
 
     def __init__(self) -> None:
         self.entries: Final[OrderedDict[Key, CacheEntry]] = OrderedDict()  # by use: the last one at the end
+        self.shared: Final[SharedAnswers[CacheEntry]] = SharedAnswers()
         self._owned: dict[object, dict[int, CacheEntry]] = {}
         self._settings = ListenerSettings()
         self._scavenged_at = 0.0
@@ -129,12 +134,24 @@ class ResponseCache:
         entry.is_kept = True
         self._owned.setdefault(entry.owner, {})[entry.number] = entry
         self.size += entry.size
+        if entry.shared is not None:
+            self.shared.note(entry, entry.shared)
         return True
 
     def invalidate(self, owner: object, number: int) -> None:
         """Its worker takes back what its answer to that request put here; nothing when it is gone already."""
         entry = self._owned.get(owner, {}).get(number)
         if entry is not None:
+            self._remove(entry)
+
+    def forget(self, url: Url) -> None:
+        """What is kept by RFC 9111 of that URL is out of date (4.4)."""
+        for entry in self.shared.of(url):
+            self._remove(entry)
+
+    def remove(self, entry: CacheEntry) -> None:
+        """It is not good any more; nothing when it is gone already."""
+        if entry.is_kept:
             self._remove(entry)
 
     def disown(self, owner: object) -> None:
@@ -161,6 +178,8 @@ class ResponseCache:
         entry.is_kept = False
         entry.body = b""  # a request that is known (repeats) may hold the entry for a while
         self.size -= entry.size
+        if entry.shared is not None:
+            self.shared.discard(entry.shared)
         owned = self._owned[entry.owner]
         del owned[entry.number]
         if not owned:

@@ -232,21 +232,24 @@ class Listener:
 
 
 def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
+    shared = entry.shared
+    expires_in = max(1, int(entry.expires_at - now)) if entry.expires_at else 0
     return CacheRow(
         url=_url_of(entry.key),
         site_id=entry.site_id,
         status=entry.codes[0],
         size=entry.size,
         hits=entry.hits,
-        age=int(now - entry.added_at),
-        expires_in=max(1, int(entry.expires_at - now)) if entry.expires_at else 0,
+        age=int(now - entry.added_at) if shared is None else shared.age(now),
+        expires_in=expires_in if shared is None else shared.fresh_for(now),
         worker=entry.worker,
+        variant="" if shared is None else shared.spelled_variant,
     )
 
 
 def _url_of(key: Key) -> str:
-    _, is_secure, host, target = key
-    return f"{'https' if is_secure else 'http'}://{host.decode('latin-1')}{target.decode('latin-1')}"
+    scheme, host, target = "https" if key[1] else "http", key[2], key[3]
+    return f"{scheme}://{host.decode('latin-1')}{target.decode('latin-1')}"
 
 
 def _is_of(url: str, key: Key) -> bool:

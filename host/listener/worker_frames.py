@@ -13,6 +13,7 @@ from host.listener.exchange import Exchange
 from host.listener.refusals import page_of_bad_answer, page_of_reset
 from host.listener.request_frames import send_body
 from host.listener.response_cache import ResponseCache
+from host.listener.shared_cache import url_of
 from host.listener.worker_link import WorkerLink
 from host.wire.codec import (
     decode_cache,
@@ -24,11 +25,12 @@ from host.wire.codec import (
     decode_response,
 )
 from host.wire.errors import WireError
-from host.wire.frames import Kind, ResponseFlag
+from host.wire.frames import CacheFlag, Kind, ResponseFlag
 from host.wire.request_dialogue import RequestState, next_state
 
 ERROR_CONNECTION_ABORTED: Final = 1236  # the win32 status of a response that was cut
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
+_INVALIDATES: Final = int(CacheFlag.INVALIDATES)
 _RESPONSE: Final = Kind.RESPONSE
 _SENT: Final = RequestState.SENT
 _STARTED: Final = RequestState.STARTED
@@ -46,7 +48,7 @@ class WorkerFrames:
             Kind.STARTED: _note_started,
             Kind.BODY_WINDOW: _open_body_window,
             Kind.LOG: _note_log,
-            Kind.CACHE: _note_cache_policy,
+            Kind.CACHE: self._note_cache_policy,
             Kind.DATA: self._pass_data,
             Kind.FILE: self._pass_file,
             Kind.END: self._end,
@@ -135,6 +137,14 @@ class WorkerFrames:
             self._dirty.append(exchange)
         link.claim(exchange, sequence, piece)
 
+    def _note_cache_policy(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        del link
+        policy = decode_cache(body)
+        if policy.flags & _INVALIDATES:
+            self._cache.forget(url_of(exchange.head))
+        else:
+            exchange.cache_policy = policy
+
     def _end(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         link.credit += decode_end(body)
         _drop_unclaimed(link, exchange)
@@ -151,11 +161,6 @@ def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
 def _note_log(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
     del link
     exchange.log = decode_log(body)
-
-
-def _note_cache_policy(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
-    del link
-    exchange.cache_policy = decode_cache(body)
 
 
 def _open_body_window(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

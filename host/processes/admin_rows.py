@@ -178,6 +178,7 @@ def cache_reply(topology: Topology, contents: CacheContents) -> cache_messages.C
             age=row.age,
             expires_in=row.expires_in,
             worker=row.worker,
+            variant=row.variant,
         )
         for row in contents.rows
     ]

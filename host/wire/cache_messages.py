@@ -8,7 +8,8 @@ from host.wire.message import Message
 
 
 class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer in the listener's cache. Sizes in bytes, times in seconds; `expires_in` 0: until it is taken back."""
+    """An answer in the listener's cache. Sizes in bytes, times in seconds; `expires_in` 0: until it is taken back;
+    negative: it is stale, and good only when its maker says so. `variant`: the request fields that it is for."""
 
     url: str
     site_id: int
@@ -18,6 +19,7 @@ class CacheRow(msgspec.Struct, frozen=True, kw_only=True):
     age: int
     expires_in: int
     worker: str
+    variant: str = ""
 
 
 class AskCache(Message, frozen=True, kw_only=True):

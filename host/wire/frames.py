@@ -23,7 +23,8 @@ worker to front
     RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
     BODY_WINDOW  u32: the front may send that many more bytes of the request's body
     LOG          changed fields of the log line, see `LogFrame`; at most once, before END or a complete RESPONSE
-    CACHE        the complete RESPONSE that follows may enter the front's cache, see `CacheFrame`
+    CACHE        the complete RESPONSE that follows may enter the front's cache, see `CacheFrame`; with INVALIDATES
+                 any RESPONSE may follow
     INVALIDATE   u32: what the answer to the request of that number put into the cache is out of date (id 0)
 
 Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
@@ -111,6 +112,8 @@ class CacheFlag(enum.IntFlag):
     """What a cache must know of an answer beside its time to live."""
 
     IGNORES_COOKIES = 1  # it would be the same for a request with other cookies, or with none
+    SHARED = 2  # the fields of answer and request decide, as RFC 9111 says for a shared cache; `seconds` means nothing
+    INVALIDATES = 4  # it is not to be kept: what is kept by SHARED of its URL is out of date (RFC 9111 4.4)
 
 
 class CacheFrame(NamedTuple):

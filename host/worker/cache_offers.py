@@ -23,6 +23,7 @@ from host.wire.frames import CacheFlag, CacheFrame
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan
 from host.worker.routes import Routes
+from host.worker.shared_answers import SharedPolicy, Variants, is_shared, shared_policy
 
 LOOK_SECONDS: Final = 0.25
 """How long a change of a file or of a web.config may go unnoticed; as long as changes of web.config may anyway."""
@@ -44,6 +45,9 @@ _Place = tuple[int, int, str, str, str, int, bool]
 """Front, site, target, host, local address and port, TLS: a listener keeps one answer for each."""
 
 
+_Files = tuple[tuple[str, tuple[int, ...]], ...]
+
+
 class _Watched(NamedTuple):
     """An answer that the listener may hold, and what it depends on."""
 
@@ -51,7 +55,7 @@ class _Watched(NamedTuple):
     site_id: int
     target: str
     settings: PathSettings
-    files: tuple[tuple[str, tuple[int, ...]], ...]
+    files: _Files
     until: float  # the clock's seconds; 0: no end
 
 
@@ -71,6 +75,9 @@ class CacheOffers:
         settings = request.settings
         if self._passes_on:
             return response.cache
+        if settings is not None and settings.caching.has_shared and is_shared(settings, request.path):
+            shared = shared_policy(exchange, request, response, plan)
+            return shared if shared is not None and _is_settled(shared) else None
         if (
             settings is None
             or not settings.caching.is_enabled
@@ -93,20 +100,25 @@ class CacheOffers:
 
     def offer(self, exchange: Exchange, request: Request, policy: CachePolicy) -> None:
         """Say so before the answer goes out, and take it back when it is out of date."""
-        flags = int(CacheFlag.IGNORES_COOKIES) if policy.ignores_cookies else 0
-        invalidate = exchange.offer_to_cache(CacheFrame(flags, policy.seconds))
+        invalidate = exchange.offer_to_cache(CacheFrame(_flags(policy), policy.seconds))
         if self._passes_on:
+            return
+        if isinstance(policy, SharedPolicy) and policy.invalidates:
+            self._take_back(request)
             return
         connection, site_id, target = request.connection, request.application.site_id, request.raw_target
         address, port = connection.local_address, connection.local_port
         place = (exchange.front_place, site_id, target, request.server_name, address, port, connection.is_secure)
         earlier = self._watched.pop(place, None)
         if earlier is None and len(self._watched) >= MOST_WATCHED:
-            earlier = self._watched.pop(next(iter(self._watched)))
-        if earlier is not None:
+            self._watched.pop(next(iter(self._watched))).invalidate()
+        files: _Files = policy.files
+        if isinstance(policy, SharedPolicy):
+            invalidate, files = _together(earlier, invalidate, files)
+        elif earlier is not None:
             earlier.invalidate()  # the listener may have dropped it, or have let this request pass
         until = self._loop.time() + policy.seconds if policy.seconds else 0.0
-        self._watched[place] = _Watched(invalidate, site_id, target, request.settings, policy.files, until)
+        self._watched[place] = _Watched(invalidate, site_id, target, request.settings, files, until)
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -127,6 +139,12 @@ class CacheOffers:
             self._hits.clear()
         self._hits[key] = (first_at, count + 1)
         return count + 1 >= settings.caching.frequent_hit_threshold
+
+    def _take_back(self, request: Request) -> None:
+        """The front hears from the answer itself what it is to forget; this is for the caches of other fronts."""
+        url = (request.application.site_id, request.raw_target)
+        for place in [place for place, one in self._watched.items() if (one.site_id, one.target) == url]:
+            self._watched.pop(place).invalidate()
 
     def _look(self) -> None:
         now, kept = self._loop.time(), {}
@@ -158,6 +176,24 @@ def read_whole(body: Any, settings: Any) -> bytes | None:
     return content if len(content) == body.length else None
 
 
+def _flags(policy: CachePolicy) -> int:
+    flags = int(CacheFlag.IGNORES_COOKIES) if policy.ignores_cookies else 0
+    if isinstance(policy, SharedPolicy):
+        flags |= CacheFlag.INVALIDATES if policy.invalidates else CacheFlag.SHARED
+    return int(flags)
+
+
+def _together(earlier: _Watched | None, invalidate: Callable[[], None], files: _Files) -> tuple[Variants, _Files]:
+    """One more answer of a URL that has many: all of them are taken back at once. One that was found good as it was
+    (304) names no files; those of the first one still count."""
+    known = earlier.invalidate if earlier is not None else None
+    variants = known if isinstance(known, Variants) else Variants()
+    if earlier is not None and variants is not known:
+        earlier.invalidate()
+    variants.add(invalidate)
+    return variants, files or (earlier.files if earlier is not None else ())
+
+
 def _may_be_kept(request: Request, policy: CachePolicy) -> bool:
     """Whether the listener would take it, as far as the request's fields decide: what is offered must be watched."""
     fields = request.raw_headers
@@ -170,8 +206,7 @@ def _policy(request: Request, response: Response, settings: PathSettings) -> Cac
     wish, profiles = response.cache, settings.caching.profiles
     if not profiles:
         return wish
-    extension = os.path.splitext(request.path)[1].lower()
-    profile = profiles.get(extension) or profiles.get("*") or _DONT_CACHE
+    profile = settings.caching.profile_of(request.path) or _DONT_CACHE
     if profile.varies or profile.kernel_cache_policy == "DisableCache":
         return None
     if profile.kernel_cache_policy == "DontCache":

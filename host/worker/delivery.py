@@ -21,6 +21,7 @@ from host.worker.filter_output import KEY
 from host.worker.plan import Plan
 from host.worker.request_task import become_task
 from host.worker.response_head import build_head, close_flags
+from host.worker.shared_answers import SharedPolicy
 
 _NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
 _NO_LOG: Final = int(ResponseFlag.NO_LOG)
@@ -78,22 +79,23 @@ class Delivery:
         if body.__class__ is not bytes:
             body = _plain(body)
         try:
+            policy = self._cache_policy(exchange, request, response, plan)
             if not response.raw and (exchange.is_head or response.status in _BODYLESS):
-                await self._send_bodyless(exchange, request, response, plan, body)
+                await self._send_bodyless(exchange, request, response, plan, body, policy)
                 return
             if isinstance(body, bytes):
                 if plan.on_send_raw_data and body:
                     body = await self._filtered(plan, request, body)
                 if len(body) <= MAX_DATA_BYTES:
-                    policy = self._cache_policy(exchange, request, response, plan)
                     await self._send_whole(exchange, request, response, plan, body, policy)
                     return
             elif isinstance(body, FileBody) and not plan.on_send_raw_data:
-                policy = self._cache_policy(exchange, request, response, plan)
                 content = None if policy is None else read_whole(body, request.settings)
                 if content is not None:
                     await self._send_whole(exchange, request, response, plan, content, policy)
                     return
+            if isinstance(policy, SharedPolicy) and policy.invalidates:
+                self._offers.offer(exchange, request, policy)
             await self._send_stream(exchange, request, response, plan, body)
         except FilterEnded:
             await self._settle_log(exchange, request, response, plan)
@@ -152,13 +154,21 @@ class Delivery:
         exchange.send_complete(flags | self._flags(plan, request, response), _codes(response), raw_head, body)
 
     async def _send_bodyless(
-        self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
+        self,
+        exchange: Exchange,
+        request: Request,
+        response: Response,
+        plan: Plan,
+        body: Any,
+        policy: CachePolicy | None,
     ) -> None:
         if exchange.is_head and response.status not in _BODYLESS:
             head = build_head(response, content_length=_length_for_head(response, body))
         else:
             head = build_head(response, drops_length=True)
         await self._settle_log(exchange, request, response, plan)
+        if isinstance(policy, SharedPolicy):  # the listener has asked whether what it has is good, or it is to go
+            self._offers.offer(exchange, request, policy)
         exchange.send_complete(head.flags | self._flags(plan, request, response), _codes(response), head.raw, b"")
 
     async def _send_stream(

@@ -18,6 +18,7 @@ from host.worker.handler_map import Candidate, FindPlugin, HandlerMap
 from host.worker.physical_path import Place, decode_path, map_path, owning_application, split_target
 from host.worker.plugins import Plugin
 from host.worker.served_application import ServedApplication
+from host.worker.shared_answers import insist_on_worker, is_shared
 from host.worker.spelling import Spelling
 from host.worker.tls_access import check_tls
 
@@ -43,6 +44,7 @@ class Route:
         "has_conditions",
         "has_too_many_segments",
         "ignores_case",
+        "is_shared",
         "path",
         "physical_path",
         "physical_root",
@@ -71,12 +73,13 @@ class Route:
         self.candidates: tuple[Candidate, ...] = ()
         self.has_too_many_segments = False
         self.has_conditions = False  # whether `check` may refuse a request
+        self.is_shared = False  # whether its answers follow RFC 9111
         self.checked_at = float("-inf")
         self.verified: tuple[int, int, int] | None = None  # the resource that was found to lie really below the root
 
     def check(self, request: Request) -> None:
         """The conditions that do not depend on the handler. Raises HttpError: 404.20 (`limits/@maxUrlSegments`), 403.4
-        and its like (`access/@sslFlags`)."""
+        and its like (`access/@sslFlags`), 504 (`caching/profiles/add/@sharedCache`)."""
         if self.ignores_case:
             request.context[IGNORES_CASE] = True
         if self.has_too_many_segments:
@@ -87,6 +90,8 @@ class Route:
                 remedy='Raise <limits maxUrlSegments="..." /> of the site.',
             )
         check_tls(request, self.settings_in_force.ssl_flags)
+        if self.is_shared:
+            insist_on_worker(request)
 
     @property
     def settings_in_force(self) -> PathSettings:
@@ -177,7 +182,10 @@ class Routes:
         route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
-            route.has_conditions = route.has_too_many_segments or route.ignores_case or bool(settings.ssl_flags)
+            route.is_shared = is_shared(settings, route.path)
+            route.has_conditions = (
+                route.has_too_many_segments or route.ignores_case or route.is_shared or bool(settings.ssl_flags)
+            )
             route.candidates = self._map_for(settings, route.application).candidates(
                 route.path, route.application.model.path
             )

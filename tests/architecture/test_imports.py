@@ -125,7 +125,7 @@ PURE_FILES = (
     "site_transitions",
     "site_states",
     *("garden", "headroom", "rotation", "schedule"),
-    *("bandwidth", "minimum_rate", "job_lengths"),
+    *("bandwidth", "minimum_rate", "job_lengths", "shared_rules"),
     *("checks", "command"),
     *("listener_parts", "socket_places"),
 )

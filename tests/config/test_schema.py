@@ -121,6 +121,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "cgi/@passAuthorization",
         "cgi/@runAs",
         "cgi/@privateTemp",
+        "caching/profiles/add/@sharedCache",
         *(
             f"pythonApplication/@{name}"
             for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")

@@ -103,6 +103,69 @@ def test_answers_come_from_the_cache_until_something_changes(tmp_path: Path, mod
         assert len(set(answers(service, "/a.counted"))) == 3
 
 
+SHARING = """\
+from host.api import HandlerMapping, Response, hookimpl
+
+calls = []
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Sharing", path="*.shared")]
+
+@hookimpl
+def handle(request):
+    calls.append(request.path)
+    if request.headers.get("If-None-Match") == '"v1"':
+        return Response(status=304)
+    response = Response.text(f"{len(calls)} {request.headers.get('Accept-Language', '')}")
+    fields = {"Cache-Control": "max-age=600", "Vary": "Accept-Language"}
+    if "checked" in request.path:
+        fields = {"Cache-Control": "no-cache", "ETag": '"v1"'}
+    if "secret" in request.path:
+        fields["Cache-Control"] += ", no-store"
+    for name, value in fields.items():
+        response.headers.set(name, value)
+    return response
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_a_profile_with_shared_cache_follows_rfc_9111(tmp_path: Path, mode: str) -> None:
+    """In the front and in dllhosts: Age, variants, no-store, validation, only-if-cached, POST; and in the list."""
+    config = write_cached_site(tmp_path, mode)
+    (tmp_path / "extensions" / "sharing.py").write_text(SHARING)
+    profile = '<caching><profiles><add extension=".shared" sharedCache="true" /></profiles></caching>'
+    config.write_text(config.read_text().replace("<isapiFilters>", f"{profile}<isapiFilters>"))
+    german, french = {"Accept-Language": "de"}, {"Accept-Language": "fr"}
+    with running(tmp_path, config) as service:
+        for folder in ("", "/shop"):  # a dllhost's in IIS 5 mode
+            url = f"{folder}/a.shared?x=1"
+            only = service.get(url, {"Cache-Control": "only-if-cached"})
+            assert (only.status, "age" in only.headers) == (504, False)
+            first = service.get(url, german)
+            assert (first.text, "age" in first.headers) == ("1 de", False)
+            assert service.get(url, french).text == "2 fr"
+            again = service.get(url, german)
+            assert (again.text, again.headers["date"]) == ("1 de", first.headers["date"])
+            assert int(again.headers["age"]) >= 0
+            assert service.get(url, {**french, "Cache-Control": "only-if-cached"}).text == "2 fr"
+            found = sorted(row.variant for row in cached(service) if row.url.endswith(url))
+            assert found == ["accept-language: de", "accept-language: fr"]
+            assert service.get(url, {**german, "Cache-Control": "no-cache"}).text == "3 de"
+            assert service.get(url, german).text == "3 de"
+
+            checked = service.get(f"{folder}/checked.shared").text
+            assert checked == "4 "
+            assert service.get(f"{folder}/checked.shared").text == "4 "  # the handler was asked, and said 304
+            assert service.get(f"{folder}/checked.shared").text == "4 "
+            assert [service.get(f"{folder}/secret.shared").text for _ in range(2)] == ["7 ", "8 "]
+
+            assert service.get(url, method="POST", body=b"x").status == 200
+            assert service.get(url, german).text == "10 de"
+            assert service.get(url, french).text == "11 fr"
+
+
 def cached(service: RunningService) -> list[CacheRow]:
     """What `isapy list cache` shows."""
     reply = service.ask(ListCache())

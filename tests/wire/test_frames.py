@@ -22,7 +22,7 @@ def test_the_protocol_keeps_its_numbers() -> None:
     assert [int(kind) for kind in Kind] == [*range(1, 8), *range(16, 27)]
     assert [int(flag) for flag in RequestFlag] == [1, 2, 4, 8, 16, 32, 64]
     assert [int(flag) for flag in ResponseFlag] == [1, 2, 4, 8, 16, 32, 64, 128]
-    assert [int(flag) for flag in CacheFlag] == [1]
+    assert [int(flag) for flag in CacheFlag] == [1, 2, 4]
     assert CACHE_BODY.size == 5
     assert (HEADER.size, REQUEST_BODY.size, RESPONSE_BODY.size, SIDE_PACKET.size) == (9, 21, 14, 8)
 
