@@ -184,6 +184,9 @@ class RequestHost(Protocol):
         """The body of a response, whatever its kind, piece by piece. Close it (`contextlib.aclosing`): files that it
         gives are open until the next piece is asked for."""
 
+    async def discard(self, response: Response) -> None:
+        """Close what a response holds that is not sent after all: its files, its iterator."""
+
     async def error_page(self, error: HttpError) -> Response:
         """The response that the refusal would get: the detailed, the configured or the short page."""
 

@@ -37,7 +37,7 @@ class CompressedBody:
         """Close the body inside, whether it was begun or not."""
         if self._pieces is not None:
             await self._pieces.aclose()
-        await close_body(self._request, self._plain.body)
+        await self._request.host.discard(self._plain)
 
     async def _compressed(self) -> AsyncGenerator[bytes, None]:
         body, self._plain.body = self._plain.body, b""
@@ -77,17 +77,3 @@ def read_and_compress(encoder: Encoder, descriptor: int, at: int, end: int) -> t
         raise EOFError(f"the file became shorter while it was sent: {end - at} bytes are missing")
     is_last = at + len(data) >= end
     return len(data), compress_and_flush(encoder, data) if is_last else encoder.compress(data)
-
-
-async def close_body(request: Request, body: Any) -> None:
-    """Close a body that is not sent: its files, its iterator."""
-    if isinstance(body, FileBody):
-        os.close(body.descriptor)
-    elif isinstance(body, list | tuple):
-        for piece in body:
-            if isinstance(piece, FileBody):
-                os.close(piece.descriptor)
-    elif hasattr(body, "aclose"):
-        await body.aclose()
-    elif hasattr(body, "close"):
-        await request.host.run_on_thread(PLUGIN, HOOK, body.close)

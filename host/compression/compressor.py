@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from host.api import FileBody, PluginContext, Request, Response, SourceFile
-from host.compression.body import HOOK, PLUGIN, QUICK_BYTES, CompressedBody, close_body
+from host.compression.body import HOOK, PLUGIN, QUICK_BYTES, CompressedBody
 from host.compression.copies import Copies, Order
 from host.compression.encoders import compress_whole, encoder
 from host.compression.negotiation import (
@@ -173,9 +173,9 @@ async def _compress_on_thread(request: Request, response: Response, body: bytes,
 
 async def _describe_only(request: Request, response: Response, chosen: Chosen, settings: Any) -> None:
     """HEAD: what GET would say, as far as it is known; the length is not."""
-    body, response.body = response.body, b""
+    unsent, response.body = Response(body=response.body), b""
     describe_coded(response.headers, chosen.coding, settings)
-    await close_body(request, body)
+    await request.host.discard(unsent)
 
 
 def _processor_times() -> Times:

@@ -94,15 +94,20 @@ class LogTail:
     def __init__(self, path: Path, *, from_start: bool) -> None:
         self._path = path
         self._position = 0
+        self._number = -1  # the file's own, as the name may be given to another one
         self._fields: list[str] = []
         if not from_start:
             for _ in self.new_lines():
                 pass
 
     def new_lines(self) -> Iterable[dict[str, str]]:
-        """Whole lines since the last call, by column. A log that cannot be read has none."""
+        """Whole lines since the last call, by column; of a log that was emptied or replaced, all of them. A log
+        that cannot be read has none."""
         try:
             with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != self._number or status.st_size < self._position:  # another file, or it was emptied
+                    self._number, self._position = status.st_ino, 0
                 file.seek(self._position)
                 raw = file.read()
         except OSError:

@@ -109,6 +109,10 @@ class RequestServices:
         """Its body."""
         return self._kit.delivery.pieces(response)
 
+    async def discard(self, response: Response) -> None:
+        """Its files, its iterator."""
+        await self._kit.delivery.discard(response)
+
     async def error_page(self, error: HttpError) -> Response:
         """Whatever page it gets."""
         await become_task()

@@ -138,3 +138,22 @@ def test_a_log_is_read_from_where_it_was(tmp_path: Path) -> None:
         found = [fields["sc-status"] for fields in tail.new_lines()]
     assert found == ["500", "204"]
     assert list(LogTail(tmp_path / "none.log", from_start=True).new_lines()) == []
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_log_that_was_emptied_or_replaced_is_read_from_its_start(tmp_path: Path, is_replaced: bool) -> None:
+    """Whoever clears a log, or moves it away, still sees the requests that come; the columns hold until others are
+    named."""
+    log = tmp_path / "u_ex260102.log"
+    log.write_text("#Fields: cs-method sc-status\nGET 200\nGET 200\n")
+    tail = LogTail(log, from_start=False)
+    if is_replaced:
+        log.rename(tmp_path / "old")
+        assert list(tail.new_lines()) == []
+        log.write_text("POST 201\n" * 10)  # longer than the one before
+    else:
+        log.write_text("POST 201\n")
+    assert list(tail.new_lines()) == [{"cs-method": "POST", "sc-status": "201"}] * (10 if is_replaced else 1)
+    with log.open("a") as file:
+        file.write("GET 204\n")
+    assert [fields["sc-status"] for fields in tail.new_lines()] == ["204"]

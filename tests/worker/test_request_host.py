@@ -56,6 +56,19 @@ async def handle(request):
     if what == "thread":
         name = await host.run_on_thread("asks", "thing", lambda text: threading.current_thread().name + text, "!")
         return Response.text(f"{name} {host.is_connected}")
+    if what == "drop":
+        import os
+        before = len(os.listdir("/proc/self/fd"))
+        response = await host.execute("/big.txt")
+        gained = len(os.listdir("/proc/self/fd")) - before
+        await host.discard(response)
+        closed = []
+        class Pieces:
+            def __iter__(self): return iter(())
+            def close(self): closed.append(threading.current_thread().name)
+        await host.discard(Response(body=Pieces()))
+        await host.discard(Response.text("nothing to close"))
+        return Response.text(f"{gained} {len(os.listdir('/proc/self/fd')) - before} {closed}")
     if what == "log":
         host.append_to_log("|one")
         host.append_to_log("|two")
@@ -72,14 +85,16 @@ async def handle(request):
         ("inherits", "POST", b"from the parent", "200 POST  from the parent "),
         ("thread", "GET", b"", "Pool thread 1! True"),
         ("pages", "GET", b"", "None True"),
+        ("drop", "GET", b"", "1 0 ['Pool thread 1']"),
     ],
 )
 def test_the_host_runs_urls_and_functions_for_a_handler(
     site: Site, query: str, method: str, body: bytes, expected: str
 ) -> None:
-    """Another URL of the site with what is inherited and what is given, error pages, a thread."""
+    """Another URL of the site with what is inherited and what is given, error pages, a thread, what is not sent."""
     site.extension("asks", ASKS)
     site.write("note.txt", "the note")
+    site.write("big.txt", b"x" * 1_000_000)  # sent from its descriptor
 
     async def main() -> None:
         front = await site.serve()
