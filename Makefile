@@ -14,19 +14,19 @@ TEST_PROCESSES ?= $(shell nproc)
 # What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler, load, a browser.
 DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
 
-.PHONY: run test check-format lint types unit install install-test debian chaos fuzz bench clean
+.PHONY: run test check-format lint types unit install install-test debian compile chaos fuzz bench clean
 
 run: $(VENV)/.installed
 	@$(BIN)/isapy run --config conf/applicationHost.config
 
-test: install-test debian check-format lint types unit
+test: install-test debian compile check-format lint types unit
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("isapy needs Python 3.11 or later, this is %s: make PYTHON=/path/to/python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
-	@echo "installing isapy into $(VENV) ..."
+	@echo "installing isapy into $(VENV), and compiling what every request runs through: about a minute ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
@@ -37,6 +37,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest $(VENV)/sources $(SOURCES)
 	@touch $@
+
+# The hot modules, if their sources changed since; without this they run as Python, and everything works the same.
+compile: install-test
+	@$(BIN)/python -m host.compiled.build
 
 debian:
 	@sh tests/install_debian_packages.sh $(DEBIAN)
@@ -58,11 +62,12 @@ chaos: install-test debian
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # What strangers send, changed by a fuzzer: SECONDS for each reader; findings and what it has learnt stay in .fuzz/.
+# In Python alone: the fuzzer sees which lines were reached.
 fuzz: install-test
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	ISAPY_COMPILED=off $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 bench: install
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) host/compiled/*/ build dist .mypy_cache .ruff_cache .pytest_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from host.compiled import finder
 from host.config.confinement import Identity
 from host.config.errors import ConfigError
 from host.config.model import IsolationMode
@@ -37,6 +38,7 @@ class MachineReport:
             f"identities: isapy started by {machine.account} {who}",
             f"sandbox: {sandbox}",
             f"processor limits: {limits}" + ("; workers pace themselves" if machine.control_group_problem else ""),
+            f"compiled: {finder.describe()}",
             self.front,
         ]
         return lines + [f"pool {name} runs as {account}" for name, account in self.pools.items()]

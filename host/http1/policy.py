@@ -169,7 +169,7 @@ class HeadPolicy:
         if len(data) > self._usual_bytes or not data.endswith(b"\r\n"):
             return None
         fields_at = data.find(b"\r\n") + 2
-        fields = data[fields_at:-2]
+        fields = data[fields_at : max(fields_at, len(data) - 2)]
         judged = self._judged.get(fields)
         if judged is None:
             return None

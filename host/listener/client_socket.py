@@ -196,7 +196,7 @@ class ClientSocket(asyncio.Protocol):
         self.handed_bytes += len(prefix) + piece.length
         self._file_done = done
         self._sender.send(prefix, piece.take_descriptor(), piece.offset, piece.length, self._file_sent)
-        if self.deadline is NEVER:
+        if self.deadline == NEVER:
             self.watch_rate()
         return True
 

@@ -27,11 +27,15 @@ LIBRARIES = {
     "cffi",
     "brotli",
     "zstandard",
+    "mypy",
+    "setuptools",
+    "hatchling",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: the rooms and libraries it may import besides itself and the standard library
     "host.api": {"pluggy"},
+    "host.compiled": {"mypy", "mypyc", "setuptools", "hatchling"},  # building; finding needs nothing
     "host.wire": {"msgspec"},
     "host.http1": {"httptools"},
     "host.gateway": {"host.api"},
@@ -56,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {
         "host.admin",
+        "host.compiled",  # whether it is in use, for `isapy check`
         "host.confinement",
         "host.config",
         "host.doctor",
@@ -94,7 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.testing": {"host.api", "host.config", "host.isolation", "host.wire", "host.worker", "uvloop"},
     "host.bundled_files": set(),
     "host.__main__": {"host.cli"},
-    "host": set(),
+    "host": {"host.compiled"},
     "extensions": {
         "host.api",
         "host.compression",  # files that were compressed beforehand

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from host.compiled.finder import SUFFIX
 from tests.running_service import start_service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +41,8 @@ def test_the_wheel_holds_what_the_checkout_ships(wheel: Path) -> None:
     assert len(shipped) > 150
     assert [name for name in shipped if name not in names] == []
     assert "host/py.typed" in names
+    assert not wheel.name.endswith("-any.whl"), "it holds compiled modules"
+    assert any(name.startswith("host/compiled/") and name.endswith(f"host.listener.relay{SUFFIX}") for name in names)
     assert [name for name in names if "__pycache__" in name or name.startswith("tests/")] == []
 
 

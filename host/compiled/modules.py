@@ -1,0 +1,41 @@
+"""Which modules are compiled: those that every request runs through in the listener.
+
+A room is compiled whole where its classes use each other's attributes: a compiled class is fast for compiled code, and
+a little slower than a Python one for everybody else. What mypyc (2.4) makes of a module differs from Python in few
+things that matter here:
+
+- numbers have no identity: compare them with `==`, never with `is`;
+- a slice of bytes whose end lies before its begin is a SystemError instead of empty;
+- an argument of another type than annotated is a TypeError at once;
+- classes have no `__dict__`, and frames are in tracebacks but not on the interpreter's stack.
+
+It refuses asynchronous generators, classes that inherit from built-in ones other than Exception, and `continue` in a
+`try` with `finally`; an enumeration with an `__init__` is compiled and then cannot be imported.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+_ROOMS: Final = ("host.http1", "host.listener")
+_FURTHER: Final = ("host.logs.record", "host.wire.codec", "host.wire.errors", "host.wire.frames")
+_PYTHON_ALONE: Final = {
+    "host.http1.errors",  # an enumeration with an __init__
+    "host.listener.descriptors",  # these work once a second, or at a start and a change
+    "host.listener.encrypted_file_sender",
+    "host.listener.endpoints",
+    "host.listener.error_log",
+    "host.listener.tls",
+}
+
+
+def compiled_modules(project: str) -> tuple[str, ...]:
+    """Full names, of the sources in that folder. They become one library: they are used together or not at all."""
+    names = [
+        f"{room}.{file.removesuffix('.py')}"
+        for room in _ROOMS
+        for file in sorted(os.listdir(os.path.join(project, *room.split("."))))
+        if file.endswith(".py") and file != "__init__.py"
+    ]
+    return (*(name for name in names if name not in _PYTHON_ALONE), *_FURTHER)
