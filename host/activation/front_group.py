@@ -199,6 +199,7 @@ class FrontGroup:
 
     def _worker_gone(self, front: FrontSupervisor, worker: str, broken: str) -> None:
         """A front that ends lets go of workers that are well, and that others still need."""
+        self._pauses.pop(worker, None)
         others_serve = any(not other.gone.done() for other in self.fronts if other is not front)
         if broken or not (front.is_retiring and others_serve):
             self.on_worker_gone(worker, broken)

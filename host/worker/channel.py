@@ -155,7 +155,7 @@ class Channel:
 
     def withholds_credit(self, link: FrontLink | None = None) -> bool:
         """Whether a finished request's credit is kept back for now: `link`'s, or those of all."""
-        if self._is_overloaded is not None and (self._is_overloaded() or self._has_enough(link)):
+        if self._is_overloaded is not None and (self._is_overloaded() or (self._is_paced and self._has_enough(link))):
             self._withholds = True
             return True
         return False
@@ -216,7 +216,7 @@ class Channel:
 
     def _has_enough(self, link: FrontLink | None) -> bool:
         """Whether a paced worker's front may send as much without asking again as it is allowed to."""
-        return self._is_paced and link is not None and link.unused >= _paced_credits(len(self._taking_links))
+        return link is not None and link.unused >= _paced_credits(len(self._taking_links))
 
     @property
     def _taking_links(self) -> list[FrontLink]:
