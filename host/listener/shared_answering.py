@@ -60,7 +60,9 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
     def find_shared(self, head: RequestHead) -> CacheEntry | None:
         """What is stored and may be used; what is not good any more is asked about with the request in hand."""
         context = self.context
-        entry = context.cache.shared.find(url_of(head), (self.routes, self.is_secure), head.fields)
+        entry = context.cache.shared.find(
+            url_of(head, is_secure=self.is_secure), (self.routes, self.is_secure), head.fields
+        )
         if entry is None or entry.shared is None or head.content_length or head.method not in METHODS:
             return None
         kept, wish = entry.shared.kept, wish_of(head.fields)
@@ -172,10 +174,11 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         kept = kept_of(fields_of(frame.head), context.wall(context.now))
         stamp = (context.bare_stamp if frame.flags & _NO_SERVER else context.stamp).as_it_is()
         variant = (kept.vary or (), selected(kept.vary or (), request.fields))
-        url, place = url_of(request), (self.routes, self.is_secure)
+        url, place = url_of(request, is_secure=self.is_secure), (self.routes, self.is_secure)
         raw_head = without_age(frame.head)  # each use says another one
         frame = frame._replace(head=raw_head)
         site_id, number, head = exchange.route.site.id, exchange.number, read_worker_head(raw_head)
         entry = CacheEntry((*place, *url, variant), site_id, exchange.link, number, frame, head)
         entry.shared = Shared(url, place, variant, kept, stamp=stamp, asked_at=exchange.received_at, came_at=now)
+        entry.size += entry.shared.size
         return entry

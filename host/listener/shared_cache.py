@@ -21,7 +21,7 @@ Place = tuple[object, bool]
 Variant = tuple[tuple[bytes, ...], Values]
 """The request fields that an answer varies by, and what they said."""
 
-_DEFAULT_PORT: Final = re.compile(rb":(?:80|443)?\Z")
+_DEFAULT_PORT: Final = {False: re.compile(rb":(?:80)?\Z"), True: re.compile(rb":(?:443)?\Z")}
 _VALIDATORS: Final = re.compile(rb"^if-(?:none-match|modified-since)[ \t]*:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 _AGE: Final = re.compile(rb"^age[ \t]*:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 
@@ -50,6 +50,11 @@ class Shared:
         """Seconds until it is stale; negative: it is."""
         left = (0 if self.kept.must_validate else self.kept.lifetime or 0) - self.age(now)
         return left if left > 0 else min(left, -1)
+
+    @property
+    def size(self) -> int:
+        """Bytes of it that a client has chosen, beside the answer."""
+        return sum(map(len, self.url)) + sum(len(value or b"") for value in self.variant[1])
 
     @property
     def spelled_variant(self) -> str:
@@ -104,9 +109,9 @@ class SharedAnswers(Generic[EntryT]):
             yield from list(by_values.values())
 
 
-def url_of(head: RequestHead) -> Url:
+def url_of(head: RequestHead, *, is_secure: bool) -> Url:
     """What is the same for all spellings of a request's URL (RFC 9110 4.2.3), as far as host and port go."""
-    return _DEFAULT_PORT.sub(b"", head.host.lower()), head.target
+    return _DEFAULT_PORT[is_secure].sub(b"", head.host.lower()), head.target
 
 
 def validating(head: RequestHead, entity_tag: bytes, last_modified: bytes) -> RequestHead:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from host.listener.cache_rules import NEVER_KEPT, Offer, is_short, seconds_of, size_of
-from host.wire.frames import CacheFlag
+from host.wire.frames import CacheFlag, ResponseFlag
 
 MOST_SECONDS: Final = 2**31
 """What larger numbers of seconds count as (RFC 9111 1.2.2)."""
@@ -27,6 +27,7 @@ FAILURES: Final = frozenset((500, 502, 503, 504))
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _DIRECTIVE: Final = re.compile(rb"(" + _TOKEN + rb')(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|(' + _TOKEN + rb")?))?")
 _FIELD: Final = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+_REFUSAL: Final = int(ResponseFlag.REFUSAL)
 _IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
 _MOST_REMEMBERED: Final = 2048
 
@@ -205,6 +206,7 @@ class Candidate(NamedTuple):
 RULES: Final[tuple[tuple[str, Callable[[Candidate], bool]], ...]] = (
     ("its worker leaves, or its log line is its own", lambda one: not one.offer.is_kept_back),
     ("a filter or the user's name keeps it out", lambda one: not one.offer.frame.flags & NEVER_KEPT),
+    ("it is the page of a refusal", lambda one: not one.offer.frame.flags & _REFUSAL),
     ("the method is not GET", lambda one: one.offer.request.method == b"GET"),
     ("the request has a body", lambda one: one.offer.request.content_length == 0),
     ("the request has a precondition or Translate: f", lambda one: not one.wish.is_special),

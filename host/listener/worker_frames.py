@@ -141,7 +141,8 @@ class WorkerFrames:
         del link
         policy = decode_cache(body)
         if policy.flags & _INVALIDATES:
-            self._cache.forget(url_of(exchange.head))
+            for is_secure in (False, True):  # the client may have left, and nobody knows any more
+                self._cache.forget(url_of(exchange.head, is_secure=is_secure))
         else:
             exchange.cache_policy = policy
 

@@ -79,6 +79,8 @@ def shared_policy(exchange: Exchange, request: Request, response: Response, plan
         or plan.forbids_cache
         or request.user
         or response.raw
+        or exchange.is_refused  # what was wrong with a request must not become the answer to all others
+        or (response.status >= 400 and request.connection.is_local)  # who is told the causes of errors
         or exchange.method != "GET"
         or request.method != "GET"
         or request.raw_target != exchange.target  # rewritten, or a default document: by what, the URL does not say

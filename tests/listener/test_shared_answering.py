@@ -97,6 +97,9 @@ def test_answers_are_told_apart_by_what_they_vary_by(front: RunningListener) -> 
     assert asks(front, client, worker, "Accept-Language: de\r\n", "/a?b=2")
     client.send(b"GET /a?b=1 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nAccept-Language: de\r\n\r\n")
     assert client.read_response()[2] == b"de"
+    client.send(b"GET /a?b=1 HTTP/1.1\r\nHost: 127.0.0.1:443\r\nAccept-Language: de\r\n\r\n")  # it is another one
+    worker.answer(worker.request()[0], b"of another port")
+    assert client.read_response()[2] == b"of another port"
     fill(client, worker, TEN + b"Vary: *\r\n", target="/c")
     assert asks(front, client, worker, target="/c")
     rows = front.run(lambda: front.listener.cache_contents(1)).rows
@@ -108,6 +111,15 @@ def test_answers_are_told_apart_by_what_they_vary_by(front: RunningListener) -> 
     assert {row.expires_in for row in front.run(lambda: front.listener.cache_contents(1)).rows} == {-1}
     fill(client, worker, TEN + b"Vary: Accept\r\n", b"later", "Accept-Language: de\r\n", "/a?b=1")
     assert got(client, "Accept-Language: de\r\n", "/a?b=1")[2] == b"later"  # what was stored last
+
+
+def test_what_a_client_chooses_counts_in_the_size(front: RunningListener) -> None:
+    """One that invents variants and queries fills the cache, and no more than that."""
+    worker, client = front.worker(), front.client()
+    for length in (1, 1000):
+        fill(client, worker, TEN + b"Vary: X-A\r\n", extra=f"X-A: {'a' * length}\r\n", target="/a?" + "b" * length)
+    sizes = [row.size for row in front.run(lambda: front.listener.cache_contents(1)).rows]
+    assert sizes[0] - sizes[1] == 2 * 999
 
 
 def test_a_stale_answer_is_asked_about_and_fresh_again(front: RunningListener) -> None:

@@ -174,6 +174,11 @@ def test_directives_of_responses(lines: tuple[bytes, ...], facts: set[str]) -> N
         (b"Cache-Control: max-age=5\r\n", {"body": b"x" * 1000}, "it is larger than uriMaxUriBytes"),
         (b"Cache-Control: max-age=5\r\n", {"method": b"HEAD"}, "the method is not GET"),
         (b"Cache-Control: max-age=5\r\n", {"flags": ResponseFlag.NO_CACHE}, "a filter or the user's name keeps it out"),
+        (
+            b"Cache-Control: max-age=5\r\n",
+            {"status": 404, "flags": ResponseFlag.REFUSAL},
+            "it is the page of a refusal",
+        ),
         (b"Cache-Control: max-age=5\r\n", {"is_kept_back": True}, "its worker leaves, or its log line is its own"),
         (b"Cache-Control: max-age=5\r\n", {"asked": b"Cache-Control: no-store\r\n"}, "the request says no-store"),
         (b"Cache-Control: max-age=5\r\n", {"asked": b"Range: bytes=0-1\r\n"}, "the request asks for a part"),

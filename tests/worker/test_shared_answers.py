@@ -26,6 +26,8 @@ def handler_mappings():
 def handle(request):
     if "stream" in request.path:
         return Response(status=200, body=iter([b"in ", b"pieces"]))
+    if "raises" in request.path:
+        raise HttpError(404)
     if "empty" in request.path:
         return Response(status=204)
     if request.headers.get("If-None-Match") == '"v1"':
@@ -95,6 +97,25 @@ def test_an_unsafe_method_that_succeeds_says_that_what_is_stored_is_out_of_date(
         assert (answer.status, answer.cache) == (204, INVALIDATES)
         answer = await front.ask("/user.shared")
         assert (answer.cache, answer.flags & ResponseFlag.NO_CACHE) == (None, ResponseFlag.NO_CACHE)
+
+    run(main())
+
+
+def test_errors_of_a_handler_are_offered_those_of_isapy_are_not(sharing: Site) -> None:
+    """Not the page of a refusal, which may be the request's fault alone, though all answers say max-age; and no error
+    that a local client was told: it may name causes."""
+    headers = '<customHeaders><add name="Cache-Control" value="max-age=5" /></customHeaders>'
+    sharing.further += f"<httpProtocol>{headers}</httpProtocol>"
+
+    async def main() -> None:
+        front = await sharing.serve()
+        assert (await front.ask("/fails.shared", remote="192.0.2.1")).cache == SHARED
+        assert (await front.ask("/fails.shared")).cache is None
+        for fields in (b"", b"Cache-Control: only-if-cached\r\n"):
+            target = "/a.shared" if fields else "/raises.shared"
+            answer = await front.ask(target, fields=b"Host: x\r\n" + fields, remote="192.0.2.1")
+            assert (answer.status, answer.cache) == (504 if fields else 404, None)
+            assert "max-age=5" in answer.header("Cache-Control")
 
     run(main())
 
