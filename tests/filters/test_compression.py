@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.compression.copies import SMALL_COPY_BYTES
-from host.wire.frames import Kind
+from host.wire.frames import CacheFlag, CacheFrame, Kind
 from tests.compression.private_folder import make_private_folder, settle
 from tests.compression.test_encoders import TEXT, decode
 from tests.worker.front import Answer, Front, run, until
@@ -279,6 +279,21 @@ def test_what_varies_is_not_offered_to_the_listeners_cache(compressing: Site) ->
         assert (await ask(front, "/a.dynamic?bytes&kept")).cache is None
         assert (await ask(front, "/image.png")).cache is None
         assert (await ask(front, "/image.png")).cache is None  # it is not two seconds old
+
+    run(main())
+
+
+def test_a_shared_cache_is_offered_each_coding(compressing: Site) -> None:
+    """sharedCache: what is compressed, and what came plain, both say that they vary by Accept-Encoding."""
+    compressing.further += """<caching><profiles><add extension="*" sharedCache="true" /></profiles></caching>
+        <httpProtocol><customHeaders><add name="Cache-Control" value="max-age=5" /></customHeaders></httpProtocol>"""
+
+    async def main() -> None:
+        front = await compressing.serve()
+        for accepted, coding in ((BROWSER, "br"), (b"gzip", "gzip"), (b"", "")):
+            answer = await ask(front, "/a.dynamic?bytes", accepted)
+            assert (answer.header("Content-Encoding"), answer.header("Vary")) == (coding, "Accept-Encoding")
+            assert answer.cache == CacheFrame(CacheFlag.SHARED, 0)
 
     run(main())
 
