@@ -172,10 +172,10 @@ class ParentSupervisor:
         self._configure = configure
         self._tell(self._configuration())
 
-    def start_worker(self, name: str, number: int, control: int) -> None:
-        """Fork a worker with that end of its control channel."""
+    def start_worker(self, name: str, number: int, control: int, *, is_awaited: bool) -> None:
+        """Fork a worker with that end of its control channel. `is_awaited`: nobody serves meanwhile."""
         self._forked.add(name)
-        self._tell(StartWorker(worker=name, number=number), control)
+        self._tell(StartWorker(worker=name, number=number, is_awaited=is_awaited), control)
 
     def signal_worker(self, name: str, number: int) -> None:
         """Send that worker a signal: SIGKILL ends it, SIGSTOP and SIGCONT suspend and wake it."""

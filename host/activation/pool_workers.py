@@ -151,7 +151,7 @@ class PoolWorkers:
             lambda message, descriptors: self._heard(worker, message, descriptors),
             lambda _why: self._channel_lost(worker),
         )
-        self._parent.start_worker(name, self._number, workers_end.fileno())
+        self._parent.start_worker(name, self._number, workers_end.fileno(), is_awaited=replaces is None)
         workers_end.close()
         self._limit(worker, self.pool.startup_time_limit_seconds)
 

@@ -36,6 +36,7 @@ from host.processes.preload import (
     preload_plugins,
     running_threads,
 )
+from host.processes.priority import allow_to_come_forward, come_forward, may_step_back, step_back
 from host.processes.script_spawner import UserSpawner
 from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill, take_signals
 from host.processes.start_failure import starting
@@ -52,6 +53,7 @@ from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
+_STEP_BACK_SECONDS: Final = 1.0  # a start that needs longer than the fastest ones comes to its end at full speed
 _PREPARE_SECONDS: Final = 0.5  # after a fork: the worker that starts has the processors for itself
 
 
@@ -78,6 +80,7 @@ class PoolParent:
         self._spawner = Spawner(self._selector)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
+        self._stepped_back: dict[int, float] = {}  # pid to monotonic seconds: when it comes forward at the latest
         self._confined: Confined | None = None
         self._user_spawner: UserSpawner | None = None
         self._all_processors = os.sched_getaffinity(0)
@@ -100,6 +103,9 @@ class PoolParent:
             self._examinations.tick(now)
             if now >= self._prepares_at:
                 self._prepare_plugins()
+            for pid in [pid for pid, end in self._stepped_back.items() if now >= end]:
+                del self._stepped_back[pid]
+                come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0))
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
         if self._user_spawner is not None:
@@ -146,6 +152,7 @@ class PoolParent:
         """With the first configuration: become what the pool may be. With every one: run where it may run."""
         if self._confined is None:
             self._start_user_spawner(configuration)
+            allow_to_come_forward()
             try:
                 self._confined = confine(configuration, self._pool_name, self._applications, self._report)
                 continue_at_parents_death()  # this process, too; a change of identity makes the kernel forget it
@@ -254,33 +261,18 @@ class PoolParent:
     # --- workers ----------------------------------------------------------------------------------------------
 
     def _fork(self, message: StartWorker, control: socket.socket) -> None:
-        assert self._configuration is not None, "the service configures a pool before it starts workers"
-        assert self._confined is not None
         ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        snapshot = self._configuration.snapshot
-        pool = snapshot.pool(self._pool_name)
-        seat = WorkerSeat(
-            title=f"worker {message.worker}",
-            pool_name=self._pool_name,
-            number=message.number,
-            applications=self._applications,
-            model=model_for(snapshot.isolation_mode),
-            runs_filters=True,
-            handler_slot=self._pool_name,
-            shutdown_seconds=self._shutdown_seconds(),
-            environment={**self._confined.environment, **dict(pool.environment_variables)},
-            max_concurrent_requests=pool.max_concurrent_requests,
-            plugin_code=self._plugin_code,
-            may_be_debugged=pool.orphan_worker_process,
-            user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
-        )
+        seat = self._seat(message)
         examiner = self._examinations.prepare(message.worker)
         self._look_at_files()
 
         stdin = sys.stdin
+        steps_back = not message.is_awaited and may_step_back()
 
         def live() -> None:
             sys.stdin = stdin
+            if steps_back:
+                step_back()
             ours.close()
             self._become_worker()
             self._examinations.forget(message.worker)
@@ -300,9 +292,33 @@ class PoolParent:
         if seat.user_spawner is not None:
             seat.user_spawner.close()
         self._workers[process.pid] = (message.worker, process)
+        if steps_back:
+            self._stepped_back[process.pid] = time.monotonic() + _STEP_BACK_SECONDS
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
         self._prepares_at = time.monotonic() + _PREPARE_SECONDS
+
+    def _seat(self, message: StartWorker) -> WorkerSeat:
+        assert self._configuration is not None, "the service configures a pool before it starts workers"
+        assert self._confined is not None
+        snapshot = self._configuration.snapshot
+        pool = snapshot.pool(self._pool_name)
+        return WorkerSeat(
+            title=f"worker {message.worker}",
+            pool_name=self._pool_name,
+            number=message.number,
+            applications=self._applications,
+            model=model_for(snapshot.isolation_mode),
+            runs_filters=True,
+            handler_slot=self._pool_name,
+            shutdown_seconds=self._shutdown_seconds(),
+            environment={**self._confined.environment, **dict(pool.environment_variables)},
+            max_concurrent_requests=pool.max_concurrent_requests,
+            plugin_code=self._plugin_code,
+            may_be_debugged=pool.orphan_worker_process,
+            is_awaited=message.is_awaited,
+            user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
+        )
 
     def _look_at_files(self) -> None:
         """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
@@ -370,6 +386,7 @@ class PoolParent:
         for pid, (name, process) in list(self._workers.items()):
             if process.exitcode is not None:
                 del self._workers[pid]
+                self._stepped_back.pop(pid, None)
                 self._examinations.gone(name)
                 self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode))
 

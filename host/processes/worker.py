@@ -18,6 +18,7 @@ from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
+from host.processes.priority import come_forward
 from host.processes.spawn import allow_debuggers, entitle
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.black_box import BlackBoxOpened
@@ -67,6 +68,7 @@ class WorkerSeat:
     max_concurrent_requests: int = 256
     plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
+    is_awaited: bool = True  # false: another one serves until this one is ready
     user_spawner: socket.socket | None = None  # to who starts scripts as other users
 
 
@@ -164,10 +166,15 @@ class WorkerProcess:
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         await self._engine.warm_up()
-        self._channel.send(Ready())
+        if seat.is_awaited:
+            self._channel.send(Ready())
         # done while the word goes round and the first request comes; what goes wrong there is no reason not to start
         self._loop.call_soon(self._engine.foresee_requests)
         self._loop.call_soon(settle_memory, self._loop)
+        if not seat.is_awaited:
+            await asyncio.sleep(0)  # both are done then
+            come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))
+            self._channel.send(Ready())
         return launcher
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:

@@ -34,10 +34,12 @@ class Preloading(Message, frozen=True, kw_only=True):
 
 
 class StartWorker(Message, frozen=True, kw_only=True):
-    """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink."""
+    """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink. `is_awaited` false: the
+    one whose place it takes serves on until it is ready, and nobody waits for it."""
 
     worker: str
     number: int
+    is_awaited: bool = True
 
 
 class WorkerStarted(Message, frozen=True, kw_only=True):
