@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from host.http1.errors import ResponseHeadError, ShortBodyError
 from host.http1.request_head import RequestHead
@@ -64,6 +64,17 @@ def _read(raw_head: bytes) -> WorkerHead:
 
 
 _read_remembered = lru_cache(maxsize=512)(_read)  # handlers repeat themselves: most answers of a site share a few heads
+
+
+class EndOfHead(Protocol):
+    """What ends a response's head."""
+
+    @property
+    def keep(self) -> bytes:
+        """For HTTP/1.1, on a connection that stays open."""
+
+    def choose(self, *, keep_alive: bool, minor_version: int) -> bytes:
+        """The variant for this connection."""
 
 
 class Stamp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.http1.request_head import RequestHead
-from host.http1.writer import complete_response, read_worker_head
+from host.http1.writer import EndOfHead, complete_response, read_worker_head
 from host.listener.answering import AnsweringSocket
 from host.listener.bindings import EndpointRoutes
 from host.listener.cache_rules import Offer, conditions_of, fields_of, is_unmodified, why_not
@@ -16,6 +16,7 @@ from host.listener.exchange import Exchange
 from host.listener.repeats import Repeat, Repeats
 from host.listener.response_cache import CacheEntry
 from host.listener.route import SiteGauge
+from host.listener.shared_rules import asks_nothing
 from host.wire.frames import ResponseFlag, ResponseFrame
 
 _NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
@@ -98,20 +99,20 @@ class CachedAnsweringSocket(AnsweringSocket):
                 worker_head, body, codes = head_of_part(entry, part), part.cut(entry.body), (206, 0, 0)
         keep = self.http.answer(context.is_draining or entry.flags & _CLOSE != 0)
         exchange.is_logged = not entry.flags & _NO_LOG
-        stamp = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
-        shared = entry.shared
-        if shared is not None:
-            stamp = shared.stamp  # the Date that it came with (RFC 9110 6.6.1)
+        stamp: EndOfHead = context.bare_stamp if entry.flags & _NO_SERVER else context.stamp
+        if entry.shared is not None:
+            stamp = entry.shared  # the Date that it came with (RFC 9110 6.6.1)
         end_of_head = stamp.choose(keep_alive=keep, minor_version=head.minor_version)
-        if shared is not None:
-            end_of_head = b"Age: %d\r\n" % shared.age(context.monotonic()) + end_of_head
         if self.is_secure and route.hsts:
             end_of_head = route.hsts + end_of_head
         raw = complete_response(head, worker_head, body, end_of_head)
         is_plain_line = not route.site.log_file.needs_details
-        is_the_same = codes[0] != 206 and shared is None  # a Repeat gives the whole body, or none, and no Age
-        if self.repeats is not None and keep and is_plain_line and is_the_same and raw.endswith(stamp.keep + body):
-            opening = raw[: len(raw) - len(stamp.keep) - len(body)]
+        is_for_all = codes[0] != 206 and (
+            entry.shared is None or asks_nothing(head.fields)
+        )  # no part; while it is fresh
+        end = stamp.keep + body
+        if self.repeats is not None and keep and is_plain_line and is_for_all and raw.endswith(end):
+            opening = raw[: len(raw) - len(end)]
             self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)
         self.handed_bytes += sent

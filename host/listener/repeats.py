@@ -11,7 +11,7 @@ from typing import Final
 
 from host.http1.policy import MAX_REMEMBERED
 from host.http1.request_head import RequestHead
-from host.http1.writer import Stamp
+from host.http1.writer import EndOfHead
 from host.listener.error_log import Address
 from host.listener.response_cache import CacheEntry
 from host.listener.route import Route
@@ -33,7 +33,7 @@ class Repeat:
         head: RequestHead,
         route: Route,
         entry: CacheEntry,
-        stamp: Stamp,
+        stamp: EndOfHead,
         opening: bytes,
         codes: tuple[int, int, int],
     ) -> None:

@@ -128,6 +128,10 @@ class ResponseCache:
         entry.ignores_cookies = bool(policy.flags & CacheFlag.IGNORES_COOKIES)
         entry.expires_at = now + policy.seconds if policy.seconds else 0.0
         entry.added_at = entry.used_at = now
+        if entry.shared is not None:
+            entry.expires_at = entry.shared.good_until
+            for other in self.shared.displaced(entry.shared):
+                self._remove(other)
         while self.size + entry.size > self._settings.uri_max_cache_bytes:
             self._remove(next(iter(self.entries.values())))
         self.entries[entry.key] = entry
@@ -171,7 +175,7 @@ class ResponseCache:
         period = self._settings.uri_scavenger_period_seconds
         if now - self._scavenged_at >= period:
             self._scavenged_at = now
-            self.flush(lambda entry: entry.used_at + period <= now or 0 < entry.expires_at <= now)
+            self.flush(lambda entry: entry.used_at + period <= now or _is_over(entry, now))
 
     def _remove(self, entry: CacheEntry) -> None:
         del self.entries[entry.key]
@@ -184,6 +188,11 @@ class ResponseCache:
         del owned[entry.number]
         if not owned:
             del self._owned[entry.owner]
+
+
+def _is_over(entry: CacheEntry, now: float) -> bool:
+    """What is kept by RFC 9111 may be good once more when it is stale."""
+    return 0 < entry.expires_at <= now and entry.shared is None
 
 
 def _everything(entry: CacheEntry) -> bool:

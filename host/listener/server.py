@@ -240,8 +240,8 @@ def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
         status=entry.codes[0],
         size=entry.size,
         hits=entry.hits,
-        age=int(now - entry.added_at) if shared is None else shared.age(now),
-        expires_in=expires_in if shared is None else shared.fresh_for(now),
+        age=int(now - entry.added_at) if shared is None else shared.age,
+        expires_in=expires_in if shared is None else shared.fresh_for,
         worker=entry.worker,
         variant="" if shared is None else shared.spelled_variant,
     )

@@ -71,7 +71,7 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         conditions = conditions_of(head.fields)
         if conditions.byte_range and is_for_a_worker(head.method, conditions, entry):
             return None
-        age = entry.shared.age(context.monotonic())
+        age = entry.shared.age
         if is_usable(kept, age, wish):
             return entry
         self._ask(head, entry, wish, covers_error=may_cover_error(kept, age))
@@ -170,15 +170,17 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         return entry if cache.add(entry, policy, context.now) else None
 
     def _entry(self, exchange: Exchange, frame: ResponseFrame) -> CacheEntry:
-        request, context, now = exchange.head, self.context, self.context.monotonic()
+        request, context = exchange.head, self.context
         kept = kept_of(fields_of(frame.head), context.wall(context.now))
-        stamp = (context.bare_stamp if frame.flags & _NO_SERVER else context.stamp).as_it_is()
+        date = context.bare_stamp if frame.flags & _NO_SERVER else context.stamp
         variant = (kept.vary or (), selected(kept.vary or (), request.fields))
         url, place = url_of(request, is_secure=self.is_secure), (self.routes, self.is_secure)
         raw_head = without_age(frame.head)  # each use says another one
         frame = frame._replace(head=raw_head)
         site_id, number, head = exchange.route.site.id, exchange.number, read_worker_head(raw_head)
         entry = CacheEntry((*place, *url, variant), site_id, exchange.link, number, frame, head)
-        entry.shared = Shared(url, place, variant, kept, stamp=stamp, asked_at=exchange.received_at, came_at=now)
+        entry.shared = Shared(
+            url, place, variant, kept, date=date, asked_at=exchange.received_at, now=context.monotonic
+        )
         entry.size += entry.shared.size
         return entry

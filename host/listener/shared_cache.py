@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from host.http1.request_head import RequestHead
 from host.http1.writer import Stamp
@@ -21,34 +21,61 @@ Place = tuple[object, bool]
 Variant = tuple[tuple[bytes, ...], Values]
 """The request fields that an answer varies by, and what they said."""
 
+_NO_MORE: Final = 1e-9
 _DEFAULT_PORT: Final = {False: re.compile(rb":(?:80)?\Z"), True: re.compile(rb":(?:443)?\Z")}
 _VALIDATORS: Final = re.compile(rb"^if-(?:none-match|modified-since)[ \t]*:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 _AGE: Final = re.compile(rb"^age[ \t]*:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 
 
 class Shared:
-    """What is known of a stored answer. `came_at`: the clock's seconds; `stamp` has the Date that it came with."""
+    """What is known of a stored answer; and the end of its head, with the Date that it came with and its age.
 
-    __slots__ = ("_came_at", "_initial_age", "kept", "place", "stamp", "url", "variant")
+    `now` is the clock, `asked_at` when its request came. `good_until`: when it stops to be fresh, less a second for
+    those who look at the time once a second; never 0.
+    """
+
+    __slots__ = ("_came_at", "_date", "_initial_age", "_now", "good_until", "kept", "place", "url", "variant")
 
     def __init__(
-        self, url: Url, place: Place, variant: Variant, kept: Kept, *, stamp: Stamp, asked_at: float, came_at: float
+        self,
+        url: Url,
+        place: Place,
+        variant: Variant,
+        kept: Kept,
+        *,
+        date: Stamp,
+        asked_at: float,
+        now: Callable[[], float],
     ) -> None:
         self.url = url
         self.place = place
         self.variant = variant
         self.kept = kept
-        self.stamp = stamp
-        self._came_at = came_at
-        self._initial_age = kept.age + came_at - asked_at  # RFC 9111 4.2.3; its Date is our own
+        self._date = date.as_it_is()
+        self._now = now
+        self._came_at = now()
+        self._initial_age = kept.age + self._came_at - asked_at  # RFC 9111 4.2.3; its Date is our own
+        lifetime = 0 if kept.must_validate else kept.lifetime or 0
+        self.good_until = max(_NO_MORE, self._came_at + lifetime - self._initial_age - 1.0)
 
-    def age(self, now: float) -> int:
+    @property
+    def age(self) -> int:
         """Its current age in seconds (RFC 9111 4.2.3)."""
-        return int(self._initial_age + max(0.0, now - self._came_at))
+        return int(self._initial_age + max(0.0, self._now() - self._came_at))
 
-    def fresh_for(self, now: float) -> int:
+    @property
+    def keep(self) -> bytes:
+        """As `Stamp.keep`."""
+        return b"Age: %d\r\n" % self.age + self._date.keep
+
+    def choose(self, *, keep_alive: bool, minor_version: int) -> bytes:
+        """As `Stamp.choose`."""
+        return b"Age: %d\r\n" % self.age + self._date.choose(keep_alive=keep_alive, minor_version=minor_version)
+
+    @property
+    def fresh_for(self) -> int:
         """Seconds until it is stale; negative: it is."""
-        left = (0 if self.kept.must_validate else self.kept.lifetime or 0) - self.age(now)
+        left = (0 if self.kept.must_validate else self.kept.lifetime or 0) - self.age
         return left if left > 0 else min(left, -1)
 
     @property
@@ -63,50 +90,55 @@ class Shared:
         return b", ".join(said).decode("latin-1")
 
 
-class Stored(Protocol):
-    """What is asked of an entry of the cache."""
-
-    added_at: float
+EntryT = TypeVar("EntryT")
 
 
-EntryT = TypeVar("EntryT", bound=Stored)
+class _Group(NamedTuple, Generic[EntryT]):
+    """The answers of one URL: the request fields that they vary by, and each by what those said."""
+
+    names: tuple[bytes, ...]
+    by_values: dict[Values, EntryT]
 
 
 class SharedAnswers(Generic[EntryT]):
-    """The stored answers by URL. `urls` is empty when nobody uses the shared-cache mode: ask it first."""
+    """The stored answers by URL. `urls` is empty when nobody uses the shared-cache mode: ask it first.
+
+    The answers of one URL vary by the same fields, those that the newest one names: when several match, the most recent
+    one must be used (RFC 9111 section 4), and so there is one.
+    """
 
     def __init__(self) -> None:
-        self.urls: Final[dict[Url, dict[tuple[Place, tuple[bytes, ...]], dict[Values, EntryT]]]] = {}
+        self.urls: Final[dict[Url, dict[Place, _Group[EntryT]]]] = {}
 
     def find(self, url: Url, place: Place, fields: bytes) -> EntryT | None:
-        """What was stored last of the answers that match a request with these fields (RFC 9111 4.1)."""
-        found: EntryT | None = None
-        for (at, names), by_values in self.urls.get(url, {}).items():
-            entry = by_values.get(selected(names, fields)) if at == place else None
-            if entry is not None and (found is None or entry.added_at >= found.added_at):
-                found = entry
-        return found
+        """What is stored for requests with these fields (RFC 9111 4.1)."""
+        group = self.urls.get(url, {}).get(place)
+        return None if group is None else group.by_values.get(selected(group.names, fields))
+
+    def displaced(self, shared: Shared) -> list[EntryT]:
+        """What must be discarded before such an answer is noted: it varies by other fields."""
+        group = self.urls.get(shared.url, {}).get(shared.place)
+        return [] if group is None or group.names == shared.variant[0] else list(group.by_values.values())
 
     def note(self, entry: EntryT, shared: Shared) -> None:
         """It was stored."""
         names, values = shared.variant
-        self.urls.setdefault(shared.url, {}).setdefault((shared.place, names), {})[values] = entry
+        groups = self.urls.setdefault(shared.url, {})
+        groups.setdefault(shared.place, _Group(names, {})).by_values[values] = entry
 
     def discard(self, shared: Shared) -> None:
         """It is not stored any more."""
-        names, values = shared.variant
         groups = self.urls[shared.url]
-        by_values = groups[shared.place, names]
-        del by_values[values]  # it is the one: nobody else has its key
+        by_values = groups[shared.place].by_values
+        del by_values[shared.variant[1]]  # it is the one: nobody else has its key
         if not by_values:
-            del groups[shared.place, names]
+            del groups[shared.place]
         if not groups:
             del self.urls[shared.url]
 
-    def of(self, url: Url) -> Iterator[EntryT]:
+    def of(self, url: Url) -> list[EntryT]:
         """Everything that is stored of a URL, however it was asked for."""
-        for by_values in list(self.urls.get(url, {}).values()):
-            yield from list(by_values.values())
+        return [entry for group in self.urls.get(url, {}).values() for entry in group.by_values.values()]
 
 
 def url_of(head: RequestHead, *, is_secure: bool) -> Url:

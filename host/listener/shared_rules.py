@@ -120,6 +120,12 @@ def wish_of(fields: bytes) -> Wish:
     return _remembered(fields) if len(fields) <= _MOST_REMEMBERED else _read(fields)
 
 
+def asks_nothing(fields: bytes) -> bool:
+    """Whether everything that is fresh is good enough for a request with these fields."""
+    wish = wish_of(fields)
+    return not (wish.no_cache or wish.min_fresh) and wish.max_age is None
+
+
 def _read(fields: bytes) -> Wish:
     found = request_fields(fields)
     control = found.get(b"cache-control")

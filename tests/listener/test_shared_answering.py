@@ -69,7 +69,7 @@ def test_a_stored_answer_says_its_age_until_it_is_stale(front: RunningListener) 
     assert (status, body, fields["age"], fields["content-length"]) == (200, b"hello", "5", "5")
     date = fields["date"]
     front.pass_seconds(4)
-    for _ in range(2):  # nothing is remembered by the request's bytes: the age changes
+    for _ in range(2):
         status, fields, body = got(front.client())
         assert (status, body, fields["age"], fields["date"]) == (200, b"hello", "9", date)
     assert (front.clock.wall() - parsedate_to_datetime(date).timestamp()) == pytest.approx(7, abs=1)
@@ -111,6 +111,38 @@ def test_answers_are_told_apart_by_what_they_vary_by(front: RunningListener) -> 
     assert {row.expires_in for row in front.run(lambda: front.listener.cache_contents(1)).rows} == {-1}
     fill(client, worker, TEN + b"Vary: Accept\r\n", b"later", "Accept-Language: de\r\n", "/a?b=1")
     assert got(client, "Accept-Language: de\r\n", "/a?b=1")[2] == b"later"  # what was stored last
+
+
+def test_a_request_that_comes_again_in_the_same_bytes_is_no_other_one(front: RunningListener) -> None:
+    """It is remembered only while what answers it is fresh, not invalidated and not displaced, and its age goes on; one
+    that asks for more than what is fresh is looked at each time."""
+    worker, client = front.worker(), front.client()
+    lasting = TEN.replace(b"=10", b"=100")
+    fill(client, worker, lasting)
+    known = front.run(lambda: front.listener._context.routing.at("127.0.0.1", front.port).repeats)
+    for age in range(3):
+        assert [got(client)[1]["age"] for _ in range(3)] == [str(age)] * 3
+        front.pass_seconds(1)
+    assert len(known) == 1
+    assert [got(client, "Cache-Control: max-age=3\r\n")[1]["age"] for _ in range(2)] == ["3", "3"]
+    assert len(known) == 1
+    front.pass_seconds(1)
+    assert asks(front, client, worker, "Cache-Control: max-age=3\r\n")  # and nothing is left to be used
+    fill(client, worker, lasting, b"second")
+    assert [got(client)[2] for _ in range(2)] == [b"second"] * 2
+    front.run(lambda: front.listener.flush_cache(0, ""))
+    fill(client, worker, lasting + b"Vary: X-A\r\n", b"third", "X-A: 1\r\n")
+    assert [got(client, "X-A: 1\r\n")[2] for _ in range(2)] == [b"third"] * 2
+    fill(client, worker, lasting, b"fourth")
+    assert [got(client, extra)[2] for extra in ("", "X-A: 1\r\n") * 2] == [b"fourth"] * 4
+    for seconds, is_stale in ((98, False), (1, False), (1, True)):
+        front.pass_seconds(seconds)
+        client.get("/a")
+        front.settle()
+        assert worker.has_nothing_to_do() is not is_stale
+        if is_stale:
+            respond(worker, worker.request()[0], b"", STILL_GOOD)
+        assert client.read_response()[2] == b"fourth"
 
 
 def test_what_a_client_chooses_counts_in_the_size(front: RunningListener) -> None:

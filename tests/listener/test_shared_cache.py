@@ -29,7 +29,7 @@ def entry(number: int, url: tuple[bytes, bytes], place: Place, vary: bytes, fiel
     variant = (kept.vary or (), selected(kept.vary or (), fields))
     frame = ResponseFrame(1, 1, 200, 0, 0, raw_head, b"x")
     made = CacheEntry((*place, *url, variant), 1, f"worker {number % 2}", number, frame, read_worker_head(raw_head))
-    made.shared = Shared(url, place, variant, kept, stamp=STAMP, asked_at=0.0, came_at=0.0)
+    made.shared = Shared(url, place, variant, kept, date=STAMP, asked_at=0.0, now=lambda: 0.0)
     return made
 
 
@@ -55,8 +55,10 @@ def test_whatever_happens_a_request_finds_the_newest_answer_that_is_for_it(steps
     for number, (what, url, place, vary, request) in enumerate(steps):
         if what == "add":
             one = entry(number, URLS[url], PLACES[place], VARY[vary], REQUESTS[request])
+            others = [other for other in added if other.is_kept and varies_otherwise(other, one)]
             assert cache.add(one, SHARED, float(number))
             added.append(one)
+            assert not any(other.is_kept for other in others)
         elif what == "forget":
             cache.forget(URLS[url])
         elif what == "disown":
@@ -80,6 +82,14 @@ def test_whatever_happens_a_request_finds_the_newest_answer_that_is_for_it(steps
     cache.flush(lambda _: True)
     assert not cache.shared.urls
     assert cache.size == 0
+
+
+def varies_otherwise(other: CacheEntry, one: CacheEntry) -> bool:
+    """Whether the two are of one URL, and by which fields it varies has changed."""
+    assert other.shared is not None
+    assert one.shared is not None
+    where = (one.shared.url, one.shared.place)
+    return (other.shared.url, other.shared.place) == where and other.shared.variant[0] != one.shared.variant[0]
 
 
 def is_for(one: CacheEntry, url: tuple[bytes, bytes], place: Place, fields: bytes) -> bool:
