@@ -119,4 +119,5 @@ def _plugin_folders(snapshot: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _server_part(snapshot: Snapshot) -> tuple[object, ...]:
-    return (snapshot.web_limits, snapshot.listener, snapshot.log_directory, snapshot.path, *_plugin_folders(snapshot))
+    settings = (snapshot.web_limits, snapshot.listener, snapshot.max_concurrent_requests)
+    return (*settings, snapshot.log_directory, snapshot.path, *_plugin_folders(snapshot))

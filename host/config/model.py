@@ -327,6 +327,7 @@ class Snapshot:
     version: int
     path: str
     isolation_mode: IsolationMode = IsolationMode.WORKER_PROCESS
+    max_concurrent_requests: int = 256  # ours: of inetinfo and of each dllhost; pools have their own
     sites: tuple[Site, ...] = ()
     pools: tuple[Pool, ...] = ()
     web_limits: WebLimits = field(default_factory=WebLimits)

@@ -210,6 +210,13 @@ ISOLATION: Final = Section(
                 {"WorkerProcess": 0, "IIS5": 1},
                 ours=True,
             ),
+            uint(
+                "maxConcurrentRequests",
+                256,
+                "requests that inetinfo takes at a time, and each dllhost, under IIS5; the others wait in the queue",
+                within=(1, 65535),
+                ours=True,
+            ),
         ),
     ),
 )

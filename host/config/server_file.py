@@ -110,6 +110,7 @@ def _build(
         version=version,
         path=source.path,
         isolation_mode=_isolation_mode(source, sections["isolation"], problems),
+        max_concurrent_requests=sections["isolation"].number("maxConcurrentRequests"),
         sites=sites,
         pools=pools,
         web_limits=build_web_limits(sections["webLimits"]),

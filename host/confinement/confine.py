@@ -31,7 +31,8 @@ class Confined:
 
 
 def confine(configuration: ServerConfiguration, pool_name: str, keys: Iterable[str], report: ReportEvent) -> Confined:
-    """Take on the pool's identity and limits. The process must be single-threaded and without children.
+    """Take on the pool's identity and limits. The process must be single-threaded; children that it has stay what they
+    are.
 
     `report(event id, text)` tells what the operator should know. Raises ConfinementError: then the process has perhaps
     taken some of the steps, and must end.

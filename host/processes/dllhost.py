@@ -44,6 +44,7 @@ def run_dllhost(
         runs_filters=False,
         handler_slot=slot_name,
         shutdown_seconds=deathwatch.seconds,
+        max_concurrent_requests=configuration.snapshot.max_concurrent_requests,
         plugin_code=plugin_code or PluginCode(),
     )
     WorkerProcess(channel, None, configuration, seat).run()

@@ -84,6 +84,7 @@ class _Inetinfo(FrontProcess):
             report_changed=self._cannot_be_replaced,
             runs_filters=True,
             handler_slot=FRONT_QUEUE,
+            capacity=configuration.snapshot.max_concurrent_requests,
             demand=lambda slot: self.channel.send(Demand(queue=slot, waiting=1)),
             leave_black_box=lambda memory: self.channel.send_from_thread(BlackBoxOpened(), [memory]),
             report_scripts=lambda rows: self.channel.send(Scripts(rows=rows)),

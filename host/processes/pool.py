@@ -151,9 +151,9 @@ class PoolParent:
     def _confine(self, configuration: ServerConfiguration) -> None:
         """With the first configuration: become what the pool may be. With every one: run where it may run."""
         if self._confined is None:
-            self._start_user_spawner(configuration)
-            allow_to_come_forward()
             try:
+                self._start_user_spawner(configuration)
+                allow_to_come_forward()
                 self._confined = confine(configuration, self._pool_name, self._applications, self._report)
                 continue_at_parents_death()  # this process, too; a change of identity makes the kernel forget it
             except ConfinementError as error:

@@ -20,7 +20,8 @@ import multiprocess
 
 from host.config.store import ServerConfiguration, Source
 from host.processes.spawn import become, become_subreaper, close_on_exec
-from host.script_users.launch import ScriptUsers, users_of_inetinfo
+from host.script_users.launch import ScriptUsers
+from host.script_users.rules import folder_rules
 from host.spawner.server import Spawner
 from host.wire.spawn_messages import UseConfiguration
 
@@ -57,7 +58,7 @@ def fork_script_spawner(*not_its: socket.socket) -> socket.socket:
 
 def _users_of_inetinfo(message: UseConfiguration) -> ScriptUsers:
     source = Source(message.path, message.text, message.isolation, message.port)
-    return users_of_inetinfo(ServerConfiguration(source, message.version), message.applications)
+    return ScriptUsers(folder_rules(ServerConfiguration(source, message.version), message.applications))
 
 
 class UserSpawner:

@@ -8,19 +8,15 @@ A Python that has `cgi`, or is no Python 3, gets nothing.
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 from host.api import ProgramLauncher
 from host.gateway.interpreter import is_python_3
+from host.programs.legacy_folder import DISTRIBUTION, make_legacy_folder
 
-_DISTRIBUTION: Final = "legacy-cgi"
-_MODULES: Final = ("cgi.py", "cgitb.py")
 _PROBE_SECONDS: Final = 10.0
 _LACKS_CGI: Final = 3
 _PROBE: Final = b"import importlib.util, sys; sys.exit(0 if importlib.util.find_spec('cgi') else 3)"
@@ -86,16 +82,7 @@ class LegacyCgi:
             return False
 
     def _make_folder(self, program: str) -> bytes:
-        try:
-            files = importlib.metadata.distribution(_DISTRIBUTION).files or []
-        except importlib.metadata.PackageNotFoundError:
-            self._warn(f"{program} has no module cgi: for old scripts, pip install {_DISTRIBUTION} beside isapy")
-            return b""
-        folder = Path(tempfile.mkdtemp(prefix="isapy-legacy-cgi-"))
-        for file in files:
-            if str(file) in _MODULES:
-                copy = folder / file.name
-                copy.write_bytes(Path(str(file.locate())).read_bytes())
-                copy.chmod(0o644)
-        folder.chmod(0o755)  # scripts may run as another user than the worker
-        return bytes(folder)
+        folder = make_legacy_folder()
+        if not folder:
+            self._warn(f"{program} has no module cgi: for old scripts, pip install {DISTRIBUTION} beside isapy")
+        return folder

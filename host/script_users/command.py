@@ -58,6 +58,12 @@ def _is_of(processor: str, argv: Sequence[bytes], script: bytes, words: Sequence
         return False
 
 
+def wants_module_cgi(entries: Iterable[bytes], of_pool: Mapping[bytes, bytes]) -> bool:
+    """Whether the worker has added a folder to the pool's PYTHONPATH: it does where a Python lacks the module cgi."""
+    own = b"PYTHONPATH=" + of_pool.get(b"PYTHONPATH", b"")
+    return any(entry.startswith(b"PYTHONPATH=") and entry != own for entry in entries)
+
+
 def clean_environment(entries: Iterable[bytes]) -> dict[bytes, bytes]:
     """Of `NAME=value` entries those that CGI has."""
     pairs = (entry.partition(b"=") for entry in entries)

@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from host.config.cgi_settings import POOLS_USER
 from host.config.confinement import READ, WRITE, SandboxRule
 from host.config.store import ServerConfiguration
 from host.confinement.errors import ConfinementError
@@ -24,8 +23,9 @@ from host.confinement.rules import server_file_rules
 from host.confinement.temporary_folder import make_folder_of_folders
 from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG
+from host.programs.legacy_folder import make_legacy_folder
 from host.script_users.checks import ScriptFacts, TargetUser, refusals
-from host.script_users.command import checked_command, clean_environment
+from host.script_users.command import checked_command, clean_environment, wants_module_cgi
 from host.script_users.look import OpenedScript, facts_of, open_script
 from host.script_users.rules import FolderRule, folder_rules, rule_for
 from host.spawner.limited_launch import spawn_limited
@@ -47,6 +47,7 @@ class ScriptUsers:
         self, rules: Sequence[FolderRule], sandbox: Sequence[SandboxRule] | None = None, place: str = ""
     ) -> None:
         self._place = place
+        self._legacy_folder: bytes | None = None
         self._rules = rules
         self._sandbox = sandbox
         self._may_become = may_change_identity()
@@ -124,7 +125,23 @@ class ScriptUsers:
         name = os.fsencode(user.name)
         of_user = {b"HOME": os.fsencode(user.home), b"USER": name, b"LOGNAME": name}
         of_request = clean_environment(message.environment) | {b"UNIQUE_ID": message.request_id.encode()}
-        return self._inherited | of_user | dict(rule.environment) | of_request
+        environment = self._inherited | of_user | dict(rule.environment) | of_request
+        if wants_module_cgi(message.environment, rule.environment):
+            self._add_module_cgi(environment)
+        return environment
+
+    def _add_module_cgi(self, environment: dict[bytes, bytes]) -> None:
+        """From a folder of this process: the worker's may have been written to by the pool."""
+        if self._legacy_folder is None:
+            self._legacy_folder = make_legacy_folder(self._place)
+        if self._legacy_folder:
+            own = environment.get(b"PYTHONPATH")
+            environment[b"PYTHONPATH"] = b":".join(filter(None, (own, self._legacy_folder)))
+
+    def close(self) -> None:
+        """Take away what was made for all scripts."""
+        if self._legacy_folder:
+            shutil.rmtree(self._legacy_folder, ignore_errors=True)
 
     def _command(
         self, message: LaunchProgram, rule: FolderRule, opened: OpenedScript, environment: Mapping[bytes, bytes]
@@ -185,25 +202,13 @@ class ScriptUsers:
 
 def users_of_pool(configuration: ServerConfiguration, pool_name: str, keys: Sequence[str]) -> ScriptUsers:
     """For a pool that serves the applications `keys`; where the pool is sandboxed, so are these scripts, without its
-    temporary folder and by the server's file alone."""
+    temporary folder and by the server's file alone. Raises ConfinementError."""
     pool = configuration.snapshot.pool(pool_name)
     sandbox = None
     if pool.confinement.sandbox.mode == "Enforce":
         sandbox = server_file_rules(configuration, keys, pool.confinement.sandbox)
-    rules = folder_rules(configuration, keys)
-    return ScriptUsers(rules, sandbox, _place(rules, pool_name, configuration.snapshot.path))
-
-
-def users_of_inetinfo(configuration: ServerConfiguration, keys: Sequence[str]) -> ScriptUsers:
-    """For IIS 5 isolation, where there are neither pools nor sandboxes."""
-    rules = folder_rules(configuration, keys)
-    return ScriptUsers(rules, None, _place(rules, "inetinfo", configuration.snapshot.path))
-
-
-def _place(rules: Sequence[FolderRule], name: str, config_path: str) -> str:
-    """Where the scripts' own folders are made: a user must be able to pass to its own, and to see no other's name."""
-    wants = any(rule.has_private_temp and rule.run_as != POOLS_USER for rule in rules)
-    return make_folder_of_folders(name, config_path) if wants else ""
+    place = make_folder_of_folders(pool_name, configuration.snapshot.path)
+    return ScriptUsers(folder_rules(configuration, keys), sandbox, place)
 
 
 def _start_of(descriptor: int) -> bytes:

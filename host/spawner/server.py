@@ -201,6 +201,8 @@ class Spawner:
         kill_everything_below()
         for folder in (*self._folders.values(), *(folder for _, folder in self._left_folders)):
             remove_run_folder(folder, waits=True)
+        if self._users is not None:
+            self._users.close()
         self._programs.clear()
         self._kills.clear()
         self._asked_kills.clear()

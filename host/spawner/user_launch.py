@@ -22,3 +22,6 @@ class UserLaunch(Protocol):
     def launch(self, message: LaunchProgram, descriptors: Sequence[int]) -> tuple[int, bytes]:
         """The process id, and the temporary folder that was made for it, empty when none was. Raises LaunchNotAllowed;
         OSError with the errno of exec."""
+
+    def close(self) -> None:
+        """No more is started."""

@@ -50,7 +50,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
     "host.worker": {"host.api", "host.isapi", "host.wire", "host.config", "host.isolation", "pluggy"},
     "host.spawner": {"host.wire"},
-    "host.script_users": {"host.config", "host.confinement", "host.gateway", "host.spawner", "host.wire"},
+    "host.script_users": {
+        "host.config",
+        "host.confinement",
+        "host.gateway",
+        "host.programs",  # the module cgi for old scripts
+        "host.spawner",
+        "host.wire",
+    },
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
     "host.python_apps": {"host.api", "host.gateway"},

@@ -18,12 +18,14 @@ def test_every_limit_arrives(server: Server) -> None:
     """Each a number of its own; kilobytes become bytes."""
     server.write(
         """<system.webServer><cgi timeout="00:00:01" firstByteTimeout="00:00:02" idleTimeout="00:00:03"
-             outputSizeLimit="4" maxInstances="5" queueLength="6" interpreters="cold" acceptPathInfo="false" />
+             outputSizeLimit="4" maxInstances="5" queueLength="6" interpreters="cold" acceptPathInfo="false"
+             runAs="Alice" privateTemp="true" />
            </system.webServer>"""
     )
     cgi = settings_of(server, "/")
     assert (cgi.timeout_seconds, cgi.first_byte_seconds, cgi.idle_seconds) == (1, 2, 3)
     assert (cgi.most_output_bytes, cgi.interpreters, cgi.accept_path_info) == (4096, "cold", False)
+    assert (cgi.run_as, cgi.has_private_temp) == ("Alice", True)
     assert (cgi.instances.most, cgi.instances.queue_length) == (5, 6)
 
 

@@ -183,6 +183,8 @@ def test_limits_of_the_listener_are_a_change_of_the_server(server: Server) -> No
     limits = '<webLimits demandStartThreshold="10" dynamicIdleThreshold="90" /><isolation />'
     found = edited(server, "<sites>", f"{limits}<sites>")
     assert found == Difference(server_changed=True)
+    found = edited(server, "<sites>", '<isolation maxConcurrentRequests="7" /><sites>')
+    assert found == Difference(server_changed=True)
 
 
 def test_a_new_plugin_folder_touches_every_pool(server: Server) -> None:

@@ -72,6 +72,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
     """Whoever moves a configuration back to IIS must find them."""
     assert {name for name, attribute in attributes() if attribute.ours and "Defaults/" not in name} == {
         "isolation/@mode",
+        "isolation/@maxConcurrentRequests",
         "applicationPools/add/@preloadApplications",
         "applicationPools/@identityRangeFirst",
         "applicationPools/@identityRangeLast",

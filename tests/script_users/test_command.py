@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.script_users.command import checked_command, clean_environment
+from host.script_users.command import checked_command, clean_environment, wants_module_cgi
 
 SCRIPT = b"/srv/x.pl"
 PERL = b"#!/usr/bin/perl\n"
@@ -63,3 +63,11 @@ def test_only_the_variables_of_cgi_are_kept() -> None:
     evil += [b"BASH_FUNC_id%%=() { evil; }", b"HTTP_A%%=() { :; }", b"HTTP_=", b"=x", b"novalue", b"HTTP_A\nB=c"]
     cleaned = clean_environment([*good, *evil])
     assert cleaned == dict(entry.split(b"=", 1) for entry in good)
+
+
+def test_a_python_without_the_module_cgi_is_told_from_a_pools_own_path() -> None:
+    """The worker adds its folder to PYTHONPATH; which one it is does not matter, ours takes its place."""
+    assert not wants_module_cgi([b"HTTP_HOST=x"], {})
+    assert not wants_module_cgi([b"PYTHONPATH=/own"], {b"PYTHONPATH": b"/own"})
+    assert wants_module_cgi([b"PYTHONPATH=/tmp/legacy"], {})
+    assert wants_module_cgi([b"PYTHONPATH=/own:/tmp/legacy"], {b"PYTHONPATH": b"/own"})

@@ -125,6 +125,22 @@ def test_its_temporary_folder_is_its_users(root: Path) -> None:
     assert not Path(folder).exists()
 
 
+def test_the_module_cgi_comes_from_a_folder_of_the_helpers(root: Path) -> None:
+    """Where the worker says that it is needed: not from the worker's folder, but beside the pool's own."""
+    script = bytes(root / "own/x.cgi")
+    environment = {b"PYTHONPATH": b"/pools:/evil"}
+    with asking(rule(root, environment={b"PYTHONPATH": b"/pools"})) as client:
+        program = client.launch([script], environment=environment, script=script)
+        told = dict(line.split("=", 1) for line in program.read_all().decode().splitlines()[1:])
+        own, folder = told["PYTHONPATH"].split(":")
+        program.close()
+        assert own == "/pools"
+        assert {one.name for one in Path(folder).iterdir()} == {"cgi.py", "cgitb.py"}
+        assert {one.stat().st_uid for one in (Path(folder), *Path(folder).iterdir())} == {os.geteuid()}
+        assert not {one.stat().st_mode & 0o022 for one in (Path(folder), *Path(folder).iterdir())} - {0}
+    assert not Path(folder).exists()
+
+
 def test_what_is_no_such_script_is_started_by_nobody(root: Path) -> None:
     """Programs without a script, other commands, scripts elsewhere; each by the name of its check."""
     script, evil = root / "own/x.cgi", root / "evil.cgi"
