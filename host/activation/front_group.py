@@ -1,8 +1,9 @@
 """The front of a topology: one process, or several listeners that share the work (`listener/@processes`).
 
-Each listener has its own connections, queues, cache and links to every worker; one that dies is started again while
-the others serve. What is said to the front is said to each of them, and what is asked is asked of each and added up. A
-worker is the front's only when all of them agree: it sleeps when each has let go of it, and may end when each has.
+Each listener has its own connections, queues, cache and links to every worker; one that dies is started again, and
+meanwhile another one accepts in its place. What is said to the front is said to each of them, and what is asked is
+asked of each and added up. A worker is the front's only when all of them agree: it sleeps when each has let go of it,
+and may end when each has.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final, TypeVar
 
 from host.activation.children import Channel, Surroundings
 from host.activation.front_supervisor import FrontSupervisor
-from host.activation.socket_places import served_at
+from host.activation.socket_places import SocketPlace, served_at
 from host.isolation.placement import Slot
 from host.wire.cache_messages import CacheContents
 from host.wire.control_messages import Configure, Executing, Plugins
@@ -44,6 +45,7 @@ class FrontGroup:
         self.fronts: Final = [FrontSupervisor(slot.at(place), around, configure) for place in range(slot.instances)]
         self.gone: asyncio.Future[None] = around.loop.create_future()
         self._pauses: dict[str, _Pause] = {}
+        self._sockets: Sockets = {}
         self.on_demand: Callable[[str, int], None] = _ignore
         self.on_worker_paused: Callable[[str, int, bool], None] = _ignore
         self.on_worker_gone: Callable[[str, str], None] = _ignore
@@ -53,6 +55,7 @@ class FrontGroup:
             front.on_worker_paused = partial(self._has_paused, front)
             front.on_worker_gone = partial(self._worker_gone, front)
             front.on_started = partial(self._has_started, front)
+            front.on_ended = self._deal_sockets
             front.gone.add_done_callback(lambda _gone: self._note_if_gone())
 
     # --- the processes ------------------------------------------------------------------------------------------
@@ -106,8 +109,9 @@ class FrontGroup:
 
     def configure(self, configure: Configure, sockets: Sockets) -> None:
         """Another configuration and its listening sockets: new ones before old ones go."""
-        for place, front in enumerate(self.fronts):
-            front.configure(configure, served_at(sockets, place, len(self.fronts)))
+        self._sockets = sockets
+        for front, part in zip(self.fronts, self._parts(), strict=True):
+            front.configure(configure, part)
 
     def tell_certificates(self) -> None:
         """The certificates of https bindings, if there are any."""
@@ -116,9 +120,23 @@ class FrontGroup:
 
     async def set_sites(self, started: list[int], sockets: Sockets) -> None:
         """The bindings of these sites count from now on; returns when every front has said so. Raises TimeoutError."""
+        self._sockets = sockets
+        await _all(front.set_sites(started, part) for front, part in zip(self.fronts, self._parts(), strict=True))
+
+    def _deal_sockets(self) -> None:
+        """Somebody has died, or serves again: others accept in its place, or do not any more."""
+        for front, part in zip(self.fronts, self._parts(), strict=True):
+            front.serve(part)
+
+    def _parts(self) -> list[dict[SocketPlace, socket.socket]]:
+        """What each of them accepts on: its own sockets, and those of one that does not serve at the moment."""
         count = len(self.fronts)
-        parts = [served_at(sockets, place, count) for place in range(count)]
-        await _all(front.set_sites(started, part) for front, part in zip(self.fronts, parts, strict=True))
+        parts = [served_at(self._sockets, place, count) for place in range(count)]
+        serving = [part for part, front in zip(parts, self.fronts, strict=True) if front.is_ready]
+        for place, front in enumerate(self.fronts):
+            if serving and not front.is_ready:
+                serving[place % len(serving)].update(parts[place])
+        return parts
 
     def queue_state(self, queue: str, reason: str) -> None:
         """Take (`reason` empty) or refuse requests of a queue."""
@@ -195,6 +213,7 @@ class FrontGroup:
         self.on_demand(queue, workers)
 
     def _has_started(self, front: FrontSupervisor) -> None:
+        self._deal_sockets()
         self.on_started(front)
 
     def _worker_gone(self, front: FrontSupervisor, worker: str, broken: str) -> None:

@@ -6,8 +6,7 @@ Where several listeners share the work, `front_group.py` has one of these for ea
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from host.activation.children import Channel, Child, Surroundings, describe_exit, link_pair
@@ -21,7 +20,7 @@ from host.activation.front_health import (
     is_front_well,
 )
 from host.activation.questions import Questions
-from host.activation.socket_places import SocketPlace
+from host.activation.served_sockets import OfPlaces, ServedSockets
 from host.isolation.placement import Slot
 from host.wire.black_box import BlackBoxOpened
 from host.wire.cache_messages import AskCache, CacheContents, CacheFlushed, FlushCache
@@ -50,7 +49,7 @@ from host.wire.control_messages import (
     WorkerGone,
     WorkerPaused,
 )
-from host.wire.listening_messages import Accept, SetSites, SitesSet, Unlisten
+from host.wire.listening_messages import SetSites, SitesSet
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 
@@ -67,14 +66,14 @@ class FrontSupervisor:
 
     `on_demand(queue, workers)`: requests wait there, and so many workers are known to it. `on_worker_paused(worker,
     number, is_paused)`: the answer to `pause`. `on_worker_gone(worker, broken)`: that worker's link has ended.
-    `on_started()`: a front is ready, and knows no worker yet. `on_plugins(rows)`: inetinfo's plugins.
+    `on_started()`: a front is ready, and knows no worker yet. `on_ended()`: it has died, and is started again.
     """
 
     def __init__(self, slot: Slot, around: Surroundings, configure: Configure) -> None:
         self.slot = slot
         self._around = around
         self._configure = configure
-        self._sockets: dict[SocketPlace, socket.socket] = {}
+        self._sockets = ServedSockets(self._say)
         self._queues: dict[str, str] = {}
         self._child: Child | None = None
         self._crash_site = CrashSite()
@@ -100,6 +99,7 @@ class FrontSupervisor:
         self.on_worker_paused: Callable[[str, int, bool], None] = _ignore
         self.on_worker_gone: Callable[[str, str], None] = _ignore
         self.on_started: Callable[[], None] = _ignore
+        self.on_ended: Callable[[], None] = _ignore
 
     @property
     def pid(self) -> int:
@@ -140,16 +140,18 @@ class FrontSupervisor:
         """Whether its loop has answered lately."""
         return is_front_well(self._around.clock(), self._answered_at)
 
-    def configure(self, configure: Configure, sockets: Mapping[SocketPlace, socket.socket]) -> None:
+    def configure(self, configure: Configure, sockets: OfPlaces) -> None:
         """Another configuration and its listening sockets: new ones before old ones go."""
         self._configure = configure
         self.tell_certificates()
         self._hand_log_folders()
         self._say(configure)
-        earlier = self._sockets
-        self._accept({place: listening for place, listening in sockets.items() if place not in earlier})
-        self._unlisten(earlier.keys() - sockets.keys())
-        self._sockets = dict(sockets)
+        self.serve(sockets)
+
+    def serve(self, sockets: OfPlaces) -> None:
+        """Accept on these from now on: new ones before old ones go. One that retires accepts on none."""
+        if not self._is_retiring:
+            self._sockets.serve(sockets)
 
     def tell_certificates(self) -> None:
         """The certificates of https bindings, if there are any: before the configuration that needs them, and again
@@ -163,31 +165,21 @@ class FrontSupervisor:
         if self.slot.confinement is not None and self._has_spoken:
             self._around.log_folders(self._say, self._told_folders)
 
-    async def set_sites(self, started: list[int], sockets: Mapping[SocketPlace, socket.socket]) -> None:
+    async def set_sites(self, started: list[int], sockets: OfPlaces) -> None:
         """The bindings of these sites count from now on, and no others; returns when the front has done so.
 
         Raises TimeoutError when it does not say so within two seconds; it will have done so when it answers again."""
         self._configure = self._configure.with_sites(started)
         if self._is_retiring:  # it accepts nothing more, but its open connections may still ask
             sockets = {}
-        self._unlisten(self._sockets.keys() - sockets.keys())
-        new = {place: listening for place, listening in sockets.items() if place not in self._sockets}
-        self._sockets = dict(sockets)
+        new = self._sockets.give_up_others(sockets)
 
         def say(number: int) -> None:
             self._say(SetSites(number=number, started=started))
-            self._accept(new)
+            self._sockets.accept(new)
 
         if self._has_spoken:  # otherwise the next front hears it in its configuration
             await self._changes.ask(say)
-
-    def _accept(self, sockets: Mapping[SocketPlace, socket.socket]) -> None:
-        for (endpoint, place), listening in sockets.items():
-            self._say(Accept(endpoint=endpoint, place=place), listening.fileno())
-
-    def _unlisten(self, places: Collection[SocketPlace]) -> None:
-        for endpoint, place in places:
-            self._say(Unlisten(endpoint=endpoint, place=place))
 
     def queue_state(self, queue: str, reason: str) -> None:
         """Take (`reason` empty) or refuse requests of a queue, also after a restart of the front."""
@@ -288,7 +280,7 @@ class FrontSupervisor:
                 self.tell_certificates()
                 self._hand_log_folders()
                 self._say(self._configure)
-                self._accept(self._sockets)
+                self._sockets.accept()
                 for queue, reason in self._queues.items():
                     self._say(QueueState(queue=queue, reason=reason))
             case Ready():
@@ -364,6 +356,7 @@ class FrontSupervisor:
             self._is_retiring = True
             self._has_gone()
             return
+        self.on_ended()
         quick = self._around.clock() - self._started_at < _QUICK_DEATH_SECONDS
         self._around.loop.call_later(_PAUSE_SECONDS if quick else 0.0, self._restart)
 

@@ -115,7 +115,8 @@ class Bench:
 @pytest.mark.slow
 def test_a_worker_is_let_go_of_only_by_all_and_lost_only_with_the_last(tmp_path: Path) -> None:
     """It may sleep when both have said so; a request that one of them has keeps it awake, and is counted while the
-    other is started again. A listener that retires before the other takes no worker along."""
+    other is started again. Meanwhile the one accepts for both. A listener that retires before the other takes no
+    worker along."""
 
     async def main() -> None:
         bench = Bench(tmp_path)
@@ -126,6 +127,16 @@ def test_a_worker_is_let_go_of_only_by_all_and_lost_only_with_the_last(tmp_path:
             await bench.close()
 
     asyncio.run(asyncio.wait_for(main(), 3 * WAIT_SECONDS))
+
+
+def refusals(port: int, count: int) -> list[bytes]:
+    """What so many clients get who ask for nothing that makes sense: the kernel deals them to both sockets."""
+    found = []
+    for _ in range(count):
+        with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as client:
+            client.sendall(b"nonsense\r\n\r\n")
+            found.append(client.recv(12))
+    return found
 
 
 async def _play(bench: Bench) -> None:
@@ -146,6 +157,7 @@ async def _play(bench: Bench) -> None:
         first, links = group.pids[1 - busy], dict(bench.links)
         os.kill(first, signal.SIGKILL)
         await bench.until(lambda: "process-died" in [fact[0] for fact in bench.told])
+        assert refusals(bench.port, 20) == [b"HTTP/1.1 400"] * 20  # this loop stands: nobody is started meanwhile
         assert [one.request_id for one in await group.requests()] == [row.request_id]
         await bench.until(lambda: bench.links[1 - busy] is not links[1 - busy])
         assert bench.links[busy] is links[busy]
