@@ -24,8 +24,6 @@ from host.config.errors import ConfigErrors
 from host.config.store import ServerConfiguration, Source
 from host.confinement.confine import Confined, confine
 from host.confinement.errors import ConfinementError
-from host.confinement.landlock import restrict_files
-from host.confinement.rules import sandbox_rules
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
@@ -37,12 +35,12 @@ from host.processes.preload import (
     running_threads,
 )
 from host.processes.priority import allow_to_come_forward, come_forward, may_step_back, step_back
+from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
 from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill, take_signals
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, report_web_config, run_worker
 from host.script_users.launch import users_of_pool
-from host.spawner.run_folders import RunPlace
 from host.spawner.server import Spawner
 from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Hello, Ping, Pong, Ready
 from host.wire.errors import WireError
@@ -161,22 +159,7 @@ class PoolParent:
                 raise
         wanted = set(configuration.snapshot.pool(self._pool_name).cpu.processors) & self._all_processors
         os.sched_setaffinity(0, wanted or self._all_processors)
-        self._spawner.settle(self._run_place(configuration))
-
-    def _run_place(self, configuration: ServerConfiguration) -> RunPlace:
-        """Below the pool's own temporary folder; a sandboxed program has its own and not that."""
-        assert self._confined is not None
-        folder, sandbox = (
-            self._confined.temporary_folder,
-            configuration.snapshot.pool(self._pool_name).confinement.sandbox,
-        )
-        if sandbox.mode != "Enforce":
-            return RunPlace(folder)
-
-        def restrict(own: str) -> None:
-            restrict_files(sandbox_rules(configuration, self._applications, sandbox, own))
-
-        return RunPlace(folder, restrict)
+        self._spawner.settle(run_place(configuration, self._pool_name, self._applications, self._confined))
 
     def _start_user_spawner(self, configuration: ServerConfiguration) -> None:
         """As long as this process is what the service is: who starts scripts as other users must stay that. What it may

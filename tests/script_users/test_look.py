@@ -46,7 +46,7 @@ def test_everything_on_the_way_is_looked_at(root: Path) -> None:
         ("a/none.cgi", "", "a/none.cgi: No such file or directory"),
         ("none/x.cgi", "", "none: No such file or directory"),
         ("a/b/x.cgi/more", "", "a/b/x.cgi is no folder"),
-        ("a/b/\0", "", "embedded null byte"),
+        ("a/b/\0", "", "embedded null"),
     ],
 )
 def test_a_link_or_a_gap_on_the_way_is_told(root: Path, path: str, link: str, stop: str) -> None:
@@ -57,7 +57,7 @@ def test_a_link_or_a_gap_on_the_way_is_told(root: Path, path: str, link: str, st
     opened = open_script(str(root), f"{root}/{path}")
     opened.close()
     assert (opened.link, opened.found) == (f"{root}/{link}" if link else "", None)
-    assert opened.stop.endswith(stop)
+    assert stop in opened.stop
     assert bool(opened.stop) == bool(stop)
     assert open_descriptors() == before
 
