@@ -64,6 +64,7 @@ class ThreadPool:
         self._loop_is_called = False
         self._look_is_due = False
         self._has_progressed = False  # since the last look a job was done
+        self._reserve = 1  # threads that are woken by the next look when nothing is done until then
         self._is_closed = False
         self.relieved: Callable[[], None] | None = None  # called on the loop after each burst of finished jobs
 
@@ -171,6 +172,7 @@ class ThreadPool:
                 return False
             self._resting.append(bell)
             self._awake -= 1
+            self._stuck = min(self._stuck, self._awake)
         if self._jobs and self._gets_up(bell):  # it came before `submit` could see that nobody is awake
             return True
         bell.acquire()
@@ -235,9 +237,13 @@ class ThreadPool:
         if not self._has_progressed or self._lengths.are_long:
             if not self._has_progressed:
                 self._stuck = self._awake
-            woken = self._wake(waiting)
-            for _ in range(min(waiting - woken, self._limit - len(self._threads))):
+            wanted = waiting if self._lengths.are_long else min(waiting, self._reserve)
+            self._reserve = 1 if self._has_progressed else self._reserve * 2
+            woken = self._wake(wanted)
+            for _ in range(min(wanted - woken, self._limit - len(self._threads))):
                 self._add_thread()
+        else:
+            self._reserve = 1
         self._has_progressed = False
         self._look_is_due = True
         self.loop.call_later(_LOOK_DELAY_SECONDS, self._look)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import mmap
+import os
 import socket
+import subprocess
+import sys
 
+import pytest
 import uvloop
 
-from host.processes.event_loop import give_back_zeros
+from host.processes.event_loop import SWITCH_SECONDS, give_back_zeros
 
 PAGE = mmap.PAGESIZE
 
@@ -19,6 +23,26 @@ def resident(memory: mmap.mmap, address: int) -> list[bool]:
     found = ctypes.create_string_buffer(len(memory) // PAGE)
     assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), ctypes.c_size_t(len(memory)), found) == 0
     return [byte & 1 == 1 for byte in found.raw]
+
+
+ASKS = """
+import sys
+from host.processes.event_loop import run_loop
+
+async def main():
+    print(sys.getswitchinterval())
+
+run_loop(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["uvloop", "asyncio"])
+def test_threads_that_compute_give_the_interpreter_to_the_loop_soon(kind: str) -> None:
+    """Ten times as soon as Python by itself, in every process that has a loop of ours, whichever it is."""
+    environment = {**os.environ, "ISAPY_EVENT_LOOP": kind}
+    done = subprocess.run([sys.executable, "-c", ASKS], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(SWITCH_SECONDS)
+    assert pytest.approx(0.0005) == SWITCH_SECONDS
 
 
 def test_pages_of_zeros_are_given_back_and_no_others() -> None:

@@ -165,6 +165,22 @@ def test_a_thread_that_blocks_holds_up_no_short_job() -> None:
     run(main())
 
 
+def test_threads_that_were_stuck_count_no_more_when_they_rest() -> None:
+    """Four jobs that block get their threads one after the other; behind them a short job wakes one, not four."""
+
+    async def main() -> None:
+        pool = new_pool(4)
+        gate = threading.Event()
+        blocked = [asyncio.ensure_future(pool.run(gate.wait)) for _ in range(4)]
+        await until(lambda: pool._awake == 4)
+        gate.set()
+        await asyncio.gather(*blocked)
+        await until(lambda: len(pool._resting) == 4)
+        assert (pool._awake, pool._stuck) == (0, 0)
+
+    run(main())
+
+
 def test_the_thread_that_has_rested_for_the_shortest_time_is_woken_first() -> None:
     """Its stack is still in the processor's cache; the others are left alone."""
 
