@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,10 @@ from host.logs.w3c import date_and_time
 SIZE_LIMIT: Final = 4 * 1024 * 1024
 KEPT_FILES: Final = 5
 KEPT_EVENTS: Final = 1000
+
+_APPENDS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_MODE: Final = 0o640
+_NAMES: Final = 256  # names of fields and events, as they are written: there are a few dozen
 
 _UNKNOWN: Final = EventKind(0, "warning", "an event of an unknown kind")
 
@@ -89,8 +94,11 @@ class EventLog:
         return event
 
     def _append(self, line: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            descriptor = os.open(self._path, _APPENDS, _MODE)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, _APPENDS, _MODE)
         try:
             os.write(descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
             is_full = os.fstat(descriptor).st_size >= self._size_limit
@@ -118,6 +126,7 @@ class EventLog:
             self._echo(failure.line)
 
 
+@lru_cache(_NAMES)
 def _key(name: str) -> str:
     return "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
 
