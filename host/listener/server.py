@@ -27,6 +27,7 @@ from host.wire.request_dialogue import RequestState
 TICK_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 0.05
 _MOST_CACHE_ROWS: Final = 5000  # rows that an administrator is shown
+_MOST_TEXT: Final = 2048  # characters of a URL, and of what it varies by: clients choose them, and a message has an end
 
 
 class Listener:
@@ -235,7 +236,7 @@ def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
     shared = entry.shared
     expires_in = max(1, int(entry.expires_at - now)) if entry.expires_at else 0
     return CacheRow(
-        url=_url_of(entry.key),
+        url=_cut(_url_of(entry.key)),
         site_id=entry.site_id,
         status=entry.codes[0],
         size=entry.size,
@@ -243,8 +244,12 @@ def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
         age=int(now - entry.added_at) if shared is None else shared.age,
         expires_in=expires_in if shared is None else shared.fresh_for,
         worker=entry.worker,
-        variant="" if shared is None else shared.spelled_variant,
+        variant="" if shared is None else _cut(shared.spelled_variant),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "..."
 
 
 def _url_of(key: Key) -> str:

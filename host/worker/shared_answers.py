@@ -21,6 +21,7 @@ MOST_VARIANTS: Final = 64
 """Answers of one URL that are watched; one more takes back the oldest."""
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 9.2.1
+_ANSWERED: Final = frozenset(("GET", "HEAD"))
 _ONLY_IF_CACHED: Final = re.compile(rb"(?:^|\n)cache-control[ \t]*:[^\r\n]*\bonly-if-cached\b", re.IGNORECASE)
 
 
@@ -59,8 +60,9 @@ def is_shared(settings: PathSettings, path: str) -> bool:
 
 
 def insist_on_worker(request: Request) -> None:
-    """Raises HttpError(504) for a request that must not come as far as this (only-if-cached, RFC 9111 5.2.1.7)."""
-    if _ONLY_IF_CACHED.search(request.raw_headers):
+    """Raises HttpError(504) for a request that must not come as far as this (only-if-cached, RFC 9111 5.2.1.7). One
+    that no cache answers is written through (section 4)."""
+    if request.method in _ANSWERED and _ONLY_IF_CACHED.search(request.raw_headers):
         raise HttpError(
             504,
             0,

@@ -140,6 +140,7 @@ def test_only_if_cached_is_refused_by_whoever_would_have_to_answer(sharing: Site
         for control in (b"only-if-cached", b"max-stale, Only-If-Cached"):
             fields = b"Host: x\r\nCache-Control: " + control + b"\r\n"
             assert (await front.ask("/stream.shared", fields=fields)).status == 504
+            assert (await front.ask("/a.shared", fields=fields, method="POST")).status == 200
             assert (await front.ask("/a.off", fields=fields)).status == 200
 
     run(main())
