@@ -26,6 +26,7 @@ from host.config.pool_confinement import check_confinement, check_listener_user
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
 from host.config.tls_check import TlsCheck
+from host.config.turns_check import warn_of_few_turns
 from host.config.values import nearest_name
 from host.config.xml_reader import Node
 
@@ -48,6 +49,8 @@ def validate_server(
     if snapshot.isolation_mode is IsolationMode.IIS5:
         warn_of_ignored_listener_settings(sections["listener"], problems)
         warn_of_ignored_pool_settings(sections["applicationPools"], problems)
+    else:
+        warn_of_few_turns(sections["applicationPools"], snapshot.listener.processes, problems)
     _check_locations(snapshot, document, problems)
     _check_merging(snapshot, document, problems)
     if check_files:

@@ -40,3 +40,14 @@ def test_what_counts_in_one_process_is_divided_and_nothing_else(server: Server) 
     assert second.limits.connection_timeout_seconds == 10
     assert first.log_file is min(snapshot.sites, key=lambda site: site.id).log_file
     assert divided(snapshot, 1) is snapshot
+
+
+def test_a_worker_that_takes_fewer_requests_than_there_are_listeners_is_warned_of(server: Server) -> None:
+    """At the line that says so, of each pool; not with one listener, and not in IIS 5 isolation mode."""
+    few = '<add name="P"><processModel maxConcurrentRequests="2" /></add><add name="Q" />'
+    for listeners, mode, expected in ((3, "WorkerProcess", 1), (2, "WorkerProcess", 0), (3, "IIS5", 0)):
+        section = f'<isolation mode="{mode}" /><listener processes="{listeners}" />'
+        server.write(f"<system.applicationHost>{section}</system.applicationHost>", pools=few)
+        warnings = [line for line in server.snapshot().warnings if "a worker takes 2 requests at a time" in line]
+        assert len(warnings) == expected
+        assert all("each of 3 listeners" in line and "@maxConcurrentRequests" in line for line in warnings)
