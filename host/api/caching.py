@@ -19,7 +19,8 @@ class CachePolicy:
     """`Response.cache`: the listener may give this answer to whoever asks for the same URL, without any plugin.
 
     It is a wish: an answer to an authenticated user, to a request with a query, with Set-Cookie or Vary, or of a site
-    with a filter or module that is not cache-aware is never kept. IIS: HTTP_CACHE_POLICY.
+    with a filter or module that is not cache-aware is never kept. IIS: HTTP_CACHE_POLICY. Where a profile has
+    sharedCache, the answer's Cache-Control, Expires and Vary count instead, and of this `files` and `ignores_cookies`.
 
     `seconds`: how long it is good; 0: until one of `files` changes, the worker ends, or the configuration changes.
     `files`: paths with the stamp (`file_stamp`) that they had before the handler read them; a path that is no file any
