@@ -333,7 +333,10 @@ class ProgramRun:
 
     async def _exit(self, patience_seconds: float = EXIT_SECONDS) -> ProgramExit | None:
         """How the program ended, if it ends now."""
+        if self._program.exit is not None:
+            return self._program.exit
         try:
-            return self._program.exit or await asyncio.wait_for(self._program.wait(), patience_seconds)
+            async with asyncio.timeout(patience_seconds):  # wait_for would make a task for it
+                return await self._program.wait()
         except TimeoutError:
             return None
