@@ -74,7 +74,9 @@ class ProcessManager:
         application = request.application
         key = (application.pool_name, settings.full_path, settings.arguments)
         pool = self._pools.get(key)
-        if pool is not None and pool.settings != settings:  # the configuration has changed under a living worker
+        if (
+            pool is not None and pool.settings is not settings and pool.settings != settings
+        ):  # configured anew meanwhile
             pool.replace_all("the configuration has changed")
             self._outgoing.append(pool)
             pool = None

@@ -94,3 +94,61 @@ def test_a_request_that_waits_for_a_thread_ends_behind_it(site: Site, is_left: b
         assert (engine.requests_in_hand, code.seen) == (0, ["began", "ended"])
 
     run(main())
+
+
+ANSWERS = """
+import asyncio
+from host.api import ThreadAnswer
+contexts = []
+
+class Answer(ThreadAnswer):
+    def __init__(self, pending): self.pending = pending
+    def __await__(self): return (yield from self.pending.__await__())
+
+class Sleeper(ThreadAnswer):
+    def __await__(self): return (yield from asyncio.sleep(0.01, Response.text("slept")).__await__())
+
+@hookimpl
+def load(context): contexts.append(context)
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Answers", path="*.answers")]
+@hookimpl
+def handle(request):
+    threads, what = contexts[0].threads, request.raw_query
+    if what == "sleeps":
+        return Sleeper()
+    pending = threads.pending_result()
+    made = {"good": lambda: Response.text("made on a thread"), "raises": lambda: 1 // 0, "babbles": lambda: "text"}
+    threads.submit(made[what], (), pending)
+    return Answer(pending)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "said"),
+    [
+        ("good", 200, "made on a thread"),
+        ("raises", 500, "ZeroDivisionError"),
+        ("babbles", 500, "a thread must answer with a Response, not str"),
+        ("sleeps", 500, "await wasn't used with future"),
+    ],
+)
+def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, said: str) -> None:
+    """What its thread makes is the answer; what it raises, an answer that is none, and one that waits for something
+    else than a thread are its own failures."""
+    site.extension("answers", ANSWERS)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        answer = await front.ask(f"/a.answers?{what}")
+        assert answer.status == status
+        assert said in (answer.text if status == 200 else "\n".join(site.told("plugin-error")))
+        assert engine.requests_in_hand == 0
+
+    run(main())
