@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from host.isolation.placement import Slot, SlotRole
 from host.processes.actions import ActionProgram
@@ -17,6 +18,8 @@ from host.processes.inetinfo import run_inetinfo
 from host.processes.listener import run_listener
 from host.processes.pool import run_pool
 from host.processes.spawn import kill, start_child
+
+_NURSERY_SECONDS: Final = 2.0  # it has nothing to finish; what is left then is killed with everything else
 
 
 class ChildProcess:
@@ -51,6 +54,7 @@ class Launcher:
         self._nursery = nursery
         self._nursery_has_died = nursery_has_died
         self._is_ending = False
+        self._nursery_gone = asyncio.Event()
         self._pidfds: dict[int, int] = {}
         self._actions: dict[int, ActionProgram] = {}
         self._let_go: set[int] = set()
@@ -118,17 +122,20 @@ class Launcher:
         def ended(status: int) -> None:
             if self._nursery is nursery:
                 self._nursery = None
-            if self._nursery_has_died is not None and not self._is_ending:
+            if self._is_ending:
+                self._nursery_gone.set()
+            elif self._nursery_has_died is not None:
                 self._nursery_has_died(nursery.pid, status)
 
         self._watch(nursery.pid, nursery.reap, ended)
 
-    def end_nursery(self) -> None:
-        """This process ends: nobody is borne any more."""
+    async def end_nursery(self) -> None:
+        """This process ends: nobody is borne any more. Returns when the nursery has ended, or takes too long."""
         self._is_ending = True
         if self._nursery is not None:
             self._nursery.dismiss()
-            self._nursery = None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nursery_gone.wait(), _NURSERY_SECONDS)
 
     def watch(self, pid: int, on_exit: Callable[[int], None]) -> None:
         """Hear of the end of a child of this process that was started elsewhere."""

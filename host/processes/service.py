@@ -265,7 +265,7 @@ class Service:
             self._manager.stopping(seconds + _LAST_SECONDS)
         ends = asyncio.gather(self._supervisor.stop(seconds, is_succeeded=is_succeeded), self._upgrade.abandon(seconds))
         await ends
-        self._launcher.end_nursery()
+        await self._launcher.end_nursery()
         patience.cancel()
         self._watchdog.stop()
 
