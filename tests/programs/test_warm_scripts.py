@@ -42,7 +42,7 @@ SLEEPER = f"""#!{sys.executable} -u
 import os, subprocess, sys, time
 print("Content-Type: text/plain\\n")
 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-print(os.getpid(), child.pid, flush=True)
+sys.stdout.write("%d %d\\n" % (os.getpid(), child.pid))  # one write, so that no chunk ends in the middle of it
 time.sleep(1000)
 """
 
