@@ -42,3 +42,13 @@ class RequestHead:
         self.keep_alive = minor_version == 1
         self.expects_continue = False
         self.is_plain = False
+
+    def with_fields(self, fields: bytes) -> RequestHead:
+        """The same request with another header block."""
+        other = RequestHead(self.method, self.target, self.minor_version, fields, self.size)
+        other.host = self.host
+        other.content_length = self.content_length
+        other.keep_alive = self.keep_alive
+        other.expects_continue = self.expects_continue
+        other.is_plain = self.is_plain
+        return other

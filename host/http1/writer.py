@@ -8,7 +8,6 @@ raises ShortBodyError, and the connection must be broken.
 
 from __future__ import annotations
 
-import copy
 import enum
 import re
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ class EndOfHead(Protocol):
 class Stamp:
     """Server (if it is to be named) and Date and the end of a head, prebuilt; `update` once a second."""
 
-    __slots__ = ("_server", "close", "keep", "keep_1_0")
+    __slots__ = ("_epoch_seconds", "_server", "close", "keep", "keep_1_0")
 
     def __init__(self, epoch_seconds: float, *, names_server: bool = True) -> None:
         self._server = _SERVER if names_server else b""
@@ -88,6 +87,7 @@ class Stamp:
 
     def update(self, epoch_seconds: float) -> None:
         """Show this time from now on."""
+        self._epoch_seconds = epoch_seconds
         common = self._server + b"Date: " + formatdate(epoch_seconds, usegmt=True).encode("ascii") + b"\r\n"
         self.keep = common + b"\r\n"
         self.keep_1_0 = common + b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 keeps only when it is told so
@@ -95,7 +95,7 @@ class Stamp:
 
     def as_it_is(self) -> Stamp:
         """One that goes on showing this time."""
-        return copy.copy(self)
+        return Stamp(self._epoch_seconds, names_server=bool(self._server))
 
     def choose(self, *, keep_alive: bool, minor_version: int) -> bytes:
         """The variant for this connection."""

@@ -5,7 +5,6 @@ The bytes are in `response_cache`, as all others; this is the way to them, and w
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -155,9 +154,7 @@ def validating(head: RequestHead, entity_tag: bytes, last_modified: bytes) -> Re
         fields += b"If-None-Match: %b\r\n" % b", ".join(dict.fromkeys((*tags, entity_tag)))
     if last_modified:
         fields += b"If-Modified-Since: %b\r\n" % last_modified
-    asking = copy.copy(head)
-    asking.fields = fields
-    return asking
+    return head.with_fields(fields)
 
 
 def without_age(raw_head: bytes) -> bytes:
