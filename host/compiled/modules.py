@@ -1,4 +1,4 @@
-"""Which modules are compiled: those that every request runs through in the listener.
+"""Which modules are compiled: those that every request runs through in listener and worker.
 
 A room is compiled whole where its classes use each other's attributes: a compiled class is fast for compiled code, and
 a little slower than a Python one for everybody else. What mypyc (2.4) makes of a module differs from Python in few
@@ -20,6 +20,21 @@ import os
 from typing import Final
 
 _ROOMS: Final = ("host.http1", "host.listener")
+_WORKER: Final = (
+    "cache_offers",
+    "calling",
+    "connection_facts",
+    "exchange",
+    "filter_changes",
+    "front_link",
+    "handler_choice",
+    "handler_map",
+    "link",
+    "pipeline",
+    "plan",
+    "response_head",
+    "routes",
+)
 _FURTHER: Final = ("host.logs.record", "host.wire.codec", "host.wire.errors", "host.wire.frames")
 _PYTHON_ALONE: Final = {
     "host.http1.errors",  # an enumeration with an __init__
@@ -39,4 +54,5 @@ def compiled_modules(project: str) -> tuple[str, ...]:
         for file in sorted(os.listdir(os.path.join(project, *room.split("."))))
         if file.endswith(".py") and file != "__init__.py"
     ]
-    return (*(name for name in names if name not in _PYTHON_ALONE), *_FURTHER)
+    worker = (f"host.worker.{name}" for name in _WORKER)
+    return (*(name for name in names if name not in _PYTHON_ALONE), *worker, *_FURTHER)

@@ -49,10 +49,11 @@ _GIVES_NO_RESPONSE = _AFTER_THE_HANDLER | {"on_send_raw_data", "on_log", "on_end
 class CallUnderWay:
     """A call of plugin code that may take its time: a coroutine, or a function on a thread.
 
-    `subject` is what it is about, nearly always the Request; `began_at` is monotonic seconds.
+    `subject` is what it is about, nearly always the Request; `began_at` is monotonic seconds; `awaitable` is what is
+    waited for, where it is known: its frames tell where the plugin is.
     """
 
-    __slots__ = ("began_at", "is_on_a_thread", "name", "plugin", "subject")
+    __slots__ = ("awaitable", "began_at", "is_on_a_thread", "name", "plugin", "subject")
 
     def __init__(self, plugin: str, name: str, subject: object, *, is_on_a_thread: bool = False) -> None:
         self.plugin = plugin
@@ -60,6 +61,7 @@ class CallUnderWay:
         self.subject = subject
         self.is_on_a_thread = is_on_a_thread
         self.began_at = monotonic()
+        self.awaitable: object = None
 
     def is_about(self, request: Request) -> bool:
         """Whether it is made for that request, or for one that it has led to inside the server."""
@@ -85,7 +87,7 @@ class HookCaller:
                     answer = await self._wait_for(hook, arguments)
                 if inspect.isawaitable(answer):  # a plain def that returned a coroutine
                     await become_task()
-                    answer = await answer
+                    answer = await self._wait(hook, arguments[0], answer)
                 if hook[3] in CHANGED:
                     check_change(hook[3], arguments[1])
                 if answer is None:
@@ -118,7 +120,7 @@ class HookCaller:
                 answer = hook[0](*arguments) if hook[1] == INLINE else await self._wait_for(hook, arguments)
                 if inspect.isawaitable(answer):
                     await become_task()
-                    answer = await answer
+                    answer = await self._wait(hook, arguments[0], answer)
                 if hook[3] in CHANGED:
                     check_change(hook[3], arguments[1])
                 if answer is None:
@@ -187,8 +189,9 @@ class HookCaller:
             raise self.blame(hook, error, request) from error
         return response
 
-    async def _wait(self, hook: Hook, request: Request, answer: Awaitable[Any]) -> Any:
-        call = CallUnderWay(hook.plugin, hook.name, request)
+    async def _wait(self, hook: Hook, subject: object, answer: Awaitable[Any]) -> Any:
+        call = CallUnderWay(hook.plugin, hook.name, subject)
+        call.awaitable = answer
         self.under_way.add(call)
         try:
             return await answer
@@ -202,7 +205,8 @@ class HookCaller:
         try:
             if hook.kind == ASYNC:
                 await become_task()
-                return await hook.function(*arguments)
+                call.awaitable = coroutine = hook.function(*arguments)
+                return await coroutine
             return await self.pool.run(hook.function, *arguments)
         finally:
             self.under_way.discard(call)
@@ -223,9 +227,10 @@ class HookCaller:
         return InterruptibleCall(self.pool, self.under_way, CallUnderWay(plugin, name, subject, is_on_a_thread=True))
 
     @contextmanager
-    def noting(self, plugin: str, name: str, subject: object) -> Iterator[None]:
+    def noting(self, plugin: str, name: str, subject: object, awaitable: object) -> Iterator[None]:
         """Something that a plugin does outside its hooks (`name` says what), as a call under way."""
         call = CallUnderWay(plugin, name, subject)
+        call.awaitable = awaitable
         self.under_way.add(call)
         try:
             yield

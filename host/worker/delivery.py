@@ -186,8 +186,9 @@ class Delivery:
             exchange.begin(head.flags | self._flags(plan, request, response), _codes(response), head.raw)
             promised = head.promised_length
         modules = request.mapping.modules if request.mapping is not None else ""
-        with self._caller.noting(modules, BODY, request):
-            sent = await self._send_pieces(exchange, self._pieces(plan, request, body), promised)
+        sending = self._send_pieces(exchange, self._pieces(plan, request, body), promised)
+        with self._caller.noting(modules, BODY, request, sending):
+            sent = await sending
         if sent < promised:
             raise BodyFault(f"the body ended after {sent} of the {promised} bytes that Content-Length promised")
         await self._settle_log(exchange, request, response, plan)

@@ -127,7 +127,8 @@ class Engine:
         self._time_limit = self._build_time_limit(_pool(snapshot, pool_name), pipeline)
         self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
         self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")
-        self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, report_event)
+        calls = self._caller.under_way
+        self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, calls, report_event)
         self._threads.relieved = self._channel.release_credit
         self._session_tasks: set[asyncio.Task[None]] = set()
         self._session_hooks, self._raw_filters = _NO_HOOKS, RawDataFilters(self._caller)

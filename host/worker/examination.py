@@ -66,6 +66,7 @@ def examine(loop: asyncio.AbstractEventLoop, numbers: Mapping[str, int], calls: 
     `numbers` are the requests in hand, by id; `calls` say since when plugins have been at work. The loop is run by the
     main thread. A plugin that holds it is to blame; otherwise those that hold the threads of the pool.
     """
+    calls = list(calls)
     threads = _threads()
     main = [stack for stack in threads if stack.owner == threading.main_thread().name and stack.plugin_frame]
     to_blame = main or [stack for stack in threads if stack.plugin_frame]
@@ -76,7 +77,7 @@ def examine(loop: asyncio.AbstractEventLoop, numbers: Mapping[str, int], calls: 
         request = stack.request
         return now - since.get(request.id, now) if request is not None else 0.0
 
-    texts = chain(_grouped(threads), _tasks(loop))
+    texts = chain(_grouped(threads), _waiting(calls), _tasks(loop, calls))
     stacks = "\n".join(texts)[:STACKS_LIMIT]
     if not to_blame:
         return Examination(summary=_without_plugin(threads), stacks=stacks)
@@ -112,11 +113,12 @@ class Whereabouts(NamedTuple):
     place: str = ""
 
 
-def whereabouts(request: Request, task: asyncio.Task[Any] | None) -> Whereabouts:
-    """Where that request is while the loop runs: on a thread, or in the coroutines of its task."""
+def whereabouts(request: Request, calls: Iterable[CallUnderWay]) -> Whereabouts:
+    """Where that request is while the loop runs: on a thread, or in what a plugin waits for; the innermost call of a
+    plugin counts."""
     stacks = [stack for stack in _threads() if stack.plugin_frame and stack.is_about(request)]
-    if task is not None:
-        stacks.append(_Stack(task.get_name(), list(_awaited(task.get_coro()))[::-1]))
+    own = sorted((call for call in calls if call.is_about(request)), key=lambda call: call.began_at, reverse=True)
+    stacks += [_stack_of(call) for call in own]
     for stack in stacks:
         frame = stack.plugin_frame
         if frame is not None:
@@ -186,19 +188,36 @@ def _back(frame: FrameType | None) -> list[FrameType]:
     return found
 
 
-def _tasks(loop: asyncio.AbstractEventLoop) -> Iterator[str]:
-    """A line for each task that waits: where, and for which request."""
+def _stack_of(call: CallUnderWay) -> _Stack:
+    """What a plugin waits for. The coroutines of ours that wait for it may be compiled, and show no frames."""
+    return _Stack(f"{call.plugin}.{call.name}", list(_awaited(call.awaitable))[::-1])
+
+
+def _waiting(calls: Iterable[CallUnderWay]) -> Iterator[str]:
+    """A line for each call of a plugin that waits: where, and for which request."""
+    for call in calls:
+        stack = _stack_of(call)
+        if stack.frames:
+            yield _waits(stack, call.subject if isinstance(call.subject, Request) else stack.request)
+
+
+def _tasks(loop: asyncio.AbstractEventLoop, calls: Iterable[CallUnderWay]) -> Iterator[str]:
+    """A line for each other task that waits."""
+    told = {id(frame) for call in calls for frame in _awaited(call.awaitable)}
     try:
         tasks = asyncio.all_tasks(loop)
     except RuntimeError:  # the loop runs after all, and its tasks change while they are counted
         return
     for task in list(tasks)[:_MOST_TASKS]:
         stack = _Stack(task.get_name(), list(_awaited(task.get_coro()))[::-1])
-        if not stack.frames:
-            continue
-        request, frame = stack.request, stack.plugin_frame or stack.frames[0]
-        about = f" for {request.method} {request.raw_target} ({request.id})" if request is not None else ""
-        yield f"{stack.owner} waits{about} in {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
+        if stack.frames and told.isdisjoint(map(id, stack.frames)):
+            yield _waits(stack, stack.request)
+
+
+def _waits(stack: _Stack, request: Request | None) -> str:
+    frame = stack.plugin_frame or stack.frames[0]
+    about = f" for {request.method} {request.raw_target} ({request.id})" if request is not None else ""
+    return f"{stack.owner} waits{about} in {frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}"
 
 
 def _awaited(awaitable: Any) -> Iterator[FrameType]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final
 
 from host.api import ClientGone, HttpError, Request, Response, ThreadAnswer, UrlMap
 from host.worker.cache_offers import CacheOffers
@@ -19,24 +19,18 @@ from host.worker.delivery import Delivery
 from host.worker.error_responses import RefusedElsewhere, answer_refusal, denial_of, needs_page, refusal_of
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
-from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select, without
+from host.worker.handler_choice import choose_handler, foresee, map_request
+from host.worker.handler_map import Entry
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
-from host.worker.physical_path import is_really_below
-from host.worker.plan import FORESEEN, Calls, Plan
+from host.worker.pipeline_parts import Forward, Observer
+from host.worker.plan import Calls, Plan
 from host.worker.request_host import RequestServices, ServiceKit
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
 
 PLAN_RECHECK_SECONDS: Final = 0.25
-
-
-class Forward(Protocol):
-    """Runs handlers in another process (IIS 5 isolation mode)."""
-
-    async def handle(self, slot: str, request: Request) -> Response:
-        """The response of the dllhost of that slot."""
 
 
 class Pipeline:
@@ -53,6 +47,7 @@ class Pipeline:
         forward: Forward,
         offers: CacheOffers,
         clock: Callable[[], float],
+        observer: Observer | None = None,
     ) -> None:
         self._served = served
         self._routes = routes
@@ -61,7 +56,25 @@ class Pipeline:
         self._open_host = partial(RequestServices, ServiceKit(routes, caller, self._delivery, self._run))
         self._refresh_plan = refresh_plan
         self._forward = forward
-        self._clock = clock
+        self._offers, self._clock, self._observer = offers, clock, observer
+
+    def observed(
+        self,
+        observer: Observer,
+        watch_served: Callable[[Mapping[tuple[int, str], ServedApplication]], Mapping[tuple[int, str], Any]],
+        watch_forward: Callable[[Forward], Forward],
+    ) -> Pipeline:
+        """Another pipeline for the same applications, which is watched."""
+        return Pipeline(
+            watch_served(self._served),
+            self._routes,
+            self._caller,
+            refresh_plan=self._refresh_plan,
+            forward=watch_forward(self._forward),
+            offers=self._offers,
+            clock=self._clock,
+            observer=observer,
+        )
 
     async def serve(self, exchange: Exchange) -> None:
         """The whole life of a request; `exchange` is ended in any case."""
@@ -72,35 +85,64 @@ class Pipeline:
             await become_task()  # plugins may be loaded
             refusal = await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
-        response: Response | None = None
         request._host_source = (self._open_host, exchange, plan)
         served.in_hand += 1
+        if refusal is None and served.in_hand > served.request_limit:
+            refusal = served.too_many()
+        # Nothing is awaited while an exception is handled: see host/compiled/modules.py.
+        response: Response | None = None
+        failure: BaseException | None = None
         try:
+            response = await self._answer(exchange, plan, refusal)
+        except BaseException as error:
+            failure = error
+        if isinstance(failure, asyncio.CancelledError | ClientGone):
             try:
-                if refusal is not None:
-                    raise refusal
-                if served.in_hand > served.request_limit:
-                    raise served.too_many()
+                response = await self._abandon(exchange, plan, failure)
+                failure = None
+            except BaseException as error:
+                failure = error
+        served.in_hand -= 1
+        try:
+            await self._end(exchange, request, response, plan)
+            if failure is not None:
+                raise failure
+        finally:
+            failure = None  # it holds this frame
+
+    async def _answer(self, exchange: Exchange, plan: Plan, refusal: HttpError | None) -> Response:
+        request = exchange.request
+        response: Response | None = None
+        if refusal is None:
+            try:
                 response = await self._respond(exchange, plan)
             except HttpError as error:
-                response = await self._refuse(exchange, plan, error)
-                exchange.is_refused = True
-            response = await self._send(exchange, request, response, plan)
-        except (asyncio.CancelledError, ClientGone) as error:
-            response = await self._abandon(exchange, plan, error)
-        finally:
-            served.in_hand -= 1
-            if plan.gives_contexts:
-                end_output(request)
-            if plan.end and response is not None:
-                await self._caller.tell(plan.end, request, response)
-            if plan.on_end_of_request and (left := call_plain(plan.on_end_of_request, request)):
-                await self._caller.tell(left, request)
-            if plan.gives_contexts:
-                forget_contexts(request)
-            request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
-            if exchange.request is not request:
-                exchange.request._host = exchange.request._host_source = None
+                refusal = error
+        if response is None:
+            assert refusal is not None, "there is an answer or a refusal"
+            response = await self._refuse(exchange, plan, refusal)
+            exchange.is_refused = True
+            refusal = None  # it holds this frame
+        if self._observer is not None:
+            self._observer.sending()
+        response = await self._send(exchange, request, response, plan)
+        if self._observer is not None:
+            self._observer.sent(response)
+        return response
+
+    async def _end(self, exchange: Exchange, request: Request, response: Response | None, plan: Plan) -> None:
+        """Tell those who want to know that the request has ended, and let go of what belongs to it."""
+        if plan.gives_contexts:
+            end_output(request)
+        if plan.end and response is not None:
+            await self._caller.tell(plan.end, request, response)
+        if plan.on_end_of_request and (left := call_plain(plan.on_end_of_request, request)):
+            await self._caller.tell(left, request)
+        if plan.gives_contexts:
+            forget_contexts(request)
+        request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
+        if exchange.request is not request:
+            exchange.request._host = exchange.request._host_source = None
 
     # --- from the head to a response
 
@@ -128,7 +170,7 @@ class Pipeline:
         route = self._map(request)
         target = request.raw_target
         if plan.maps_early:
-            self._foresee(request, route)
+            foresee(request, route)
         if plan.begin:
             response = await ask(plan.begin, request)
             if response is not None:
@@ -136,7 +178,7 @@ class Pipeline:
             if request.raw_target is not target:  # it was rewritten
                 route, target = self._map(request), request.raw_target
                 if plan.maps_early:
-                    self._foresee(request, route)
+                    foresee(request, route)
         if plan.is_asked_before_the_handler:
             response = await self._admit(request, plan, route)
             if response is not None:
@@ -146,7 +188,10 @@ class Pipeline:
                 response = await self._ask_url_map(request, plan, route) if plan.on_url_map else None
                 if response is not None:
                     return response
-        entry = self._choose(request, route)
+        if self._observer is None:
+            entry = choose_handler(self._routes, request, route)
+        else:
+            entry = self._observer.choose_handler(self._routes, request, route)
         if plan.prepare:
             response = await ask(plan.prepare, request)
             if response is not None:
@@ -158,12 +203,26 @@ class Pipeline:
             answer = call_quick(entry.hooks, request)
             response = answer if isinstance(answer, Response) else await self._execute(request, entry, answer)
         if plan.finish:
-            try:
-                await ask(plan.finish, request, response)
-            except BaseException:
-                await self._delivery.discard(response)
-                raise
+            await self._or_discard(response, ask(plan.finish, request, response))
         return response
+
+    def _map(self, request: Request) -> Route:
+        if self._observer is None:
+            return map_request(self._routes, request)
+        return self._observer.map_request(self._routes, request)
+
+    async def _or_discard(self, response: Response, stage: Awaitable[Response | None]) -> Response | None:
+        """What that stage says; the response is closed when it fails."""
+        failure: BaseException | None = None
+        try:
+            return await stage
+        except BaseException as error:
+            failure = error
+        try:
+            await self._delivery.discard(response)
+            raise failure
+        finally:
+            failure = None  # it holds this frame
 
     async def _admit(self, request: Request, plan: Plan, route: Route) -> Response | None:
         """From on_url_map to map_request_handler: where is it, who asks, and may they?
@@ -177,21 +236,6 @@ class Pipeline:
         if response is None and plan.authorize:
             response = await ask(plan.authorize, request)
         return response
-
-    def _map(self, request: Request) -> Route:
-        route, request.raw_query = self._routes.find(request.application.site_id, request.raw_target)
-        if request.application is not route.application.info:
-            request.application = route.application.info
-        request.path = route.path
-        request.settings = route.settings
-        request.physical_root = route.physical_root
-        request.physical_path = route.unslashed_path
-        if route.has_conditions:
-            route.check(request)
-        return route
-
-    def _foresee(self, request: Request, route: Route) -> None:
-        request.context[FORESEEN] = foresee_managed(route.candidates, request.method, route.path, route.physical_path)
 
     async def _authenticate(self, request: Request, plan: Plan) -> Response | None:
         """Who is it? Without a module that finds out, the request stays anonymous."""
@@ -216,45 +260,6 @@ class Pipeline:
             request.physical_root = url_map.physical_path.rpartition("/")[0] or "/"
         return response
 
-    def _choose(self, request: Request, route: Route) -> Entry:
-        """The mapping that answers, its refusals made."""
-        path = route.path
-        if request.mapping is not None:  # map_request_handler has chosen
-            entry = chosen_entry(request.mapping, route.settings_in_force, self._routes.find_plugin)
-            request.mapping, request.script_name = entry.mapping, path
-        else:
-            is_moved = request.physical_root is not route.physical_root  # by a filter: then nothing is remembered
-            physical_path = route.physical_path
-            if is_moved:
-                physical_path = request.physical_path + ("/" if path.endswith("/") else "")
-            candidates = without(route.candidates, request.passed_over) if request.passed_over else route.candidates
-            entry, length, resource = select(candidates, request.method, path, physical_path)
-            request.mapping = entry.mapping
-            if length == len(path):
-                request.script_name = path
-            else:
-                request.script_name, request.path_info = path[:length], path[length:]
-                request.physical_path = physical_path[: len(physical_path) - len(path) + length]
-            if resource is not None and (is_moved or resource.identity != route.verified):
-                self._guard(request, route)
-                route.verified = None if is_moved else resource.identity
-        if entry.local_refusal is not None or entry.remote_refusal is not None:
-            refusal = entry.local_refusal if request.connection.is_local else entry.remote_refusal
-            if refusal is not None:
-                raise refusal.error(entry)
-        return entry
-
-    def _guard(self, request: Request, route: Route) -> None:
-        """A symbolic link must not lead out of the virtual directory unless the configuration allows it."""
-        if route.settings_in_force.static_content.follow_symbolic_links_outside_root:
-            return
-        if not is_really_below(request.physical_path, request.physical_root):
-            remedy = (
-                'Move the content below the folder, or set <staticContent followSymbolicLinksOutsideRoot="true" />.'
-            )
-            detail = f"{request.physical_path} is a symbolic link that leads out of {request.physical_root}"
-            raise HttpError(404, 0, detail, remedy=remedy)
-
     async def _execute(self, request: Request, entry: Entry, answer: ThreadAnswer | Calls) -> Response:
         if isinstance(answer, ThreadAnswer):
             return await self._caller.wait_for_thread(entry.hooks[0], request, answer)
@@ -268,6 +273,8 @@ class Pipeline:
 
     async def _refuse(self, exchange: Exchange, plan: Plan, error: HttpError) -> Response:
         """The page of a refusal, or what a filter says instead of a 401."""
+        if self._observer is not None:
+            self._observer.refused(error)
         request = exchange.request
         if not error.handler and request.mapping is not None:
             error.handler = request.mapping.name
@@ -307,36 +314,34 @@ class Pipeline:
                     response = await self._as_filters_wrote(exchange, request, response)
             if not self._delivery.send_at_once(exchange, request, response, plan):
                 await self._delivery.send(exchange, request, response, plan)
+            return response
         except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
             raise
         except HttpError as error:
-            response = await self._send_instead(exchange, request, error, plan)
+            refusal = error
         except BaseException as error:
             modules = request.mapping.modules if request.mapping is not None else ""
-            blamed = self._caller.blame(Hook(self.serve, INLINE, modules or "a handler", "body"), error, request)
-            response = await self._send_instead(exchange, request, blamed, plan)
-        return response
+            refusal = self._caller.blame(Hook(self.serve, INLINE, modules or "a handler", "body"), error, request)
+        return await self._send_instead(exchange, request, refusal, plan)
 
     async def _prepare(self, request: Request, response: Response, calls: Calls) -> Response:
         """Configured fields and on_send_response; nph- output is not touched."""
         if response.raw:
             return response
-        other = None
-        try:
-            for name, value in request.settings.custom_headers if request.settings is not None else ():
-                response.headers.add(name, value)
-            if (output := request.context.get(KEY)) is not None:
-                output.settle(request, response)
-            if calls:
-                other = await self._caller.ask(calls, request, response)
-            if response.status < 200 and other is None:
-                raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
-        except BaseException:
-            await self._delivery.discard(response)
-            raise
+        other = await self._or_discard(response, self._settle(request, response, calls))
         if other is None:
             return response
         await self._delivery.discard(response)
+        return other
+
+    async def _settle(self, request: Request, response: Response, calls: Calls) -> Response | None:
+        for name, value in request.settings.custom_headers if request.settings is not None else ():
+            response.headers.add(name, value)
+        if (output := request.context.get(KEY)) is not None:
+            output.settle(request, response)
+        other = await self._caller.ask(calls, request, response) if calls else None
+        if response.status < 200 and other is None:
+            raise HttpError(500, 0, f"a handler answered with the interim status {response.status}")
         return other
 
     async def _as_filters_wrote(self, exchange: Exchange, request: Request, response: Response) -> Response:

@@ -80,7 +80,7 @@ class RequestTimeLimit:
                 self._begin(exchange)
 
     def _begin(self, exchange: Exchange) -> None:
-        place = whereabouts(exchange.request, exchange.task)
+        place = whereabouts(exchange.request, self._calls)
         error = self._error(exchange, place)
         exchange.overdue = Overdue(error)
         request = exchange.request

@@ -7,23 +7,25 @@ whose hooks are wrapped. The token is used once, and comes over the service's ow
 from __future__ import annotations
 
 import asyncio
-import copy
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
 from host.api import HttpError, Request, Response
 from host.wire.trace_messages import REQUEST_TRACED, TRACE_FIELD
 from host.worker.exchange import Exchange
+from host.worker.handler_choice import choose_handler, map_request
 from host.worker.handler_map import Entry
 from host.worker.hooks import ASYNC, Hook
-from host.worker.pipeline import Forward, Pipeline
+from host.worker.pipeline import Pipeline
+from host.worker.pipeline_parts import Forward
 from host.worker.plan import Plan
 from host.worker.plugins import ReportEvent
-from host.worker.routes import Route
+from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
 
 Serve = Callable[[Exchange], Awaitable[None]]
@@ -151,46 +153,36 @@ class _Forwarding:
         return response
 
 
-class TracedPipeline(Pipeline):
-    """A pipeline that serves one request and notes what it does."""
+class _Watch:
+    """Notes what the pipeline does between the hooks (`pipeline.Observer`)."""
 
-    _walk: Walk
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
+        self._sending_since = 0.0
 
-    @classmethod
-    def of(cls, pipeline: Pipeline, walk: Walk) -> TracedPipeline:
-        """A copy of the worker's pipeline."""
-        traced = copy.copy(pipeline)
-        traced.__class__ = cls
-        assert isinstance(traced, TracedPipeline)
-        traced._walk = walk
-        traced._served = _Applications(pipeline._served, walk)
-        traced._forward = _Forwarding(pipeline._forward, walk)
-        return traced
-
-    def _map(self, request: Request) -> Route:
+    def map_request(self, routes: Routes, request: Request) -> Route:
         since = perf_counter()
-        route = super()._map(request)
+        route = map_request(routes, request)
         where = f"{request.path} is {request.physical_path} of {request.application.metabase_path}"
         self._walk.note("map path", since=since, detail=where)
         return route
 
-    def _choose(self, request: Request, route: Route) -> Entry:
+    def choose_handler(self, routes: Routes, request: Request, route: Route) -> Entry:
         since = perf_counter()
-        entry = super()._choose(request, route)
+        entry = choose_handler(routes, request, route)
         mapping = entry.mapping
         runs = mapping.type or mapping.script_processor or entry.module_names
         self._walk.note("map handler", since=since, outcome=mapping.name, detail=f"{mapping.path} runs {runs}")
         return replace(entry, hooks=tuple(self._walk.wrapped(hook) for hook in entry.hooks))
 
-    async def _refuse(self, exchange: Exchange, plan: Plan, error: HttpError) -> Response:
+    def refused(self, error: HttpError) -> None:
         self._walk.note("refused", error.module, outcome=f"{error.status}.{error.substatus}", detail=error.detail)
-        return await super()._refuse(exchange, plan, error)
 
-    async def _send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> Response:
-        since = perf_counter()
-        sent = await super()._send(exchange, request, response, plan)
-        self._walk.note("sent", since=since, outcome=f"{sent.status}.{sent.substatus}")
-        return sent
+    def sending(self) -> None:
+        self._sending_since = perf_counter()
+
+    def sent(self, response: Response) -> None:
+        self._walk.note("sent", since=self._sending_since, outcome=f"{response.status}.{response.substatus}")
 
 
 class Tracer:
@@ -217,6 +209,10 @@ class Tracer:
         self._set_serve(self._serve)
         self._loop.call_later(seconds, self._forget, token)
 
+    def _traced(self, walk: Walk) -> Pipeline:
+        """A pipeline as the worker's, that notes what it does."""
+        return self._pipeline.observed(_Watch(walk), partial(_Applications, walk=walk), partial(_Forwarding, walk=walk))
+
     def _forget(self, token: str) -> None:
         self._tokens.discard(token)
         if not self._tokens:
@@ -234,7 +230,7 @@ class Tracer:
         walk = Walk()
         method, target = request.method, request.raw_target
         try:
-            await TracedPipeline.of(self._pipeline, walk).serve(exchange)
+            await self._traced(walk).serve(exchange)
         finally:
             walk.note("done")
             told = {"method": method, "target": target, "request": request.id, "worker": self._worker}

@@ -20,6 +20,7 @@ from host.config.model import ApplicationInitialization, Site
 from host.config.store import ServerConfiguration
 from host.wire.codec import FrameDecoder, decode_reset, decode_response
 from host.wire.frames import FILE_WINDOW_BYTES, Kind
+from host.worker.calling import CallUnderWay
 from host.worker.examination import whereabouts
 from host.worker.exchange import Exchange
 from host.worker.plugins import ReportEvent
@@ -45,7 +46,8 @@ class _Page:
 
 
 class WarmUp:
-    """Warms up the applications of one process. `serve` answers an exchange (the pipeline)."""
+    """Warms up the applications of one process. `serve` answers an exchange (the pipeline); `calls` are the calls of
+    plugins that are under way."""
 
     def __init__(
         self,
@@ -53,12 +55,14 @@ class WarmUp:
         serve: Callable[[Exchange], Awaitable[None]],
         configuration: ServerConfiguration,
         served: Mapping[str, ServedApplication],
+        calls: Iterable[CallUnderWay],
         report_event: ReportEvent,
     ) -> None:
         self._loop = loop
         self._serve = serve
         self._configuration = configuration
         self._served = served
+        self._calls = calls
         self._report_event = report_event
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -128,7 +132,7 @@ class WarmUp:
             await asyncio.wait([task], timeout=end - began_at)
         finally:
             if not task.done():
-                place = whereabouts(exchange.request, task)
+                place = whereabouts(exchange.request, self._calls)
                 exchange.client_left()
         seconds = self._loop.time() - began_at
         if not task.done():
