@@ -45,6 +45,7 @@ class ConfigurationChanges:
         self._supervisor = supervisor
         self._report = report
         self._on_reload = on_reload
+        self._has_followed = False  # the watch has seen a save: what was saved before it was read with it
 
     @property
     def configure(self) -> Configure:
@@ -114,11 +115,12 @@ class ConfigurationChanges:
         """A file saved between its reading and the beginning of the watch."""
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         file = Path(self.source.path)
-        if file.exists() and file.read_bytes() != self.source.text:
+        if not self._has_followed and file.exists() and file.read_bytes() != self.source.text:
             await self.reload()
 
     async def _follow(self, change: FileChange) -> None:
         if change.configuration_changed:
+            self._has_followed = True
             await self.reload()
         if change.plugin_files:
             names = ", ".join(sorted(Path(file).name for file in change.plugin_files))

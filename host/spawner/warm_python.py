@@ -22,8 +22,6 @@ _BARE = frozenset(sys.modules) - {"__future__"}
 if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # the folder of this file
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
 import contextlib
 import gc
 import marshal
@@ -33,12 +31,16 @@ import signal
 import socket
 import struct
 import time
+from types import ModuleType
 from typing import Any, Callable
+
+# The room without the house: what `host` does when it is imported is for Pythons that run isapy.
+sys.modules["host"] = ModuleType("host")
+sys.modules["host"].__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
 from host.spawner.warm_run import run
 from host.spawner.warm_scripts import KEPT, Script, Watch, preload
 
-del sys.path[0]
 for _name in [name for name in sys.modules if name.partition(".")[0] == "host"]:
     del sys.modules[_name]  # a script's `import host` finds its own
 

@@ -15,7 +15,7 @@ from extensions import cgi
 from host.api import HttpError, Response
 from host.config.cgi_settings import Cgi, ProgramInstances
 from host.config.confinement import ProgramLimits
-from tests.extensions.cgi_rig import SETTINGS, CgiRig, StandingLoop, wait_until_gone
+from tests.extensions.cgi_rig import SETTINGS, CgiRig, StandingLoop, wait_until_gone, whole_body
 from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
 
@@ -198,7 +198,7 @@ def test_one_program_more_than_may_run_waits_and_the_next_is_refused(rig: CgiRig
     settings = replace(SETTINGS, cgi=Cgi(timeout_seconds=100, instances=rule))
 
     async def work() -> None:
-        assert (await cgi.handle(rig.request(script, settings=settings))).body == b"answered\n"
+        assert await whole_body(await cgi.handle(rig.request(script, settings=settings))) == b"answered\n"
         waits = asyncio.ensure_future(cgi.handle(rig.request("answer.sh", settings=settings)))
         await asyncio.sleep(0)
         with pytest.raises(HttpError, match=r"503\.4"):

@@ -31,14 +31,16 @@ def test_a_crash_takes_its_process_only_and_names_library_request_and_signal(tmp
     event = "worker-died" if mode == "WorkerProcess" else "process-died"
     with running(tmp_path, config) as service:
         front = service.pid_of("listener" if mode == "WorkerProcess" else "inetinfo")
-        for what, status in (
-            ("crash", -signal.SIGSEGV),
-            ("null", -signal.SIGSEGV),
-            ("abort-thread", -signal.SIGABRT),
-            ("exit", 7),
+        for what, statuses in (
+            ("crash", [-signal.SIGSEGV]),
+            ("null", [-signal.SIGSEGV]),
+            # Whoever looks at the stacks of threads that run, as the interpreter's fault handler does, may stumble.
+            ("abort-thread", [-signal.SIGABRT, -signal.SIGSEGV]),
+            ("exit", [7]),
         ):
             assert ask(service, what).startswith(b"HTTP/1.1 502 "), what
-            line = service.wait_for_event(event, f"x.many?{what} ", "HttpExtensionProc", f"status={int(status)} ")
+            line = service.wait_for_event(event, f"x.many?{what} ", "HttpExtensionProc", "status=")
+            assert any(f"status={int(status)} " in line for status in statuses), line
             assert f"library={library}" in line
             assert "request=" in line
             assert service.get("/x.many?hello").text == "hello from C\n"
