@@ -7,7 +7,8 @@ things that matter here:
 - numbers have no identity: compare them with `==`, never with `is`;
 - a slice of bytes whose end lies before its begin is a SystemError instead of empty;
 - an argument of another type than annotated is a TypeError at once;
-- classes have no `__dict__`, and frames are in tracebacks but not on the interpreter's stack;
+- classes have no `__dict__`, and `copy.copy` does not copy their instances;
+- frames are in tracebacks, but not on the interpreter's stack;
 - a coroutine that waits inside `except` or `finally` leaves its exception to whoever runs meanwhile.
 
 It refuses asynchronous generators, classes that inherit from built-in ones other than Exception, and `continue` in a

@@ -152,14 +152,19 @@ class HookCaller:
         assert isinstance(subject, Request)
         return finished(subject, keeps_connection=answer is FilterStatus.FINISHED_KEEP_CONNECTION)
 
-    async def handle(self, hook: Hook, request: Request) -> Response | None:
-        """Ask a handler."""
+    async def handle(self, hook: Hook, request: Request, given: ThreadAnswer | None = None) -> Response | None:
+        """Ask a handler, or wait for the thread that it has named already (`given`)."""
         try:
-            answer = hook[0](request) if hook[1] == INLINE else await self._wait_for(hook, (request,))
+            answer: Any = given
+            if answer is None:
+                answer = hook[0](request) if hook[1] == INLINE else await self._wait_for(hook, (request,))
             if answer is None or answer.__class__ is Response:
                 return answer
-            if isinstance(answer, ThreadAnswer):
-                return await self.wait_for_thread(hook, request, answer)
+            if isinstance(answer, ThreadAnswer):  # no task is needed for that
+                answer = await self._wait(hook, request, answer)
+                if isinstance(answer, Response):
+                    return answer
+                raise TypeError(f"a thread must answer with a Response, not {type(answer).__name__}")
             if inspect.isawaitable(answer):
                 await become_task()
                 answer = await self._wait(hook, request, answer)
@@ -173,21 +178,6 @@ class HookCaller:
             raise
         except BaseException as error:
             raise self.blame(hook, error, request) from error
-
-    async def wait_for_thread(self, hook: Hook, request: Request, answer: ThreadAnswer) -> Response:
-        """What a thread answers for a handler; a request needs no task for that."""
-        try:
-            response = await self._wait(hook, request, answer)
-            if not isinstance(response, Response):
-                raise TypeError(f"a thread must answer with a Response, not {type(response).__name__}")
-        except HttpError as error:
-            error.module = error.module or hook.plugin
-            raise
-        except _ENDS:
-            raise
-        except BaseException as error:
-            raise self.blame(hook, error, request) from error
-        return response
 
     async def _wait(self, hook: Hook, subject: object, answer: Awaitable[Any]) -> Any:
         call = CallUnderWay(hook.plugin, hook.name, subject)

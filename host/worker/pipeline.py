@@ -261,10 +261,9 @@ class Pipeline:
         return response
 
     async def _execute(self, request: Request, entry: Entry, answer: ThreadAnswer | Calls) -> Response:
-        if isinstance(answer, ThreadAnswer):
-            return await self._caller.wait_for_thread(entry.hooks[0], request, answer)
-        for hook in answer:
-            response = await self._caller.handle(hook, request)
+        given, hooks = (answer, entry.hooks[:1]) if isinstance(answer, ThreadAnswer) else (None, answer)
+        for hook in hooks:
+            response = await self._caller.handle(hook, request, given)
             if response is not None:
                 return response
         raise HttpError(404, 0, f"none of {entry.module_names} has an answer for {request.path}")
