@@ -111,6 +111,9 @@ def test_a_client_that_leaves_is_noticed(ways: PluginTest) -> None:
     with ways.open("POST", "/x.way?how=echo", body=None) as request:
         assert request.send(b"one")
         assert request.read() == b"one"
+        reads = ways.module("many_ways").reads
+        assert reads.acquire(timeout=90)
+        assert reads.acquire(timeout=90), "it reads on: what no thread has begun is not begun any more"
     assert ways.reported("plugin-message")[-1] == "the client is gone"
 
 

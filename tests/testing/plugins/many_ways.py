@@ -1,12 +1,14 @@
 """Answers in every way there is, and tells the event log what happens to it."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 
 from host.api import ClientGone, HandlerMapping, Headers, PluginContext, Request, Response, hookimpl
 
 SUFFIX = "!"
 contexts: list[PluginContext] = []
+reads = threading.Semaphore(0)  # one more each time that a thread begins to read a body
 
 
 @hookimpl
@@ -51,7 +53,10 @@ async def wait_for_ever() -> None:
 
 def echoed(request: Request) -> Iterator[bytes]:
     try:
-        while piece := request.body.read_some_blocking():
+        while True:
+            reads.release()
+            if not (piece := request.body.read_some_blocking()):
+                return
             yield piece
     except ClientGone:
         contexts[0].report_event("plugin-message", "the client is gone")
