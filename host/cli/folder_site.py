@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,12 @@ from host.config.expansion import state_folder
 
 PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh")
 DEFAULT_DOCUMENTS: Final = ("index.html", "index.htm", "index.cgi", "index.py")
+PHP_PATTERNS: Final = ("*.php", "*.phtml")
+_LANGUAGES: Final = (
+    "php phtml php3 php4 php5 php7 php8 inc asp asa aspx asax ascx ashx asmx cfm cfml cfc jsp jspx jspf idc"
+)
+SOURCES: Final = tuple(f".{language}" for language in _LANGUAGES.split())
+"""Pages with code that a server runs. Where nothing runs them nobody may read them: passwords stand in them."""
 LOOKED_AT: Final = 5000
 """Files that are looked at for the hints; a larger folder is served all the same."""
 
@@ -49,7 +56,7 @@ _TEMPLATE: Final = """\
         </sites>
     </system.applicationHost>
     <system.webServer>
-        <defaultDocument enabled="true">
+{fastcgi}        <defaultDocument enabled="true">
             <files>
                 <clear />
 {documents}
@@ -66,6 +73,9 @@ _TEMPLATE: Final = """\
             <isapiCgiRestriction notListedCgisAllowed="true" />
             <requestFiltering>
                 <requestLimits maxAllowedContentLength="4294967295" />
+                <fileExtensions>
+{sources}
+                </fileExtensions>
                 <hiddenSegments>
 {hidden}
                 </hiddenSegments>
@@ -115,7 +125,7 @@ def write_folder_configuration(folder: Path, address: str, port: int) -> Path:
     Raises CommandLineError as `folder_configuration_path` does, and when it cannot be written.
     """
     path = folder_configuration_path(folder)
-    write_configuration(path, folder_configuration(folder.resolve(), address, port))
+    write_configuration(path, folder_configuration(folder.resolve(), address, port, installed_php()))
     return path
 
 
@@ -130,33 +140,64 @@ def write_configuration(path: Path, text: str) -> None:
         ) from error
 
 
-def folder_configuration(folder: Path, address: str, port: int) -> str:
-    """The text of that configuration."""
-    programs = [("cgi-bin", "cgi-bin/*"), *((pattern[2:], pattern) for pattern in PROGRAM_PATTERNS)]
-    handlers = [
-        f'<add name="CGI-{name}" path="{pattern}" verb="*" modules="CgiModule" resourceType="File" '
-        f'requireAccess="Execute" allowPathInfo="true" />'
-        for name, pattern in programs
-    ]
+def installed_php() -> str:
+    """Path of the program that runs PHP's pages (Debian: php-cgi); empty when there is none on the PATH."""
+    return shutil.which("php-cgi") or ""
+
+
+def folder_configuration(folder: Path, address: str, port: int, php: str = "") -> str:
+    """The text of that configuration; `php`: path of php-cgi, empty when PHP's pages are not to run."""
     return _TEMPLATE.format(
         comment=str(folder).replace("--", "- -"),
         binding=quoteattr(binding_information(address, port)),
         folder=quoteattr(str(folder)),
-        documents=_lines(16, (f'<add value="{name}" />' for name in DEFAULT_DOCUMENTS)),
-        handlers=_lines(12, handlers),
+        fastcgi=f"        <fastCgi><application fullPath={quoteattr(php)} /></fastCgi>\n" if php else "",
+        documents=_lines(16, (f'<add value="{name}" />' for name in _default_documents(php))),
+        handlers=_lines(12, _handlers(php)),
         hidden=_lines(20, (f'<add segment="{name}" />' for name in HIDDEN_SEGMENTS)),
+        sources=_lines(20, (f'<add fileExtension="{name}" allowed="false" />' for name in _refused_sources(php))),
     )
 
 
-def what_is_served(folder: Path) -> Iterator[str]:
-    """Lines that tell a newcomer what became of the folder's files."""
-    programs, not_executable = _programs(folder)
+def _handlers(php: str) -> Iterator[str]:
+    programs = [("cgi-bin", "cgi-bin/*"), *((pattern[2:], pattern) for pattern in PROGRAM_PATTERNS)]
+    for name, pattern in programs:
+        yield (
+            f'<add name="CGI-{name}" path="{pattern}" verb="*" modules="CgiModule" resourceType="File" '
+            f'requireAccess="Execute" allowPathInfo="true" />'
+        )
+    for pattern in PHP_PATTERNS if php else ():
+        yield (
+            f'<add name="PHP-{pattern[2:]}" path="{pattern}" verb="*" modules="FastCgiModule" resourceType="File" '
+            f"scriptProcessor={quoteattr(php)} />"
+        )
+
+
+def _default_documents(php: str) -> tuple[str, ...]:
+    return (*DEFAULT_DOCUMENTS, "index.php") if php else DEFAULT_DOCUMENTS
+
+
+def _refused_sources(php: str) -> list[str]:
+    return [name for name in SOURCES if not (php and f"*{name}" in PHP_PATTERNS)]
+
+
+def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
+    """Lines that tell a newcomer what became of the folder's files; `php` as for `folder_configuration`."""
+    files = list(islice(_files(folder), LOOKED_AT))
+    programs = [path for path in files if _is_program(path, folder)]
+    pages = [path for path in files if path not in programs and f"*{path.suffix}" in PHP_PATTERNS]
     yield f"serving {folder.resolve()}"
     yield "    files           as they are; a folder without an index page is listed"
-    yield f"    programs        {' '.join(PROGRAM_PATTERNS)} and everything in cgi-bin/ run as CGI ({programs} found)"
+    patterns = " ".join(PROGRAM_PATTERNS)
+    yield f"    programs        {patterns} and everything in cgi-bin/ run as CGI ({len(programs)} found)"
+    if php and pages:
+        yield f"    PHP             {' '.join(PHP_PATTERNS)} run in {php} ({len(pages)} found)"
+    elif pages:
+        yield f"    not served      {len(pages)} pages of PHP: install php-cgi (Debian: php-cgi) and start again"
     own = folder / SITE_CONFIGURATION
     if own.is_file():
         yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
+    not_executable = [path for path in programs if not os.access(path, os.X_OK)]
     for path in not_executable[:5]:
         yield f"    not executable  {path.name}: it cannot run until you type  chmod +x {shlex.quote(str(path))}"
     if len(not_executable) > 5:
@@ -165,18 +206,8 @@ def what_is_served(folder: Path) -> Iterator[str]:
         yield f"    will they run?  isapy doctor {shlex.quote(str(folder.resolve()))}"
 
 
-def _programs(folder: Path) -> tuple[int, list[Path]]:
-    """How many programs there are, and those that lack the permission to run."""
-    count, not_executable = 0, []
-    for path in islice(_files(folder), LOOKED_AT):
-        if (
-            path.suffix in {pattern[1:] for pattern in PROGRAM_PATTERNS}
-            or path.relative_to(folder).parts[0] == "cgi-bin"
-        ):
-            count += 1
-            if not os.access(path, os.X_OK):
-                not_executable.append(path)
-    return count, not_executable
+def _is_program(path: Path, folder: Path) -> bool:
+    return f"*{path.suffix}" in PROGRAM_PATTERNS or path.relative_to(folder).parts[0] == "cgi-bin"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -18,7 +18,12 @@ from host.cli.application_interface import find_interface
 from host.cli.application_site import application_configuration_path, write_application_configuration
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
-from host.cli.folder_site import folder_configuration_path, what_is_served, write_folder_configuration
+from host.cli.folder_site import (
+    folder_configuration_path,
+    installed_php,
+    what_is_served,
+    write_folder_configuration,
+)
 from host.config.errors import ConfigErrors
 from host.config.store import build_snapshot, read_source
 from host.python_apps.interface import Interface
@@ -120,7 +125,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
         config = default_configuration()
     validate(config, mode, port or 0)
     if folder is not None and not quiet:
-        for line in what_is_served(folder):
+        for line in what_is_served(folder, installed_php()):
             typer.echo(line, err=True)
     shows_scripts = folder is not None and not quiet
     become_service(config, mode, port or 0, quiet=quiet, shows_scripts=shows_scripts)

@@ -68,6 +68,37 @@ def test_programs_run_and_files_are_shown(tmp_path: Path) -> None:
     assert [each.name for each in settings.filters] == ["request_filtering"]
 
 
+def test_code_of_pages_that_nothing_runs_is_refused(tmp_path: Path) -> None:
+    """Passwords stand in it: PHP without php-cgi, and whatever else a web server of old ran."""
+    filtering = settings_of(tmp_path, "/x.php").request_filtering
+    for extension in (".php", ".phtml", ".inc", ".asp", ".aspx", ".jsp", ".cfm"):
+        assert filtering.extensions[extension] is False
+    assert ".html" not in filtering.extensions
+    assert filtering.allow_unlisted_extensions
+
+
+def test_php_runs_where_php_cgi_is(tmp_path: Path) -> None:
+    """By FastCGI, index pages too; what belongs to PHP and is no page (.inc) stays refused."""
+    text = folder_configuration(tmp_path, "::1", 80, "/opt/php & co/php-cgi")
+    server = ServerConfiguration(Source("/x/conf/y.config", text.encode()), 1)
+    assert server.snapshot.warnings == ()
+    settings = server.settings_for(server.snapshot.sites[0].applications[0], "/x.php")
+    mapped = {handler.path: handler.script_processor for handler in settings.handlers}
+    assert mapped["*.php"] == mapped["*.phtml"] == "/opt/php & co/php-cgi"
+    assert settings.default_documents[-1] == "index.php"
+    assert not {".php", ".phtml"} & settings.request_filtering.extensions.keys()
+    assert settings.request_filtering.extensions[".inc"] is False
+
+
+def test_what_became_of_php_pages_is_said(tmp_path: Path) -> None:
+    """Which program runs them, or what to install; nothing where there are none."""
+    assert "PHP" not in "\n".join(what_is_served(tmp_path, "/usr/bin/php-cgi"))
+    for name in ("a.php", "b.phtml"):
+        (tmp_path / name).write_text("x")
+    assert "run in /usr/bin/php-cgi (2 found)" in "\n".join(what_is_served(tmp_path, "/usr/bin/php-cgi"))
+    assert "not served      2 pages of PHP" in "\n".join(what_is_served(tmp_path))
+
+
 def test_it_is_written_into_the_state_folder(tmp_path: Path, state: Path) -> None:
     """One file a folder, the same for every spelling of its path, written anew each time."""
     (tmp_path / "my site").mkdir()

@@ -102,21 +102,26 @@ def isapy(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedP
 
 
 def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
-    """Files, a program in cgi-bin, an executable script outside of it, and a script without the bit is not shown."""
+    """Files, a program in cgi-bin, an executable script outside of it, a page of PHP; the source of a script without the
+    bit, or in a language that nothing runs, is not shown."""
     folder = tmp_path / "old site"
     folder.mkdir()
     (folder / "page.html").write_text("plain page\n")
     write_program(folder / "cgi-bin" / "any", "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho from cgi-bin\n")
     write_program(folder / "tool.py", f"#!{sys.executable}\nprint('Content-Type: text/plain\\n')\nprint('a tool')\n")
     (folder / "secret.py").write_text("PASSWORD = 'do not show'\n")
+    (folder / "page.php").write_text("<?php echo 6 * 7; ?>")
+    (folder / "page.asp").write_text("<% password = 'do not show' %>")
     service = start_service(tmp_path, folder, "run-folder")
     try:
         assert service.get("/page.html").text == "plain page\n"
         assert service.get("/cgi-bin/any").text == "from cgi-bin\n"
         assert service.get("/tool.py").text == "a tool\n"
-        refused = service.get("/secret.py")
-        assert refused.status in (403, 404)
-        assert "do not show" not in refused.text
+        assert service.get("/page.php").text == "42"
+        for path, status in (("/secret.py", 403), ("/page.asp", 404)):
+            refused = service.get(path)
+            assert refused.status == status
+            assert "do not show" not in refused.text
         assert service.get("/").status == 200
     finally:
         service.stop()
