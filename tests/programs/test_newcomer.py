@@ -102,8 +102,8 @@ def isapy(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedP
 
 
 def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
-    """Files, a program in cgi-bin, an executable script outside of it, a page of PHP; the source of a script without the
-    bit, or in a language that nothing runs, is not shown."""
+    """Files, a program in cgi-bin, an executable script outside of it, a page of PHP; but not the source of a script
+    without the bit, or in a language that nothing runs."""
     folder = tmp_path / "old site"
     folder.mkdir()
     (folder / "page.html").write_text("plain page\n")
