@@ -14,6 +14,10 @@ from typing import Final, NamedTuple, Protocol
 
 from host.logs.rolling_file import RollingFile
 
+_PIECE: Final = 4096
+"""Lines that are encoded and written in one go: a disk that has caught up must not cost the loop, which needs the same
+interpreter, more than a millisecond at a time."""
+
 LAST_SECONDS: Final = 5.0
 """How long the end of a process waits for a disk that takes its time."""
 
@@ -64,6 +68,8 @@ class Appender:
         for file, lines, times, is_last in batches:
             if lines:
                 file.extend(lines, times)
+                if len(file.lines) >= _PIECE:
+                    file.flush(now)
             if is_last:
                 file.close(now)
                 waiting = [one for one in waiting if one is not file]

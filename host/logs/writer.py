@@ -18,10 +18,11 @@ from host.logs.appending import Appender, Appending, Batch
 from host.logs.handed_folders import HandedFolders
 from host.logs.line_formats import line_format
 from host.logs.record import RecordParts, RefusalRecord
-from host.logs.rolling_file import KEPT_BYTES, RollingFile
+from host.logs.rolling_file import RollingFile
 from host.logs.rollover import httperr_naming, site_naming
 from host.logs.shared_file import SharedFile
 from host.logs.w3c import FormatLine, within_bytes
+from host.logs.waiting import LEAST_BYTES, WaitingLines
 
 _CENTRAL: Final = 0  # instead of a site's id (they begin with 1): the log of all sites
 _LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8
@@ -56,7 +57,8 @@ class LogWriter:
     `directory`: the folder in which HTTPERR's folder is made. `clock`: seconds since the epoch. `report`: called with
     one sentence when a log cannot be written, and again when it can. `computer_name`: what s-computername shows.
     `appending` writes the lines: at once unless told otherwise.
-    `handed`: folders that are reached by a descriptor. `is_shared`: other processes write the same logs.
+    `handed`: folders that are reached by a descriptor. `is_shared`: other processes write the same logs. `room`: bytes
+    of lines that may wait while earlier ones are being written (`waiting.room_for_lines`).
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class LogWriter:
         appending: Appending | None = None,
         handed: HandedFolders | None = None,
         is_shared: bool = False,
+        room: int = LEAST_BYTES,
     ) -> None:
         self._clock = clock
         self._report = report
@@ -78,16 +81,15 @@ class LogWriter:
         self._sites: dict[int, _SiteLog] = {}  # by id; with one log of all sites each has the same
         self._open: dict[int, _SiteLog] = {}  # each log once
         self._collecting: list[_SiteLog] = []  # those with records
-        self._batches: list[Batch] = []  # lines that wait to be written
+        self._waiting = WaitingLines(room)
         self._appending = appending or Appender()
-        self._lost = 0
         file = self._file(httperr_folder(directory), httperr_naming(), httperr.header_block, report, handed)
         self._refusals = Batch(file, [], [])
 
     @property
     def has_lines(self) -> bool:
         """Whether a flush has something to write."""
-        return bool(self._collecting or self._batches or self._refusals.lines or self._appending.has_waiting)
+        return bool(self._collecting or self._waiting or self._refusals.lines or self._appending.has_waiting)
 
     def request(self, record: RecordParts, log_file: LogFile) -> None:
         """Note a request (a RequestRecord or its parts) in its site's log (`log_file` is the site's, as configured when
@@ -112,50 +114,33 @@ class LogWriter:
 
     def flush(self) -> None:
         """Have written what has been collected since the last call. While an earlier batch is still being written, the
-        lines wait: up to a megabyte of them."""
+        lines wait, as many as there is room for."""
         self._format_collected()
         if self._appending.is_busy:
-            self._drop_what_is_too_much()
+            had_lost = self._waiting.lost
+            if self._waiting.bound() and not had_lost:
+                self._report("the logs' disk takes its time: lines are lost until it has caught up")
             return
-        self._appending.write(self._take_batches(), self._clock())
-        if self._lost:
-            self._report(f"the logs are written again; {self._lost} lines were lost while their disk took its time")
-            self._lost = 0
+        batches, lost = self._waiting.take()
+        self._appending.write(batches, self._clock())
+        if lost:
+            self._report(f"the logs are written again; {lost} lines were lost while their disk took its time")
 
     def close(self) -> None:
         """Write what has been collected and close every file."""
         self._format_collected()
-        batches = self._take_batches()
+        batches, _ = self._waiting.take()
         files = [site.file for site in self._open.values()] + [self._refusals.file]
         self._appending.close([*batches, *(Batch(file, [], [], is_last=True) for file in files)], self._clock())
         self._sites.clear()
         self._open.clear()
 
     def _format_collected(self) -> None:
-        self._batches += [site.take_batch() for site in self._collecting]
+        self._waiting.add([site.take_batch() for site in self._collecting])
         self._collecting.clear()
-
-    def _take_batches(self) -> list[Batch]:
-        batches, self._batches = self._batches, []
         if self._refusals.lines:
-            batches.append(self._refusals)
+            self._waiting.add([self._refusals])
             self._refusals = Batch(self._refusals.file, [], [])
-        return batches
-
-    def _drop_what_is_too_much(self) -> None:
-        """Forget the newest lines beyond the limit; what is to be closed is closed nevertheless."""
-        kept, size = [], 0
-        for batch in self._take_batches():
-            size += sum(map(len, batch.lines))
-            if size <= KEPT_BYTES:
-                kept.append(batch)
-                continue
-            if not self._lost:
-                self._report("the logs' disk takes its time: lines are lost until it has caught up")
-            self._lost += len(batch.lines)
-            if batch.is_last:
-                kept.append(batch._replace(lines=[], times=[]))
-        self._batches = kept
 
     def _open_site(self, site_id: int, log_file: LogFile) -> _SiteLog:
         """The site's log is new or its settings have changed; equal settings go on in the same file."""
@@ -176,7 +161,7 @@ class LogWriter:
     def _close(self, log: _SiteLog) -> None:
         """Write what this log has and let go of its file; no site goes on with it."""
         self._format_collected()
-        self._batches.append(log.take_batch(is_last=True))
+        self._waiting.add([log.take_batch(is_last=True)])
         self._sites = {site_id: one for site_id, one in self._sites.items() if one is not log}
 
     def _new_log(self, log_file: LogFile, folder: str) -> _SiteLog:

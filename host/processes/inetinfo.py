@@ -23,7 +23,7 @@ from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import run_loop
-from host.processes.listener import FrontProcess
+from host.processes.listener import FrontProcess, memory_bytes
 from host.processes.script_spawner import fork_script_spawner
 from host.processes.worker import report_web_config
 from host.wire.black_box import BlackBoxOpened
@@ -58,7 +58,7 @@ class _Inetinfo(FrontProcess):
     def __init__(
         self, channel: ControlChannel, deathwatch: Deathwatch, spawner: socket.socket, applications: tuple[str, ...]
     ) -> None:
-        super().__init__(channel, "inetinfo", deathwatch)
+        super().__init__(channel, "inetinfo", deathwatch, memory_bytes())
         self._spawner = spawner
         self._applications = applications
         self._engine: Engine | None = None

@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Final
 
+from host.activation.group_memory import tightest_group
 from host.config.errors import ConfigErrors
 from host.config.listener_confinement import ListenerConfinement
 from host.config.listener_parts import divided
@@ -18,6 +19,7 @@ from host.isolation.selection import model_for
 from host.listener.server import Listener
 from host.logs.appending import AppendingThread
 from host.logs.handed_folders import HandedFolders
+from host.logs.waiting import room_for_lines
 from host.logs.writer import LogWriter
 from host.processes.control_channel import ControlChannel
 from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
@@ -54,6 +56,7 @@ _FLUSH_SECONDS: Final = 0.025  # logs are written in batches of this age: p99 su
 def run_listener(control: socket.socket, confinement: ListenerConfinement, place: int = 0, instances: int = 1) -> None:
     """The process's life: what it may be, then from Hello to the last response. It is the one at `place` of so many."""
     channel = ControlChannel(control)
+    memory = memory_bytes()
     try:
         confine_listener(confinement, lambda event_id, text: channel.send(Event(id=event_id, text=text)))
     except ConfinementError as error:
@@ -61,19 +64,34 @@ def run_listener(control: socket.socket, confinement: ListenerConfinement, place
         channel.close()
         raise SystemExit(int(ExitCode.NO_IDENTITY)) from error
     deathwatch = Deathwatch(control, ORPHAN_SECONDS)
-    run_loop(FrontProcess(channel, "listener", deathwatch, place, instances).live())
+    run_loop(FrontProcess(channel, "listener", deathwatch, memory, place, instances).live())
+
+
+def memory_bytes() -> int:
+    """What this process may hope for: the machine's memory, or the limit of its control group. A listener that is
+    confined cannot read its group any more."""
+    of_machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    group = tightest_group(os.getpid())
+    return min(of_machine, group.limit_kilobytes * 1024) if group is not None else of_machine
 
 
 class FrontProcess:
     """What listener and inetinfo have in common: the control dialogue, the logs, the end. Of `instances` that share
-    the work this is the one at `place`."""
+    the work this is the one at `place`. `memory`: bytes that the logs may count on a part of."""
 
     def __init__(
-        self, channel: ControlChannel, role: str, deathwatch: Deathwatch, place: int = 0, instances: int = 1
+        self,
+        channel: ControlChannel,
+        role: str,
+        deathwatch: Deathwatch,
+        memory: int,
+        place: int = 0,
+        instances: int = 1,
     ) -> None:
         self.channel = channel
         self._deathwatch = deathwatch
         self._role = role
+        self._memory = memory
         self._place = place
         self._instances = instances
         self.request_prefix: Final = f"{int(time.time()):x}-{os.getpid():x}-"  # no other process of this machine has it
@@ -228,6 +246,7 @@ class FrontProcess:
                 appending=AppendingThread(self._log_problem),
                 handed=self._handed_folders,
                 is_shared=self._instances > 1,
+                room=room_for_lines(self._memory, self._instances),
             )
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)

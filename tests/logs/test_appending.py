@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from host.logs.appending import Appender, AppendingThread, Batch
-from host.logs.rolling_file import KEPT_BYTES, RollingFile
+from host.logs.rolling_file import RollingFile
 from host.logs.rollover import DatedNaming
+from host.logs.waiting import LEAST_BYTES
 from host.logs.writer import LogWriter
 from tests.logs.records import MAY_SECOND, log_file, refusal_record, request_record
 
@@ -73,15 +74,16 @@ def test_the_end_does_not_wait_for_ever(tmp_path: Path) -> None:
     assert read_all(fifo).startswith("#Software")  # and the thread ends
 
 
-def test_a_megabyte_waits_and_no_more(tmp_path: Path) -> None:
+def test_as_much_waits_as_there_is_room_for_and_no_more(tmp_path: Path) -> None:
     """The newest lines are lost; it is told when it begins, and how many there were when the disk has caught up."""
+    room = 3 * LEAST_BYTES
     reports: list[str] = []
     disk = FullHands()
-    writer = LogWriter(str(tmp_path), lambda: MAY_SECOND, report=reports.append, appending=disk)
+    writer = LogWriter(str(tmp_path), lambda: MAY_SECOND, report=reports.append, appending=disk, room=room)
     settings = log_file(tmp_path, fields=("cs-uri-stem",))
     line = "/" + "x" * 1022
     for _ in range(4):
-        for _ in range(KEPT_BYTES // 2048):
+        for _ in range(room // 2048):
             writer.request(request_record(target=line), settings)
         writer.flush()
     assert len(reports) == 1
@@ -89,8 +91,11 @@ def test_a_megabyte_waits_and_no_more(tmp_path: Path) -> None:
     disk.is_busy = False
     writer.flush()
     writer.close()
-    assert (tmp_path / "W3SVC1" / NAME).read_text().count(line) == KEPT_BYTES // 1024
-    assert f"{KEPT_BYTES // 1024} lines were lost" in reports[1]
+    assert (tmp_path / "W3SVC1" / NAME).read_text().count(line) == room // 1024
+    assert f"{room // 1024} lines were lost" in reports[1]
+    assert len(reports) == 2
+    writer.request(request_record(target="/again"), settings)
+    writer.flush()
     assert len(reports) == 2
 
 
@@ -100,7 +105,7 @@ def test_a_log_that_is_closed_meanwhile_is_closed_nevertheless(tmp_path: Path) -
     disk = FullHands()
     writer = LogWriter(str(tmp_path), lambda: MAY_SECOND, report=reports.append, appending=disk)
     for fields in (("cs-uri-stem",), ("cs-method",)):
-        for _ in range(KEPT_BYTES // 1024 + 1):
+        for _ in range(LEAST_BYTES // 1024 + 1):
             writer.request(request_record(target="/" + "x" * 1100), log_file(tmp_path, fields=fields))
     writer.flush()
     disk.is_busy = False
