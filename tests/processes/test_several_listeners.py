@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def listeners(service: RunningService) -> list[int]:
 
 def has_listeners(service: RunningService, number: int) -> bool:
     return len(listeners(service)) == number
+
+
+def sockets_of(service: RunningService) -> int:
+    """How many sockets the service itself holds that listen at the site's port."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == service.port}
+    held = 0
+    for link in Path(f"/proc/{service.status().pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held += os.readlink(link).strip("socket:[]") in listening
+    return held
+
+
+def has_sockets(service: RunningService, number: int) -> bool:
+    return sockets_of(service) == number
 
 
 def listener_of(request_id: str) -> int:
@@ -173,7 +189,8 @@ def test_queues_and_requests_add_up_and_a_dead_listener_takes_only_its_own(tmp_p
 
 def test_what_is_said_to_the_front_reaches_each_listener(tmp_path: Path) -> None:
     """A site stopped and started, the cache and its flush, a worker recycled under load, another configuration, fewer
-    and more listeners, an upgrade: nothing is lost, and every request has its line."""
+    and more listeners, an upgrade: nothing is lost, and every request has its line. An address keeps a socket for each
+    of the most listeners that it has had, also over the upgrade, and none when it is not served any more."""
     config = write_listeners(tmp_path)
     with running(tmp_path, config) as service:
         assert isinstance(service.ask(StopSite(name="Default Web Site")), Done)
@@ -198,19 +215,24 @@ def test_what_is_said_to_the_front_reaches_each_listener(tmp_path: Path) -> None
                 service.wait_for_event("configuration-applied", "version 2")
                 for (connection,) in by_listener.values():
                     assert "server" not in service.get_on(connection, "/a.id").headers
-                for number in (1, 3):
+                assert sockets_of(service) == 2
+                for number, sockets in ((1, 2), (3, 3)):
                     config.write_text(text.replace(LISTENERS, f'<listener processes="{number}" />'))
                     wait_until(partial(has_listeners, service, number), tmp_path, "other listeners")
+                    wait_until(partial(has_sockets, service, sockets), tmp_path, f"{sockets} sockets, all of them kept")
                 assert isinstance(service.ask(Upgrade()), Done)
             assert load.failures == []
         with connections(service, 1) as by_listener:
             assert len(by_listener) == 3
+        assert sockets_of(service) == 3
         service.get("/last.id")
         service.site_log("/last.id")
         lines = service.log_lines("W3SVC1/*.log")
         assert len([line for line in lines if "/a.id" in line]) >= load.answers
         assert not [line for line in lines if not re.match(r"#|\d{4}-\d\d-\d\d ", line)]
         assert not service.has_event("worker-ping-failed")
+        assert isinstance(service.ask(StopSite(name="Default Web Site")), Done)
+        wait_until(partial(has_sockets, service, 0), tmp_path, "no socket of an address that is not served")
 
 
 def test_a_worker_sleeps_when_every_listener_has_let_go_of_it(tmp_path: Path) -> None:
