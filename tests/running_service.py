@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import os
 import signal
@@ -213,6 +214,12 @@ class RunningService:
         finally:
             self.assert_nothing_left()
 
+    def kill_if_left(self) -> None:
+        """End a service that its test has not ended: what it has started ends with it."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def assert_nothing_left(self) -> None:
         """No process that was ever seen below the service is alive, whatever it was: CGI programs count, too."""
         left = [process for process in self.seen.values() if _is_alive(process)]
@@ -302,7 +309,7 @@ def start_service(
         extra_groups=None if user is None else [],
     )
     service = RunningService(folder, config, port, process, full)
-    started = threading.Event()
+    words = threading.Event()
 
     def read() -> None:
         assert process.stderr is not None
@@ -310,15 +317,29 @@ def start_service(
             for raw_line in process.stderr:
                 service.output.append(raw_line.decode(errors="replace").rstrip())
                 if "Ctrl-C" in service.output[-1]:
-                    started.set()
-        started.set()
+                    words.set()
+        words.set()
 
     service.reader = threading.Thread(target=read, daemon=True)
     service.reader.start()
-    assert started.wait(START_SECONDS), f"isapy did not start: {service.output}"
+    atexit.register(service.kill_if_left)  # a test that ends it itself may fail before it does
+    has_spoken = words.wait(START_SECONDS)
+    if not has_spoken:
+        service.kill_if_left()
+    assert has_spoken, f"isapy did not start: {service.output}"
     if expect_start:
         assert any("Ctrl-C" in line for line in service.output), f"isapy ended: {service.output}"
     return service
+
+
+@contextmanager
+def started(folder: Path, config: Path, *arguments: str, wrapper: Sequence[str] = ()) -> Iterator[RunningService]:
+    """As start_service, for a test that ends it itself: killed when the test fails before that."""
+    service = start_service(folder, config, *arguments, wrapper=wrapper)
+    try:
+        yield service
+    finally:
+        service.kill_if_left()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from host.admin.commands import (
     StopService,
     Workers,
 )
-from tests.running_service import WAIT_SECONDS, RunningService, running, start_service, wait_until
+from tests.running_service import WAIT_SECONDS, RunningService, running, start_service, started, wait_until
 from tests.sample_site import write_program, write_site
 
 MODES = ("workerprocess", "iis5")
@@ -77,13 +77,12 @@ def read_all(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize("mode", MODES)
 def test_ctrl_c_ends_every_process_and_the_exit_status_is_zero(tmp_path: Path, mode: str) -> None:
     """Also with workers, dllhosts and a CGI program under way."""
-    service = start_service(tmp_path, write_site(tmp_path), "--isolation", mode)
-    service.get("/a.where")
-    service.get("/shop/a.where")
-    service.get("/cgi-bin/hello.cgi")
-    assert len(service.tree()) >= 3
-    assert service.stop() == 0
-    service.assert_nothing_left()
+    with started(tmp_path, write_site(tmp_path), "--isolation", mode) as service:
+        service.get("/a.where")
+        service.get("/shop/a.where")
+        service.get("/cgi-bin/hello.cgi")
+        assert len(service.tree()) >= 3
+        assert service.stop() == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -91,16 +90,16 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
     """Draining: the answer comes whole after the service was told to stop."""
     config = write_site(tmp_path)
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
-    service = start_service(tmp_path, config, "--isolation", mode)
-    service.get("/warm.where")
-    with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
-        service.wait_for_requests(1)
-        service.tree()
-        service.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not takes_connections(service), service.folder, "the end of the listening socket")
-        let_go(service)
-        assert b"slow but done" in read_all(connection)
-    assert service.stop() == 0
+    with started(tmp_path, config, "--isolation", mode) as service:
+        service.get("/warm.where")
+        with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+            service.wait_for_requests(1)
+            service.tree()
+            service.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not takes_connections(service), service.folder, "the end of the listening socket")
+            let_go(service)
+            assert b"slow but done" in read_all(connection)
+        assert service.stop() == 0
 
 
 def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.processes.installed_version import InstalledVersion
 from tests.processes.notification_socket import notification_socket
 from tests.processes.test_changes import Load
 from tests.processes.test_service_life import SLOW, let_go, read_all, send, takes_connections
-from tests.running_service import WAIT_SECONDS, RunningService, start_service, wait_until
+from tests.running_service import WAIT_SECONDS, RunningService, start_service, started, wait_until
 from tests.sample_site import write_site
 
 MODES = ("workerprocess", "iis5")
@@ -234,21 +234,21 @@ def test_ctrl_c_in_the_terminal_reaches_the_new_service_once(tmp_path: Path) -> 
     terminal, line = os.openpty()
     try:
         wrapper = [sys.executable, "-c", IN_A_TERMINAL, os.ttyname(line)]
-        service = start_service(tmp_path, config, wrapper=wrapper)
-        second = upgraded(service)
-        first = service.process.pid
-        wait_until(lambda: is_waiter(first), tmp_path, "the waiter")  # until then its front may take a connection
-        service.get("/warm.where")
-        with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
-            service.wait_for_requests(1)
-            os.write(terminal, b"\x03")
-            service.wait_for_event("service-stopping", f"pid={second}")
-            wait_until(lambda: not takes_connections(service), tmp_path, "the end of the listening socket")
-            let_go(service)
-            assert b"slow but done" in read_all(slow)
-        assert service.process.wait(WAIT_SECONDS) == 0
-        service.wait_until_all_gone()
-        assert not service.has_event("process-killed")
+        with started(tmp_path, config, wrapper=wrapper) as service:
+            second = upgraded(service)
+            first = service.process.pid
+            wait_until(lambda: is_waiter(first), tmp_path, "the waiter")  # until then its front may take a connection
+            service.get("/warm.where")
+            with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as slow:
+                service.wait_for_requests(1)
+                os.write(terminal, b"\x03")
+                service.wait_for_event("service-stopping", f"pid={second}")
+                wait_until(lambda: not takes_connections(service), tmp_path, "the end of the listening socket")
+                let_go(service)
+                assert b"slow but done" in read_all(slow)
+            assert service.process.wait(WAIT_SECONDS) == 0
+            service.wait_until_all_gone()
+            assert not service.has_event("process-killed")
     finally:
         os.close(terminal)
         os.close(line)

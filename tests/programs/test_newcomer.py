@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_service import WAIT_SECONDS, Answer, RunningService, running, start_service, wait_until
+from tests.running_service import WAIT_SECONDS, Answer, RunningService, running, start_service, started, wait_until
 from tests.sample_site import write_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,8 +180,8 @@ def test_init_run_and_new_are_a_working_site(tmp_path: Path) -> None:
 
 def test_ctrl_c_in_a_terminal_ends_the_command(tmp_path: Path) -> None:
     """`isapy run` itself becomes the service: the signal goes to the same process."""
-    service = start_service(tmp_path, ROOT / "conf" / "applicationHost.config", "command")
-    service.tree()
-    service.process.send_signal(signal.SIGINT)
-    assert service.process.wait(WAIT_SECONDS) == 0
+    with started(tmp_path, ROOT / "conf" / "applicationHost.config", "command") as service:
+        service.tree()
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(WAIT_SECONDS) == 0
     service.assert_nothing_left()
