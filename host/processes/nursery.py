@@ -20,6 +20,7 @@ import multiprocess
 from host.isolation.placement import SlotRole
 from host.processes.control_channel import ControlChannel
 from host.processes.dllhost import run_dllhost
+from host.processes.immortal import make_immortal
 from host.processes.pool import run_pool
 from host.processes.preload import preload_bundled_plugins
 from host.processes.spawn import become, end_with_parent
@@ -38,6 +39,7 @@ def run_nursery(control: socket.socket) -> None:
     plugin_code = PluginCode()
     preload_bundled_plugins(plugin_code)
     gc.collect()
+    make_immortal()
     gc.freeze()  # what is here now is shared with whoever is born: the collector must not touch it
     _Nursery(ControlChannel(control), plugin_code).run()
 
