@@ -1,5 +1,5 @@
 """A warm Python: runs CGI scripts in forks of itself. Started by `warm_servers.py` with the script's own interpreter;
-this file and its two parts stand alone and keep to what Python 3.8 has.
+this file and its four parts stand alone and keep to what Python 3.8 has.
 
 The server knows the interpreter's start and modules of the standard library that do nothing when they are imported;
 never a module or a line of a user. A script's fork gets everything that a process has and a script can look at, runs
@@ -22,7 +22,9 @@ _BARE = frozenset(sys.modules) - {"__future__"}
 if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # the folder of this file
 
+import _signal  # type: ignore[import-not-found]
 import contextlib
+import errno
 import gc
 import marshal
 import resource
@@ -30,16 +32,17 @@ import select
 import signal
 import socket
 import struct
-import time
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 # The room without the house: what `host` does when it is imported is for Pythons that run isapy.
 sys.modules["host"] = ModuleType("host")
 sys.modules["host"].__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 
+from host.spawner.warm_modules import preload
+from host.spawner.warm_process import Environment, ShownMemory, Streams, settle_time_zone
 from host.spawner.warm_run import run
-from host.spawner.warm_scripts import KEPT, Script, Watch, preload
+from host.spawner.warm_scripts import Script, Watch
 
 for _name in [name for name in sys.modules if name.partition(".")[0] == "host"]:
     del sys.modules[_name]  # a script's `import host` finds its own
@@ -47,52 +50,8 @@ for _name in [name for name in sys.modules if name.partition(".")[0] == "host"]:
 ANSWER = struct.Struct("=cqq")  # what, the number of the launch (or a process id), the process id (or status)
 READY, STARTED, ENDED, REFUSED, CHANGED = b"R", b"S", b"E", b"N", b"C"
 
-MARK_ROOM = 64  # bytes for a request's id in the environment that the kernel shows
 _LIMIT_KINDS = (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_AS)
 _SCRIPTS_KEPT = 500
-
-
-class ShownMemory:
-    """The places where the kernel shows a process's command line and environment, of which `ps` and whoever looks for a
-    request's processes read. Raises OSError or ValueError when they cannot be written."""
-
-    def __init__(self) -> None:
-        with open("/proc/self/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        arguments, arguments_end, environment = (int(field) for field in fields[45:48])
-        with open("/proc/self/environ", "rb") as file:
-            shown = file.read()
-        self._arguments = (arguments, arguments_end - arguments)
-        self._mark = (environment + shown.index(b"UNIQUE_ID=") + len(b"UNIQUE_ID="), MARK_ROOM)
-        given = dict(entry.split(b"=", 1) for entry in shown.split(b"\0") if b"=" in entry)
-        self.start_changed = {name: value for name, value in os.environb.items() if given.get(name) != value}
-        """Variables that the interpreter's start has set: LC_CTYPE (PEP 538), and what sitecustomize does."""
-        self.start_removed = [name for name in given if name not in os.environb]
-        self._write = _memory_writer()
-        self.show(b"0" * MARK_ROOM, [b"isapy: warm " + os.fsencode(sys.executable)])
-
-    def show(self, mark: bytes, argv: list[bytes]) -> None:
-        """Write both into this process; what does not fit is cut."""
-        arguments = b"\0".join(argv)[: self._arguments[1] - 1]
-        for (address, room), text in ((self._mark, mark), (self._arguments, arguments)):
-            self._write(address, text.ljust(room, b"\0"))
-
-
-def _memory_writer() -> Callable[[int, bytes], object]:
-    """By the kernel; in a sandbox, where nothing below /proc may be written, by ctypes, which a script imports anew."""
-
-    def write(address: int, content: bytes) -> None:
-        with open("/proc/self/mem", "r+b", buffering=0) as file:
-            os.pwrite(file.fileno(), content, address)
-
-    try:
-        with open("/proc/self/mem", "r+b", buffering=0):
-            return write
-    except OSError:
-        ctypes: Any = __import__("ctypes")
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]:
-            KEPT.append(sys.modules.pop(name))
-        return lambda address, content: ctypes.memmove(address, content, len(content))
 
 
 class Server:
@@ -101,26 +60,26 @@ class Server:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._children_read, self._children_write = socket.socketpair()
-        for end in (self._children_read, self._children_write):
-            end.setblocking(False)
+        self._children_read, self._children_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._poll.register(self._children_read, select.POLLIN)
         self._memory = ShownMemory()
+        self._environment = Environment(self._memory.start_changed, self._memory.start_removed)
+        self.streams = Streams()
         self._scripts: dict[bytes, Script] = {}
         self._watch = Watch(_BARE)
         self._pid = os.getpid()
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        signal.set_wakeup_fd(self._children_write.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._children_write, warn_on_full_buffer=False)
 
     def serve(self) -> tuple[Script, tuple[Any, ...], list[str]]:
         """Until the socket ends; in a fork (script, order, its own modules are wanted)."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        poll.register(self._children_read, select.POLLIN)
         gc.collect()
         gc.freeze()
         self._answer(READY, sys.version_info[0], sys.version_info[1])
         while True:
-            poll.poll()
+            self._poll.poll()
             self._reap()
             try:
                 packet, ancillary, _, _ = self._sock.recvmsg(65536, socket.CMSG_SPACE(12), socket.MSG_CMSG_CLOEXEC)
@@ -142,7 +101,7 @@ class Server:
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            self._children_read.recv(4096)
+            os.read(self._children_read, 4096)
         while True:
             try:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -164,10 +123,11 @@ class Server:
             if script.is_broken:  # what is wrong is said best by an interpreter that reads the file itself
                 self._answer(REFUSED, number, 0)
                 return None
-            is_plain = script.touches_imports or self._watch.is_shadowed(os.path.dirname(os.path.realpath(script.name)))
+            is_plain = script.touches_imports or self._watch.is_shadowed(script.folder())
+            self._environment.prepare(order[3])
             pid = os.fork()
-        except OSError as error:
-            self._answer(REFUSED, number, error.errno or 0)
+        except (OSError, ValueError) as error:
+            self._answer(REFUSED, number, getattr(error, "errno", None) or errno.EINVAL)
             return None
         if pid == 0:
             self._leave()
@@ -193,13 +153,14 @@ class Server:
     def _leave(self) -> None:
         """In the fork: nothing of the server's stays open or armed."""
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for end in (self._sock, self._children_read, self._children_write):
-            os.close(end.detach())
+        _signal.signal(signal.SIGCHLD, 0)  # SIG_DFL; the function of `signal` looks it up in two enumerations
+        os.close(self._sock.detach())
+        os.close(self._children_read)
+        os.close(self._children_write)
 
     def _become(self, order: tuple[Any, ...], descriptors: list[int]) -> None:
         """The process that the order describes; without its server it must not run, somebody else will."""
-        _, argv, prefix, environment, directory, limits, request_id, _, shown_name = order
+        _, argv, prefix, _, directory, limits, request_id, _, shown_name = order
         os.setsid()
         for place, descriptor in enumerate(descriptors):
             os.dup2(descriptor, place)
@@ -207,16 +168,12 @@ class Server:
         self._memory.show(request_id, prefix + argv)
         if os.getppid() != self._pid:
             os._exit(0)
-        with contextlib.suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as file:
-            file.write(shown_name)
-        os.environb.clear()
-        for entry in environment:
-            name, _, value = entry.partition(b"=")
-            os.environb[name] = value
-        os.environb.update(self._memory.start_changed)
-        for name in self._memory.start_removed:
-            os.environb.pop(name, None)
-        time.tzset()
+        with contextlib.suppress(OSError):
+            comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(comm, shown_name)
+            os.close(comm)
+        self._environment.use()
+        settle_time_zone()
         try:
             os.chdir(directory)
         except OSError as error:
@@ -233,7 +190,9 @@ def main() -> None:
     """`warm_python.py DESCRIPTOR [ROOM FOR THE COMMAND LINE]`."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
-    script, order, dropped = Server(sock).serve()
+    server = Server(sock)  # is kept: a fork that took it apart would write on all its pages
+    script, order, dropped = server.serve()
+    server.streams.use()
     run(script, order, _MAIN_NAMES, dropped)
 
 

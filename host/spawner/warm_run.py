@@ -5,59 +5,42 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import io
+import itertools
 import os
 import signal
 import sys
-from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-from host.spawner.warm_scripts import KEPT, Script, is_library
+from host.spawner.warm_modules import KEPT, hand_out, is_library
+from host.spawner.warm_scripts import Script
 
 _OUR_FILES = (__file__, os.path.join(os.path.dirname(__file__), "warm_python.py"))
-
-
-def _stream(old: Any, descriptor: int) -> Any:
-    """A standard stream like `old`, over what `descriptor` is now (CPython: create_stdio in pylifecycle.c)."""
-    writes = descriptor > 0
-    is_raw = isinstance(old.buffer, io.FileIO)
-    buffer: Any = open(descriptor, "wb" if writes else "rb", buffering=0 if is_raw else -1, closefd=False)
-    (buffer if is_raw else buffer.raw).name = old.name
-    stream: Any = io.TextIOWrapper(
-        buffer,
-        encoding=old.encoding,
-        errors=old.errors,
-        newline="\n",
-        line_buffering=old.line_buffering,
-        write_through=old.write_through,
-    )
-    stream.mode = old.mode
-    return stream
 
 
 def run(script: Script, order: tuple[Any, ...], main_names: tuple[str, ...], dropped: list[str]) -> None:
     """Be `python script.py`. Never returns by the quick way out; by the long one the interpreter ends itself."""
     argv, prefix = order[1], order[2]
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        stream = _stream(getattr(sys, name), descriptor)
-        setattr(sys, name, stream)
-        setattr(sys, "__" + name + "__", stream)
     sys.argv = [os.fsdecode(word) for word in argv]
     if sys.version_info >= (3, 10):
         sys.orig_argv = [os.fsdecode(word) for word in prefix + argv]
     if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, os.path.dirname(os.path.realpath(script.name)))
-    KEPT.extend(sys.modules.pop(name) for name in dropped)
-    present = set(sys.modules)
+        sys.path.insert(0, script.folder())
+    if dropped:
+        KEPT.extend(sys.modules.pop(name) for name in dropped)
+    else:
+        hand_out()
+    present = set(sys.modules) if dropped else None
     main = ModuleType("__main__")
     values: dict[str, Any] = dict.fromkeys(main_names)
     values.update(__name__="__main__", __builtins__=sys.modules["builtins"], __file__=script.name)
-    values["__loader__"] = SourceFileLoader("__main__", script.name)
+    values["__loader__"] = script.loader
     if "__annotations__" in values:
         values["__annotations__"] = {}
     vars(main).clear()
     vars(main).update({name: values[name] for name in main_names})
+    if present is None:
+        KEPT.append(sys.modules.pop("__main__"))  # the last one: what comes behind it is the script's
     sys.modules["__main__"] = main
     namespace = vars(main)
     status = 0
@@ -68,8 +51,18 @@ def run(script: Script, order: tuple[Any, ...], main_names: tuple[str, ...], dro
     except BaseException as error:
         status = _report(error)
     del main, namespace, values
-    present.discard("__main__")
-    _end(status, [name for name in sys.modules if name not in present])
+    _end(status, _loaded(present))
+
+
+def _loaded(present: set[str] | None) -> list[str]:
+    """`__main__`, and what has been imported since: behind it, where nothing is looked at that was there before."""
+    if present is not None:
+        return [name for name in sys.modules if name not in present or name == "__main__"]
+    if "__main__" not in sys.modules:
+        return []
+    names = list(itertools.takewhile(lambda name: name != "__main__", reversed(sys.modules)))
+    ours = {module.__name__ for module in KEPT}
+    return ["__main__", *(name for name in reversed(names) if name not in ours)]
 
 
 def _report(error: BaseException) -> int:

@@ -8,17 +8,18 @@ import os
 import sys
 import time
 import warnings
-from types import CodeType, ModuleType
+from importlib.machinery import SourceFileLoader
+from types import CodeType
+
+from host.spawner.warm_modules import KEPT, is_library
 
 _CODES_KEPT = 500
 _MOST_FILES = 100
 _FRESH_SECONDS = 0.1  # a file that has just been written may be written again within the clock's tick
 _LIBRARY_SECONDS = 1.0
 _LIBRARY = os.path.dirname(os.__file__)
+_TIME_ZONE = "/etc/localtime"
 _OUR_FOLDER = os.path.dirname(__file__) + "/"
-
-KEPT: list[ModuleType] = []
-"""What is dropped from sys.modules must not be destroyed."""
 
 # Modules that define things and do nothing else when they are imported: no environment is read, nothing is opened,
 # no thread or process is started, nothing is registered that a later fork would have twice.
@@ -55,6 +56,8 @@ class Script:
         self.files: dict[str, tuple[int, int, int] | None] = {}
         self.touches_imports = False
         self.modules: set[str] = set()
+        self.loader = SourceFileLoader("__main__", self.name)
+        self._has_links = os.path.realpath(self.name) != self.name
         self.files[self.name] = _stamp(self.name)
         with open(path, "rb") as file:
             self.source = file.read()
@@ -67,7 +70,13 @@ class Script:
                 self.is_broken = False
             if told:
                 self.code = None
-            self._look_for_imports(self.source, [os.path.dirname(os.path.realpath(self.name)), *_own_folders()])
+            self._look_for_imports(self.source, [self.folder(), *_own_folders()])
+
+    def folder(self) -> str:
+        """Where it lies, which is the first place of sys.path."""
+        if self._has_links:
+            return os.path.dirname(os.path.realpath(self.name))
+        return os.path.dirname(self.name)
 
     def has_changed(self) -> bool:
         """Whether one of its files has, or might have within the clock's tick."""
@@ -120,34 +129,6 @@ def _own_folders() -> list[str]:
     return [path for path in sys.path if not is_library(path)]
 
 
-def is_library(path: str) -> bool:
-    """Whether a file or a folder belongs to the standard library."""
-    is_site = "site-packages" in path or "dist-packages" in path
-    return not is_site and (path == _LIBRARY or path.startswith(_LIBRARY + "/") or path.endswith(".zip"))
-
-
-def preload(names: set[str]) -> None:
-    """Import what is of the standard library. One that warns is left to the script: its warning is the script's."""
-    ours = sys.path[:]
-    sys.path[:] = [path for path in ours if is_library(path)]
-    try:
-        for name in sorted(names):
-            parent = name.rpartition(".")[0]
-            if name in sys.modules or (parent in sys.modules and not hasattr(sys.modules[parent], "__path__")):
-                continue  # it is loaded, or a name in a module that is no package
-            before = set(sys.modules)
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
-                with contextlib.suppress(Exception):
-                    __import__(name)
-            texts = [str(one.message) for one in told]
-            for new in [new for new in sys.modules if new not in before]:
-                if texts and (new == name or any(repr(new) in text for text in texts)):
-                    KEPT.append(sys.modules.pop(new))
-    finally:
-        sys.path[:] = ours
-
-
 class Watch:
     """Which files the interpreter's state was made of, and what lies in folders that are searched before them."""
 
@@ -156,22 +137,25 @@ class Watch:
         places = [sys.executable, os.__file__, os.path.join(os.path.dirname(sys.executable), "..", "pyvenv.cfg")]
         places += [path for path in sys.path if path.endswith("-packages")]
         places += [path for path in self._loaded() if not is_library(path)]
-        self._places = {path: _stamp(path) for path in places}
+        self._places = {path: _stamp(path) for path in [*places, _TIME_ZONE]}
         self._library: dict[str, tuple[int, int, int] | None] = {}
         self._looked_at = 0.0
-        self._folders: dict[str, tuple[tuple[int, int, int], frozenset[str]]] = {}
+        self._names: frozenset[str] = frozenset()  # of what is loaded of the library
+        self._folders: dict[str, tuple[tuple[int, int, int], frozenset[str], bool]] = {}
         first = next((place for place, path in enumerate(sys.path) if path == _LIBRARY), len(sys.path))
         self._searched_first = [path for path in sys.path[:first] if not path.endswith(".zip")]
 
     @staticmethod
     def _loaded() -> list[str]:
-        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        files = [getattr(module, "__file__", None) for module in [*sys.modules.values(), *KEPT]]
         return [path for path in files if path and not path.startswith(_OUR_FOLDER)]
 
     def note_library(self) -> None:
         """Modules of the standard library have been loaded."""
         for path in self._loaded():
             self._library.setdefault(path, _stamp(path))
+        names = {name for name in sys.modules if name not in self._bare}.union(module.__name__ for module in KEPT)
+        self._names = frozenset(name.partition(".")[0] for name in names)
 
     def has_changed(self) -> bool:
         """Whether this process is no longer what a new one would be."""
@@ -185,21 +169,20 @@ class Watch:
 
     def is_shadowed(self, folder: str) -> bool:
         """Whether a file in `folder`, or in one of PYTHONPATH, would be imported instead of what is loaded."""
-        loaded = {name.partition(".")[0] for name in sys.modules if name not in self._bare}
-        return any(not loaded.isdisjoint(self._names(path)) for path in [folder, *self._searched_first])
+        return any(self._shadows(path) for path in [folder, *self._searched_first])
 
-    def _names(self, folder: str) -> frozenset[str]:
+    def _shadows(self, folder: str) -> bool:
         stamp = _stamp(folder)
         known = self._folders.get(folder)
         if stamp is None:
-            return frozenset()
-        if known is not None and known[0] == stamp and _is_settled(stamp):
-            return known[1]
+            return False
+        if known is not None and known[0] == stamp and known[1] is self._names and _is_settled(stamp):
+            return known[2]
         try:
-            names = frozenset(name.partition(".")[0] for name in os.listdir(folder))
+            is_shadowing = any(name.partition(".")[0] in self._names for name in os.listdir(folder))
         except OSError:
-            names = frozenset()
+            is_shadowing = False
         if len(self._folders) >= _CODES_KEPT:
             self._folders.clear()
-        self._folders[folder] = (stamp, names)
-        return names
+        self._folders[folder] = (stamp, self._names, is_shadowing)
+        return is_shadowing

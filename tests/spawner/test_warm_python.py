@@ -21,7 +21,10 @@ from host.wire.spawn_messages import Limits
 from tests.spawner.client import SpawnerClient
 from tests.spawner.warm_rig import WarmRig
 
-PARTS = [Path(host.spawner.__file__).parent / f"warm_{name}.py" for name in ("python", "run", "scripts")]
+PARTS = [
+    Path(host.spawner.__file__).parent / f"warm_{name}.py"
+    for name in ("python", "run", "scripts", "modules", "process")
+]
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +113,6 @@ ENDS: dict[str, str | bytes] = {
     "closed output": "import sys\nprint('x')\nsys.stdout.close()",
     "no output": "import os, sys\nos.close(1)\nprint('x')",
     "logging": "import logging\nlogging.basicConfig(format='%(message)s %(lineno)d %(funcName)s')\nlogging.warning('w')",
-    "deprecated": "import warnings\nwarnings.simplefilter('always')\ntry:\n    import cgi\nexcept ImportError as e: print(e)",
-    "the cgi module": "try:\n    import cgi, cgitb\n    print(cgi.FieldStorage(), cgi.maxlen)\nexcept ImportError as e: print(e)",
 }
 
 
