@@ -8,7 +8,7 @@ from bench.servers.apache import APACHE, APACHE_UWSGI
 from bench.servers.bare import BARE
 from bench.servers.caches import NGINX_CACHE, VARNISH
 from bench.servers.fcgiwrap import NGINX_FCGIWRAP
-from bench.servers.isapy import ISAPY, ISAPY_IIS5
+from bench.servers.isapy import ISAPY, ISAPY_IIS5, ISAPY_SINGLE
 from bench.servers.lighttpd import LIGHTTPD, LIGHTTPD_UWSGI
 from bench.servers.nginx import NGINX, NGINX_GUNICORN, NGINX_UVICORN, NGINX_UWSGI
 from bench.servers.php import NGINX_PHP
@@ -18,6 +18,7 @@ CONTESTANTS: Final = {
     for contestant in (
         ISAPY,
         ISAPY_IIS5,
+        ISAPY_SINGLE,
         NGINX,
         NGINX_UWSGI,
         NGINX_GUNICORN,

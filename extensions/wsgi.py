@@ -2,6 +2,7 @@
 
     <add name="Shop" path="*" verb="*" modules="WsgiModule" scriptProcessor="shop.wsgi:application" />
 
+Each call has a thread of the worker, or its main thread where the mapping says threadingModel="Single".
 `<pythonApplication>` holds its virtual environment and working directory. The machinery is `host/python_apps`, imported
 with the first request for such an application.
 """
@@ -10,12 +11,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host.api import HandlerInfo, PluginContext, Request, Response, hookimpl
 
 if TYPE_CHECKING:
-    from host.python_apps.wsgi import WsgiCall, WsgiHost
+    from host.python_apps.wsgi import WsgiHost
+    from host.python_apps.wsgi_call import Runnable
 
 _contexts: list[PluginContext] = []
 _hosts: list[WsgiHost] = []
@@ -44,18 +46,18 @@ async def unload(context: PluginContext) -> None:
 
 
 @hookimpl
-def handle(request: Request) -> Awaitable[Response]:
+def handle(request: Request) -> Response | Awaitable[Response]:
     host = _hosts[0] if _hosts else first_host()
     return host.answer(request)
 
 
 def first_host() -> WsgiHost:
     """What runs the applications; made with the first request."""
-    host: WsgiHost = importlib.import_module("host.python_apps.wsgi").WsgiHost(_contexts[0], on_thread)
+    host: WsgiHost = importlib.import_module("host.python_apps.wsgi").WsgiHost(_contexts[0], run_code)
     _hosts.append(host)
     return host
 
 
-def on_thread(call: WsgiCall, request: Request) -> Response | None:
+def run_code(code: Runnable, request: Request) -> Any:
     """The frame by which a thread that hangs is found to be this plugin's, and whose request it has."""
-    return call.run()
+    return code.run()

@@ -45,6 +45,7 @@ KINDS: Final = {
     "python": "a Python plugin, plain def",
     "pythonquick": "the same, quick",
     "native": "C, on a thread",
+    "single": "the same, threadingModel Single",
     "nativequick": "C, ISAPY_QUICK_PROC",
 }
 
@@ -66,6 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="isapy-bench-native-") as name:
         folder = Path(name)
         libraries = {"native": build(folder, "native"), "nativequick": build(folder, "nativequick", "-DQUICK")}
+        libraries["single"] = libraries["native"]
         config = write_native_site(folder, "WorkerProcess", extensions=libraries)
         for plugin, quick in (("python", False), ("pythonquick", True)):
             (folder / "extensions" / f"{plugin}.py").write_text(PLUGIN.format(name=plugin, quick=quick))

@@ -58,3 +58,6 @@ ISAPY_IIS5: Final = Contestant(
     plan=lambda place: _plan(place, "--isolation", "IIS5"),
     role_of=_role,
 )
+ISAPY_SINGLE: Final = Contestant(  # as uWSGI is run here: one request at a time, without a thread
+    name="isapy-single", paths={"wsgi": "/wsgi-single/hello"}, plan=_plan, role_of=_role
+)

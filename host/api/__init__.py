@@ -6,6 +6,7 @@ from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpEr
 from host.api.filters import FILTER_REVISION, FilterContext, FilterError, FilterProperty, Notification
 from host.api.headers import Headers
 from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
+from host.api.main_thread import SteppedBody, call_plainly, stepped
 from host.api.modules import ModuleEntry, ModuleInfo, ModulePriority
 from host.api.notifications import (
     Credentials,
@@ -31,6 +32,7 @@ from host.api.plugins import (
     ResourceLimits,
     ResourceType,
     ScriptRun,
+    ThreadingModel,
     WarmStart,
 )
 from host.api.request import (
@@ -96,15 +98,19 @@ __all__ = [
     "Response",
     "ScriptRun",
     "SourceFile",
+    "SteppedBody",
     "ThreadAnswer",
     "ThreadCall",
+    "ThreadingModel",
     "Threads",
     "Tls",
     "UrlMap",
     "WarmStart",
+    "call_plainly",
     "describe",
     "file_stamp",
     "hookimpl",
     "hookspec",
     "reason_phrase",
+    "stepped",
 ]

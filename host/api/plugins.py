@@ -31,6 +31,17 @@ class RequireAccess(enum.Enum):
     EXECUTE = "Execute"
 
 
+class ThreadingModel(enum.Enum):
+    """Where plain code that answers requests is called (handlers/add/@threadingModel, ours; COM's words).
+
+    Free: on a thread of the worker, where it may block. Single: on the main thread, which runs the event loop and does
+    nothing else until the call returns; a request whose body is not here as a whole gets a thread all the same.
+    """
+
+    FREE = "Free"
+    SINGLE = "Single"
+
+
 MANAGED_MODULE_NAMES: Final = frozenset({"managedpipelinehandler", "managedengine"})
 """Names in `modules`, casefolded, by which a mapping leads to a managed handler."""
 
@@ -55,6 +66,7 @@ class HandlerMapping:
     allow_path_info: bool = False  # ISAPI: PATH_INFO is only what follows the script (IIS: else the whole path)
     response_buffer_limit: int = 4194304  # ISAPI: bytes of an answer that are kept before it begins to be sent
     type: str = ""  # of a managed handler: module:Class
+    threading_model: ThreadingModel = ThreadingModel.FREE
 
     @property
     def is_managed(self) -> bool:

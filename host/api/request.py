@@ -55,7 +55,8 @@ class Connection:
 class RequestBody(Protocol):
     """The request's body as it arrives, under flow control. At most one reader; what was read is gone.
 
-    The plain methods are for handlers on the thread pool and must not be called from the event loop.
+    The plain methods are for handlers on the thread pool and must not be called from the event loop, unless the body
+    `is_complete`.
     """
 
     @property
@@ -65,6 +66,10 @@ class RequestBody(Protocol):
     @property
     def is_at_end(self) -> bool:
         """True once everything has been read."""
+
+    @property
+    def is_complete(self) -> bool:
+        """True once all of it is here: no read has to wait, and the plain methods may be called on the event loop."""
 
     async def read(self, limit: int | None = None) -> bytes:
         """Everything that is left. Raises BodyTooLarge above `limit` bytes, ClientGone when the client left."""

@@ -194,6 +194,7 @@ def _handler(entry: Effective) -> Handler:
         allow_path_info=entry.flag("allowPathInfo"),
         response_buffer_limit=entry.number("responseBufferLimit"),
         type=managed_type_of(entry.text("type")),
+        threading_model=entry.text("threadingModel"),
         settings={
             setting.effective.text("name"): setting.effective.text("value")
             for setting in entry.child("settings").entries

@@ -23,6 +23,7 @@ class Handler:
     allow_path_info: bool = False
     response_buffer_limit: int = 4194304
     type: str = ""  # module:Class of a managed handler
+    threading_model: str = "Free"
     settings: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -71,6 +71,14 @@ HANDLER: Final = Element(
             4194304,
             "ISAPI: bytes of an answer kept before it begins to be sent (other handlers' are sent as they come)",
         ),
+        choice(
+            "threadingModel",
+            "Free",
+            "where plain code that answers is called (WSGI, ISAPI, plain plugins): Free: on a thread, where it may "
+            "block; Single: on the worker's main thread, which does nothing else meanwhile",
+            {"Free": 0, "Single": 1},
+            ours=True,
+        ),
     ),
     elements=(
         Element(

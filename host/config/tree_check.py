@@ -21,6 +21,7 @@ from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Site, VirtualDirectory
 from host.config.problems import Problems
 from host.config.server_file import LoadedServer, Source, inspect_server
+from host.config.threading_check import check_threading_model
 from host.config.validation import check_plugins
 
 _SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "__pycache__"})
@@ -94,6 +95,7 @@ class _TreeCheck:
             sections = sections_in_force(placed, self._problems)
             check_carried_out(sections, self._problems)
             check_pipeline_mode(sections, application, self._server.snapshot, self._problems)
+            check_threading_model(sections, application, self._server.snapshot, self._problems)
 
     def _document(self, folder: str) -> Document | None:
         if folder not in self._documents:

@@ -25,6 +25,7 @@ from host.config.path_settings import is_loadable_module
 from host.config.pool_confinement import check_confinement, check_listener_user
 from host.config.problems import Problems
 from host.config.section_reader import Content, DirectiveKind
+from host.config.threading_check import check_threading_model
 from host.config.tls_check import TlsCheck
 from host.config.turns_check import warn_of_few_turns
 from host.config.values import nearest_name
@@ -207,6 +208,7 @@ def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -
                 sections = sections_in_force(applicable(levels, target, path), problems)
                 check_carried_out(sections, problems)
                 check_pipeline_mode(sections, application, snapshot, problems)
+                check_threading_model(sections, application, snapshot, problems)
 
 
 def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) -> None:

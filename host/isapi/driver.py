@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
 
@@ -21,6 +22,22 @@ def answer_of(session: Session) -> Response | Awaitable[Response]:
     if session.is_done and not session.output.is_streamed:
         return session.output.response()
     return _outcome(session, None)
+
+
+def respond_on_loop(
+    request: Request, extension: LoadedExtension, facts: ExtensionFacts, *, is_direct: bool = False
+) -> Response | Awaitable[Response]:
+    """The answer of a proc that is called here, on the event loop, because its mapping says threadingModel="Single".
+
+    The request's body must be complete. Raises what `respond` raises, unless the answer is streamed or pending.
+    """
+    session = Session(request, extension.name, facts)
+    session.read_at_once()
+    ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
+    session.output.loop_thread = threading.get_ident()
+    session.call(extension.http_extension_proc)
+    session.output.loop_thread = 0
+    return answer_of(session)
 
 
 async def respond_briefly(request: Request, name: str, call: BriefCall) -> Response:

@@ -6,8 +6,8 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 
-from host.api import PluginContext, Request, Response
-from host.isapi.driver import respond, respond_briefly
+from host.api import PluginContext, Request, Response, ThreadingModel
+from host.isapi.driver import respond, respond_briefly, respond_on_loop
 from host.isapi.file_watch import FileWatch, stamp_of
 from host.isapi.loaded_extension import (
     BriefCall,
@@ -26,16 +26,20 @@ class ExtensionFiles:
     def __init__(self, context: PluginContext, watch: FileWatch) -> None:
         self._context = context
         self._watch = watch
-        self._quick: dict[str, QuickCall] = {}  # by file
+        self._able: dict[str, QuickCall] = {}  # by file
+        self._quick: dict[str, QuickCall] = {}  # those of them that want to be called on the loop
         self._brief: dict[str, Callable[..., BriefCall]] = {}
         self._cache = ExtensionCache(context.report_event)
         self._facts = facts_of(context)
 
     def respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response | Awaitable[Response]:
         """The answer of the extension in that file, at once where it can be had so. Raises HttpError."""
-        quick = self._quick.get(path)
+        is_single = request.mapping is not None and request.mapping.threading_model is ThreadingModel.SINGLE
+        quick = (self._able if is_single else self._quick).get(path)
         if quick is not None and request.body.length == 0:
             return quick(request, self._facts, is_direct=is_direct)
+        if is_single and request.body.is_complete and (extension := self._cache.loaded(path)) is not None:
+            return respond_on_loop(request, extension, self._facts, is_direct=is_direct)
         brief = self._brief.get(path)
         if brief is not None and request.body.length == 0:
             return respond_briefly(request, path, brief(request, self._facts, is_direct=is_direct))
@@ -49,8 +53,10 @@ class ExtensionFiles:
             self._watch.add(path, stamp)
             if isinstance(extension, BriefExtension):
                 self._brief[path] = extension.brief_call
-            if isinstance(extension, QuickExtension) and extension.is_quick:
-                self._quick[path] = extension.respond_quickly
+            if isinstance(extension, QuickExtension):
+                self._able[path] = extension.respond_quickly
+                if extension.is_quick:
+                    self._quick[path] = extension.respond_quickly
         return await respond(request, extension, self._facts, is_direct=is_direct)
 
     async def terminate(self) -> None:

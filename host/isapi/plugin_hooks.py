@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from host.api import PluginContext, Request, Response
+from host.api import PluginContext, Request, Response, ThreadingModel
 from host.api.isapi import (
     HSE_APP_FLAG_IN_PROCESS,
     HSE_APP_FLAG_ISOLATED_OOP,
@@ -15,7 +15,7 @@ from host.api.isapi import (
     ControlBlock,
     ExtensionVersion,
 )
-from host.isapi.driver import respond
+from host.isapi.driver import respond, respond_on_loop
 from host.isapi.fragment_cache import FragmentCache
 from host.isapi.loaded_extension import ExtensionRefused
 from host.isapi.session import ExtensionFacts
@@ -72,8 +72,11 @@ class PluginExtension:
         self._facts = facts_of(context)
         self._extension.get_extension_version()
 
-    def handle(self, request: Request) -> Awaitable[Response]:
-        """The answer."""
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
+        """The answer, at once where the mapping wants the proc to be called on the loop and its body is there."""
+        mapping = request.mapping
+        if mapping is not None and mapping.threading_model is ThreadingModel.SINGLE and request.body.is_complete:
+            return respond_on_loop(request, self._extension, self._facts)
         return respond(request, self._extension, self._facts)
 
     async def terminate(self) -> None:

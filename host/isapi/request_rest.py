@@ -31,6 +31,11 @@ class PrefixedBody:
         """Whether everything has been read."""
         return not self._ahead and self._rest.is_at_end
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether no read waits any more."""
+        return self._rest.is_complete
+
     async def read(self, limit: int | None = None) -> bytes:
         """Everything."""
         ahead = self._take()

@@ -102,7 +102,15 @@ class Session:
         while size < most and not body.is_at_end and (piece := await body.read_some()):
             pieces.append(piece)
             size += len(piece)
-        data = b"".join(pieces)
+        self._split(b"".join(pieces), most)
+
+    def read_at_once(self) -> None:
+        """The same for a body that is complete. Raises what limits the body, ClientGone."""
+        body = self.request.body
+        if body.length != 0:
+            self._split(body.read_blocking(), self.request.settings.upload_read_ahead_bytes)
+
+    def _split(self, data: bytes, most: int) -> None:
         self.available, self._left_over = data[:most], data[most:]
 
     def call(self, proc: Callable[[Any], int]) -> None:
@@ -254,17 +262,22 @@ class Session:
     # --- the loop's work for a thread
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine on the loop. Raises IsapiError for an HttpError, and for a call on the loop."""
-        with contextlib.suppress(RuntimeError):
-            if asyncio.get_running_loop() is self.loop:
-                coroutine.close()
-                raise IsapiError(ERROR_INVALID_PARAMETER, "control blocks are used on threads, not on the event loop")
+        """The result of a coroutine on the loop. Raises IsapiError for an HttpError, and on the loop for a coroutine
+        that would have to wait there."""
         try:
+            if self._is_on_loop():
+                return _at_once(coroutine)
             return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
         except HttpError as error:
             raise IsapiError(_CODES.get(error.status, ERROR_INVALID_DATA), str(error)) from error
         except ValueError as error:
             raise IsapiError(ERROR_INVALID_PARAMETER, str(error)) from error
+
+    def _is_on_loop(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
 
     def operate(
         self,
@@ -346,6 +359,17 @@ class Session:
             self._is_done = True
         self._end(HSE_STATUS_ERROR, error)
         self._release_if_dead()
+
+
+def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing. Raises IsapiError 87 for one that does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise IsapiError(ERROR_INVALID_PARAMETER, "what may wait cannot be called on the event loop, only on a thread")
 
 
 def _code_of(error: BaseException) -> int:

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from host.api import HandlerMapping, HttpError, RequireAccess, ResourceType
+from host.api import HandlerMapping, HttpError, RequireAccess, ResourceType, ThreadingModel
 from host.config.model import PathSettings
 from host.config.names import AccessPolicy
 from host.config.pipeline_entries import Handler
-from host.worker.hooks import Hook
+from host.worker.hooks import THREAD, Hook
+from host.worker.main_thread import on_main_thread
 from host.worker.physical_path import ResourceKind, look_at
 from host.worker.plugin_error import PluginError
 from host.worker.plugins import Plugin
@@ -234,6 +235,7 @@ def _configured_entry(handler: Handler, settings: PathSettings, find: FindPlugin
         pre_condition=handler.pre_condition,
         allow_path_info=handler.allow_path_info,
         response_buffer_limit=handler.response_buffer_limit,
+        threading_model=ThreadingModel(handler.threading_model),
     )
     names = mapping.modules or _module_of_processor(mapping.script_processor)
     return _entry(mapping, names, settings, find, _restriction(mapping, settings, names, find))
@@ -264,12 +266,19 @@ def _entry(
         mapping=mapping,
         matcher=compile_pattern(mapping.path),
         verbs=verbs,
-        hooks=tuple(plugin.hooks["handle"] for plugin in plugins if "handle" in plugin.hooks),
+        hooks=tuple(_called_as(mapping, plugin.hooks["handle"]) for plugin in plugins if "handle" in plugin.hooks),
         module_names=names,
         runs_in_process=any(plugin.is_in_process_only for plugin in plugins),
         local_refusal=_access_refusal(mapping, settings.access_policy, is_local=True) or refusal,
         remote_refusal=_access_refusal(mapping, settings.access_policy, is_local=False) or refusal,
     )
+
+
+def _called_as(mapping: HandlerMapping, hook: Hook) -> Hook:
+    """A plain `handle` runs where the mapping wants it to; the others look at the mapping by themselves."""
+    if hook.kind == THREAD and mapping.threading_model is ThreadingModel.SINGLE:
+        return on_main_thread(hook)
+    return hook
 
 
 def _plugins_of(names: str, find: FindPlugin) -> tuple[list[Plugin], Refusal | None]:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from typing import Final, Protocol
 
 from host.api import PluginContext, Request, Response
-from host.worker.hooks import ASYNC, ISAPI_HOOKS, Hook, PluginFault
+from host.worker.hooks import ASYNC, INLINE, ISAPI_HOOKS, Hook, PluginFault
 
 HTTP_EXTENSION_PROC: Final = "http_extension_proc"
 _CARRIER: Final = "host.isapi.plugin_hooks"
@@ -19,7 +19,7 @@ _CARRIER: Final = "host.isapi.plugin_hooks"
 class IsapiPlugin(Protocol):
     """`host.isapi.plugin_hooks.PluginExtension`."""
 
-    def handle(self, request: Request) -> Awaitable[Response]:
+    def handle(self, request: Request) -> Response | Awaitable[Response]:
         """The answer."""
 
     async def terminate(self) -> None:
@@ -39,5 +39,5 @@ def carry(hooks: dict[str, Hook], context: PluginContext) -> IsapiPlugin | None:
             raise PluginFault(f"{name} must be a plain def: it is called on a thread")
     carrier = importlib.import_module(_CARRIER)
     plugin: IsapiPlugin = carrier.PluginExtension({name: hook.function for name, hook in own.items()}, context)
-    hooks["handle"] = Hook(plugin.handle, ASYNC, context.plugin_name, HTTP_EXTENSION_PROC)
+    hooks["handle"] = Hook(plugin.handle, INLINE, context.plugin_name, HTTP_EXTENSION_PROC)
     return plugin

@@ -35,6 +35,11 @@ class ArrivedBody:
         """True once everything has been read."""
         return not self._data
 
+    @property
+    def is_complete(self) -> bool:
+        """It is."""
+        return True
+
     def read_blocking(self, limit: int | None = None) -> bytes:
         """Everything that is left."""
         if limit is not None and len(self._data) > limit:
@@ -117,6 +122,11 @@ class StreamedBody:
     def is_at_end(self) -> bool:
         """True once everything has been read."""
         return self._is_complete and not self._pieces
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no read waits any more."""
+        return self._is_complete
 
     # --- the link's side, on the loop
 

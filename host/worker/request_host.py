@@ -68,12 +68,12 @@ class RequestServices:
 
     async def map_url(self, target: str) -> MappedUrl:
         """Where it leads; filters may have another opinion."""
-        await become_task()
         route, _ = self._kit.routes.find(self._request.application.site_id, target)
         physical_path, root = route.physical_path, route.physical_root
         tail = physical_path[len(root) :]
         url_root = route.path[: len(route.path) - len(tail)] if route.path.endswith(tail) else route.path
         if self._plan.on_url_map:
+            await become_task()
             url_map = UrlMap(route.path, physical_path)
             await self._kit.caller.ask(self._plan.on_url_map, self._request, url_map)
             if url_map.physical_path != physical_path:

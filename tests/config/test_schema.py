@@ -119,6 +119,7 @@ def test_the_attributes_of_ours_are_marked() -> None:
         "listener/@disableServerHeader",
         "listener/forwardedHeaders/@header",
         "listener/forwardedHeaders/add/@ipAddress",
+        "handlers/add/@threadingModel",
         "cgi/@passAuthorization",
         "cgi/@runAs",
         "cgi/@privateTemp",

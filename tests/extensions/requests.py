@@ -34,6 +34,10 @@ class BytesBody:
     def is_at_end(self) -> bool:
         return not self._left
 
+    @property
+    def is_complete(self) -> bool:
+        return True
+
     async def read(self, limit: int | None = None) -> bytes:
         return self.read_blocking(limit)
 

@@ -17,6 +17,10 @@ class PieceBody:
         self.bytes_read = 0
         self.is_at_end = length == 0
 
+    @property
+    def is_complete(self) -> bool:
+        return self.is_at_end
+
     async def read_some(self) -> bytes:
         return self.read_some_blocking()
 

@@ -49,7 +49,9 @@ def write_native_site(
     pool: str = "",
     isolation: str = "Medium",
 ) -> Path:
-    """The configuration's path. `extensions` and `refused` are libraries by the file extension that maps to them;
+    """The configuration's path. A file extension that begins with `single` is mapped for the main thread.
+
+    `extensions` and `refused` are libraries by the file extension that maps to them;
     those of `refused` are not in isapiCgiRestriction."""
     for name in ("conf", "wwwroot", "extensions", "filters"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ def write_native_site(
     mapped = {**(extensions or {}), **(refused or {})}
     handlers = "\n      ".join(
         f'<add name="Native-{suffix}" path="*.{suffix}" verb="*" modules="IsapiModule" scriptProcessor="{library}" '
-        f'requireAccess="Script" />'
+        f'requireAccess="Script" threadingModel="{"Single" if suffix.startswith("single") else "Free"}" />'
         for suffix, library in mapped.items()
     )
     allowed = "".join(f'<add path="{library}" allowed="true" />' for library in set((extensions or {}).values()))

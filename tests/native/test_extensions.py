@@ -30,6 +30,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     }
     for name in ("refused", "quick"):
         (folder / name).mkdir()
+    libraries["single"] = libraries["many"]
     libraries["quick"] = build_many(folder / "quick", "-DQUICK")
     refused = {"refused": build(SAMPLES / "form_echo.c", folder / "refused")}
     config = write_native_site(folder, request.param, extensions=libraries, refused=refused)
@@ -178,27 +179,28 @@ def test_a_library_that_is_not_allowed_is_refused(service: RunningService) -> No
     service.site_log("/a.refused", " 404 2 ")
 
 
-def test_a_quick_proc_keeps_the_contract_on_the_event_loop(service: RunningService) -> None:
-    """The same answers without a thread: whole, streamed, pending, failed; what needs the server says so."""
+@pytest.mark.parametrize("name", ["quick", "single"])
+def test_a_proc_keeps_the_contract_on_the_event_loop(service: RunningService, name: str) -> None:
+    """Because it says that it is quick, or its mapping wants the main thread: the same answers without a thread."""
 
     def quick(what: str) -> str:
-        return service.get(f"/x.quick?{what}").text
+        return service.get(f"/x.{name}?{what}").text
 
-    assert service.get("/x.quick?hello", method="POST", body=b"a body").text == "hello from C\n"  # on a thread
+    assert service.get(f"/x.{name}?hello", method="POST", body=b"a body").text == "hello from C\n"
     assert quick("hello") == "hello from C\n"
-    assert service.get("/x.quick?hello", method="HEAD").body == b""
+    assert service.get(f"/x.{name}?hello", method="HEAD").body == b""
     assert quick("fields").split()[:3] == ["192", "70005", "GET"]
     assert quick("variables").splitlines()[4:] == many(service, "variables").splitlines()[4:]
-    assert len(service.get("/x.quick?stream").body) == 65536 * 160  # beyond what is kept, and nothing waits
+    assert len(service.get(f"/x.{name}?stream").body) == 65536 * 160  # beyond what is kept, and nothing waits
     for what in ("thread", "early") * 5:
         assert quick(what) == "from a thread of the library\n"
     assert quick("transmit") == "23456<end>"
     supported = quick("supported").splitlines()
-    assert supported[0].startswith("map 0 ")
+    assert supported == many(service, "supported").splitlines()
     assert {"connected 1 1", "keep 1 1", "normal 1 /a/c", "fragment 1 4 kept", "refused 0 120"} < set(supported)
-    service.site_log("/x.quick", "logged-by-c", "and-log-data", " 206 ")
-    assert service.get("/x.quick?nothing").status == 204
+    service.site_log(f"/x.{name}", "logged-by-c", "and-log-data", " 206 ")
+    assert service.get(f"/x.{name}?nothing").status == 204
     quick("die")
     assert quick("dead") == "0 87 87 87 87 GET\n"
     for what in ("error", "strange"):
-        assert service.get(f"/x.quick?{what}").status == 500
+        assert service.get(f"/x.{name}?{what}").status == 500

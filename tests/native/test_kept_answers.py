@@ -36,11 +36,12 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     for name, arguments in BUILDS.items():
         (folder / name).mkdir()
         libraries[name] = build(LIBRARIES / "kept.c", folder / name, *arguments)
+    libraries["single"] = libraries["kept"]
     with running(folder, write_native_site(folder, request.param, extensions=libraries)) as running_service:
         yield running_service
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", [*BUILDS, "single"])
 def test_every_order_of_calls_gives_the_same_answer(service: RunningService, name: str) -> None:
     """Asked three times: a head is learnt with the first answer, and kept by the library from then on."""
     long = "".join(letter * 3000 for letter in "abcde")  # more than a library keeps
@@ -64,7 +65,7 @@ def test_every_order_of_calls_gives_the_same_answer(service: RunningService, nam
     service.site_log(f"/x.{name}", "kept-and-logged")
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", [*BUILDS, "single"])
 def test_more_heads_than_a_library_keeps_are_all_sent(service: RunningService, name: str) -> None:
     """Those that it knows and those that it does not, each its own."""
     for _ in range(2):

@@ -29,12 +29,14 @@ ASGI = DATA / "asgi_probe" / "probe_asgi.py"
 
 def write_probes(folder: Path) -> Path:
     """A WSGI application at the root and below a folder of it, ASGI ones of both versions in other processes."""
-    api = '<add name="Api" path="api/*" verb="*" modules="WsgiModule" scriptProcessor="probe:application" />'
+    module = 'verb="*" modules="WsgiModule" scriptProcessor="probe:application"'
+    api = f'<add name="Api" path="api/*" {module} />'
+    single = f'<add name="Single" path="single/*" {module} threadingModel="Single" />'
     settings = 'disconnectTimeLimit="00:00:01"'
     return PythonSite(
         folder,
         [
-            Application("/", "wsgi_probe", "probe:application", isolation="Low", further_handlers=api),
+            Application("/", "wsgi_probe", "probe:application", isolation="Low", further_handlers=api + single),
             Application(
                 "/asgi", "asgi_probe", "probe_asgi:app", "AsgiModule", "Asgi", isolation="Medium", settings=settings
             ),
@@ -48,6 +50,13 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(request.param)
     with running(folder, write_probes(folder), "--isolation", request.param) as started:
         yield started
+
+
+@pytest.fixture(params=["", "/single"])
+def base(request: pytest.FixtureRequest) -> str:
+    """Where the WSGI application is mounted: on threads, and on the main thread."""
+    path: str = request.param
+    return path
 
 
 # --- WSGI
@@ -70,12 +79,12 @@ def test_environ_says_where_the_application_is_mounted(service: RunningService) 
     assert (api["SCRIPT_NAME"], api["PATH_INFO"]) == ("/api", "/environ/7")
 
 
-def test_wsgi_input_is_streamed_and_ends_where_the_body_ends(service: RunningService) -> None:
+def test_wsgi_input_is_streamed_and_ends_where_the_body_ends(service: RunningService, base: str) -> None:
     """Bodies of a known length and chunked ones, read whole and by lines."""
     body = os.urandom(3_000_000)
-    assert service.get("/echo", method="POST", body=body).body == body
-    assert send_chunked(service, "/echo", [body[:10], body[10:2_000_000], body[2_000_000:]]) == (200, body)
-    answer = service.get("/lines", method="POST", body=b"one\ntwo three\nfour\nfive")
+    assert service.get(f"{base}/echo", method="POST", body=body).body == body
+    assert send_chunked(service, f"{base}/echo", [body[:10], body[10:2_000_000], body[2_000_000:]]) == (200, body)
+    answer = service.get(f"{base}/lines", method="POST", body=b"one\ntwo three\nfour\nfive")
     assert json.loads(answer.body) == ["one\n", "two", " t", "hree\n", "four\n", "five"]
 
 
@@ -89,30 +98,62 @@ def test_a_wsgi_stream_arrives_as_it_is_made_and_stays_on_one_thread(service: Ru
     wait_for_text(service, "/closed", "[1")
 
 
-def test_a_client_that_leaves_closes_the_iterable(service: RunningService) -> None:
+def test_a_piece_made_on_the_main_thread_has_left_before_the_next_is_made(service: RunningService) -> None:
+    """Although nothing else is done while it is made (PEP 3333: a block is sent, or on its way, before the next)."""
+    fifo = service.folder / "root" / "released.fifo"
+    os.mkfifo(fifo)
+    with service.connect() as connection:
+        response, line = first_line(connection, "/single/stream-to-the-end")
+        assert (response.status, line) == (200, b"first\n")
+        with fifo.open("w"):
+            pass
+        assert response.read() == b"second\n"
+    assert json.loads(service.get("/single/closed").body)[-1] == 1
+
+
+def test_where_a_call_is_made_is_the_mappings_choice(service: RunningService) -> None:
+    """Single: on the main thread, unless its body is still to come; no loop is to be seen, as frameworks demand."""
+
+    def where(path: str, body: bytes = b"") -> object:
+        return json.loads(service.get(path, method="POST" if body else "GET", body=body or None).body)
+
+    assert where("/where") == [False, "a loop of its own"]
+    assert where("/single/where") == where("/single/where", b"short") == [True, "a loop of its own"]
+    with service.connect() as connection:
+        connection.sendall(
+            b"POST /single/where HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the application reads
+        connection.sendall(b"some")
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert json.loads(response.read()) == [False, "a loop of its own"]
+
+
+def test_a_client_that_leaves_closes_the_iterable(service: RunningService, base: str) -> None:
     """An endless body under flow control ends, with a call of close() on its thread."""
-    before = len(json.loads(service.get("/closed").body))
-    leave_in_the_middle(service, "/endless")
-    closed = json.loads(wait_for_text(service, "/closed", ", ".join(["1"] * (before + 1))))
+    before = len(json.loads(service.get(f"{base}/closed").body))
+    leave_in_the_middle(service, f"{base}/endless")
+    closed = json.loads(wait_for_text(service, f"{base}/closed", ", ".join(["1"] * (before + 1))))
     assert set(closed) == {1}
 
 
-def test_start_response_write_and_exc_info(service: RunningService) -> None:
+def test_start_response_write_and_exc_info(service: RunningService, base: str) -> None:
     """write() before the returned pieces; a reason of its own; a head that is replaced in time."""
-    answer = service.get("/write")
+    answer = service.get(f"{base}/write")
     assert (answer.status, answer.text) == (201, "written and returned")
-    answer = service.get("/exc-info")
+    answer = service.get(f"{base}/exc-info")
     assert (answer.status, answer.text, "x-old" in answer.headers) == (503, "the page of an error", False)
 
 
-def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningService) -> None:
+def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningService, base: str) -> None:
     """A real file goes by descriptor, another object in blocks; HEAD has the length and no body."""
     expected = WSGI.read_bytes()[4:]
-    answer = service.get("/file")
+    answer = service.get(f"{base}/file")
     assert (answer.body, answer.headers["content-length"]) == (expected, str(len(expected)))
-    head = service.get("/file", method="HEAD")
+    head = service.get(f"{base}/file", method="HEAD")
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(expected)))
-    assert service.get("/memory-file").body == b"x" * 100_000
+    assert service.get(f"{base}/memory-file").body == b"x" * 100_000
 
 
 @pytest.mark.parametrize(
@@ -124,34 +165,34 @@ def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningSer
         ("/exit", "SystemExit"),
     ],
 )
-def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, path: str, cause: str) -> None:
+def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, base: str, path: str, cause: str) -> None:
     """500.0 with the cause for a local client, the traceback in the event log; the worker lives on."""
-    answer = service.get(path)
+    answer = service.get(base + path)
     assert (answer.status, cause in answer.text) == (500, True), answer.text
     service.wait_for_event("plugin-error", cause)
-    assert service.get("/environ").status == 200
+    assert service.get(f"{base}/environ").status == 200
 
 
-def test_a_wsgi_failure_in_the_middle_cuts_the_connection(service: RunningService) -> None:
+def test_a_wsgi_failure_in_the_middle_cuts_the_connection(service: RunningService, base: str) -> None:
     """Nothing that is not complete looks complete."""
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        service.get("/error-after")
+        service.get(f"{base}/error-after")
     service.wait_for_event("plugin-error", "after the head", "probe.py")
 
 
-def test_wsgi_errors_are_events_of_the_request(service: RunningService) -> None:
+def test_wsgi_errors_are_events_of_the_request(service: RunningService, base: str) -> None:
     """A line without its end, too."""
-    assert service.get("/complain").text == "complained"
+    assert service.get(f"{base}/complain").text == "complained"
     service.wait_for_event("application-output", "request ", "something is odd")
     service.wait_for_event("application-output", "no line end")
 
 
-def test_wsgirefs_validator_has_nothing_to_say(service: RunningService) -> None:
+def test_wsgirefs_validator_has_nothing_to_say(service: RunningService, base: str) -> None:
     """Both what the server hands in and what it does with the answer."""
-    assert service.get("/validated").text == "nothing"
-    assert service.get("/validated", method="POST", body=b"some").text == "some"
-    assert service.get("/validated/pieces?x").text == "one two"
-    head = service.get("/validated", method="HEAD")
+    assert service.get(f"{base}/validated").text == "nothing"
+    assert service.get(f"{base}/validated", method="POST", body=b"some").text == "some"
+    assert service.get(f"{base}/validated/pieces?x").text == "one two"
+    head = service.get(f"{base}/validated", method="HEAD")
     assert (head.status, head.body) == (200, b"")
 
 

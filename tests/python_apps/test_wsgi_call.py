@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response
 from host.cli.application_site import application_configuration
 from host.config.store import ServerConfiguration, Source
 from host.python_apps.applications import Order
 from host.python_apps.interface import Interface
-from host.python_apps.wsgi import WsgiApplication, WsgiCall
+from host.python_apps.wsgi import WsgiApplication
+from host.python_apps.wsgi_call import Runnable
 from host.worker.request_body import ArrivedBody
 from host.worker.script_launcher import MissingLauncher
 from host.worker.thread_pool import ThreadPool
@@ -39,7 +40,7 @@ def new_request(folder: Path) -> Request:
     return request
 
 
-def on_thread(call: WsgiCall, _request: Request) -> Any:
+def run_code(call: Runnable, _request: Request) -> Any:
     """As the plugin's."""
     return call.run()
 
@@ -68,9 +69,10 @@ def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Pa
             request = new_request(tmp_path)
             all_done = threading.Event()
             threads.submit(int)  # its end calls the loop, which is busy here until all have ended
-            answer = WsgiApplication(application, Order(request), context).answer(request, on_thread)
+            answer = WsgiApplication(application, Order(request), context).answer(request, run_code)
             threads.submit(all_done.set)
             assert all_done.wait(90)
+            assert not isinstance(answer, Response)
             response = await answer
             assert not isinstance(response.body, bytes)
             return response.status, b"".join([piece async for piece in response.body])  # type: ignore[union-attr, misc]

@@ -1,5 +1,6 @@
 """A WSGI application that shows what its server does. PATH_INFO says what."""
 
+import asyncio
 import io
 import json
 import os
@@ -61,6 +62,33 @@ def stream(environ, start_response):
         yield b"second\n"
 
     return Pieces(pieces())
+
+
+def stream_to_the_end(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+
+    def pieces():
+        yield b"first\n"
+        yield b""
+        with open("released.fifo") as pipe:  # blocks until the client has the first line and opens it
+            pipe.read()
+        yield b"second\n"
+
+    return Pieces(pieces())
+
+
+def where(environ, start_response):
+    async def compute():
+        return "a loop of its own"
+
+    environ["wsgi.input"].read()
+    is_main = threading.current_thread() is threading.main_thread()
+    try:
+        asyncio.get_running_loop()
+        loop = "the worker's loop"
+    except RuntimeError:
+        loop = asyncio.run(compute())
+    return answer(start_response, json.dumps([is_main, loop]).encode())
 
 
 def release(environ, start_response):
@@ -162,6 +190,8 @@ PAGES = {
     "echo": echo,
     "lines": lines,
     "stream": stream,
+    "stream-to-the-end": stream_to_the_end,
+    "where": where,
     "release": release,
     "endless": endless,
     "closed": what_was_closed,

@@ -1,0 +1,144 @@
+"""What every call of a WSGI application (PEP 3333) has, wherever it is made: environ, start_response, the response."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
+from host.python_apps.threaded_body import ThreadedBody
+from host.python_apps.turn import Turn
+from host.python_apps.wsgi_environ import request_environ
+from host.python_apps.wsgi_streams import ErrorStream, FileWrapper, InputStream
+
+_MOST_STATUSES: Final = 256
+_statuses: Final[dict[str, tuple[int, str]]] = {}
+
+
+class WsgiError(Exception):
+    """The application broke PEP 3333."""
+
+
+class Runnable(Protocol):
+    """A part of a call that is the application's code."""
+
+    def run(self) -> Any:
+        """Run it."""
+
+
+RunCode = Callable[[Any, Request], Any]
+"""A function of the plugin that only calls `run()` of a Runnable: its frame tells an examiner of a process that hangs
+whose code it is, and for which request."""
+
+
+@dataclass(slots=True)
+class Callee:
+    """A loaded application, and what its calls share."""
+
+    function: Callable[..., Any]
+    loop: asyncio.AbstractEventLoop
+    report_event: Callable[[str, str], None]
+    turn: Turn | None  # None: many calls at a time
+    base: dict[str, Any]  # of environ
+
+
+class WsgiCall:
+    """One request's way through the application."""
+
+    __slots__ = ("_callee", "_errors", "_has_written", "_headers", "_input", "_promised", "_request", "_status")
+
+    def __init__(self, callee: Callee, request: Request) -> None:
+        self._callee = callee
+        self._request = request
+        self._input = InputStream(request.body)
+        self._errors = ErrorStream(self._report)
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []
+        self._promised: int | None = None  # Content-Length
+        self._has_written = False  # the head has left, or counts as if it had
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], None]:
+        """PEP 3333's start_response; the head leaves with the first bytes of the body."""
+        if exc_info:
+            try:
+                if self._has_written:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # a reference cycle otherwise
+        elif self._status:
+            raise WsgiError("start_response was called twice without exc_info")
+        if not isinstance(status, str) or status[3:4] not in (" ", "") or not status[:3].isdigit():
+            raise WsgiError(f"a status is text such as '200 OK', not {status!r}")
+        self._status, self._headers, self._promised = status, headers, None
+        for name, value in headers:
+            if len(name) == 14 and name.lower() == "content-length":
+                self._promised = int(value)
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        """PEP 3333's write."""
+        raise NotImplementedError
+
+    def _enter(self) -> Any:
+        """Call the application; what it returns."""
+        environ = request_environ(self._callee.base, self._request)
+        environ["wsgi.input"] = self._input
+        environ["wsgi.errors"] = self._errors
+        return self._callee.function(environ, self.start_response)
+
+    def _complete(self, iterable: Any) -> bytes | FileBody | None:
+        """The body, when what the application returned holds all of it."""
+        if isinstance(iterable, list | tuple):
+            return joined(iterable)
+        return iterable.as_file(self._promised) if isinstance(iterable, FileWrapper) else None
+
+    def _head(self, body: bytes | FileBody | ThreadedBody | SteppedBody) -> Response:
+        """The response. Raises what has refused the request's body: an application may have made a page of it, which
+        is not its to make."""
+        if self._input.refusal is not None:
+            raise self._input.refusal
+        if not self._status:
+            raise WsgiError("the application returned without a call of start_response")
+        known = _statuses.get(self._status)
+        if known is None:
+            known = _parse_status(self._status)
+        return Response(status=known[0], reason=known[1], headers=Headers.repeated(self._headers), body=body)
+
+    def _report(self, line: str) -> None:
+        text = f"request {self._request.id}: {line}"
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._callee.loop.call_soon_threadsafe(self._callee.report_event, "application-output", text)
+
+
+def check_piece(data: object) -> None:
+    """Raises WsgiError for a piece of a body that is not bytes."""
+    if not isinstance(data, bytes):
+        raise WsgiError(f"a piece of the body is {type(data).__name__}, not bytes")
+
+
+def joined(pieces: list[bytes] | tuple[bytes, ...]) -> bytes:
+    """A body in one piece. Raises WsgiError for one that is not bytes."""
+    try:
+        return pieces[0] if len(pieces) == 1 and pieces[0].__class__ is bytes else b"".join(pieces)
+    except TypeError as error:
+        raise WsgiError(f"a piece of the body is no bytes: {error}") from error
+
+
+def close(iterable: Any) -> None:
+    """PEP 3333: whatever the application returned is closed, if it can be, however the request ended."""
+    function = getattr(iterable, "close", None)
+    if function is not None:
+        function()
+
+
+def _parse_status(text: str) -> tuple[int, str]:
+    status, reason = int(text[:3]), text[4:]
+    parsed = (status, "" if reason == reason_phrase(status) else reason)
+    if len(_statuses) < _MOST_STATUSES:
+        _statuses[text] = parsed
+    return parsed

@@ -1,0 +1,162 @@
+"""A call of a WSGI application on one thread of the worker, from its begin to the iterable's `close()`.
+
+An answer that is complete when the application returns goes to the client in one piece. Otherwise the thread goes on
+while the client takes what it has made (`ThreadedBody`), and waits when the client is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Generator
+from contextvars import Context
+from typing import Any
+
+from host.api import ClientGone, FileBody, PendingResult, Request, Response, ThreadAnswer
+from host.python_apps.threaded_body import ThreadedBody
+from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece, close
+
+
+class ThreadCall(WsgiCall, ThreadAnswer):
+    """Under way on a thread; to be awaited for its answer."""
+
+    __slots__ = ("_body", "_ended", "_is_abandoned", "_is_over", "_lock", "_pending", "_response")
+
+    def __init__(self, callee: Callee, request: Request, pending: PendingResult) -> None:
+        super().__init__(callee, request)
+        self._pending = pending
+        self._body: ThreadedBody | None = None
+        self._response: Response | None = None
+        self._lock = threading.Lock()
+        self._is_over: bool | None = None  # None: no thread has begun
+        self._is_abandoned = False
+        self._ended: asyncio.Future[None] | None = None
+
+    # --- on the thread
+
+    def run(self) -> Response | None:
+        """Call the application; its response, also when that has been handed over as it was made. None: abandoned.
+
+        The end of a call may be noted on the loop before what the call has handed over.
+        """
+        with self._lock:
+            if self._is_abandoned:
+                self._end_turn()
+                return None
+            self._is_over = False
+        body = None
+        failure: BaseException | None = None
+        try:
+            whole = Context().run(self._call)
+            if whole is not None:
+                self._response = whole
+        except BaseException as error:
+            failure = self._input.refusal or error
+            if self._body is None:
+                raise failure from (error if failure is not error else error.__cause__)
+        finally:
+            body = self._body
+            self._errors.close_line()
+            self._end_turn()
+            if body is not None:
+                body.finish(failure)
+            self._note_end()
+        return self._response
+
+    def _call(self) -> Response | None:
+        iterable = self._enter()
+        try:
+            return self._answer(iterable)
+        finally:
+            close(iterable)
+
+    def _answer(self, iterable: Any) -> Response | None:
+        if self._body is None and (complete := self._complete(iterable)) is not None:
+            return self._head(complete)
+        sent = 0
+        for piece in iterable:
+            if not piece:
+                continue
+            if self._body is None and len(piece) == self._promised:
+                return self._head(piece)
+            self._write(piece)
+            sent += len(piece)
+            if sent == self._promised:
+                break
+        return self._head(b"") if self._body is None else None
+
+    def _write(self, data: bytes) -> None:
+        check_piece(data)
+        if self._body is not None:
+            self._body.push(data)
+        elif data:
+            loop = self._callee.loop
+            body = ThreadedBody(loop)
+            response = self._head(body)
+            with self._lock:
+                if self._is_abandoned:
+                    raise ClientGone("the client closed its connection")
+                self._body = body  # from now on `abandon` closes it
+                self._has_written = True
+                self._response = response
+            body.push(data)
+            loop.call_soon_threadsafe(self._hand_over, response)
+
+    def _end_turn(self) -> None:
+        turn = self._callee.turn
+        if turn is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._callee.loop.call_soon_threadsafe(turn.give_back)
+
+    def _note_end(self) -> None:
+        with self._lock:
+            self._is_over = True
+            ended = self._ended
+            if self._is_abandoned and self._response is not None:
+                _drop(self._response)
+        if ended is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._callee.loop.call_soon_threadsafe(_set, ended)
+
+    # --- on the loop
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        """The answer. Raises what the application raises; when it is cancelled, the thread's end is waited for."""
+        try:
+            response: Response = yield from self._pending.__await__()
+        except asyncio.CancelledError:
+            yield from self.abandon().__await__()
+            raise
+        return response
+
+    def _hand_over(self, response: Response) -> None:
+        if not self._pending.done():
+            self._pending.set_result(response)
+
+    async def abandon(self) -> None:
+        """The request is over without its answer. Returns when no thread is at work for it."""
+        with self._lock:
+            self._is_abandoned = True
+            if self._is_over is not False:
+                if self._response is not None:
+                    _drop(self._response)
+                return
+            ended = self._ended = self._callee.loop.create_future()
+        if self._body is not None:
+            await self._body.aclose()
+        while not ended.done():
+            with contextlib.suppress(asyncio.CancelledError):  # the end is awaited, however often we are told
+                await asyncio.shield(ended)
+
+
+def _drop(response: Response) -> None:
+    body, response.body = response.body, b""
+    if isinstance(body, FileBody):
+        os.close(body.descriptor)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

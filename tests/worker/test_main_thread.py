@@ -1,0 +1,168 @@
+"""Plain code on the main thread, because its mapping says threadingModel="Single": plugins, ISAPI, WSGI."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from host.wire.frames import Kind
+from host.wire.message_rows import Examination
+from tests.isapi.proc import write_proc
+from tests.worker.front import run, until
+from tests.worker.site import Site, attach
+from tests.worker.test_examination import ask
+
+PLAIN = """
+import asyncio, threading
+said = []
+def here():
+    try:
+        asyncio.get_running_loop()
+        return f"{threading.current_thread().name} with a loop"
+    except RuntimeError:
+        return threading.current_thread().name
+class Pieces:
+    def __init__(self):
+        self.left = ["x", "", "y"]
+    def __iter__(self): return self
+    def __next__(self):
+        if not self.left: raise StopIteration
+        return (self.left.pop(0) and here() + ";").encode()
+    def close(self): said.append(here())
+def endless():
+    try:
+        yield b"first"
+        while True: yield b""
+    finally:
+        said.append("closed")
+@hookimpl
+def handle(request):
+    if request.raw_query == "pieces":
+        return Response(body=Pieces())
+    if request.raw_query == "endless":
+        return Response(body=endless())
+    if request.raw_query == "closed":
+        return Response.text(" ".join(said))
+    if request.raw_query == "raise":
+        raise LookupError("nowhere")
+    return Response.text(f"{here()} {request.body.read_blocking().decode()}")
+"""
+MAPPINGS = """
+<add name="Free" path="*.free" verb="*" modules="plain" />
+<add name="Single" path="*.single" verb="*" modules="plain" threadingModel="Single" />
+"""
+
+
+def test_a_plain_handler_is_called_where_its_mapping_says(site: Site) -> None:
+    """On the main thread, without a loop to be seen, its pieces and close() as well; a body that is still to come gets
+    a thread."""
+    site.extension("plain", PLAIN)
+    site.handlers = MAPPINGS
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        assert (await front.ask("/a.free")).text.startswith("Pool thread")
+        assert (await front.ask("/a.single")).text == "MainThread "
+        assert (await front.ask("/a.single", body=b"text")).text == "MainThread text"
+        assert (await front.ask("/a.single?pieces")).text == "MainThread;MainThread;"
+        assert (await front.ask("/a.single?closed")).text == "MainThread"
+        number = front.send("/a.single", body=None, length=4)
+        await until(lambda: engine._caller.under_way)
+        front.say(Kind.BODY, number, b"text")
+        front.say(Kind.BODY_END, number)
+        later = await front.answer(number)
+        assert later.text.startswith("Pool thread")
+        assert later.text.endswith(" text")
+        failed = await front.ask("/a.single?raise")
+        assert failed.status == 500
+        assert "LookupError: nowhere" in failed.text
+
+    run(main())
+
+
+def test_a_stream_from_the_main_thread_ends_with_its_time(site: Site) -> None:
+    """requestTimeLimit comes between two pieces; an iterator that has nothing to give holds nobody up."""
+    site.pool = '<add name="Pool"><processModel requestTimeLimit="00:00:01" /></add><add name="Other" />'
+    site.extension("plain", PLAIN)
+    site.handlers = MAPPINGS
+
+    async def main() -> None:
+        front = await site.serve()
+        stream = front.send("/a.single?endless")
+        assert (await front.ask("/a.single")).text == "MainThread "
+        answer = await front.answer(stream)
+        assert answer.body == b"first"
+        assert answer.kinds[-1] is Kind.RESET
+        assert "its answer is cut after 1 s" in site.told("request-time-limit")[0]
+        assert (await front.ask("/a.single?closed")).text == "closed"
+
+    run(main())
+
+
+@pytest.mark.parametrize(("model", "thread"), [("FREE", "Pool thread 1"), ("SINGLE", "MainThread")])
+def test_an_isapi_proc_is_called_where_its_mapping_says(site: Site, model: str, thread: str) -> None:
+    """With a body in lpbData, with what the server is asked, and with what cannot be had without waiting."""
+    body = """
+    where = threading.current_thread().name
+    if ecb.query_string == "pending":
+        threading.Thread(target=lambda: (ecb.write_client(b"later"), ecb.done_with_session())).start()
+        return HSE_STATUS_PENDING
+    if ecb.query_string == "large":
+        for _ in range(100):
+            ecb.write_client(bytes(65536))
+        return HSE_STATUS_SUCCESS
+    ecb.write_client(f"{where}|{ecb.available_data.decode()}|{ecb.map_url_to_path('/x')}".encode())
+    return HSE_STATUS_SUCCESS
+    """
+    write_proc(site, body, mapping=f"threading_model=ThreadingModel.{model}")
+
+    async def main() -> None:
+        front = await site.serve()
+        for sent in (b"", b"a body"):
+            answer = await front.ask("/a.proc", body=sent)
+            assert answer.text == f"{thread}|{sent.decode()}|{site.root}/x"
+        assert (await front.ask("/a.proc?pending")).text == "later"
+        assert len((await front.ask("/a.proc?large")).body) == 100 * 65536
+
+    run(main())
+
+
+def test_an_application_that_holds_the_main_thread_is_found(site: Site) -> None:
+    """Which request holds it, although what is at work is the application's code and no plugin's."""
+    (site.root / "held.py").write_text(
+        "import threading\nentered, gate = threading.Event(), threading.Event()\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    if environ['QUERY_STRING'] == 'hold':\n        entered.set()\n        gate.wait(90)\n"
+        "    return [b'free']\n"
+    )
+    site.handlers = (
+        '<add name="Held" path="*" verb="*" modules="WsgiModule" scriptProcessor="held:application" '
+        'threadingModel="Single" />'
+    )
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        assert (await front.ask("/")).text == "free"
+        held = sys.modules["held"]
+        found: list[Examination] = []
+
+        def look() -> None:
+            held.entered.wait(90)
+            found.append(ask(engine))
+            held.gate.set()
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        number = front.send("/page?hold")
+        assert (await front.answer(number)).text == "free"
+        thread.join()
+        assert found[0].culprits == [number]
+        assert (found[0].plugin, found[0].url) == ("wsgi", "/page?hold")
+        assert "gate.wait(90)" in found[0].stacks
+
+    run(main())
