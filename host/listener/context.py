@@ -77,6 +77,15 @@ class OpenConnection(Protocol):
         """Reset the connection."""
 
 
+class Question(Protocol):
+    """What the cache asks without a client, as the listener sees it."""
+
+    exchange: Exchange
+
+    def cancel(self) -> None:
+        """Nobody needs to know any more."""
+
+
 class ListenerContext:
     """Shared by the connections of one listener.
 
@@ -109,6 +118,7 @@ class ListenerContext:
         self.cache: Final = ResponseCache()
         self.relay: Final = Relay(loop, send, clock.monotonic, self.cache, numbers)
         self.connections: set[OpenConnection] = set()
+        self.revalidations: set[Question] = set()
         self.connection_numbers = itertools.count(*numbers)
         self.most_connections = 0  # 0: as many as come; what the limit of open files allows
         self.max_connections = 0  # that, or what the configuration says if it is less

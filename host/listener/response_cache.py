@@ -1,8 +1,8 @@
 """Step 4 of a request's walk: answers that the listener gives by itself (IIS: the kernel-mode response cache).
 
-An entry leaves when its time is over, when its worker takes it back or goes away, when nobody has asked for it for a
-scavenger period, when room is needed (the one that was used longest ago goes first), and with every change of the
-configuration. The clock's seconds are handed in.
+An entry leaves when its time is over, when its worker takes it back or goes away (what is kept by RFC 9111 may stay to
+stand in for an error), when nobody has asked for it for a scavenger period, when room is needed (the one that was used
+longest ago goes first), and with every change of the configuration. The clock's seconds are handed in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from host.config.listener_settings import ListenerSettings
 from host.http1.writer import WorkerHead
 from host.listener.cache_rules import fields_of, head_of_not_modified, size_of
 from host.listener.shared_cache import Shared, SharedAnswers, Url, Variant
+from host.listener.shared_rules import may_ever_cover_error
 from host.wire.frames import CacheFlag, CacheFrame, ResponseFrame
 
 Key = tuple[object, bool, bytes, bytes] | tuple[object, bool, bytes, bytes, Variant]
@@ -159,9 +160,13 @@ class ResponseCache:
             self._remove(entry)
 
     def disown(self, owner: object) -> None:
-        """A worker takes no more requests, so nobody would say when its entries are out of date."""
+        """A worker takes no more requests, so nobody would say when its entries are out of date. Those that may stand
+        in for an error stay for that alone."""
         for entry in list(self._owned.get(owner, {}).values()):
-            self._remove(entry)
+            if entry.shared is not None and may_ever_cover_error(entry.shared.kept):
+                self._orphan(entry, entry.shared)
+            else:
+                self._remove(entry)
 
     def flush(self, matches: Callable[[CacheEntry], bool]) -> int:
         """Take out what matches; how many those were."""
@@ -177,6 +182,11 @@ class ResponseCache:
             self._scavenged_at = now
             self.flush(lambda entry: entry.used_at + period <= now or _is_over(entry, now))
 
+    def _orphan(self, entry: CacheEntry, shared: Shared) -> None:
+        self._let_go_of(entry)
+        shared.orphan()
+        entry.expires_at = shared.good_until
+
     def _remove(self, entry: CacheEntry) -> None:
         del self.entries[entry.key]
         entry.is_kept = False
@@ -184,6 +194,12 @@ class ResponseCache:
         self.size -= entry.size
         if entry.shared is not None:
             self.shared.discard(entry.shared)
+            if entry.shared.is_orphaned:
+                return
+        self._let_go_of(entry)
+
+    def _let_go_of(self, entry: CacheEntry) -> None:
+        """Its owner does not own it any more."""
         owned = self._owned[entry.owner]
         del owned[entry.number]
         if not owned:

@@ -149,6 +149,7 @@ class Listener:
         context = self._context
         now = context.monotonic()
         under_way = [item.exchange for item in context.connections if item.exchange is not None]
+        under_way += [question.exchange for question in context.revalidations]
         return [self._row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
 
     def cache_contents(self, number: int) -> CacheContents:
@@ -196,6 +197,8 @@ class Listener:
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
         patience.cancel()
+        for question in list(context.revalidations):
+            question.cancel()
         self._descriptors.close()
         self._ticking.cancel()
         context.relay.close()

@@ -2,6 +2,8 @@
 
 Whoever made an answer is asked by the client's own request, with the validators of what is stored: 304 makes that fresh
 again, anything else takes its place. One connection has one request in hand, so it asks one such question at a time.
+Where the answer allows it the client need not wait for that (`revalidation.py`), or has what is stored instead of an
+error, whether a worker answers so, or there is none that could (RFC 5861).
 """
 
 from __future__ import annotations
@@ -10,29 +12,30 @@ from typing import Final, NamedTuple
 
 from host.http1.request_head import RequestHead
 from host.http1.writer import read_worker_head
-from host.listener.cache_rules import Offer, conditions_of, fields_of
+from host.listener.cache_rules import conditions_of
 from host.listener.cached_answering import METHODS, CachedAnsweringSocket
 from host.listener.cached_parts import is_for_a_worker
 from host.listener.context import ListenerContext
+from host.listener.error_log import Asked
 from host.listener.exchange import Exchange
+from host.listener.refusals import Page
 from host.listener.response_cache import CacheEntry
-from host.listener.shared_cache import Shared, freshened, url_of, validating, without_age
+from host.listener.revalidation import Revalidation
+from host.listener.shared_cache import Shared, url_of, validating
 from host.listener.shared_rules import (
     FAILURES,
-    Candidate,
     Wish,
     is_for,
     is_usable,
-    kept_of,
+    may_ask_meanwhile,
+    may_be_used_meanwhile,
     may_cover_error,
-    selected,
-    why_not_stored,
     wish_of,
 )
+from host.listener.shared_storing import brought_up_to_date, names_another, new_entry, store
 from host.wire.errors import WireError
-from host.wire.frames import CacheFlag, CacheFrame, ResponseFlag, ResponseFrame
+from host.wire.frames import CacheFlag, ResponseFlag, ResponseFrame
 
-_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _RAW: Final = int(ResponseFlag.RAW)
 _SHARED: Final = int(CacheFlag.SHARED)
 _NOT_MODIFIED: Final = 304
@@ -65,17 +68,31 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         )
         if entry is None or entry.shared is None or head.content_length or head.method not in METHODS:
             return None
-        kept, wish = entry.shared.kept, wish_of(head.fields)
+        shared, wish = entry.shared, wish_of(head.fields)
+        kept = shared.kept
         if wish.is_special or not is_for(kept, wish, ignores_cookies=entry.ignores_cookies):
             return None
         conditions = conditions_of(head.fields)
         if conditions.byte_range and is_for_a_worker(head.method, conditions, entry):
             return None
-        age = entry.shared.age
-        if is_usable(kept, age, wish):
-            return entry
+        age = shared.age
+        if not shared.is_orphaned:
+            if is_usable(kept, age, wish):
+                return entry
+            if may_be_used_meanwhile(kept, age, wish) and self._is_asked_meanwhile(head, entry, shared, wish):
+                return entry
         self._ask(head, entry, wish, covers_error=may_cover_error(kept, age))
         return None
+
+    def _is_asked_meanwhile(self, head: RequestHead, entry: CacheEntry, shared: Shared, wish: Wish) -> bool:
+        """Whether somebody asks for the entry, or has just done so; if need be this request is sent once more."""
+        exchange = self.exchange
+        if shared.is_being_asked:
+            return True
+        if exchange is None or head.method != b"GET" or self.context.is_draining or not may_ask_meanwhile(wish):
+            return False
+        Revalidation(self.context, self, head, exchange, entry).begin()
+        return True
 
     def _ask(self, head: RequestHead, entry: CacheEntry, wish: Wish, *, covers_error: bool) -> None:
         exchange, kept = self.exchange, entry.shared.kept if entry.shared is not None else None
@@ -96,7 +113,7 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         if asking is None:
             if policy is None or not policy.flags & _SHARED:
                 return super().keep_answer(exchange, frame)
-            self._store(exchange, frame, policy)
+            store(self.context, exchange, frame, policy, (self.routes, self.is_secure))
             return False
         if frame.status in FAILURES and asking.covers_error and asking.entry.is_kept:
             self.answer_from_cache(asking.entry, exchange)
@@ -105,11 +122,8 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
             return self._validated(asking, frame)
         if frame.status not in FAILURES:
             self.context.cache.remove(asking.entry)
-        if (
-            policy is not None
-            and policy.flags & _SHARED
-            and (entry := self._store(exchange, frame, policy)) is not None
-        ):
+        entry = store(self.context, exchange, frame, policy, (self.routes, self.is_secure))
+        if entry is not None:
             self.answer_from_cache(entry, exchange)  # the client's own conditions count now
             return True
         return False
@@ -136,51 +150,37 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
     def _validated(self, asking: Asking, frame: ResponseFrame) -> bool:
         """304: what is stored is good, and fresh again if it says so (RFC 9111 4.3.4); false: it is the client's own
         tag that was found good."""
-        exchange, entry = asking.exchange, asking.entry
-        tag = fields_of(frame.head).get(b"etag", b"")
-        is_other = tag and entry.entity_tag and tag.removeprefix(b"W/") != entry.entity_tag.removeprefix(b"W/")
+        exchange, entry, context = asking.exchange, asking.entry, self.context
+        is_other = names_another(entry, frame)
         if is_other and conditions_of(asking.head.fields).none_match:
-            self.context.cache.remove(entry)
+            context.cache.remove(entry)
             return False
-        raw_head = freshened(entry.head.raw_head, frame.head)
-        whole = ResponseFrame(frame.flags, 0, *entry.codes, raw_head, asking.body)
-        policy = exchange.cache_policy
-        is_to_keep = policy is not None and policy.flags & _SHARED and not is_other
-        fresh = self._store(exchange, whole, policy) if policy is not None and is_to_keep else None
+        whole = brought_up_to_date(entry, asking.body, frame)
+        place = (self.routes, self.is_secure)
+        fresh = None if is_other else store(context, exchange, whole, exchange.cache_policy, place)
         if fresh is None:
-            self.context.cache.remove(entry)
-            fresh = self._entry(exchange, whole)
+            context.cache.remove(entry)
+            fresh = new_entry(context, exchange, whole, place)
         self.answer_from_cache(fresh, exchange)
         return True
 
-    def _store(self, exchange: Exchange, frame: ResponseFrame, policy: CacheFrame) -> CacheEntry | None:
-        """Keep the answer to a request if RFC 9111 lets us."""
-        link, context = exchange.link, self.context
-        if link is None or frame.flags & _RAW:
-            return None
-        request, cache = exchange.head, context.cache
-        is_kept_back = link.is_draining or link.is_closed or exchange.log is not None or context.is_draining
-        head = read_worker_head(frame.head)
-        offer = Offer(request, frame, head, policy, fields_of(frame.head), is_kept_back, cache.max_uri_bytes)
-        kept = kept_of(offer.fields, context.wall(context.now))
-        if why_not_stored(Candidate(offer, kept, wish_of(request.fields))):
-            return None
-        entry = self._entry(exchange, frame)
-        entry.worker = link.worker
-        return entry if cache.add(entry, policy, context.now) else None
+    def refuse(self, page: Page, *, closes_only: bool = False, asked: Asked | None = None) -> None:
+        """No worker could be asked, or the one that was has died: see `answering`, unless the entry covers that."""
+        if not self._is_covered(page):
+            super().refuse(page, closes_only=closes_only, asked=asked)
 
-    def _entry(self, exchange: Exchange, frame: ResponseFrame) -> CacheEntry:
-        request, context = exchange.head, self.context
-        kept = kept_of(fields_of(frame.head), context.wall(context.now))
-        date = context.bare_stamp if frame.flags & _NO_SERVER else context.stamp
-        variant = (kept.vary or (), selected(kept.vary or (), request.fields))
-        url, place = url_of(request, is_secure=self.is_secure), (self.routes, self.is_secure)
-        raw_head = without_age(frame.head)  # each use says another one
-        frame = frame._replace(head=raw_head)
-        site_id, number, head = exchange.route.site.id, exchange.number, read_worker_head(raw_head)
-        entry = CacheEntry((*place, *url, variant), site_id, exchange.link, number, frame, head)
-        entry.shared = Shared(
-            url, place, variant, kept, date=date, asked_at=exchange.received_at, now=context.monotonic
-        )
-        entry.size += entry.shared.size
-        return entry
+    def reset(self, exchange: Exchange, page: Page, substatus: int) -> None:
+        """The worker that was asked gives up: as `refuse`."""
+        if not self._is_covered(page):
+            super().reset(exchange, page, substatus)
+
+    def _is_covered(self, page: Page) -> bool:
+        """Whether the client has what is stored instead of this error."""
+        asking = self._asking
+        if asking is None or asking.exchange is not self.exchange or page.status not in FAILURES:
+            return False
+        self._answered_asking(asking.exchange)
+        if not (asking.covers_error and asking.entry.is_kept):
+            return False
+        self.answer_from_cache(asking.entry, asking.exchange)
+        return True

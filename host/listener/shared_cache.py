@@ -30,10 +30,24 @@ class Shared:
     """What is known of a stored answer; and the end of its head, with the Date that it came with and its age.
 
     `now` is the clock, `asked_at` when its request came. `good_until`: when it stops to be fresh, less a second for
-    those who look at the time once a second; never 0.
+    those who look at the time once a second; never 0. `is_orphaned`: the worker that made it is gone, so it is not used
+    unasked, however fresh. `asked_until`: somebody asks whether it is still good, or has just failed to; nobody else
+    does before that moment of the clock.
     """
 
-    __slots__ = ("_came_at", "_date", "_initial_age", "_now", "good_until", "kept", "place", "url", "variant")
+    __slots__ = (
+        "_came_at",
+        "_date",
+        "_initial_age",
+        "_now",
+        "asked_until",
+        "good_until",
+        "is_orphaned",
+        "kept",
+        "place",
+        "url",
+        "variant",
+    )
 
     def __init__(
         self,
@@ -56,6 +70,8 @@ class Shared:
         self._initial_age = kept.age + self._came_at - asked_at  # RFC 9111 4.2.3; its Date is our own
         lifetime = 0 if kept.must_validate else kept.lifetime or 0
         self.good_until = max(_NO_MORE, self._came_at + lifetime - self._initial_age - 1.0)
+        self.is_orphaned = False
+        self.asked_until = 0.0
 
     @property
     def age(self) -> int:
@@ -74,8 +90,18 @@ class Shared:
     @property
     def fresh_for(self) -> int:
         """Seconds until it is stale; negative: it is."""
-        left = (0 if self.kept.must_validate else self.kept.lifetime or 0) - self.age
+        left = (0 if self.kept.must_validate or self.is_orphaned else self.kept.lifetime or 0) - self.age
         return left if left > 0 else min(left, -1)
+
+    @property
+    def is_being_asked(self) -> bool:
+        """Whether it is somebody else's turn to ask for it."""
+        return self._now() < self.asked_until
+
+    def orphan(self) -> None:
+        """Its worker goes: nobody would say when it is out of date."""
+        self.is_orphaned = True
+        self.good_until = _NO_MORE
 
     @property
     def size(self) -> int:
@@ -145,11 +171,12 @@ def url_of(head: RequestHead, *, is_secure: bool) -> Url:
     return _DEFAULT_PORT[is_secure].sub(b"", head.host.lower()), head.target
 
 
-def validating(head: RequestHead, entity_tag: bytes, last_modified: bytes) -> RequestHead:
+def validating(head: RequestHead, entity_tag: bytes, last_modified: bytes, *, for_client: bool = True) -> RequestHead:
     """The request as it asks whether a stored answer with these validators is good (RFC 9111 4.3.1). The tags that the
-    client itself has are asked for, too."""
-    tags = [line.partition(b":")[2].strip() for line in _VALIDATORS.findall(head.fields) if line[3:4] in b"nN"]
+    client itself has are asked for, too, if the answer is `for_client`."""
     fields = _VALIDATORS.sub(b"", head.fields)
+    known = _VALIDATORS.findall(head.fields) if for_client else []
+    tags = [line.partition(b":")[2].strip() for line in known if line[3:4] in b"nN"]
     if entity_tag:
         fields += b"If-None-Match: %b\r\n" % b", ".join(dict.fromkeys((*tags, entity_tag)))
     if last_modified:

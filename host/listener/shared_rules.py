@@ -44,7 +44,8 @@ class Kept(NamedTuple):
     must_revalidate: bool  # it is never used stale (5.2.2.2, 5.2.2.8, 5.2.2.10)
     is_for_credentials: bool  # for requests with Authorization, too (3.5)
     is_for_everyone: bool  # public or s-maxage
-    stale_if_error: int  # RFC 5861
+    stale_while_revalidate: int  # RFC 5861 section 3
+    stale_if_error: int  # section 4
     vary: tuple[bytes, ...] | None  # field names in lower case; None: `*`, which no other request matches
     has_validator: bool
     is_forbidden: bool  # no-store or private
@@ -96,6 +97,7 @@ def kept_of(fields: Mapping[bytes, bytes], date: float) -> Kept:
         must_revalidate=has_s_maxage or b"must-revalidate" in said or b"proxy-revalidate" in said,
         is_for_credentials=has_s_maxage or is_public or b"must-revalidate" in said,
         is_for_everyone=has_s_maxage or is_public,
+        stale_while_revalidate=delta_of(said.get(b"stale-while-revalidate", b"0")) or 0,
         stale_if_error=delta_of(said.get(b"stale-if-error", b"0")) or 0,
         vary=None if b"*" in vary else vary,
         has_validator=b"etag" in fields or (modified is not None and seconds_of(modified) is not None),
@@ -186,11 +188,27 @@ def is_usable(kept: Kept, age: int, wish: Wish) -> bool:
     return age - lifetime <= wish.max_stale
 
 
+def may_be_used_meanwhile(kept: Kept, age: int, wish: Wish) -> bool:
+    """Whether it answers such a request while somebody asks if it is still good (RFC 5861 section 3). Nobody gets it
+    who says how old it may be."""
+    if kept.must_validate or kept.must_revalidate or wish.no_cache or wish.min_fresh or wish.max_age is not None:
+        return False
+    return age - (kept.lifetime or 0) <= kept.stale_while_revalidate and kept.stale_while_revalidate > 0
+
+
+def may_ever_cover_error(kept: Kept) -> bool:
+    """Whether it is of use when nothing but errors is to be had."""
+    return kept.stale_if_error > 0 and not (kept.must_validate or kept.must_revalidate)
+
+
 def may_cover_error(kept: Kept, age: int) -> bool:
     """Whether it is given instead of one of FAILURES (RFC 5861 section 4)."""
-    if kept.must_validate or kept.must_revalidate:
-        return False
-    return age - (kept.lifetime or 0) <= kept.stale_if_error and kept.stale_if_error > 0
+    return may_ever_cover_error(kept) and age - (kept.lifetime or 0) <= kept.stale_if_error
+
+
+def may_ask_meanwhile(wish: Wish) -> bool:
+    """Whether a GET with these fields can be repeated to ask if what is stored is good: its answer is to be stored."""
+    return not (wish.is_for_part or wish.is_special or wish.no_store or wish.only_if_cached)
 
 
 def is_for(kept: Kept, wish: Wish, *, ignores_cookies: bool) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from host.listener.shared_cache import freshened
 from host.wire.codec import encode_cache
+from host.wire.control_messages import WorkerGone
 from host.wire.frames import CacheFlag, CacheFrame, Kind, LogFrame, RequestFrame, ResponseFlag
 from tests.listener.running_listener import Client, RunningListener, TestWorker
 
@@ -322,6 +323,53 @@ def test_a_stale_answer_stands_in_for_an_error_if_it_says_so(front: RunningListe
         assert (status, body, fields.get("age")) == ((200, b"hello", "15") if is_covered else (503, b"broken", None))
         assert len(front.run(lambda: front.listener.cache_contents(1)).rows) == 1
         front.run(lambda: front.listener.flush_cache(0, ""))
+
+
+def test_a_stale_answer_stands_in_for_a_worker_that_is_not_there(front: RunningListener) -> None:
+    """RFC 5861 section 4: for the 503 of a pool that is off, the 502 of workers that die and the word of one that gives
+    up. What is fresh stays for that when its worker goes, and the next one is asked about it; the client's own
+    conditions count, the connection stays, and HTTPERR has nothing to say. Anything else has the error."""
+    worker, client, lasting = front.worker("A1"), front.client(), b"max-age=10, stale-if-error=50"
+    fill(client, worker, TEN.replace(b"max-age=10", lasting))
+    fill(client, worker, TEN.replace(b"max-age=10", b"max-age=10, must-revalidate, stale-if-error=50"), target="/b")
+    front.pass_seconds(3)
+    worker.die()
+    front.message(WorkerGone)
+    assert [row.url for row in front.run(lambda: front.listener.cache_contents(1)).rows] == ["http://127.0.0.1/a"]
+    front.run(lambda: front.listener.set_queue_state("A", "AppOffline"))
+    for seconds in (0, 7, 40, 10):
+        front.pass_seconds(seconds)
+        assert [got(client)[::2] for _ in range(2)] == [(200, b"hello")] * 2
+    assert got(client)[1]["age"] == "60"
+    assert got(client, 'If-None-Match: "v1"\r\n')[0] == 304
+    for target, extra in (("/b", ""), ("/a", "Cookie: a=b\r\n"), ("/a", "Range: bytes=0-0\r\n")):
+        assert got(front.client(), extra, target)[0] == 503
+        assert front.log.next_refusal().reason == "AppOffline"
+    front.run(lambda: front.listener.set_queue_state("A", ""))
+
+    other = front.worker("A2")
+    client.get("/a", 'If-None-Match: "v9"\r\n')
+    number, request = other.request()
+    assert field(request, b"if-none-match") == [b'"v9", "v1"']
+    other.reset(number, 504)
+    assert client.read_response()[::2] == (200, b"hello")
+    client.get("/a")
+    other.request()
+    other.die()
+    third = front.worker("A3")
+    third.request()
+    third.die()
+    assert client.read_response()[::2] == (200, b"hello")
+    fourth = front.worker("A4")
+    client.get("/a")
+    respond(fourth, fourth.request()[0], b"", STILL_GOOD)
+    assert [client.read_response()[2], got(client)[1]["age"]] == [b"hello", "0"]
+    front.run(lambda: front.listener.flush_cache(0, ""))
+    front.run(lambda: front.listener.set_queue_state("A", "Disabled"))
+    assert got(client)[0] == 503
+    assert front.log.next_refusal().reason == "Disabled"
+    logged = [front.log.next_request().status for _ in range(front.log.requests.qsize())]
+    assert (logged.count(200), logged.count(304), len(logged)) == (15, 1, 16)
 
 
 def test_a_question_survives_its_worker(front: RunningListener) -> None:

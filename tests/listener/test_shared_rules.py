@@ -19,7 +19,10 @@ from host.listener.shared_rules import (
     is_fresh,
     is_usable,
     kept_of,
+    may_ask_meanwhile,
+    may_be_used_meanwhile,
     may_cover_error,
+    may_ever_cover_error,
     selected,
     why_not_stored,
     wish_of,
@@ -275,6 +278,54 @@ def test_a_request_that_asks_for_nothing_special_gets_all_that_is_fresh_and_noth
 def test_what_is_better_than_an_error(control: bytes, age: int, covers: bool) -> None:
     """RFC 5861 section 4, under RFC 9111 4.2.4."""
     assert may_cover_error(kept(b"Cache-Control: " + control), age) is covers
+
+
+def test_only_what_may_ever_cover_an_error_outlives_its_worker() -> None:
+    """Whatever its age: that is looked at when it is needed."""
+    assert may_ever_cover_error(kept(b"Cache-Control: max-age=10, stale-if-error=5"))
+    for control in (b"max-age=10", b"max-age=10, stale-if-error=0", b"s-maxage=10, stale-if-error=5"):
+        assert not may_ever_cover_error(kept(b"Cache-Control: " + control))
+
+
+@pytest.mark.parametrize(
+    ("control", "age", "fields", "is_used"),
+    [
+        (b"max-age=10, stale-while-revalidate=5", 10, b"", True),
+        (b"max-age=10, stale-while-revalidate=5", 15, b"", True),
+        (b"max-age=10, stale-while-revalidate=5", 16, b"", False),
+        (b"max-age=10", 10, b"", False),
+        (b"max-age=10, stale-while-revalidate=x", 10, b"", False),
+        (b"max-age=10, stale-while-revalidate=5, must-revalidate", 12, b"", False),
+        (b"max-age=10, stale-while-revalidate=5, proxy-revalidate", 12, b"", False),
+        (b"s-maxage=10, stale-while-revalidate=5", 12, b"", False),
+        (b"no-cache, stale-while-revalidate=5", 0, b"", False),
+        (b"max-age=10, stale-while-revalidate=5", 12, b"Cache-Control: no-cache\r\n", False),
+        (b"max-age=10, stale-while-revalidate=5", 12, b"Pragma: no-cache\r\n", False),
+        (b"max-age=10, stale-while-revalidate=5", 12, b"Cache-Control: max-age=60\r\n", False),
+        (b"max-age=10, stale-while-revalidate=5", 12, b"Cache-Control: min-fresh=1\r\n", False),
+        (b"max-age=10, stale-while-revalidate=5", 12, b"Cache-Control: max-stale=1\r\n", True),
+    ],
+)
+def test_what_is_used_while_somebody_asks(control: bytes, age: int, fields: bytes, is_used: bool) -> None:
+    """RFC 5861 section 3, under RFC 9111 4.2.4; a client that says how old it may be gets nothing stale."""
+    assert may_be_used_meanwhile(kept(b"Cache-Control: " + control), age, wish_of(fields)) is is_used
+
+
+@pytest.mark.parametrize(
+    ("fields", "may_ask"),
+    [
+        (b"Accept: a\r\n", True),
+        (b'If-None-Match: "v1"\r\n', True),
+        (b"Cookie: a=b\r\n", True),
+        (b"Range: bytes=0-1\r\n", False),
+        (b'If-Match: "v1"\r\n', False),
+        (b"Cache-Control: no-store\r\n", False),
+        (b"Cache-Control: only-if-cached\r\n", False),
+    ],
+)
+def test_a_question_must_bring_what_can_be_stored(fields: bytes, may_ask: bool) -> None:
+    """Another client's request asks then."""
+    assert may_ask_meanwhile(wish_of(fields)) is may_ask
 
 
 def test_requests_are_told_apart_by_the_fields_that_an_answer_names() -> None:

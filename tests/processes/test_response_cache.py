@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from host.admin.cache_messages import Cache, CacheRow, FlushCache, ListCache
 from host.admin.client import CommandFailed
-from host.admin.commands import Done, RecyclePool
+from host.admin.commands import Done, RecyclePool, StopPool
 from tests.running_service import RunningService, running, wait_until
 from tests.sample_site import write_site
 
@@ -104,6 +107,7 @@ def test_answers_come_from_the_cache_until_something_changes(tmp_path: Path, mod
 
 
 SHARING = """\
+import os
 from host.api import HandlerMapping, Response, hookimpl
 
 calls = []
@@ -115,12 +119,18 @@ def handler_mappings():
 @hookimpl
 def handle(request):
     calls.append(request.path)
+    if os.path.exists(os.path.join(os.path.dirname(__file__), "broken")):
+        os.kill(os.getpid(), 9)
     if request.headers.get("If-None-Match") == '"v1"':
         return Response(status=304)
     response = Response.text(f"{len(calls)} {request.headers.get('Accept-Language', '')}")
     fields = {"Cache-Control": "max-age=600", "Vary": "Accept-Language"}
     if "checked" in request.path:
         fields = {"Cache-Control": "no-cache", "ETag": '"v1"'}
+    if "meanwhile" in request.path:
+        fields = {"Cache-Control": "max-age=0, stale-while-revalidate=600", "ETag": '"v1"'}
+    if "covered" in request.path:
+        fields = {"Cache-Control": "max-age=0, stale-if-error=600", "ETag": '"v1"'}
     if "secret" in request.path:
         fields["Cache-Control"] += ", no-store"
     for name, value in fields.items():
@@ -132,7 +142,8 @@ def handle(request):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
 def test_a_profile_with_shared_cache_follows_rfc_9111(tmp_path: Path, mode: str) -> None:
-    """In the front and in dllhosts: Age, variants, no-store, validation, only-if-cached, POST; and in the list."""
+    """In the front and in dllhosts: Age, variants, no-store, validation, only-if-cached, POST; and in the list. What is
+    stale is used while its worker is asked, and when it has died or its pool is stopped."""
     config = write_cached_site(tmp_path, mode)
     (tmp_path / "extensions" / "sharing.py").write_text(SHARING)
     profile = '<caching><profiles><add extension=".shared" sharedCache="true" /></profiles></caching>'
@@ -164,6 +175,29 @@ def test_a_profile_with_shared_cache_follows_rfc_9111(tmp_path: Path, mode: str)
             assert service.get(url, method="POST", body=b"x").status == 200
             assert service.get(url, german).text == "10 de"
             assert service.get(url, french).text == "11 fr"
+
+            meanwhile = [service.get(f"{folder}/meanwhile.shared").text for _ in range(3)]
+            assert meanwhile == ["12 "] * 3
+            is_asked = partial(has_been_asked, service, f"{folder}/secret.shared", itertools.count(13))
+            wait_until(is_asked, tmp_path, "a question that nobody waits for")
+
+        covered, secret = "/shop/covered.shared", "/shop/secret.shared"
+        text = service.get(covered).text
+        (tmp_path / "extensions" / "broken").touch()  # whoever is asked dies: twice, since a GET is asked again
+        answer = service.get(covered)
+        assert (answer.status, answer.text, "age" in answer.headers) == (200, text, True)
+        assert service.get(secret).status == 502
+        (tmp_path / "extensions" / "broken").unlink()
+        assert service.get(covered).text == text
+        if mode == "WorkerProcess":
+            assert isinstance(service.ask(StopPool(name="Shop")), Done)
+            assert service.get(secret).status == 503
+            assert service.get(covered).text == text
+
+
+def has_been_asked(service: RunningService, url: str, own: Iterator[int]) -> bool:
+    """Whether the handler has had more calls than our own ones, the next of which is this."""
+    return int(service.get(url).text) > next(own)
 
 
 def cached(service: RunningService) -> list[CacheRow]:
