@@ -52,11 +52,11 @@ def group_memory(folder: str, names: _Names = _VERSION_2) -> GroupMemory | None:
     """Limit and use of one group; None when it has no limit or is not there."""
     try:
         limit = _read(os.path.join(folder, names.limit)).strip()
+        if not limit.isdecimal() or int(limit) // 1024 >= _UNLIMITED_KILOBYTES:
+            return None  # before the kernel is asked to add up what all processors have counted (memory.stat)
         used = int(_read(os.path.join(folder, names.used)))
         cache = _parse_counts(_read(os.path.join(folder, "memory.stat"))).get(names.cache, 0)
     except (OSError, ValueError):
-        return None
-    if not limit.isdecimal() or int(limit) // 1024 >= _UNLIMITED_KILOBYTES:
         return None
     return GroupMemory(folder, int(limit) // 1024, max(0, used - cache) // 1024)
 

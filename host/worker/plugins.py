@@ -225,10 +225,14 @@ class Plugins:
         )
 
     def report_loaded(self) -> None:
-        """Say of the plugins that came with isapy, too, that they are loaded: a dozen lines that say nothing of
+        """Say of the plugins that came with isapy, too, that they are loaded: in one event that says nothing of
         interest, for which no request should wait."""
-        while self._loaded_own:
-            self._report_loaded(self._loaded_own.pop(0))
+        if self._loaded_own:
+            families = dict.fromkeys(plugin.family for plugin in self._loaded_own)
+            names = {of: [plugin.name for plugin in self._loaded_own if plugin.family == of] for of in families}
+            text = "; ".join(f"{family}s {', '.join(listed)}" for family, listed in names.items())
+            self._loaded_own.clear()
+            self._facts.report_event("plugin-loaded", f"what came with isapy: {text}", None)
 
     # --- one plugin's life
 

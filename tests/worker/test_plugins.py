@@ -39,6 +39,25 @@ def test_drop_in_extensions_load_by_themselves_and_filters_when_they_are_listed(
     assert any("answers" in text for text in site.told("plugin-loaded"))
 
 
+def test_what_came_with_isapy_is_told_in_one_event_and_everybody_elses_each_in_its_own(site: Site) -> None:
+    """A dozen lines at each start would say nothing, and cost the service and the worker."""
+    site.extension("hello", ANSWER + "'ours'")
+
+    async def main() -> list[PluginRow]:
+        engine = await site.start()
+        await engine.close()  # or a moment after the start
+        return engine.plugin_rows()
+
+    own = [row.name for row in run(main()) if row.state == "loaded" and row.name != "hello"]
+    (event,) = [text for text in site.told("plugin-loaded") if "came with isapy" in text]
+    assert len(own) > 5
+    assert all(f" {name}" in event for name in own)
+    assert " hello" not in event
+    assert [text for text in site.told("plugin-loaded") if text != event] == [
+        f"extension hello from {site.folder}/extensions/hello.py"
+    ]
+
+
 def test_the_first_folder_wins_and_nothing_is_found_through_the_path(site: Site) -> None:
     """A drop-in named like a built-in replaces it; one named like a library shadows nothing."""
     site.extension("hello", ANSWER + "'ours'")
