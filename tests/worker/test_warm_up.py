@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from tests.worker.front import run
 from tests.worker.site import Site, attach
 
