@@ -220,6 +220,16 @@ class RunningService:
             self.process.kill()
             self.process.wait()
 
+    def stop_at_once(self) -> int:
+        """SIGTERM, again and again as an impatient administrator sends it; gives the exit status."""
+
+        def has_ended() -> bool:
+            self.process.send_signal(signal.SIGTERM)  # nothing, when it has ended
+            return self.process.poll() is not None
+
+        wait_until(has_ended, self.folder, "the end of the service")
+        return self.process.wait()
+
     def assert_nothing_left(self) -> None:
         """No process that was ever seen below the service is alive, whatever it was: CGI programs count, too."""
         left = [process for process in self.seen.values() if _is_alive(process)]

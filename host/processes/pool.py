@@ -325,6 +325,7 @@ class PoolParent:
     def _become_worker(self) -> None:
         """In the fork: let go of what is the parent's."""
         continue_at_parents_death()
+        take_signals()
         self._let_go()
 
     def _let_go(self) -> None:

@@ -51,6 +51,7 @@ _SWEEP_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 0.05  # before this process ends: the administrator's answer goes out first
 _CRASH_SECONDS: Final = 30.0  # how long the sockets of a service that was killed may still be in use
 _PAUSE_SECONDS: Final = 0.05
+_SAME_REQUEST_SECONDS: Final = 0.2  # timeout(1) signals the process and then its group; nobody types so fast
 _LAST_SECONDS: Final = 10.0  # beyond shutdownTimeLimit: what is left is killed, parents and fronts end
 
 
@@ -82,7 +83,7 @@ class Service:
         self._sockets = ListeningSockets()
         self._events = EventLog(Path(snapshot.log_directory, "events.log"), echo=console.event)
         self._stop = asyncio.Event()
-        self._stop_requests = 0
+        self._told_to_stop_at: float | None = None  # the loop's time
         self._exit_status = 0
         self._status = ""
         self._background_tasks: set[asyncio.Task[None]] = set()
@@ -125,6 +126,8 @@ class Service:
         await self._server.close()
         if self.waiters_end is not None:
             block_signals()
+        else:
+            self._do_without_signals(loop)
         return self._exit_status
 
     # --- start and end ----------------------------------------------------------------------------------------
@@ -235,6 +238,13 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload)
         loop.add_signal_handler(signal.SIGUSR2, self._asked_to_upgrade)
 
+    @staticmethod
+    def _do_without_signals(loop: asyncio.AbstractEventLoop) -> None:
+        """All is over; one more Ctrl-C would find Python's handler: another exit status, or a traceback."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+
     def _has_started(self) -> None:
         snapshot = self._changes.snapshot
         mode = snapshot.isolation_mode.value
@@ -270,10 +280,12 @@ class Service:
         self._watchdog.stop()
 
     def _asked_to_stop(self, number: int) -> None:
-        self._stop_requests += 1
+        now = asyncio.get_running_loop().time()
         self._upgrade.pass_on(number)
         self._stop.set()
-        if self._stop_requests > 1:
+        if self._told_to_stop_at is None:
+            self._told_to_stop_at = now
+        elif now - self._told_to_stop_at >= _SAME_REQUEST_SECONDS:
             self._supervisor.kill()
             self._upgrade.kill()
 

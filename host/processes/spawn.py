@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final
 
 import multiprocess
@@ -54,10 +55,21 @@ def entitle(title: str) -> None:
 
 
 def take_signals() -> None:
-    """Ctrl-C goes to the whole foreground group; only the service acts on it, the others are told by their channel."""
+    """Only the service acts on what goes to a whole process group or cgroup; the others are told by their channel.
+
+    Ctrl-C does, and SIGTERM from timeout(1), many supervisors, and systemd without KillMode=mixed. It has a handler and
+    is not ignored: programs that a plugin starts have it as usual (exec takes handlers away), and so have its forks.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    own_pid = os.getpid()
+
+    def leave_to_the_service(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != own_pid:  # a plugin has forked: multiprocessing's terminate() must work
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, leave_to_the_service)
 
 
 def close_on_exec() -> None:

@@ -87,15 +87,16 @@ def test_ctrl_c_ends_every_process_and_the_exit_status_is_zero(tmp_path: Path, m
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str) -> None:
-    """Draining: the answer comes whole after the service was told to stop."""
+    """Draining: the answer comes whole after the service was told to stop; as timeout(1) does, with its whole group."""
     config = write_site(tmp_path)
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
-    with started(tmp_path, config, "--isolation", mode) as service:
+    with started(tmp_path, config, "--isolation", mode, wrapper=["setsid"]) as service:
         service.get("/warm.where")
         with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
             service.wait_for_requests(1)
             service.tree()
             service.process.send_signal(signal.SIGTERM)
+            os.killpg(service.process.pid, signal.SIGTERM)
             wait_until(lambda: not takes_connections(service), service.folder, "the end of the listening socket")
             let_go(service)
             assert b"slow but done" in read_all(connection)

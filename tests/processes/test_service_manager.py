@@ -185,9 +185,8 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path, mode: str) -> N
         service.process.send_signal(signal.SIGTERM)
         service.wait_for_event("service-stopping")
         assert service.process.poll() is None
-        service.process.send_signal(signal.SIGTERM)
+        assert service.stop_at_once() == 0
         with contextlib.suppress(ConnectionResetError):
             assert read_all(connection) == b""
-    assert service.process.wait(WAIT_SECONDS) == 0
     service.wait_until_all_gone()
     service.wait_for_event("process-killed")

@@ -159,9 +159,7 @@ def test_a_successor_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
     service.wait_for_event("upgrade-failed", count=4)
     service.process.send_signal(signal.SIGUSR2)
     wait_until(lambda: service.output.count("asleep") == 2, tmp_path, "another successor that sleeps")
-    service.process.send_signal(signal.SIGTERM)
-    service.process.send_signal(signal.SIGTERM)
-    assert service.stop() == 0
+    assert service.stop_at_once() == 0
     service.wait_until_all_gone()
 
 
