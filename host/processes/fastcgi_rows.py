@@ -10,22 +10,7 @@ from host.processes.executing import ask_all
 async def fastcgi_rows(topology: Topology) -> list[FastCgiRow]:
     """Every one of every worker, by pool, worker and command; those that have answered most first."""
     rows = [
-        FastCgiRow(
-            pool=pool,
-            worker=worker,
-            command=process.command,
-            pid=process.pid,
-            state=process.state,
-            requests_served=process.requests_served,
-            requests_in_hand=process.requests_in_hand,
-            age_seconds=process.age_seconds,
-            idle_seconds=process.idle_seconds,
-            most_processes=process.most_processes,
-            restarts=process.restarts,
-            failures=process.failures,
-            waiting=process.waiting,
-            queue_length=process.queue_length,
-        )
+        FastCgiRow(pool=pool, worker=worker, **process.fields())
         for pool, worker, answer in await ask_all(topology)
         for process in answer.processes
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -84,7 +86,11 @@ class ExecutingRow(msgspec.Struct, frozen=True, kw_only=True):
 
 class HostedProcessRow(msgspec.Struct, frozen=True, kw_only=True):
     """A process that a plugin of the worker keeps for its requests, or (pid 0 and state `none`) an application without
-    one; `host.api.HostedProcess` says what the fields mean. Times in seconds."""
+    one; `host.api.HostedProcess` says what the fields mean. Times in seconds.
+
+    Plugins, workers and administrators have three contracts that may grow apart; whoever hands one's row to the next
+    copies all fields by name (`fields`), and a test holds them against each other.
+    """
 
     command: str
     pid: int
@@ -98,3 +104,7 @@ class HostedProcessRow(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     waiting: int
     queue_length: int
+
+    def fields(self) -> dict[str, Any]:
+        """The fields by name."""
+        return msgspec.structs.asdict(self)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from host.admin.fastcgi_messages import FastCgiRow
 from host.api import HostedProcess
+from host.wire.message_rows import HostedProcessRow
 from host.worker.hosted_processes import HostedProcesses
 
 PROCESS = HostedProcess(
@@ -34,3 +38,15 @@ def test_a_plugin_that_cannot_tell_keeps_no_other_from_being_listed() -> None:
         ("plugin-error", {"plugin": "babbles"}),
     ]
     assert "IndexError" in events[0][1]
+
+
+def test_what_a_plugin_tells_of_a_process_reaches_the_administrator_whole() -> None:
+    """The contracts of plugins, workers and administrators have the same fields, beside whose process it is."""
+    told = {field.name for field in dataclasses.fields(HostedProcess)}
+    assert set(HostedProcessRow.__struct_fields__) == told
+    assert set(FastCgiRow.__struct_fields__) == told | {"pool", "worker"}
+    hosted = HostedProcesses(lambda event_id, text, fields=None: None)
+    hosted.show("fastcgi", lambda: [PROCESS])
+    (row,) = hosted.rows()
+    assert FastCgiRow(pool="Shop", worker="Shop#1", **row.fields()).idle_seconds == PROCESS.idle_seconds
+    assert row.fields() == dataclasses.asdict(PROCESS)
