@@ -64,6 +64,19 @@ def test_modules_come_from_the_library_while_their_sources_are_as_they_were(chec
     assert files(checkout) == [compiled, other]
 
 
+def test_another_mypyc_compiles_the_same_sources_again(checkout: Path) -> None:
+    """Its code may have mistakes that this one has not; until then what is there is used."""
+    current = "from host.compiled.build import is_current; print(is_current())"
+    assert python(checkout, "-c", current).stdout == "True\n", "run `make compile`, as `make test` does"
+    compiler = next((checkout / "host" / "compiled").glob(f"{SUFFIX.split('.')[1]}/compiler"))
+    for other in (f"mypyc 1.0.0, {compiler.read_text().split(', ')[1]}", ""):
+        compiler.write_text(other)
+        assert python(checkout, "-c", current).stdout == "False\n"
+    compiler.unlink()
+    assert python(checkout, "-c", current).stdout == "False\n"
+    assert files(checkout)[0].endswith(SUFFIX)
+
+
 def test_isapy_works_without_them(checkout: Path) -> None:
     """Switched off, or never built."""
     assert files(checkout, ISAPY_COMPILED="off") == ["host/http1/target.py", "host/wire/codec.py"]
