@@ -96,13 +96,21 @@ class ProcessTable:
         return {pid for pid in tree if pid in self._processes and not self._processes[pid].is_zombie}
 
 
-def find_marked(request_id: str) -> int:
-    """The child of this process that carries the request's mark; 0 when there is none."""
+def find_marked(request_id: str, spare: Collection[int] = ()) -> list[int]:
+    """The children of this process that carry the request's mark, but those of `spare`."""
     here = os.getpid()
-    for facts in read_processes().values():
-        if facts.parent == here and _carries_mark(facts.pid, request_id):
-            return facts.pid
-    return 0
+    return [
+        facts.pid
+        for facts in read_processes().values()
+        if facts.parent == here and facts.pid not in spare and _carries_mark(facts.pid, request_id)
+    ]
+
+
+def find_session(leader: int) -> list[int]:
+    """The children of this process that live in the session that `leader` has led."""
+    here = os.getpid()
+    found = read_processes().values()
+    return [one.pid for one in found if one.parent == here and one.session == leader and not one.is_zombie]
 
 
 def _carries_mark(pid: int, request_id: str) -> bool:

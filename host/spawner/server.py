@@ -13,14 +13,13 @@ import os
 import selectors
 import socket
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from host.spawner.packets import receive_message
 from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
+from host.spawner.program_records import Program, Worker
 from host.spawner.program_start import start_program
 from host.spawner.run_folders import RunPlace, make_run_folder, remove_run_folder, set_run_folder
 from host.spawner.user_launch import LaunchNotAllowed, UserLaunch
@@ -50,28 +49,6 @@ _ENDED_PROGRAMS_KEPT: Final = 256
 _NO_USERS: Final = "the processes of this pool are older than runAs in its configuration"
 
 
-@dataclass(slots=True, eq=False)
-class _Program:
-    worker: _Worker
-    number: int
-    pid: int
-    request_id: str
-    has_ended: bool = False
-    is_being_killed: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    name: str
-    sock: socket.socket
-    running: dict[int, _Program] = field(default_factory=dict)
-    ended: OrderedDict[int, _Program] = field(default_factory=OrderedDict)
-    starting: dict[int, Asked] = field(default_factory=dict)  # what a warm interpreter has been asked for
-    unsent: deque[bytes] = field(default_factory=deque)
-    is_blocked: bool = False
-    is_gone: bool = False
-
-
 class Spawner:
     """Serves any number of workers, each over its own SOCK_SEQPACKET socket (`wire/spawn_messages.py`).
 
@@ -92,18 +69,22 @@ class Spawner:
     ) -> None:
         self._selector = selector
         self._users, self._only_users, self._configured = users, only_users, configured
-        self._workers: list[_Worker] = []
-        self._programs: dict[int, _Program] = {}
+        self._workers: list[Worker] = []
+        self._programs: dict[int, Program] = {}
         self._kills: list[TreeKill] = []
         self._asked_kills: list[TreeKill] = []  # since the last tick
         self._looks_at = 0.0  # monotonic seconds: when the others are looked at again
         self._place = RunPlace()
-        self._folders: dict[tuple[_Worker, int], bytes] = {}  # of runs, by worker and number
+        self._folders: dict[tuple[Worker, int], bytes] = {}  # of runs, by worker and number
         self._left_folders: list[tuple[int, bytes]] = []  # of programs that have ended, with their process ids
         self._packet = bytearray(LARGEST_PACKET)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._warm = WarmServers(
-            selector, started=self._started_warm, cold=self._start_cold, ended=self._program_has_ended
+            selector,
+            started=self._started_warm,
+            cold=self._start_cold,
+            ended=self._program_has_ended,
+            programs=self._programs.keys(),
         )
 
     # --- what the process calls --------------------------------------------------------------------------------
@@ -127,7 +108,7 @@ class Spawner:
         When the worker closes its end (or dies), all programs it has started are killed with their trees.
         """
         sock.setblocking(False)
-        worker = _Worker(name, sock)
+        worker = Worker(name, sock)
         self._workers.append(worker)
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(worker))
 
@@ -211,7 +192,7 @@ class Spawner:
 
     # --- one worker --------------------------------------------------------------------------------------------
 
-    def _serve(self, worker: _Worker) -> None:
+    def _serve(self, worker: Worker) -> None:
         """Its socket is ready: send what waited, then take its messages."""
         self._flush(worker)
         for _ in range(_PACKETS_PER_TURN):
@@ -228,7 +209,7 @@ class Spawner:
                 for descriptor in descriptors:
                     os.close(descriptor)
 
-    def _obey(self, worker: _Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
+    def _obey(self, worker: Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
         if isinstance(message, LaunchProgram):
             if message.number in worker.running or message.number in worker.starting:
                 raise WireError(f"program {message.number} runs already")
@@ -244,7 +225,7 @@ class Spawner:
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
 
-    def _launch(self, worker: _Worker, message: LaunchProgram, descriptors: list[int]) -> None:
+    def _launch(self, worker: Worker, message: LaunchProgram, descriptors: list[int]) -> None:
         number = message.number
         if len(descriptors) < 3:  # this process has no descriptor left for them
             self._send(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
@@ -263,7 +244,7 @@ class Spawner:
         else:
             self._launch_cold(worker, message, descriptors, self._warm.take_remark())
 
-    def _make_folder(self, worker: _Worker, message: LaunchProgram) -> bool:
+    def _make_folder(self, worker: Worker, message: LaunchProgram) -> bool:
         try:
             folder = make_run_folder(self._place.folder)
         except OSError as error:
@@ -274,17 +255,17 @@ class Spawner:
         set_run_folder(message.environment, folder)
         return True
 
-    def _forget_folder(self, worker: _Worker, number: int) -> None:
+    def _forget_folder(self, worker: Worker, number: int) -> None:
         folder = self._folders.pop((worker, number), b"")
         if folder:
             remove_run_folder(folder)
 
-    def _restricted(self, worker: _Worker, number: int) -> Callable[[], None] | None:
+    def _restricted(self, worker: Worker, number: int) -> Callable[[], None] | None:
         """What the child of a sandboxed pool gives up for its own folder."""
         folder, restrict = self._folders.get((worker, number)), self._place.restrict
         return partial(restrict, os.fsdecode(folder)) if folder and restrict is not None else None
 
-    def _launch_cold(self, worker: _Worker, message: LaunchProgram, descriptors: list[int], remark: str) -> None:
+    def _launch_cold(self, worker: Worker, message: LaunchProgram, descriptors: list[int], remark: str) -> None:
         number = message.number
         concerned = message.directory
         try:
@@ -303,7 +284,7 @@ class Spawner:
             os.fchdir(self._home)
         self._note_start(worker, message, pid, remark)
 
-    def _launch_as_user(self, worker: _Worker, message: LaunchProgram, descriptors: list[int]) -> None:
+    def _launch_as_user(self, worker: Worker, message: LaunchProgram, descriptors: list[int]) -> None:
         number = message.number
         try:
             if self._users is None or not message.script:
@@ -320,9 +301,9 @@ class Spawner:
             self._note_start(worker, message, pid, "")
 
     def _note_start(
-        self, worker: _Worker, message: LaunchProgram, pid: int, remark: str, *, is_warm: bool = False
-    ) -> _Program:
-        program = _Program(worker, message.number, pid, message.request_id)
+        self, worker: Worker, message: LaunchProgram, pid: int, remark: str, *, is_warm: bool = False
+    ) -> Program:
+        program = Program(worker, message.number, pid, message.request_id)
         self._programs[pid] = worker.running[message.number] = program
         self._send(worker, ProgramLaunched(number=message.number, pid=pid, remark=remark, is_warm=is_warm))
         return program
@@ -347,13 +328,13 @@ class Spawner:
                 os.close(descriptor)
 
     @staticmethod
-    def _settled(asked: Asked) -> _Worker:
+    def _settled(asked: Asked) -> Worker:
         worker = asked.owner
-        assert isinstance(worker, _Worker)
+        assert isinstance(worker, Worker)
         del worker.starting[asked.message.number]
         return worker
 
-    def _kill(self, program: _Program, grace_seconds: float = GRACE_SECONDS) -> None:
+    def _kill(self, program: Program, grace_seconds: float = GRACE_SECONDS) -> None:
         """At the next tick, which ends this turn of the loop."""
         if not program.is_being_killed:
             program.is_being_killed = True
@@ -367,7 +348,7 @@ class Spawner:
                 )
             )
 
-    def _drop(self, worker: _Worker) -> None:
+    def _drop(self, worker: Worker) -> None:
         """The worker is gone or has broken the dialogue: all it started goes too."""
         worker.is_gone = True
         self._workers.remove(worker)
@@ -378,12 +359,12 @@ class Spawner:
 
     # --- answers -----------------------------------------------------------------------------------------------
 
-    def _send(self, worker: _Worker, message: AnySpawnMessage) -> None:
+    def _send(self, worker: Worker, message: AnySpawnMessage) -> None:
         if not worker.is_gone:
             worker.unsent.append(encode_spawn_message(message))
             self._flush(worker)
 
-    def _flush(self, worker: _Worker) -> None:
+    def _flush(self, worker: Worker) -> None:
         """Send what waits. A worker that does not read must not hold up the others: its rest waits for its socket."""
         try:
             while worker.unsent:

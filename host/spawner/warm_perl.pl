@@ -116,7 +116,6 @@ BEGIN {
         $give_up->("$file is loaded instead of the library's\n") if -e $file;
     }
 
-    my $server = $$;
     my $answer = sub {
         my $packet = pack 'a1 q2', @_;
         syscall($call->{write}, 0, $packet, length $packet);
@@ -158,14 +157,13 @@ BEGIN {
         my ($count, $before) = splice @rest, 0, 2;
         my @arguments = splice @rest, 0, $count;
         my @prefix = splice @rest, 0, $before;
-        syscall($call->{setsid});
+        $0 = $path . $tainted;
+        $show->($mark, @prefix, @arguments);    # behind $0, which writes there, too; and before the session is left:
+        syscall($call->{setsid});               # else nobody would know of this fork if the server ended
         for my $place (0 .. 2) {
             syscall($call->{dup3}, $descriptors[$place], $place, 0);
         }
         syscall($call->{close}, $_) for @descriptors, $signals;
-        $0 = $path . $tainted;
-        $show->($mark, @prefix, @arguments);
-        syscall($call->{exit}, 0) if getppid != $server;    # somebody else runs it
         $write_memory->($_, "$path\0") for @names;
         syscall($call->{prctl}, 15, "$name\0", 0, 0, 0);
         %ENV = ();

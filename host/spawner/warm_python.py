@@ -69,7 +69,6 @@ class Server:
         self.streams = Streams()
         self._scripts: dict[bytes, Script] = {}
         self._watch = Watch(_BARE)
-        self._pid = os.getpid()
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._children_write, warn_on_full_buffer=False)
 
@@ -159,15 +158,14 @@ class Server:
         os.close(self._children_write)
 
     def _become(self, order: tuple[Any, ...], descriptors: list[int]) -> None:
-        """The process that the order describes; without its server it must not run, somebody else will."""
+        """The process that the order describes. It is marked before it leaves the server's session: else nobody would
+        know of this fork if the server ended before it has answered."""
         _, argv, prefix, _, directory, limits, request_id, _, shown_name = order
+        self._memory.show(request_id, prefix + argv)
         os.setsid()
         for place, descriptor in enumerate(descriptors):
             os.dup2(descriptor, place)
             os.close(descriptor)
-        self._memory.show(request_id, prefix + argv)
-        if os.getppid() != self._pid:
-            os._exit(0)
         with contextlib.suppress(OSError):
             comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
             os.write(comm, shown_name)

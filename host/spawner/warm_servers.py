@@ -4,8 +4,8 @@
 A launch is offered to its server; while there is none, or it is not ready, the program is started as ever, so nothing
 waits. What a server has been asked and has not answered when it ends is decided then: a process that carries the
 request's mark runs, and is taken over; if there is none the script has not begun, and is started cold. This is without
-a gap because a fork marks itself first and runs nothing when its server is no longer its parent, and because the end
-of a server is reaped after its children have become the parent's.
+a gap because a fork marks itself before it leaves its server's session and does anything else, because the end of a
+server is reaped after its children have become the parent's, and because those in its session are waited for.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from host.spawner.process_tree import find_marked, send_signal
+from host.spawner.process_tree import find_marked, find_session, send_signal
 from host.spawner.warm_languages import MARK_ROOM, encode_order, server_socket, server_words
 from host.wire.spawn_messages import LARGEST_PACKET, LaunchProgram, WarmStart
 
@@ -37,9 +37,14 @@ RETRY_SECONDS: Final = 300.0
 MOST_SERVERS: Final = 16
 """Of one pool; what has been idle longest makes place for the next, if it has been idle for `BUSY_SECONDS`."""
 
+MARK_SECONDS: Final = 5.0
+"""To mark itself, for a fork of a server that has ended: it takes less than a millisecond. One that does not is killed;
+it has done nothing."""
+
 BUSY_SECONDS: Final = 10.0
 """More kinds of scripts than places, all in use, would start a server for each request: some are cold then."""
 
+_LOOK_SECONDS: Final = 0.001
 _ANSWER: Final = struct.Struct("=cqq")
 _CRASHES: Final = frozenset(
     -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
@@ -80,7 +85,8 @@ class _Server:
 class WarmServers:
     """`started(asked, pid)` and `cold(asked, why)` answer each `ask`; `ended(pid, status)` tells of a program's end.
 
-    `why` is empty when there is nothing to be said. All three are called from the selector, or from `ended`.
+    `why` is empty when there is nothing to be said. All three are called from the selector, or from `ended`. `programs`
+    are the process ids of all that has been started and has not ended, by then.
     """
 
     def __init__(
@@ -90,10 +96,12 @@ class WarmServers:
         started: Callable[[Asked, int], None],
         cold: Callable[[Asked, str], None],
         ended: Callable[[int, int], None],
+        programs: Collection[int] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._selector, self._clock = selector, clock
         self._started, self._cold, self._program_ended = started, cold, ended
+        self._programs = programs
         self._servers: dict[Key, _Server] = {}
         self._leaving: list[_Server] = []
         self._refused: dict[Key, float] = {}  # until when, monotonic seconds
@@ -138,12 +146,23 @@ class WarmServers:
         os.close(server.said)
         self._unwatch(server)
         server.sock.close()
+        if server.asked:
+            self._await_marks(pid)
         for asked in server.asked.values():
-            found = find_marked(asked.message.request_id)
+            found = find_marked(asked.message.request_id, self._programs)
             if found:
-                self._started(asked, found)
+                self._started(asked, found[0])
             else:
                 self._cold(asked, self.take_remark())
+
+    @staticmethod
+    def _await_marks(leader: int) -> None:
+        """No fork of a server that has ended, and led their session, is still to say whose it is."""
+        give_up_at = time.monotonic() + MARK_SECONDS
+        while beginners := find_session(leader):
+            if time.monotonic() > give_up_at:
+                send_signal(beginners, signal.SIGKILL)
+            time.sleep(_LOOK_SECONDS)
 
     def listen(self) -> None:
         """Take what the servers have said by now."""
