@@ -3,7 +3,8 @@
 A process that is forked shares its parent's pages until it writes to them. Python writes wherever it counts a
 reference, so nearly everything that a worker has of its own are copies of pages in which nothing else has changed. From
 Python 3.12 on there are objects that live as long as their interpreter and are not counted: None, and what the
-interpreter chooses. Here code chooses: everything that isapy is, before the first fork. It would stay in any case.
+interpreter chooses. Here code chooses: everything that isapy is, before the first fork, and the applications of a pool
+that preloads them. They stay in any case.
 
 Python has no function for it before 3.15, so the count is written where these versions have it, after looking at
 whether it is there. What has to end in order (files, sockets, generators) stays counted.
@@ -19,7 +20,8 @@ import sys
 import sysconfig
 import types
 from _io import _IOBase  # io.IOBase is an ABC, which notes every class that it is asked about
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, cast
 
 SWITCH: Final = "ISAPY_IMMORTAL"
 """The environment variable that leaves everything counted when it is `off`."""
@@ -59,9 +61,17 @@ def make_immortal() -> int:
             if not words[place] & _IMMORTAL_SIGN and not issubclass(type(one), _COUNTED):
                 words[place] = _IMMORTAL
                 fresh.append(one)
+                found += _unseen_by_collector(one)
         count += len(fresh)
         found += gc.get_referents(*fresh)
     return count
+
+
+def _unseen_by_collector(one: object) -> Iterable[object]:
+    """What it refers to and the collector does not ask for, as it can be no part of a cycle."""
+    if issubclass(type(one), dict):
+        return dict.keys(cast("dict[object, object]", one))
+    return one.co_consts if isinstance(one, types.CodeType) else ()
 
 
 def _memory() -> ctypes._Pointer[ctypes.c_uint64] | None:

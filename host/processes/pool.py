@@ -27,6 +27,7 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
+from host.processes.immortal import make_immortal
 from host.processes.preload import (
     compile_patterns,
     forget_unwanted_plugins,
@@ -192,6 +193,7 @@ class PoolParent:
             text = f"a plugin has started threads while it was imported ({', '.join(threads)}): nothing is preloaded"
             self._report("preload-failed", text)
             sys.exit(ExitCode.PRELOADED_THREADS)
+        make_immortal()  # once: what comes with later configurations goes with them
 
     def _report(self, event_id: str, text: str) -> None:
         self._channel.send(Event(id=event_id, text=text, fields={"pool": self._pool_name}))
