@@ -75,12 +75,16 @@ BEGIN {
             push @names, $from + $at if ($from + $at) % 16 == 0;
         }
         # where the handle that the program is read from thinks it is: PerlIOBuf's buf, end, ptr and posn, its end being
-        # the end of this file
-        my ($size, @words) = (-s $own_name, unpack 'Q*', $heap);
-        for my $place (0 .. $#words - 4) {
-            my ($buffer, $stop, $next, $position, $room) = @words[$place .. $place + 4];
-            next if $buffer < $from || $stop <= $buffer || $next < $buffer || $next > $stop || $stop - $buffer > $room;
-            push @positions, $from + 8 * ($place + 3) if $position + $stop - $buffer == $size;
+        # the end of this file; some hundred words at a time, since a value once made takes its place in every fork
+        my $size = -s $own_name;
+        for (my $first = 0; $first < length($heap) / 8; $first += 500) {
+            my @words = unpack 'Q504', substr $heap, 8 * $first, 8 * 504;
+            for my $place (0 .. $#words - 4) {
+                my ($buffer, $stop, $next, $position, $room) = @words[$place .. $place + 4];
+                next
+                    if $buffer < $from || $stop <= $buffer || $next < $buffer || $next > $stop || $stop - $buffer > $room;
+                push @positions, $from + 8 * ($first + $place + 3) if $position + $stop - $buffer == $size;
+            }
         }
     }
     $give_up->("the interpreter's memory is not understood\n") if !@names || @positions != 1;

@@ -392,10 +392,11 @@ def test_a_hundred_runs_leave_nothing(rig: PerlRig) -> None:
     before = counts()
     for _ in range(100):
         assert rig.run(script, "a=1", is_warm=True) == Ending("1", "", 0)
-    assert counts() == before
+    deadline = time.monotonic() + 90
+    while any(now > then for now, then in zip(counts(), before, strict=True)):  # it answers before it closes its own
+        assert time.monotonic() < deadline, (before, counts())
     assert rig.server() == server
     children = Path(f"/proc/{server}/task/{server}/children")
-    deadline = time.monotonic() + 90
     while children.read_text() and time.monotonic() < deadline:
         os.sched_yield()  # a status is told just before its process is reaped
     assert not children.read_text()

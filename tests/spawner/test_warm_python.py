@@ -334,9 +334,10 @@ def test_a_hundred_runs_leave_nothing(rig: WarmRig) -> None:
     before = counts()
     for _ in range(100):
         assert rig.run(script, is_warm=True).output == "1\n"
-    assert all(now <= then for now, then in zip(counts(), before, strict=True)), (before, counts())
-    assert rig.server() == server
     deadline = time.monotonic() + 90
+    while any(now > then for now, then in zip(counts(), before, strict=True)):  # it answers before it closes its own
+        assert time.monotonic() < deadline, (before, counts())
+    assert rig.server() == server
     while Path(f"/proc/{server}/task/{server}/children").read_text() and time.monotonic() < deadline:
         os.sched_yield()  # a status is told just before its process is reaped
     assert not Path(f"/proc/{server}/task/{server}/children").read_text()
