@@ -22,9 +22,11 @@ from typing import Final
 
 _ROOMS: Final = ("host.http1", "host.listener")
 _WORKER: Final = (
+    "admission",
     "cache_offers",
     "calling",
     "connection_facts",
+    "everyday",
     "exchange",
     "filter_changes",
     "front_link",
@@ -35,6 +37,7 @@ _WORKER: Final = (
     "plan",
     "response_head",
     "routes",
+    "small_answers",
 )
 _FURTHER: Final = ("host.logs.record", "host.wire.codec", "host.wire.errors", "host.wire.frames")
 _PYTHON_ALONE: Final = {

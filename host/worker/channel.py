@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
 
 from host.api import ApplicationInfo, ClientGone, Connection
 from host.worker import request_task
@@ -20,6 +21,7 @@ from host.worker.pacing import PACED_CREDITS
 from host.worker.request_task import become_task
 
 Serve = Callable[[Exchange], Awaitable[None]]
+ServeAtOnce = Callable[[Exchange], Awaitable[None] | None]
 
 
 class Channel:
@@ -50,6 +52,8 @@ class Channel:
         self.requests_in_hand = 0
         self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
         self._serve = self._own_serve = self._first_serve = serve
+        self._serve_at_once: ServeAtOnce | None = None
+        self._first_serve_at_once: ServeAtOnce | None = None
         self._turns: asyncio.Semaphore | None = None
         self._capacity = capacity
         self._report_event = report_event
@@ -71,10 +75,15 @@ class Channel:
         capacity = max(1, self._capacity // fronts)
         if fronts > self._capacity and self._turns is None:
             self._turns = asyncio.Semaphore(self._capacity)
-            self._serve = self._serve_in_turn
+            self._serve, self._serve_at_once = self._serve_in_turn, None
         kept_back = max(0, capacity - _paced_credits(fronts)) if self._is_paced else 0
         self._withholds = self._withholds or kept_back > 0
         front.start(capacity, kept_back)
+
+    def ask_first(self, serve_at_once: ServeAtOnce) -> None:
+        """Call this before `serve`: it serves with plain calls what needs no coroutine (None), and gives what is left
+        of anything else. To be called before the first link is attached."""
+        self._serve_at_once = self._first_serve_at_once = serve_at_once
 
     def pace(self, must_wait: Callable[[], bool]) -> None:
         """From now on hand out few credits beyond the requests in hand, and none while `must_wait()`. To be called
@@ -94,11 +103,13 @@ class Channel:
                 self.loop.call_soon(ended, exchange.number)
 
         self._serve = self._own_serve = observed
+        self._serve_at_once = self._first_serve_at_once = None
 
     def put_in_front(self, serve: Serve | None) -> None:
         """Call this for each request from now on, instead of what was given first; None: that again."""
         self._own_serve = serve or self._first_serve
         self._serve = self._own_serve if self._turns is None else self._serve_in_turn
+        self._serve_at_once = self._first_serve_at_once if serve is None and self._turns is None else None
 
     @property
     def link_count(self) -> int:
@@ -136,7 +147,14 @@ class Channel:
     def begin(self, exchange: Exchange) -> None:
         """Run the request; what has to wait goes on as its task, or when its thread is done."""
         self.requests_in_hand += 1
-        request_task.run(self.loop, exchange, self._run(exchange))
+        context = copy_context()  # plugins' context variables are their request's own
+        rest: Awaitable[None] | None = None
+        if self._serve_at_once is not None and not (exchange.must_flush or exchange.is_gone):
+            rest = context.run(self._serve_at_once, exchange)
+            if rest is None:
+                self._end(exchange)
+                return
+        request_task.run(self.loop, exchange, self._run(exchange, rest), context)
         if exchange.waits:
             self._waiting.add(exchange)
 
@@ -175,32 +193,35 @@ class Channel:
             self._links.remove(link)
         self._check_drained()
 
-    async def _run(self, exchange: Exchange) -> None:
+    async def _run(self, exchange: Exchange, rest: Awaitable[None] | None) -> None:
         try:
             if exchange.must_flush:
                 await become_task()
                 await exchange.started()
             if exchange.is_gone:
                 raise ClientGone("the client closed its connection")
-            await self._serve(exchange)
+            await (self._serve(exchange) if rest is None else rest)
         except (asyncio.CancelledError, ClientGone):
             exchange.reset(500, 0, "the client closed its connection")
         except Exception as error:  # the boundary: one request's failure must not reach another's
             text = f"request {exchange.request.id} ({exchange.target}) failed in the worker itself: {error!r}"
             self._report_event("plugin-error", text)
         finally:
-            if not exchange.is_done:
-                exchange.reset(500, 0, "the worker did not answer")
-            if exchange.overdue is not None and exchange.overdue.keeps_credit:
-                exchange.return_credit()
-            if exchange.waits:
-                self._waiting.discard(exchange)
-            self.requests_served += 1
-            self.requests_in_hand -= 1
-            if not self.requests_in_hand:
-                self.idle_since = self.loop.time()
-                if self._has_drained_link:
-                    self._check_drained()
+            self._end(exchange)
+
+    def _end(self, exchange: Exchange) -> None:
+        if not exchange.is_done:
+            exchange.reset(500, 0, "the worker did not answer")
+        if exchange.overdue is not None and exchange.overdue.keeps_credit:
+            exchange.return_credit()
+        if exchange.waits:
+            self._waiting.discard(exchange)
+        self.requests_served += 1
+        self.requests_in_hand -= 1
+        if not self.requests_in_hand:
+            self.idle_since = self.loop.time()
+            if self._has_drained_link:
+                self._check_drained()
 
     async def _serve_in_turn(self, exchange: Exchange) -> None:
         """More fronts than requests at once, and each of them may send one: some wait here for their turn."""

@@ -1,4 +1,4 @@
-"""Sends a response: small ones in one frame, everything else piece by piece as the client takes it.
+"""Sends a response: what is complete in one frame, everything else piece by piece as the client takes it.
 
 The log line is settled before the last frame leaves, because the front writes it then.
 """
@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from host.api import CachePolicy, ClientGone, FileBody, LogEntry, RawData, Request, Response
-from host.config.log_settings import LOGS_EVERYTHING
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
 from host.worker.cache_offers import CacheOffers, read_whole
 from host.worker.calling import BODY, FilterEnded, HookCaller
@@ -22,12 +21,9 @@ from host.worker.plan import Plan
 from host.worker.request_task import become_task
 from host.worker.response_head import build_head, close_flags
 from host.worker.shared_answers import SharedPolicy
+from host.worker.small_answers import BODYLESS, NO_CACHE, NO_LOG, NO_SERVER, codes_of
 
-_NO_CACHE: Final = int(ResponseFlag.NO_CACHE)
-_NO_LOG: Final = int(ResponseFlag.NO_LOG)
-_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _RAW: Final = int(ResponseFlag.RAW)
-_BODYLESS: Final = frozenset({204, 205, 304})  # RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5
 _END: Final = object()
 
 
@@ -42,36 +38,6 @@ class Delivery:
         self._caller = caller
         self._offers = offers
 
-    def send_at_once(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> bool:
-        """Send the everyday answer: a small body that nobody wants to see. False: it needs `send`."""
-        body = response.body
-        if (
-            body.__class__ is not bytes
-            or len(body) > MAX_DATA_BYTES
-            or response.raw
-            or exchange.is_head
-            or response.status in _BODYLESS
-            or request.user
-            or exchange.log_parameters
-            or exchange.log_status
-            or plan.settles_log
-            or plan.on_send_raw_data
-        ):
-            return False
-        head = build_head(response, drops_length=True)  # the front counts what is complete
-        flags = head.flags | _NO_CACHE if plan.forbids_cache else head.flags
-        if (settings := request.settings) is not None:
-            if settings.request_filtering.remove_server_header:
-                flags |= _NO_SERVER
-            if settings.http_logging is not LOGS_EVERYTHING and not settings.http_logging.is_logged(response.status):
-                flags |= _NO_LOG
-            if response.cache is not None or settings.caching.profiles:
-                policy = self._offers.choose(exchange, request, response, plan)
-                if policy is not None:
-                    self._offers.offer(exchange, request, policy)
-        exchange.send_complete(flags, _codes(response), head.raw, body)
-        return True
-
     async def send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         """Send it whole, log included. Raises BodyFault and whatever the body's iterator raises; ClientGone."""
         await become_task()
@@ -80,7 +46,7 @@ class Delivery:
             body = _plain(body)
         try:
             policy = self._cache_policy(exchange, request, response, plan)
-            if not response.raw and (exchange.is_head or response.status in _BODYLESS):
+            if not response.raw and (exchange.is_head or response.status in BODYLESS):
                 await self._send_bodyless(exchange, request, response, plan, body, policy)
                 return
             if isinstance(body, bytes):
@@ -151,7 +117,7 @@ class Delivery:
         await self._settle_log(exchange, request, response, plan)
         if policy is not None:
             self._offers.offer(exchange, request, policy)
-        exchange.send_complete(flags | self._flags(plan, request, response), _codes(response), raw_head, body)
+        exchange.send_complete(flags | self._flags(plan, request, response), codes_of(response), raw_head, body)
 
     async def _send_bodyless(
         self,
@@ -162,14 +128,14 @@ class Delivery:
         body: Any,
         policy: CachePolicy | None,
     ) -> None:
-        if exchange.is_head and response.status not in _BODYLESS:
+        if exchange.is_head and response.status not in BODYLESS:
             head = build_head(response, content_length=_length_for_head(response, body))
         else:
             head = build_head(response, drops_length=True)
         await self._settle_log(exchange, request, response, plan)
         if isinstance(policy, SharedPolicy):  # the listener has asked whether what it has is good, or it is to go
             self._offers.offer(exchange, request, policy)
-        exchange.send_complete(head.flags | self._flags(plan, request, response), _codes(response), head.raw, b"")
+        exchange.send_complete(head.flags | self._flags(plan, request, response), codes_of(response), head.raw, b"")
 
     async def _send_stream(
         self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
@@ -178,12 +144,12 @@ class Delivery:
             raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
         promised = -1
         if response.raw:
-            exchange.begin(self._flags(plan, request, response) | close_flags(response) | _RAW, _codes(response), b"")
+            exchange.begin(self._flags(plan, request, response) | close_flags(response) | _RAW, codes_of(response), b"")
         else:
             is_filtered = bool(plan.on_send_raw_data) and not isinstance(body, bytes)  # bytes have been through
             known = -1 if is_filtered else _known_length(body)
             head = build_head(response, content_length=known, drops_length=is_filtered)
-            exchange.begin(head.flags | self._flags(plan, request, response), _codes(response), head.raw)
+            exchange.begin(head.flags | self._flags(plan, request, response), codes_of(response), head.raw)
             promised = head.promised_length
         modules = request.mapping.modules if request.mapping is not None else ""
         sending = self._send_pieces(exchange, self._pieces(plan, request, body), promised)
@@ -217,7 +183,7 @@ class Delivery:
         if exchange.has_begun:
             exchange.reset(500, 0, "a filter has ended the response")  # its line keeps the status that was sent
         else:
-            exchange.send_complete(_RAW | self._flags(plan, request, response), _codes(response), b"", b"")
+            exchange.send_complete(_RAW | self._flags(plan, request, response), codes_of(response), b"", b"")
 
     # --- the body
 
@@ -288,12 +254,12 @@ class Delivery:
     # --- flags and log
 
     def _flags(self, plan: Plan, request: Request, response: Response) -> int:
-        flags = _NO_CACHE if plan.forbids_cache or request.user else 0
+        flags = NO_CACHE if plan.forbids_cache or request.user else 0
         if (settings := request.settings) is not None:
             if settings.request_filtering.remove_server_header:
-                flags |= _NO_SERVER
+                flags |= NO_SERVER
             if not settings.http_logging.is_logged(response.status):
-                flags |= _NO_LOG
+                flags |= NO_LOG
         return flags
 
     async def _settle_log(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
@@ -345,10 +311,6 @@ def log_changes(before: LogEntry, after: LogEntry, user: str) -> LogFrame:
         status=str(after.http_status) if after.http_status != before.http_status else "",
         win32_status=str(after.win32_status) if after.win32_status != before.win32_status else "",
     )
-
-
-def _codes(response: Response) -> tuple[int, int, int]:
-    return response.status, response.substatus, response.win32_status
 
 
 @contextmanager

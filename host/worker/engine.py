@@ -124,6 +124,7 @@ class Engine:
             is_overloaded=self._threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,
         )
+        self._channel.ask_first(pipeline.serve_at_once)
         self._time_limit = self._build_time_limit(_pool(snapshot, pool_name), pipeline)
         self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
         self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")

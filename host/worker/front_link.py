@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-from host.api import ApplicationInfo, Connection, Request
+from host.api import ApplicationInfo, Connection
 from host.wire.codec import (
     RequestParts,
     decode_number,
@@ -30,6 +30,7 @@ from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.forwarding import take_forwarded_facts
 from host.worker.link import Link
+from host.worker.new_request import new_request
 from host.worker.request_body import ArrivedBody, StreamedBody
 
 IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
@@ -37,7 +38,6 @@ IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DE
 
 _HOST_FIELD: Final = re.compile(rb"(?:^|\r\n)host:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _SECURE: Final = int(RequestFlag.SECURE)
-_HTTP_1_1: Final = int(RequestFlag.HTTP_1_1)
 _BODY_COMPLETE: Final = int(RequestFlag.BODY_COMPLETE)
 _HAS_BODY: Final = int(RequestFlag.HAS_BODY)
 _EXPECT_CONTINUE: Final = int(RequestFlag.EXPECT_CONTINUE)
@@ -181,7 +181,7 @@ class FrontLink:
             self._channel.link_changed(self, "")
 
     def _take_request(self, number: int, parts: RequestParts, arrived: list[Exchange], started: list[Exchange]) -> None:
-        flags, raw_connection, application_key, method, target, fields, content_length, first = parts
+        flags, raw_connection, application_key, method, _, fields, content_length, first = parts
         application = self._channel.applications.get(application_key)
         if application is None:
             reason = f"this worker does not serve the application {application_key!r}"
@@ -199,16 +199,13 @@ class FrontLink:
             body = self._streamed_body(number, flags, content_length, first)
         if not fields.startswith(self._last_host_line):
             self._find_server_name(fields)
-        request = Request(
-            id=f"{self._request_prefix}{connection.number}-{number}",
-            method=method.decode("latin-1"),
-            raw_target=target.decode("latin-1"),
-            http_version="1.1" if flags & _HTTP_1_1 else "1.0",
-            raw_headers=fields,
-            connection=connection,
-            application=application,
-            body=body,
-            server_name=self._last_server_name or connection.local_address,
+        request = new_request(
+            f"{self._request_prefix}{connection.number}-{number}",
+            parts,
+            connection,
+            application,
+            body,
+            self._last_server_name or connection.local_address,
         )
         if self._channel.accepts_forwarded:
             take_forwarded_facts(request)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from host.api import ClientGone, HttpError, Request, Response, ThreadAnswer, UrlMap
+from host.api import ClientGone, HttpError, Request, Response, ThreadAnswer
+from host.worker.admission import admit, ask_url_map
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
-from host.worker.credentials import read_credentials
 from host.worker.delivery import Delivery
 from host.worker.error_responses import RefusedElsewhere, answer_refusal, denial_of, needs_page, refusal_of
+from host.worker.everyday import ASKING, DONE, PLAN_RECHECK_SECONDS, PREPARED, SENT, Everyday, Stage
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
 from host.worker.handler_choice import choose_handler, foresee, map_request
@@ -29,8 +30,7 @@ from host.worker.request_host import RequestServices, ServiceKit
 from host.worker.request_task import become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
-
-PLAN_RECHECK_SECONDS: Final = 0.25
+from host.worker.small_answers import send_at_once
 
 
 class Pipeline:
@@ -57,6 +57,7 @@ class Pipeline:
         self._refresh_plan = refresh_plan
         self._forward = forward
         self._offers, self._clock, self._observer = offers, clock, observer
+        self._everyday = Everyday(served, routes, offers, self._open_host, clock)
 
     def observed(
         self,
@@ -76,12 +77,17 @@ class Pipeline:
             observer=observer,
         )
 
-    async def serve(self, exchange: Exchange) -> None:
-        """The whole life of a request; `exchange` is ended in any case."""
+    def serve_at_once(self, exchange: Exchange) -> Awaitable[None] | None:
+        """Serve an everyday request, or begin to: None when it is served, else what is left of it."""
+        stage = self._everyday.serve(exchange)
+        return None if stage is DONE else self.serve(exchange, stage)
+
+    async def serve(self, exchange: Exchange, stage: Stage | None = None) -> None:
+        """The whole life of a request, or what is left of it; `exchange` is ended in any case."""
         request = exchange.request
         served = self._served[request.application.site_id, request.application.path]
         refusal = None
-        if self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
+        if stage is None and self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
             await become_task()  # plugins may be loaded
             refusal = await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
@@ -93,7 +99,7 @@ class Pipeline:
         response: Response | None = None
         failure: BaseException | None = None
         try:
-            response = await self._answer(exchange, plan, refusal)
+            response = await self._answer(exchange, plan, refusal, stage)
         except BaseException as error:
             failure = error
         if isinstance(failure, asyncio.CancelledError | ClientGone):
@@ -104,18 +110,21 @@ class Pipeline:
                 failure = error
         served.in_hand -= 1
         try:
-            await self._end(exchange, request, response, plan)
+            await self._end(exchange, request, response, plan, stage)
             if failure is not None:
                 raise failure
         finally:
             failure = None  # it holds this frame
 
-    async def _answer(self, exchange: Exchange, plan: Plan, refusal: HttpError | None) -> Response:
+    async def _answer(self, exchange: Exchange, plan: Plan, refusal: HttpError | None, stage: Stage | None) -> Response:
         request = exchange.request
         response: Response | None = None
+        if stage is not None and stage.at == SENT:
+            assert stage.response is not None, "it was sent"
+            return stage.response
         if refusal is None:
             try:
-                response = await self._respond(exchange, plan)
+                response = await self._respond(exchange, plan, stage)
             except HttpError as error:
                 refusal = error
         if response is None:
@@ -125,19 +134,24 @@ class Pipeline:
             refusal = None  # it holds this frame
         if self._observer is not None:
             self._observer.sending()
-        response = await self._send(exchange, request, response, plan)
+        response = await self._send(exchange, request, response, plan, stage)
         if self._observer is not None:
             self._observer.sent(response)
         return response
 
-    async def _end(self, exchange: Exchange, request: Request, response: Response | None, plan: Plan) -> None:
+    async def _end(
+        self, exchange: Exchange, request: Request, response: Response | None, plan: Plan, stage: Stage | None
+    ) -> None:
         """Tell those who want to know that the request has ended, and let go of what belongs to it."""
         if plan.gives_contexts:
             end_output(request)
         if plan.end and response is not None:
             await self._caller.tell(plan.end, request, response)
-        if plan.on_end_of_request and (left := call_plain(plan.on_end_of_request, request)):
-            await self._caller.tell(left, request)
+        if plan.on_end_of_request:
+            is_sent = stage is not None and stage.at == SENT
+            left = stage.calls if stage is not None and is_sent else call_plain(plan.on_end_of_request, request)
+            if left:
+                await self._caller.tell(left, request)
         if plan.gives_contexts:
             forget_contexts(request)
         request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
@@ -146,11 +160,14 @@ class Pipeline:
 
     # --- from the head to a response
 
-    async def _respond(self, exchange: Exchange, plan: Plan) -> Response:
+    async def _respond(self, exchange: Exchange, plan: Plan, stage: Stage | None) -> Response:
         request = exchange.request
-        response = None
-        if plan.on_preproc_headers and (left := call_plain(plan.on_preproc_headers, request)):
-            response = await self._caller.ask(left, request)
+        response: Response | None = None
+        if stage is not None and stage.at != ASKING:
+            response = await self._go_on(request, stage)
+        elif plan.on_preproc_headers:
+            left = call_plain(plan.on_preproc_headers, request) if stage is None else stage.calls
+            response = await self._caller.ask(left, request) if left else None
         if response is None:
             response = await self._run(request, plan)
         while response.internal_target:
@@ -180,12 +197,12 @@ class Pipeline:
                 if plan.maps_early:
                     foresee(request, route)
         if plan.is_asked_before_the_handler:
-            response = await self._admit(request, plan, route)
+            response = await admit(self._caller, request, plan, route)
             if response is not None:
                 return response
             if request.raw_target is not target:  # on_auth_complete and modules may still rewrite
                 route = self._map(request)
-                response = await self._ask_url_map(request, plan, route) if plan.on_url_map else None
+                response = await ask_url_map(self._caller, request, plan, route) if plan.on_url_map else None
                 if response is not None:
                     return response
         if self._observer is None:
@@ -206,6 +223,15 @@ class Pipeline:
             await self._or_discard(response, ask(plan.finish, request, response))
         return response
 
+    async def _go_on(self, request: Request, stage: Stage) -> Response:
+        """What an everyday request has come to when its handler was chosen, or called."""
+        if stage.failure is not None and stage.at != PREPARED:
+            raise stage.failure
+        if stage.response is not None:
+            return stage.response
+        assert stage.entry is not None, "it has been chosen"
+        return await self._execute(request, stage.entry, stage.answer)
+
     def _map(self, request: Request) -> Route:
         if self._observer is None:
             return map_request(self._routes, request)
@@ -223,42 +249,6 @@ class Pipeline:
             raise failure
         finally:
             failure = None  # it holds this frame
-
-    async def _admit(self, request: Request, plan: Plan, route: Route) -> Response | None:
-        """From on_url_map to map_request_handler: where is it, who asks, and may they?
-
-        An internal request was authenticated when it came from outside.
-        """
-        ask = self._caller.ask
-        response = await self._ask_url_map(request, plan, route) if plan.on_url_map else None
-        if response is None and plan.looks_at_users and request.redirect_count == 0:
-            response = await self._authenticate(request, plan)
-        if response is None and plan.authorize:
-            response = await ask(plan.authorize, request)
-        return response
-
-    async def _authenticate(self, request: Request, plan: Plan) -> Response | None:
-        """Who is it? Without a module that finds out, the request stays anonymous."""
-        ask = self._caller.ask
-        response = None
-        if plan.on_authentication or plan.authenticate:
-            credentials = request.context["credentials"] = read_credentials(request)
-            if plan.on_authentication:
-                response = await ask(plan.on_authentication, request, credentials)
-            if plan.authenticate and response is None:
-                response = await ask(plan.authenticate, request)
-        if plan.on_auth_complete and response is None:
-            response = await ask(plan.on_auth_complete, request)
-        return response
-
-    async def _ask_url_map(self, request: Request, plan: Plan, route: Route) -> Response | None:
-        url_map = UrlMap(route.path, request.physical_path)
-        response = await self._caller.ask(plan.on_url_map, request, url_map)
-        if response is None and url_map.physical_path != request.physical_path:
-            # A filter may map a URL to anywhere: the folder it chose is the root that must not be left.
-            request.physical_path = url_map.physical_path
-            request.physical_root = url_map.physical_path.rpartition("/")[0] or "/"
-        return response
 
     async def _execute(self, request: Request, entry: Entry, answer: ThreadAnswer | Calls) -> Response:
         given, hooks = (answer, entry.hooks[:1]) if isinstance(answer, ThreadAnswer) else (None, answer)
@@ -297,21 +287,28 @@ class Pipeline:
 
     # --- from a response to the last frame
 
-    async def _send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> Response:
+    async def _send(
+        self, exchange: Exchange, request: Request, response: Response, plan: Plan, stage: Stage | None
+    ) -> Response:
         """Send the response, or a page for what went wrong with it; returns what was sent."""
         try:
+            is_prepared = stage is not None and stage.at == PREPARED and stage.response is response
             settings = request.settings
             left = plan.on_send_response
-            is_special = (
+            is_special = not is_prepared and (
                 response.status < 200 or response.raw or plan.gives_contexts or (settings and settings.custom_headers)
             )
-            if left and not is_special:
+            if stage is not None and is_prepared:
+                if stage.failure is not None:
+                    raise stage.failure
+                left = stage.calls
+            elif left and not is_special:
                 left = call_on_response(left, request, response)
             if left or is_special:
                 response = await self._prepare(request, response, left)
                 if plan.gives_contexts:
                     response = await self._as_filters_wrote(exchange, request, response)
-            if not self._delivery.send_at_once(exchange, request, response, plan):
+            if not send_at_once(self._offers, exchange, request, response, plan):
                 await self._delivery.send(exchange, request, response, plan)
             return response
         except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):

@@ -54,6 +54,7 @@ class Plan:
     maps_early: bool = False  # some module takes part only for managed handlers
     settles_log: bool = False  # some plugin is called before the log line is written
     gives_contexts: bool = False  # some filter takes a filter_context
+    is_plain: bool = False  # its plugins are called for the head, for the response and at the end, and nowhere between
 
 
 EMPTY_PLAN: Final = Plan()
@@ -144,16 +145,21 @@ def compile_plan(
         not plugin.module_info.cache_aware for plugin in behind.values()
     )
     looks_at_users = any(events[name] for name in ("on_authentication", "authenticate", "on_auth_complete"))
+    is_asked_before = bool(looks_at_users or events["on_url_map"] or events["authorize"])
+    gives_contexts = any(
+        hook.takes_context for plugin in (*in_front, *behind.values()) for hook in plugin.hooks.values()
+    )
+    maps_early = any(key in managed_only for key in behind)
+    is_called_between = is_asked_before or any(events[name] for name in ("begin", "prepare", "finish", "log", "end"))
     return Plan(
         **events,
         forbids_cache=forbids_cache,
         looks_at_users=looks_at_users,
-        is_asked_before_the_handler=bool(looks_at_users or events["on_url_map"] or events["authorize"]),
-        maps_early=any(key in managed_only for key in behind),
+        is_asked_before_the_handler=is_asked_before,
+        maps_early=maps_early,
         settles_log=bool(events["log"] or events["on_log"]),
-        gives_contexts=any(
-            hook.takes_context for plugin in (*in_front, *behind.values()) for hook in plugin.hooks.values()
-        ),
+        gives_contexts=gives_contexts,
+        is_plain=not (is_called_between or maps_early or gives_contexts),
     )
 
 

@@ -4,6 +4,8 @@ A task costs as much as everything else that is done for a small answer. So a re
 where asynchronous code of a plugin or a wait of ours comes next, it asks for a task by `become_task` and goes on in
 it. What runs before are plain functions, each request's in a context of its own (contextvars).
 
+The most frequent ones have no coroutine either (`worker/everyday.py`); this is about all others.
+
 A request that waits for a thread, and for nothing else, is parked: it is driven on as soon as the thread's result is
 there. It becomes a task when somebody asks for that (`exchange.task`), in the first place to cancel it.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
 from host.worker.current_task import current_task
@@ -38,13 +40,15 @@ async def become_task() -> None:
         await _TASK_WANTED
 
 
-def run(loop: asyncio.AbstractEventLoop, exchange: Exchange, coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run the request's coroutine, to its end or to where it becomes `exchange.task`, or is parked.
+def run(
+    loop: asyncio.AbstractEventLoop, exchange: Exchange, coroutine: Coroutine[Any, Any, None], context: Context
+) -> None:
+    """Run the request's coroutine in its context, to its end or to where it becomes `exchange.task`, or is parked.
 
     To be called from a callback of the loop. The coroutine raises nothing and waits for nothing but `become_task` and
     a `Pending` outside its task.
     """
-    _advance(loop, exchange, coroutine, copy_context())
+    _advance(loop, exchange, coroutine, context)
 
 
 def _advance(

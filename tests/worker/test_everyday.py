@@ -1,0 +1,164 @@
+"""Requests that are served without a coroutine, and those that only begin so: the same answers, no hook twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.front import Answer, run
+from tests.worker.site import Site, attach
+
+HANDLER = """
+import asyncio
+tasks = []
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Quick", path="*.quick"), HandlerMapping(name="Async", path="*.async", modules="later")]
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handle(request):
+    tasks.append(asyncio.current_task())
+    what = request.raw_query
+    if what == "raise": raise LookupError("nowhere")
+    if what == "refuse": raise HttpError(403, 4, "not you")
+    if what == "awaitable": return later()
+    if what == "nothing": return None
+    if what == "wrong": return "text"
+    if what == "missing": return Response.text("not here", status=404)
+    if what == "large": return Response(body=bytes(100_000))
+    if what == "pieces": return Response(body=iter([b"one ", b"two"]))
+    if what == "elsewhere": return Response.local_redirect("/b.quick?there")
+    if what == "no-body": return Response(status=204)
+    if what == "raw": return Response(body=b"HTTP/1.1 200 OK\\r\\n\\r\\nraw", raw=True)
+    return Response.text(what)
+async def later():
+    return Response.text("later")
+"""
+LATER = """
+@hookimpl
+async def handle(request): return Response.text("asynchronous")
+"""
+FILTER = """
+calls = []
+def note(name, request):
+    calls.append(name)
+    wish = request.first_header("X-Wish")
+    if wish == f"{name} answers": return Response.text(f"from {name}")
+    if wish == f"{name} raises": raise LookupError(f"in {name}")
+    if wish == f"{name} refuses": raise HttpError(403, 7, f"in {name}")
+    if wish == f"{name} is wrong": return 17
+@hookimpl
+def on_preproc_headers(request): return note("on_preproc_headers", request)
+@hookimpl
+def on_send_response(request, response):
+    if request.first_header("X-Wish") == "large": response.body = bytes(100_000)
+    if request.first_header("X-Wish") == "broken": response.body = 17
+    return note("on_send_response", request)
+@hookimpl
+def on_end_of_request(request): return note("on_end_of_request", request)
+"""
+SECOND = """
+calls = []
+@hookimpl
+def on_preproc_headers(request): calls.append("second")
+@hookimpl
+def on_send_response(request, response): calls.append("second")
+@hookimpl
+def on_end_of_request(request): calls.append("second")
+"""
+BETWEEN = """
+@hookimpl
+def post_map_request_handler(request): pass
+"""
+HOOKS = ("on_preproc_headers", "on_send_response", "on_end_of_request")
+QUERIES = (
+    *("plain", "raise", "refuse", "awaitable", "nothing", "wrong", "missing", "large", "pieces"),
+    *("elsewhere", "no-body", "raw"),
+)
+WISHES = (
+    *(f"{hook} {what}" for hook in HOOKS for what in ("answers", "raises", "refuses", "is wrong")),
+    "large",
+    "broken",
+)
+
+
+def everything(site: Site, *, is_plain: bool) -> tuple[list[tuple[str, object]], list[str], list[str]]:
+    """Every case's answer, the hooks that were called for all of them, and the events."""
+
+    async def main() -> tuple[list[tuple[str, object]], list[str]]:
+        engine = await site.start()
+        front = attach(engine)
+        for served in engine._served.values():
+            await front.ask("/x.quick?plain")
+            served.plan_checked_at = float("inf")  # a look at its settings is made in a task
+        found: list[tuple[str, object]] = []
+        for query in QUERIES:
+            found.append((query, shown(await front.ask(f"/a.quick?{query}"))))
+            found.append((f"HEAD {query}", shown(await front.ask(f"/a.quick?{query}", method="HEAD"))))
+        for wish in WISHES:
+            fields = f"Host: localhost\r\nX-Wish: {wish}\r\n".encode()
+            found.append((wish, shown(await front.ask("/a.quick?plain", fields=fields))))
+        for target in ("/a.async", "/none", "/%zz", "/%00"):
+            found.append((target, shown(await front.ask(target))))
+        assert engine.requests_in_hand == 0
+        assert all(served.in_hand == 0 for served in engine._served.values())
+        (application,) = engine._served.values()
+        assert application.plan.is_plain is is_plain
+        calls = [one.plugin.code.calls for one in application.filters]
+        return found, [f"{at} {call}" for at, one in enumerate(calls) for call in one]
+
+    found, calls = run(main())
+    return found, calls, [text.partition(" at /")[0] for name, text in site.events if name == "plugin-error"]
+
+
+def shown(answer: Answer) -> object:
+    text = answer.text if len(answer.body) < 1000 else str(len(answer.body))
+    # an error page's id and time are the request's own
+    return (answer.status, answer.substatus, answer.flags, text if answer.status < 400 else "", len(answer.kinds) > 0)
+
+
+@pytest.fixture
+def filtered(site: Site) -> Site:
+    site.extension("quick", HANDLER)
+    site.extension("later", LATER)
+    site.filter("first", FILTER)
+    site.filter("second", SECOND)
+    return site
+
+
+def test_what_begins_without_a_coroutine_ends_as_with_one(
+    filtered: Site, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every way in which a request may turn out not to be everyday, beside a module for which every request has one."""
+    other = Site(tmp_path_factory.mktemp("other"))
+    for name in ("quick", "later"):
+        other.extension(name, HANDLER if name == "quick" else LATER)
+    other.filter("first", FILTER)
+    other.filter("second", SECOND)
+    other.module("between", BETWEEN)
+    plain, coroutine = everything(filtered, is_plain=True), everything(other, is_plain=False)
+    for mine, theirs in zip(plain[0], coroutine[0], strict=True):
+        assert mine == theirs
+    assert plain[1] == coroutine[1]
+    assert plain[2] == coroutine[2]
+    assert len(plain[2]) > 10
+
+
+def test_an_everyday_request_has_no_task_and_leaves_nothing(filtered: Site) -> None:
+    """Also one whose body is sent piece by piece, until that begins; `request.host` is there for the handler."""
+
+    async def main() -> None:
+        engine = await filtered.start()
+        front = attach(engine)
+        await front.ask("/a.quick?plain")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        code = engine._plugins.extension("quick").code  # type: ignore[union-attr]
+        code.tasks.clear()
+        served_before = engine.requests_served
+        assert (await front.ask("/a.quick?plain")).text == "plain"
+        assert (await front.ask("/a.quick?pieces")).text == "one two"
+        assert code.tasks == [None, None]
+        assert engine.requests_served == served_before + 2
+
+    run(main())
