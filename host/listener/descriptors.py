@@ -1,9 +1,10 @@
 """Running out of open files: noticed, survived, said once.
 
 The listener refuses connections long before (`endpoints.descriptor_budget`); this is for a limit that somebody lowers
-meanwhile, or a machine whose table of files is full. A few descriptors are kept in reserve. Once a second one more is
-asked for; when there is none, the reserve is given up for what is in hand, and no more connections are taken than there
-are. After RELIEF_SECONDS with enough of them all may come again.
+meanwhile, or a machine whose table of files is full. A few descriptors are kept in reserve. Once a second some more are
+asked for (uvloop may have closed the connection that would have taken the last one); when there are not so many, the
+reserve is given up for what is in hand, and no more connections are taken than there are. After RELIEF_SECONDS with
+enough of them all may come again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 RESERVED: Final = 8
+ASKED_FOR: Final = 4
 RELIEF_SECONDS: Final = 60.0
 SHORTAGES: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 """What accept() says when there is nothing left to accept with."""
@@ -36,13 +38,14 @@ class DescriptorReserve:
         """Try to keep the reserve, at that moment of the clock (seconds); whether `is_short` has changed."""
         was_short = self.is_short
         try:
-            while len(self._reserve) <= RESERVED:
+            while len(self._reserve) < RESERVED + ASKED_FOR:
                 self._reserve.append(self._open_one())
         except OSError:
             self.close()
             self._short_until = now + RELIEF_SECONDS
         else:
-            os.close(self._reserve.pop())
+            for _ in range(ASKED_FOR):
+                os.close(self._reserve.pop())
             if self._short_until is not None and now >= self._short_until:
                 self._short_until = None
         return self.is_short is not was_short

@@ -1,9 +1,10 @@
 """Accepting: listening sockets come from outside and are served here until they are taken back.
 
-Both event loops accept natively: nothing makes new connections cheaper. Their back-off when descriptors run out:
-asyncio stops accepting for a second, uvloop (libuv) accepts and closes. Neither should happen, because the listener
-refuses connections itself before the limit of open files is reached (`descriptor_budget`); when it is reached all the
-same, `descriptors.py` notices.
+Both event loops accept natively: nothing makes new connections cheaper. uvloop (libuv) accepts one connection for each
+turn of the loop and server, and a turn with one connection is a packet to the worker with one request; so it has
+several servers for the same socket. Their back-off when descriptors run out: asyncio stops accepting for a second,
+uvloop accepts and closes. Neither should happen, because the listener refuses connections itself before the limit of
+open files is reached (`descriptor_budget`); when it is reached all the same, `descriptors.py` notices.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ HANDSHAKE_SECONDS: Final = 30.0
 
 GOODBYE_SECONDS: Final = 5.0
 """How long a client may take to answer our close_notify."""
+
+ACCEPTED_AT_ONCE: Final = 4
+"""Connections in one turn of uvloop. One that comes alone costs a system call in vain for each of the others."""
 
 _MOST_DESCRIPTORS: Final = 65536
 _RESERVED_DESCRIPTORS: Final = 256  # links, logs, files on their way, second descriptors of connections that send files
@@ -58,6 +62,7 @@ class Endpoints:
         self._tls_of = tls_of
         self._failed = failed
         self._new_connection = new_connection
+        self._servers = 1 if isinstance(loop, asyncio.SelectorEventLoop) else ACCEPTED_AT_ONCE
         self._serving: dict[tuple[str, int], _Serving] = {}
 
     def listen(self, endpoint: str, listening: socket.socket, place: int = 0) -> None:
@@ -65,17 +70,20 @@ class Endpoints:
         self.unlisten(endpoint, place)
         listening.setblocking(False)
         tls = self._tls_of(endpoint)
-        options: dict[str, Any] = {"sock": listening, "backlog": BACKLOG}
+        options: dict[str, Any] = {"backlog": BACKLOG}
         if tls is not None:
             options |= {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
+        spare = listening.dup()  # each server closes its own
+        own = [listening, *(listening.dup() for _ in range(self._servers - 1))]
+        tasks = tuple(self._loop.create_task(self._serve(one, options | {"sock": one})) for one in own)
+        self._serving[endpoint, place] = _Serving(tasks, spare, tls)
+        for one, task in zip(own, tasks, strict=True):
+            task.add_done_callback(partial(self._served, endpoint, one, is_first=one is listening))
+
+    async def _serve(self, listening: socket.socket, options: dict[str, Any]) -> asyncio.Server:
         if listening.family == socket.AF_UNIX:
-            serve = self._loop.create_unix_server(self._new_connection, **options, **_LEAVES_THE_FILE)
-        else:
-            serve = self._loop.create_server(self._new_connection, **options)
-        spare = listening.dup()  # the server closes its own
-        task = self._loop.create_task(serve)
-        self._serving[endpoint, place] = _Serving(task, spare, tls)
-        task.add_done_callback(partial(self._served, endpoint, listening))
+            return await self._loop.create_unix_server(self._new_connection, **options, **_LEAVES_THE_FILE)
+        return await self._loop.create_server(self._new_connection, **options)
 
     def follow_tls(self) -> None:
         """An address that speaks TLS now, or does not any more, or asks its clients otherwise, is served anew."""
@@ -83,11 +91,14 @@ class Endpoints:
             if self._tls_of(endpoint) is not serving.tls:
                 self.listen(endpoint, serving.spare.dup(), place)
 
-    def _served(self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server]) -> None:
+    def _served(
+        self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server], *, is_first: bool
+    ) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             listening.close()
-            self._failed(endpoint, error)
+            if is_first:
+                self._failed(endpoint, error)
 
     def unlisten(self, endpoint: str, place: int = 0) -> None:
         """Accept no more there; open connections stay."""
@@ -95,10 +106,11 @@ class Endpoints:
         if serving is None:
             return
         serving.spare.close()
-        if serving.task.done():
-            _close_server(serving.task)
-        else:
-            serving.task.add_done_callback(_close_server)
+        for task in serving.tasks:
+            if task.done():
+                _close_server(task)
+            else:
+                task.add_done_callback(_close_server)
 
     def close(self) -> None:
         """Accept no more anywhere."""
@@ -107,9 +119,9 @@ class Endpoints:
 
 
 class _Serving(NamedTuple):
-    """A server that is being started or runs, a duplicate of its socket, and what it speaks TLS with."""
+    """Servers that are being started or run, a duplicate of their socket, and what they speak TLS with."""
 
-    task: asyncio.Task[asyncio.Server]
+    tasks: tuple[asyncio.Task[asyncio.Server], ...]
     spare: socket.socket
     tls: ssl.SSLContext | None
 

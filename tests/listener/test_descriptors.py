@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from host.listener.descriptors import RELIEF_SECONDS, RESERVED, DescriptorReserve
+from host.listener.descriptors import ASKED_FOR, RELIEF_SECONDS, RESERVED, DescriptorReserve
 
 
 class Table:
@@ -35,9 +35,9 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def test_the_reserve_is_kept_and_one_more_is_asked_for() -> None:
+def test_the_reserve_is_kept_and_some_more_are_asked_for() -> None:
     """Nothing changes while there are enough."""
-    table = Table(RESERVED + 1)
+    table = Table(RESERVED + ASKED_FOR)
     reserve = DescriptorReserve(table.open_one)
     for now in (0.0, 1.0):
         assert not reserve.look(now)
@@ -48,16 +48,16 @@ def test_the_reserve_is_kept_and_one_more_is_asked_for() -> None:
 
 def test_a_shortage_gives_the_reserve_up_and_is_said_once() -> None:
     """It is over after a minute with enough of them, and then the reserve is there again."""
-    table = Table(RESERVED + 1)
+    table = Table(RESERVED + ASKED_FOR)
     reserve = DescriptorReserve(table.open_one)
     reserve.look(0.0)
-    table.size = RESERVED
+    table.size = RESERVED + ASKED_FOR - 1
     assert reserve.look(1.0)
     assert (reserve.is_short, table.count) == (True, 0)
     table.size = 2
     assert not reserve.look(2.0)
     assert (reserve.is_short, table.count) == (True, 0)
-    table.size = RESERVED + 1
+    table.size = RESERVED + ASKED_FOR
     assert not reserve.look(2.0 + RELIEF_SECONDS - 1)
     assert reserve.look(2.0 + RELIEF_SECONDS)
     assert (reserve.is_short, table.count) == (False, RESERVED)
