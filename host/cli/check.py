@@ -15,6 +15,7 @@ from host.cli.failures import EXIT_FAILED, CommandLineError
 from host.cli.machine_check import MachineReport, report_machine
 from host.cli.names_check import name_problems
 from host.cli.patience import patience
+from host.cli.plugin_check import plugin_problems
 from host.cli.python_check import python_problems
 from host.cli.script_users_check import script_user_problems
 from host.config.errors import ConfigError, ConfigErrors
@@ -38,9 +39,9 @@ def check(
     The server's file and every web.config below its sites are judged as a running service would judge them.
 
     Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
-    what this kernel or this user does not give, Python applications that will not start, managed types and addresses of
-    servers that are none, and scripts that may not run as their owners. At the end stands what they do give, and whom
-    pools run as.
+    what this kernel or this user does not give, plugins that will not be loaded, Python applications that will not
+    start, managed types and addresses of servers that are none, and scripts that may not run as their owners. At the
+    end stands what they do give, and whom pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -56,6 +57,7 @@ def check(
     if machine is not None:
         configuration = ServerConfiguration(read_source(str(path)), 1)
         further = [*machine.warnings, *python_problems(configuration), *name_problems(configuration)]
+        further += plugin_problems(configuration.snapshot)
         server = load_server(read_source(str(path)), 1, check_files=False)
         further += script_user_problems(server, configuration, machine.machine)
         warnings = sorted([*warnings, *further], key=lambda problem: (problem.file, problem.line))
