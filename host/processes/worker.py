@@ -30,7 +30,6 @@ from host.wire.control_messages import (
     Event,
     Executing,
     FilesChanged,
-    Hello,
     Pace,
     Ping,
     Plugins,
@@ -41,7 +40,6 @@ from host.wire.control_messages import (
     Unhealthy,
     WebConfigChanged,
 )
-from host.wire.frames import PROTOCOL_VERSION
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
@@ -49,6 +47,7 @@ from host.worker.examiner import Examiner
 from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
 
+_FIRST_ANSWER_SECONDS: Final = 0.05  # after Ready: what would only hold up the request that the start was for waits
 _ALONE_SECONDS: Final = 5.0  # beyond shutdownTimeLimit, without a parent: the service ends it before, if there is one
 
 
@@ -161,18 +160,20 @@ class WorkerProcess:
             self._examiner.start(self._engine.examine, self._end_without_parent)
         self._configuration.report_problems_to(partial(report_web_config, self._report))
         self._configuration.report_changes_to(lambda files: self._channel.send(WebConfigChanged(files=files)))
-        self._channel.send(Hello(role="worker", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
-        self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
         await self._engine.warm_up()
         if seat.is_awaited:
             self._channel.send(Ready())
-        # done while the word goes round and the first request comes; what goes wrong there is no reason not to start
-        self._loop.call_soon(self._engine.foresee_requests)
-        self._loop.call_soon(settle_memory, self._loop)
-        if not seat.is_awaited:
-            await asyncio.sleep(0)  # both are done then
+            # done while the word goes round and the first request comes; what goes wrong is no reason not to start
+            self._loop.call_soon(self._engine.foresee_requests)
+            self._loop.call_soon(self._tell_plugins)
+            self._loop.call_later(_FIRST_ANSWER_SECONDS, settle_memory, self._loop)
+        else:
+            self._loop.call_soon(self._engine.foresee_requests)
+            self._loop.call_soon(self._tell_plugins)
+            self._loop.call_soon(settle_memory, self._loop)
+            await asyncio.sleep(0)  # all is done then
             come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))
             self._channel.send(Ready())
         return launcher
@@ -200,6 +201,9 @@ class WorkerProcess:
                 self._channel.send(Suspended(number=message.number))
             case _:
                 pass
+
+    def _tell_plugins(self) -> None:
+        self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
 
     async def _answer(self, number: int) -> None:
         """A ping must have passed through a thread and the loop: a process whose threads are all stuck is not well."""
