@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import tempfile
 from typing import Final
@@ -17,6 +18,10 @@ from host.api import RequestBody
 
 PIPE_BYTES: Final = 65536
 """What a pipe holds: a body up to this size is complete before the program starts."""
+
+WIDE_BYTES: Final = 1048576
+"""What the pipe of a larger body holds at most, so that program and worker wake one another less often. Linux lets
+every user have pipes of this size, as long as they have few."""
 
 CONTINUE_SECONDS: Final = 0.1
 """So long a program may take to refuse a body that its client holds back (Expect: 100-continue): one that looks at the
@@ -75,6 +80,8 @@ class RequestInput:
             self.length = expected
             self.descriptor, self._target = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self._target, False)
+            if expected > PIPE_BYTES:
+                self._widen(expected)
             self._unsent = first
             if first and self._send() and self._body.is_at_end:
                 self._close_target()
@@ -122,6 +129,10 @@ class RequestInput:
         """Let go of everything that is still open."""
         self.close_descriptor()
         self._close_target()
+
+    def _widen(self, size: int) -> None:
+        with contextlib.suppress(OSError):  # there are many wide ones: this one is as any other
+            fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, min(WIDE_BYTES, size))
 
     def _send(self) -> bool:
         """Write what waits; true when nothing does any more."""

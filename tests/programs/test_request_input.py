@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from host.api import ClientGone
-from host.programs.request_input import PIPE_BYTES, SPOOL_BYTES, RequestInput
+from host.programs.request_input import PIPE_BYTES, SPOOL_BYTES, WIDE_BYTES, RequestInput
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
 
@@ -57,9 +57,23 @@ def test_small_body_is_complete_before_the_program_starts() -> None:
     run(work)
 
 
+def test_the_pipe_of_a_large_body_holds_it() -> None:
+    """Up to a megabyte: what has come is fed before the program has read a byte."""
+    size = PIPE_BYTES * 4
+
+    async def work() -> None:
+        source = await opened([b"x" * PIPE_BYTES] * 4, size)
+        await asyncio.wait_for(source.feed(), 90)
+        assert len(os.read(source.descriptor, 2 * size)) == size
+        assert os.read(source.descriptor, 1) == b""
+        source.close_descriptor()
+
+    run(work)
+
+
 def test_large_body_is_fed_as_the_program_reads() -> None:
     """More than a pipe holds."""
-    size = PIPE_BYTES * 5
+    size = WIDE_BYTES + PIPE_BYTES
 
     async def work() -> None:
         source = await opened([b"x" * 100000] * 3 + [b"x" * (size - 300000)], size)
