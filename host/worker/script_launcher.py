@@ -162,7 +162,8 @@ class ScriptLauncher:
             self._launching.pop(number, None)
 
     def send(self, message: LaunchProgram | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()) -> None:
-        """Say something; descriptors are duplicated at once. Raises OSError for a launch that cannot be said."""
+        """Say something; the descriptors stay the caller's, and are duplicated when it cannot be said at once. Raises
+        OSError for a launch that cannot be said."""
         if self._is_closed:
             if isinstance(message, LaunchProgram):
                 raise BrokenPipeError(errno.EPIPE, _GONE)
@@ -170,13 +171,17 @@ class ScriptLauncher:
         raw_message = encode_spawn_message(message)
         if len(raw_message) > LARGEST_MESSAGE:
             raise OSError(errno.E2BIG, "arguments and environment are longer than 4 MiB")
-        passed = [os.dup(descriptor) for descriptor in descriptors]
+        own: list[int] = []
         if len(raw_message) > LARGEST_PACKET:
-            passed.append(_memory_file(raw_message))
+            own.append(_memory_file(raw_message))
             raw_message = IN_MEMORY_FILE
-        self._unsent.append((raw_message, passed))
-        if len(self._unsent) == 1:
-            self._writable()
+        if self._unsent or not self._has_sent(raw_message, [*descriptors, *own]):
+            if not self._unsent:
+                self._loop.add_writer(self._socket.fileno(), self._writable)
+            self._unsent.append((raw_message, [*map(os.dup, descriptors), *own]))
+            return
+        for descriptor in own:
+            os.close(descriptor)
 
     def close(self) -> None:
         """Let go: the spawner ends every program that still runs for this worker."""
@@ -198,16 +203,22 @@ class ScriptLauncher:
             program.ended(-signal.SIGKILL)
         self._running.clear()
 
+    def _has_sent(self, raw_message: bytes, descriptors: Sequence[int]) -> bool:
+        """False when the socket takes nothing now; to a spawner that is gone everything is sent."""
+        try:
+            socket.send_fds(self._socket, [raw_message], descriptors)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self.close()
+        return True
+
     def _writable(self) -> None:
         while self._unsent:
             raw_message, descriptors = self._unsent[0]
-            try:
-                socket.send_fds(self._socket, [raw_message], descriptors)
-            except (BlockingIOError, InterruptedError):
-                self._loop.add_writer(self._socket.fileno(), self._writable)
+            if not self._has_sent(raw_message, descriptors):
                 return
-            except OSError:
-                self.close()
+            if self._is_closed:  # which has closed the descriptors
                 return
             self._unsent.popleft()
             for descriptor in descriptors:
