@@ -39,7 +39,8 @@ def find_interface(name: str, folder: Path, python: list[str]) -> Interface:
                 os.close(end)
     found = json.loads(text) if text else {"problem": f"loading {name} ended the process with {process.returncode}"}
     if problem := found.get("problem"):
-        remedies = [*found.get("failure", "").splitlines(), found.get("remedy", "")]
+        remedy = found.get("remedy", "").replace("scriptProcessor", "what stands behind --app")  # where it was named
+        remedies = [*found.get("failure", "").splitlines(), remedy]
         raise CommandLineError(problem, remedies)
     if found["interface"] is None:
         text = f"the signature of {name} does not say whether it is a WSGI or an ASGI application"

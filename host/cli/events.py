@@ -103,6 +103,8 @@ def _event_log(config: Path | None) -> Path:
         try:
             status = call(control_socket(config), GetStatus(), timeout=5.0)
         except ControlError:  # it does not run, or is not ours: the file's own place
+            if not config.exists():
+                raise CommandLineError(f"there is no file {config}", "correct --config, or leave it out") from None
             return Path(log_folder(str(config)), EVENT_LOG)
         assert isinstance(status, Status)
         return Path(status.log_directory, EVENT_LOG)

@@ -252,7 +252,7 @@ def _listen(endpoint: str, family: socket.AddressFamily, address: tuple[str, int
         if isinstance(error, PermissionError):
             remedy = f"ports below 1024 need root or CAP_NET_BIND_SERVICE; {remedy}"
         elif error.errno == errno.EADDRNOTAVAIL:
-            remedy = f"no interface has the address {binding.ip}; correct the <binding>"
+            remedy = f"no interface has the address {binding.ip}; correct --bind, or the site's <binding>"
         text = f"cannot listen on {endpoint}: {error.strerror}; {remedy}"
         raise BindingError(text, is_in_use=error.errno == errno.EADDRINUSE) from error
     listening.setblocking(False)

@@ -54,6 +54,7 @@ def test_the_signature_says_it(folder: Path, kind: str, interface: Interface) ->
     ],
 )
 def test_what_cannot_be_used_is_told_before_anything_starts(folder: Path, name: str, problem: str) -> None:
-    """With what to do about it."""
-    with pytest.raises(CommandLineError, match=problem.replace("(", r"\(")):
+    """With what to do about it, in the words of the command line: there is no configuration to correct."""
+    with pytest.raises(CommandLineError, match=problem.replace("(", r"\(")) as refused:
         find_interface(name, folder, [sys.executable])
+    assert "scriptProcessor" not in f"{refused.value} {refused.value.remedies}"

@@ -29,6 +29,8 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "site" / "conf" / "applicationHost.config"
+        self.config.parent.mkdir(parents=True)
+        self.config.write_text("<configuration />")
         self.environment = {"ISAPY_STATE": str(folder / "state"), "ISAPY_CONTROL": str(folder / "run")}
         self.path = folder / "state" / "logs" / "events.log"
         self.log = EventLog(self.path, time.time, size_limit=400)
@@ -83,6 +85,10 @@ def test_nothing_to_show_and_a_wrong_id(place: Place) -> None:
     result = place.run()
     assert (result.returncode, result.stdout) == (0, "")
     assert str(place.path) in result.stderr
+    place.config.rename(place.config.with_name("elsewhere"))
+    result = place.run()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"there is no file {place.config}" in result.stderr
     result = place.run("--id", "worker-dyed")
     assert result.returncode == 2
     assert "there is no event worker-dyed" in result.stderr
