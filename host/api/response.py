@@ -135,13 +135,19 @@ class Response:
             fields._fields.append(("Content-Type", content_type))  # a literal of ours needs no check
         if cls is not Response:
             return cls(status=status, headers=fields, body=body)
-        response = _new(cls)  # the constructor would look for ten defaults, in twice the time
-        response.status = status
-        response.headers = fields
-        response.body = body
-        response.reason = response.internal_target = ""
-        response.substatus = response.win32_status = 0
-        response.close_connection = response.abortive_close = response.raw = response.internal_keeps_request = False
-        response.cache = response.source_file = None
-        response.__post_init__()
-        return response
+        return new_response(status, fields, body)
+
+
+def new_response(status: int, headers: Headers, body: Body, reason: str = "") -> Response:
+    """As `Response(...)` with these, in half the time: the constructor looks for the defaults of all others."""
+    response = _new(Response)
+    response.status = status
+    response.reason = reason
+    response.headers = headers
+    response.body = body
+    response.substatus = response.win32_status = 0
+    response.close_connection = response.abortive_close = response.raw = response.internal_keeps_request = False
+    response.cache = response.source_file = None
+    response.internal_target = ""
+    response.__post_init__()
+    return response

@@ -39,7 +39,16 @@ _WORKER: Final = (
     "routes",
     "small_answers",
 )
-_FURTHER: Final = ("host.logs.record", "host.wire.codec", "host.wire.errors", "host.wire.frames")
+_FURTHER: Final = (
+    "host.logs.record",
+    "host.python_apps.wsgi_call",
+    "host.python_apps.wsgi_environ",
+    "host.python_apps.wsgi_main_call",
+    "host.python_apps.wsgi_thread_call",
+    "host.wire.codec",
+    "host.wire.errors",
+    "host.wire.frames",
+)
 _PYTHON_ALONE: Final = {
     "host.http1.errors",  # an enumeration with an __init__
     "host.listener.descriptors",  # these work once a second, or at a start and a change

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
 
-from host.api import PluginContext, Request, Response, ThreadingModel
+from host.api import PluginContext, Request, Response, ThreadAnswer, ThreadingModel
 from host.python_apps.applications import Applications, Order
 from host.python_apps.interface import is_coroutine_callable
 from host.python_apps.loading import LoadFailure, load_callable
@@ -17,6 +17,19 @@ from host.python_apps.wsgi_environ import base_environ
 from host.python_apps.wsgi_main_call import MainThreadCall
 from host.python_apps.wsgi_streams import FileWrapper
 from host.python_apps.wsgi_thread_call import ThreadCall
+
+
+class ThreadCallAnswer(ThreadAnswer):
+    """What a call on a thread answers; to be awaited. (The call itself is compiled, and inherits from what is, too.)"""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ThreadCall) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        """The response."""
+        return self._call.answer().__await__()
 
 
 class WsgiApplication:
@@ -42,14 +55,14 @@ class WsgiApplication:
             return self._begin(request, run_code)
         return self._wait_for_turn(callee.turn, request, run_code)
 
-    def _begin(self, request: Request, run_code: RunCode) -> Response | ThreadCall:
+    def _begin(self, request: Request, run_code: RunCode) -> Response | ThreadCallAnswer:
         mapping = request.mapping
         if mapping is not None and mapping.threading_model is ThreadingModel.SINGLE and request.body.is_complete:
             return MainThreadCall(self._callee, request, run_code).answer()
         pending = self._threads.pending_result()
         call = ThreadCall(self._callee, request, pending)
         self._threads.submit(run_code, (call, request), pending)
-        return call
+        return ThreadCallAnswer(call)
 
     async def _wait_for_turn(self, turn: Turn, request: Request, run_code: RunCode) -> Response:
         await turn.take()

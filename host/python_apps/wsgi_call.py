@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
+from host.api.response import new_response
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.turn import Turn
 from host.python_apps.wsgi_environ import request_environ
@@ -56,13 +57,13 @@ class WsgiCall:
         self._input = InputStream(request.body)
         self._errors = ErrorStream(self._report)
         self._status = ""
-        self._headers: list[tuple[str, str]] = []
+        self._headers: Any = ()
         self._promised: int | None = None  # Content-Length
         self._has_written = False  # the head has left, or counts as if it had
 
-    def start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
-    ) -> Callable[[bytes], None]:
+    # What the application hands in is checked here, and not by a compiled function's arguments.
+
+    def start_response(self, status: Any, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], None]:
         """PEP 3333's start_response; the head leaves with the first bytes of the body."""
         if exc_info:
             try:
@@ -80,7 +81,7 @@ class WsgiCall:
                 self._promised = int(value)
         return self._write
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: Any) -> None:
         """PEP 3333's write."""
         raise NotImplementedError
 
@@ -107,7 +108,7 @@ class WsgiCall:
         known = _statuses.get(self._status)
         if known is None:
             known = _parse_status(self._status)
-        return Response(status=known[0], reason=known[1], headers=Headers.repeated(self._headers), body=body)
+        return new_response(known[0], Headers.repeated(self._headers), body, known[1])
 
     def _report(self, line: str) -> None:
         text = f"request {self._request.id}: {line}"
@@ -121,7 +122,7 @@ def check_piece(data: object) -> None:
         raise WsgiError(f"a piece of the body is {type(data).__name__}, not bytes")
 
 
-def joined(pieces: list[bytes] | tuple[bytes, ...]) -> bytes:
+def joined(pieces: Any) -> bytes:
     """A body in one piece. Raises WsgiError for one that is not bytes."""
     try:
         return pieces[0] if len(pieces) == 1 and pieces[0].__class__ is bytes else b"".join(pieces)

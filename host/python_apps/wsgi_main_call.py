@@ -88,7 +88,7 @@ class MainThreadCall(WsgiCall):
             self._written.clear()
         return piece  # type: ignore[no-any-return]  # checked above
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: Any) -> None:
         check_piece(data)
         if data:
             if self._input.refusal is not None:

@@ -10,17 +10,16 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Generator
 from contextvars import Context
 from typing import Any
 
-from host.api import ClientGone, FileBody, PendingResult, Request, Response, ThreadAnswer
+from host.api import ClientGone, FileBody, PendingResult, Request, Response
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece, close
 
 
-class ThreadCall(WsgiCall, ThreadAnswer):
-    """Under way on a thread; to be awaited for its answer."""
+class ThreadCall(WsgiCall):
+    """Under way on a thread; `answer` waits for what comes of it."""
 
     __slots__ = ("_body", "_ended", "_is_abandoned", "_is_over", "_lock", "_pending", "_response")
 
@@ -87,7 +86,7 @@ class ThreadCall(WsgiCall, ThreadAnswer):
                 break
         return self._head(b"") if self._body is None else None
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: Any) -> None:
         check_piece(data)
         if self._body is not None:
             self._body.push(data)
@@ -122,14 +121,19 @@ class ThreadCall(WsgiCall, ThreadAnswer):
 
     # --- on the loop
 
-    def __await__(self) -> Generator[Any, None, Response]:
+    async def answer(self) -> Response:
         """The answer. Raises what the application raises; when it is cancelled, the thread's end is waited for."""
+        cancelled: asyncio.CancelledError | None = None
         try:
-            response: Response = yield from self._pending.__await__()
-        except asyncio.CancelledError:
-            yield from self.abandon().__await__()
-            raise
-        return response
+            response: Response = await self._pending
+            return response
+        except asyncio.CancelledError as error:
+            cancelled = error
+        await self.abandon()
+        try:
+            raise cancelled
+        finally:
+            cancelled = None  # it holds this frame
 
     def _hand_over(self, response: Response) -> None:
         if not self._pending.done():
