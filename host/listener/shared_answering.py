@@ -81,7 +81,7 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
                 return entry
             if may_be_used_meanwhile(kept, age, wish) and self._is_asked_meanwhile(head, entry, shared, wish):
                 return entry
-        self._ask(head, entry, wish, covers_error=may_cover_error(kept, age))
+        self._ask(head, entry, wish, covers_error=may_cover_error(kept, age, wish))
         return None
 
     def _is_asked_meanwhile(self, head: RequestHead, entry: CacheEntry, shared: Shared, wish: Wish) -> bool:

@@ -201,9 +201,10 @@ def may_ever_cover_error(kept: Kept) -> bool:
     return kept.stale_if_error > 0 and not (kept.must_validate or kept.must_revalidate)
 
 
-def may_cover_error(kept: Kept, age: int) -> bool:
-    """Whether it is given instead of one of FAILURES (RFC 5861 section 4)."""
-    return may_ever_cover_error(kept) and age - (kept.lifetime or 0) <= kept.stale_if_error
+def may_cover_error(kept: Kept, age: int, wish: Wish) -> bool:
+    """Whether it is given instead of one of FAILURES (RFC 5861 section 4); not to a client that wants it validated (RFC
+    9111 5.2.1.4)."""
+    return may_ever_cover_error(kept) and not wish.no_cache and age - (kept.lifetime or 0) <= kept.stale_if_error
 
 
 def may_ask_meanwhile(wish: Wish) -> bool:

@@ -342,7 +342,12 @@ def test_a_stale_answer_stands_in_for_a_worker_that_is_not_there(front: RunningL
         assert [got(client)[::2] for _ in range(2)] == [(200, b"hello")] * 2
     assert got(client)[1]["age"] == "60"
     assert got(client, 'If-None-Match: "v1"\r\n')[0] == 304
-    for target, extra in (("/b", ""), ("/a", "Cookie: a=b\r\n"), ("/a", "Range: bytes=0-0\r\n")):
+    for target, extra in (
+        ("/b", ""),
+        ("/a", "Pragma: no-cache\r\n"),
+        ("/a", "Cookie: a=b\r\n"),
+        ("/a", "Range: bytes=0-0\r\n"),
+    ):
         assert got(front.client(), extra, target)[0] == 503
         assert front.log.next_refusal().reason == "AppOffline"
     front.run(lambda: front.listener.set_queue_state("A", ""))

@@ -277,7 +277,9 @@ def test_a_request_that_asks_for_nothing_special_gets_all_that_is_fresh_and_noth
 )
 def test_what_is_better_than_an_error(control: bytes, age: int, covers: bool) -> None:
     """RFC 5861 section 4, under RFC 9111 4.2.4."""
-    assert may_cover_error(kept(b"Cache-Control: " + control), age) is covers
+    one = kept(b"Cache-Control: " + control)
+    assert may_cover_error(one, age, Wish()) is may_cover_error(one, age, Wish(max_age=0, min_fresh=9)) is covers
+    assert not may_cover_error(one, age, Wish(no_cache=True))
 
 
 def test_only_what_may_ever_cover_an_error_outlives_its_worker() -> None:
