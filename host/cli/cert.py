@@ -6,6 +6,7 @@ import datetime
 import importlib
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,6 +17,11 @@ from host.cli.failures import CommandLineError
 cert_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+    r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*"
+)
+_LONGEST_COMMON_NAME: Final = 64  # RFC 5280; clients compare subjectAltName
 _CLOCK_SKEW: Final = datetime.timedelta(hours=1)
 
 
@@ -59,12 +65,12 @@ def new(
         raise CommandLineError(
             f"{error.filename}: {error.strerror}", "choose a folder that you may write to"
         ) from error
-    host = "" if _is_address(hosts[0]) or hosts[0] == "localhost" else hosts[0]
     attributes = f'certificateFile="{paths[0].name}" certificateKeyFile="{paths[1].name}"'
-    flags = ' sslFlags="1"' if host else ""
     typer.echo(f"{paths[0]} and {paths[1]}, valid for {days} days, for {', '.join(hosts)}.")
     typer.echo("Add to the <bindings> of a site, the paths as seen from the configuration file:")
-    typer.echo(f'  <binding protocol="https" bindingInformation="*:8443:{host}"{flags} {attributes} />')
+    for host in dict.fromkeys("" if _is_address(host) or host == "localhost" else host for host in hosts):
+        flags = ' sslFlags="1"' if host else ""
+        typer.echo(f'  <binding protocol="https" bindingInformation="*:8443:{host}"{flags} {attributes} />')
 
 
 def make_certificate(hosts: list[str], days: int) -> tuple[bytes, bytes]:
@@ -73,15 +79,15 @@ def make_certificate(hosts: list[str], days: int) -> tuple[bytes, bytes]:
     ec: Any = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ec")
     hashes: Any = importlib.import_module("cryptography.hazmat.primitives.hashes")
     forms: Any = importlib.import_module("cryptography.hazmat.primitives.serialization")
+    for host in hosts:
+        if not (_is_address(host) or _HOST_NAME.fullmatch(host)):
+            raise CommandLineError(f"{host} is no host name", "write names in letters, digits, hyphens and dots")
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
-    try:
-        alternatives = [
-            x509.IPAddress(ipaddress.ip_address(host)) if _is_address(host) else x509.DNSName(host) for host in hosts
-        ]
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0])])
-    except ValueError as error:
-        raise CommandLineError(f"{', '.join(hosts)}: {error}", "write names in letters, digits and hyphens") from error
+    alternatives = [
+        x509.IPAddress(ipaddress.ip_address(host)) if _is_address(host) else x509.DNSName(host) for host in hosts
+    ]
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hosts[0][:_LONGEST_COMMON_NAME])])
     usage = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
     signed = (
         x509.CertificateBuilder()

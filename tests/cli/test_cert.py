@@ -43,8 +43,27 @@ def test_names_and_addresses_are_in_the_certificate(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=certificate.decode())
     assert b"BEGIN CERTIFICATE" in certificate
-    with pytest.raises(CommandLineError, match="käse"):
-        make_certificate(["käse"], 1)
+    long = ".".join(["a" * 60] * 3)
+    assert b"BEGIN CERTIFICATE" in make_certificate([long], 1)[0]
+
+
+@pytest.mark.parametrize("name", ["käse", "bad name", "../x", "a/b", "-x", "x-", "a..b", "", "*", "a.*.b", "a" * 64])
+def test_what_is_no_host_name_is_refused(name: str) -> None:
+    """It is a file's name, too."""
+    with pytest.raises(CommandLineError, match="is no host name"):
+        make_certificate(["shop.test", name], 1)
+
+
+@pytest.mark.slow
+def test_each_name_gets_a_binding(tmp_path: Path) -> None:
+    """Addresses need but one: whoever names no host."""
+    made = isapy("cert", "new", "shop.test", "192.0.2.1", "www.shop.test", "::1", "--folder", tmp_path)
+    lines = [line.split(" certificateFile=")[0].strip() for line in made.stdout.splitlines() if "<binding " in line]
+    assert lines == [
+        '<binding protocol="https" bindingInformation="*:8443:shop.test" sslFlags="1"',
+        '<binding protocol="https" bindingInformation="*:8443:"',
+        '<binding protocol="https" bindingInformation="*:8443:www.shop.test" sslFlags="1"',
+    ]
 
 
 def test_what_cannot_be_used_is_told_with_the_remedy(tmp_path: Path) -> None:
