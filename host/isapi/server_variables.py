@@ -218,16 +218,3 @@ VARIABLES: Final[Mapping[str, Source]] = {
     **{name: _of_tls(name) for name in _OF_TLS},
 }
 """Every name but the header fields' (HTTP_, HEADER_). UNICODE_ before any of them asks for its other form."""
-
-
-def server_variable(request: Request, name: str) -> str | None:
-    """A variable as filters see it, which ask before there is a control block; None for one that there is not (yet)."""
-    path = request.script_name + request.path_info or request.path
-    try:
-        raw = variable(request, Paths(path, request.physical_path, request.application.physical_path), name)
-    except IsapiError:
-        return None
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")

@@ -33,11 +33,6 @@ class HttpApplicationFactory:
         self._timer: asyncio.TimerHandle | None = None
         self.made = 0
 
-    @property
-    def free_count(self) -> int:
-        """Objects that no request has."""
-        return len(self._free)
-
     def take(self) -> HttpApplication:
         """A free object, or a new one. Raises whatever making it raises."""
         if self._free:

@@ -254,7 +254,3 @@ CHECKS: Final[tuple[tuple[str, Callable[[ScriptFacts], Found]], ...]] = (
     ("identity", _identity),
 )
 """Name and test of each row."""
-
-LAUNCH_CHECKS: Final = ("command", "reachable", "unchanged")
-"""Those that only the start itself can make: the command is the script's own or a configured one, its user may pass to
-it, and it is the file that was looked at."""

@@ -6,7 +6,6 @@ isolation mode inetinfo holds one to each dllhost, with the same class in the ot
 
 from __future__ import annotations
 
-import array
 import asyncio
 import os
 import socket
@@ -19,7 +18,6 @@ from host.wire.errors import WireError
 from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
 
 _READ_BYTES: Final = 64 * 1024  # below malloc's mmap threshold: no page faults per read
-_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4 * array.array("i").itemsize)
 
 FramesReceived = Callable[[list[tuple[Kind, int, bytes]]], None]
 
