@@ -14,6 +14,7 @@ from host.config.errors import ConfigErrors
 from host.config.store import build_snapshot, read_source
 from host.processes.births import fork_nursery
 from host.processes.console import Console
+from host.processes.immortal import make_immortal
 from host.processes.inherited_sockets import take_inherited_sockets
 from host.processes.orphans import end_everything
 from host.processes.predecessor import PredecessorGone, meet_predecessor
@@ -36,6 +37,7 @@ def run_service(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     setproctitle("isapy: service")
     become_subreaper()
+    make_immortal()  # code alone: what comes from here on may have to end. Not in the nursery, which would copy it all
     manager = ServiceManager.from_environment(os.environ)
     inherited = take_inherited_sockets(os.environ)
     try:

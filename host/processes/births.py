@@ -16,7 +16,6 @@ import multiprocess
 
 from host.isolation.placement import Slot, SlotRole
 from host.processes.control_channel import ControlChannel, channel_pair
-from host.processes.immortal import make_immortal
 from host.processes.nursery import run_nursery
 from host.processes.spawn import become, start_child
 from host.wire.control_messages import AnyMessage, Ready
@@ -100,7 +99,6 @@ def fork_nursery() -> Nursery:
         run_nursery(its)
 
     gc.collect()
-    make_immortal()  # here, and not in the nursery alone: what it wrote to would not be this process's any more
     gc.freeze()
     process = _fork_context.Process(target=live, name=_TITLE)
     process.start()
