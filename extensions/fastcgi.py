@@ -10,18 +10,17 @@ request: a worker without FastCGI pays nothing for it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-from host.api import HttpError, PluginContext, Request, Response, hookimpl
-from host.gateway.environment import meta_variables, mount
-from host.programs.gateway_answer import answers_for_a_folder, respond
-from host.programs.gateway_run import StaleRun
+from host.api import HandlerInfo, PluginContext, Request, Response, hookimpl
+from host.gateway.environment import variable_groups
+from host.gateway.variable_group import pairs_of
+from host.programs.gateway_answer import answers_for_a_folder
 from host.programs.request_pieces import RequestPieces
 from host.python_apps.mount_point import mount_length
 
 if TYPE_CHECKING:
-    from host.fastcgi.exchange import FastCgiExchange
     from host.fastcgi.process_manager import ProcessManager
 
 
@@ -47,21 +46,13 @@ async def unload(context: PluginContext) -> None:
 
 
 @hookimpl
-async def handle(request: Request) -> Response:
-    module = _loaded[-1]
-    source = RequestPieces(request.body)
-    try:
-        await source.open(announces_length=bool(request.first_header("Content-Length")))
-        while True:
-            exchange = await module.begin(request, source)
-            try:
-                return await answer(request, exchange)
-            except StaleRun:  # once for each idle process that ends just now
-                if request.method not in ("GET", "HEAD") or source.length:
-                    raise module.lost(request) from None
-    except BaseException:
-        source.close()
-        raise
+def handler_info() -> HandlerInfo:
+    return HandlerInfo(quick=True)
+
+
+@hookimpl
+def handle(request: Request) -> Awaitable[Response]:
+    return _loaded[-1].answer(request)
 
 
 class FastCgiModule:
@@ -71,29 +62,40 @@ class FastCgiModule:
         self._context = context
         self._manager: ProcessManager | None = None
 
-    async def begin(self, request: Request, source: RequestPieces) -> FastCgiExchange:
-        """The request in the hands of a process. Raises HttpError."""
-        if self._manager is None:
+    def answer(self, request: Request) -> Awaitable[Response]:
+        """The response, to be awaited. Raises HttpError."""
+        source = RequestPieces(request.body)
+        if source.open_at_once(announces_length=bool(request.first_header("Content-Length"))):
+            return self._ask(request, source)
+        return self._collect(request, source)
+
+    async def _collect(self, request: Request, source: RequestPieces) -> Response:
+        """The same for a body that is still to come, or is large."""
+        try:
+            await source.open(announces_length=bool(request.first_header("Content-Length")))
+            return await self._ask(request, source)
+        except BaseException:
+            source.close()
+            raise
+
+    def _ask(self, request: Request, source: RequestPieces) -> Awaitable[Response]:
+        manager = self._manager
+        if manager is None:
             room = importlib.import_module("host.fastcgi.process_manager")
             self._find = room.application_of
-            self._manager = room.ProcessManager(self._context.launcher, self._context.report_event)
-            self._context.show_processes(self._manager.hosted)
+            manager = self._manager = room.ProcessManager(self._context.launcher, self._context.report_event)
+            self._context.show_processes(manager.hosted)
         processor = request.mapping.script_processor if request.mapping is not None else ""
         application = self._find(processor, request.settings.fastcgi)
-        variables = meta_variables(
-            request,
-            content_length=source.length,
-            pass_authorization=request.settings.cgi.pass_authorization,
+        pairs = pairs_of(
+            variable_groups(
+                request,
+                content_length=source.length,
+                pass_authorization=request.settings.cgi.pass_authorization,
+                mount_length=mount_length(request) if answers_for_a_folder(request) else -1,
+            )
         )
-        if answers_for_a_folder(request):
-            mount(variables, request.path, mount_length(request))
-        return await self._manager.begin(request, application, variables, source)
-
-    def lost(self, request: Request) -> HttpError:
-        """500.0 for a request that nobody else may get: it may have been carried out."""
-        detail = f"the FastCGI process went away when it was given {request.physical_path} (request {request.id})"
-        self._context.report_event("fastcgi-failed", detail)
-        return HttpError(500, 0, detail)
+        return manager.answer(request, application, pairs, source, self._context.threads.pending_result())
 
     async def close(self) -> None:
         """The worker ends."""
@@ -102,17 +104,3 @@ class FastCgiModule:
 
 
 _loaded: list[FastCgiModule] = []
-
-
-async def answer(request: Request, exchange: FastCgiExchange) -> Response:
-    """The response as soon as its head is there. Raises HttpError, and StaleRun before anything has come."""
-    try:
-        response = await respond(request, exchange)
-    except HttpError as error:
-        exchange.abandon(str(error))
-        raise
-    except BaseException:
-        exchange.abandon("the client left")
-        raise
-    exchange.head_has_left()
-    return response

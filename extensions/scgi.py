@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.api import HttpError, PluginContext, Request, Response, hookimpl
-from host.gateway.environment import meta_variables, mount
+from host.gateway.environment import meta_variables
 from host.gateway.server_address import ServerAddress, parse_address
 from host.programs.gateway_answer import answers_for_a_folder, respond
 from host.programs.request_pieces import RequestPieces
@@ -51,10 +51,11 @@ async def handle(request: Request) -> Response:
         raise
     try:
         variables = meta_variables(
-            request, content_length=source.length, pass_authorization=request.settings.cgi.pass_authorization
+            request,
+            content_length=source.length,
+            pass_authorization=request.settings.cgi.pass_authorization,
+            mount_length=mount_length(request) if answers_for_a_folder(request) else -1,
         )
-        if answers_for_a_folder(request):
-            mount(variables, request.path, mount_length(request))
         exchange.start(variables, source)
         return await respond(request, exchange)
     except BaseException as error:

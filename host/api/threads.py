@@ -1,4 +1,4 @@
-"""Threads for a plugin whose `handle` is asynchronous and that has blocking work to do."""
+"""Threads for a plugin whose `handle` is asynchronous and has blocking work to do; answers that need no task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from host.api.response import Response
 
 
 class PendingResult(Protocol):
-    """A result that a thread brings. A request that waits for nothing else needs no task of the event loop."""
+    """A result that a thread brings, or a callback of the event loop. A request that waits for nothing else needs no
+    task of the loop."""
 
     def done(self) -> bool:
         """Whether it has come."""
@@ -27,8 +28,12 @@ class PendingResult(Protocol):
 
 
 class ThreadAnswer:
-    """Base of what a quick `handle` may return when a thread makes the response: an awaitable for it that waits for
-    nothing but a PendingResult. After a CancelledError (the client has left) it may wait for anything."""
+    """Base of what a quick `handle` may return when a thread makes the response, or another process whose bytes the
+    event loop brings: an awaitable for it that waits for nothing but a PendingResult.
+
+    Once it has given way (a bare `yield`, as asyncio.sleep(0) does), and after a CancelledError (the client has left),
+    it is in a task and may wait for anything.
+    """
 
     __slots__ = ()
 

@@ -15,6 +15,9 @@ _MOST_UNSENT: Final = 131072
 class Receiver(Protocol):
     """The request under way."""
 
+    def answered(self, output: bytes, end: EndRequest) -> None:
+        """All of its output, and its end; the connection may be used again."""
+
     def received_output(self, data: bytes) -> None:
         """FCGI_STDOUT."""
 
@@ -56,23 +59,33 @@ class FastCgiConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Records of the request under way; anything else spoils the connection."""
         self.last_heard = self._loop.time()
+        receiver = self._receiver
+        whole = self._reader.receive_whole(data)
+        if whole is None:
+            self._receive_records(data, receiver)
+        elif receiver is not None:
+            self._receiver = None
+            receiver.answered(whole[0], whole[1])
+
+    def _receive_records(self, data: bytes, receiver: Receiver | None) -> None:
+        ended: EndRequest | None = None
         try:
-            for output, error_text, end in self._reader.receive_all(data) or self._reader.receive(data):
-                receiver = self._receiver
-                if receiver is None:
+            for output, error_text, end in self._reader.receive(data):
+                if self._receiver is None or receiver is None:
                     break
                 if output:
                     receiver.received_output(output)
                 elif error_text:
                     receiver.received_error_text(error_text)
                 elif end is not None:
-                    self._receiver = None
-                    receiver.ended(end)
+                    self._receiver, ended = None, end
         except MalformedRecord as error:
-            receiver, self._receiver = self._receiver, None
+            is_told = self._receiver is not None
             self.close()
-            if receiver is not None:
+            if is_told and receiver is not None:
                 receiver.broken(str(error))
+        if ended is not None and receiver is not None:  # the next request may begin within this call
+            receiver.ended(ended)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits is told."""

@@ -7,14 +7,14 @@ the client. One that passes a limit, breaks the protocol, or goes on after it wa
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from typing import Final
 
 from host.api import ClientGone, HttpError
 from host.fastcgi import failures
 from host.fastcgi.connection import FastCgiConnection
 from host.fastcgi.instance import Instance
 from host.fastcgi.policy import ERROR_TEXT_VERDICTS, ErrorTextVerdict, Overdue, overdue
-from host.fastcgi.settings import ApplicationSettings
+from host.fastcgi.roles import Awaiter, Owner
 from host.gateway.cgi_failures import failed, failure_event
 from host.gateway.error_output import ErrorOutput
 from host.gateway.fastcgi_records import (
@@ -22,12 +22,15 @@ from host.gateway.fastcgi_records import (
     ProtocolStatus,
     RecordType,
     encode_begin,
+    encode_bodyless,
     encode_params,
     encode_record,
     encode_stream,
 )
 from host.gateway.fastcgi_response import REQUEST_ID
 from host.programs.gateway_run import StaleRun
+from host.programs.output_body import GATHER_SECONDS
+from host.programs.output_pipe import PIECE_BYTES
 from host.programs.output_stream import OutputStream
 from host.programs.request_pieces import RequestPieces
 
@@ -41,28 +44,34 @@ _END_OF_STDIN: Final = encode_record(RecordType.STDIN, REQUEST_ID)
 _ABORT: Final = encode_record(RecordType.ABORT_REQUEST, REQUEST_ID)
 
 
-class Owner(Protocol):
-    """Whom the instance belongs to."""
-
-    @property
-    def settings(self) -> ApplicationSettings:
-        """The application's."""
-
-    def release(self, instance: Instance) -> None:
-        """It has answered and is free."""
-
-    def take_back(self, instance: Instance) -> None:
-        """It has closed its connection before it could begin."""
-
-    def discard(self, instance: Instance, reason: str, *, is_failure: bool) -> None:
-        """It is to be ended."""
-
-    def report(self, event_id: str, text: str) -> None:
-        """A line in the event log."""
-
-
 class FastCgiExchange:
     """`start` it, read it (`programs/gateway_run.py`); it ends by `finish` or `abandon`."""
+
+    __slots__ = (
+        "_abort_at",
+        "_awaiter",
+        "_began_at",
+        "_connection",
+        "_error_output",
+        "_explainer",
+        "_feeder",
+        "_gathered",
+        "_gathering",
+        "_has_heard",
+        "_has_left",
+        "_instance",
+        "_is_all_sent",
+        "_is_over",
+        "_loop",
+        "_output_stream",
+        "_owner",
+        "_request_id",
+        "_script",
+        "_source",
+        "_verdict",
+        "_waits_for_client",
+        "_was_gathered",
+    )
 
     def __init__(self, owner: Owner, instance: Instance, script: str, request_id: str) -> None:
         self._owner = owner
@@ -72,8 +81,12 @@ class FastCgiExchange:
         self._loop = asyncio.get_running_loop()
         assert instance.connection is not None
         self._connection: FastCgiConnection = instance.connection
-        self._output = OutputStream(self._loop, self._connection.hold)
-        self._errors = ErrorOutput()
+        self._output_stream: OutputStream | None = None  # this one and the next are made when they are wanted
+        self._error_output: ErrorOutput | None = None
+        self._awaiter: Awaiter | None = None
+        self._gathered = b""
+        self._gathering: asyncio.TimerHandle | None = None
+        self._was_gathered = False
         self._began_at = self._loop.time()
         self._abort_at: float | None = None
         self._source: RequestPieces | None = None
@@ -86,16 +99,24 @@ class FastCgiExchange:
         self._verdict = ErrorTextVerdict.PASS
         self._is_over = False
 
-    def start(self, variables: dict[bytes, bytes], source: RequestPieces, *, keeps_connection: bool) -> None:
-        """Send the request. Raises MalformedRecord when the connection was spoiled meanwhile."""
-        beginning = encode_begin(REQUEST_ID, keeps_connection=keeps_connection) + encode_params(REQUEST_ID, variables)
-        if source.first:
-            beginning += encode_stream(RecordType.STDIN, REQUEST_ID, source.first)
-        if source.is_whole:
-            beginning += _END_OF_STDIN
-            self._is_all_sent = True
+    def start(
+        self, pairs: bytes, source: RequestPieces, *, keeps_connection: bool, awaiter: Awaiter | None = None
+    ) -> None:
+        """Send the request, whose variables are `pairs` (`encode_pairs`). Raises MalformedRecord when the connection
+        was spoiled meanwhile. `awaiter` is only for a body that is whole."""
+        if source.is_whole and not source.first:
+            beginning = encode_bodyless(REQUEST_ID, pairs, keeps_connection=keeps_connection)
+        else:
+            beginning = encode_begin(REQUEST_ID, keeps_connection=keeps_connection) + encode_params(REQUEST_ID, pairs)
+            if source.first:
+                beginning += encode_stream(RecordType.STDIN, REQUEST_ID, source.first)
+            if source.is_whole:
+                beginning += _END_OF_STDIN
         self._connection.begin(self, beginning)
-        if not source.is_whole:
+        if source.is_whole:
+            self._is_all_sent = True
+            self._awaiter = awaiter
+        else:
             self._source = source
             self._feeder = self._loop.create_task(self._feed(source))
 
@@ -103,6 +124,8 @@ class FastCgiExchange:
 
     async def read(self, patience_seconds: float | None = None) -> bytes | None:
         """As GatewayRun. Raises StaleRun before the first byte, and HttpError."""
+        if self._was_gathered and patience_seconds is not None:
+            patience_seconds = 0.0  # it has been had
         data = await self._output.read(patience_seconds)
         if self._verdict is not ErrorTextVerdict.PASS:
             while data != b"":  # the whole error text is wanted: it has come when the answer ends
@@ -112,9 +135,8 @@ class FastCgiExchange:
             raise failures.error_text(self._script, self._errors, is_told=is_told)
         return data
 
-    async def check_end(self, patience_seconds: float | None = None) -> bool:
+    async def check_end(self, patience_seconds: float | None = None) -> bool:  # noqa: ARG002  it is known
         """The output has ended with END_REQUEST: it is whole. The application's own status is its own business."""
-        del patience_seconds
         self.finish()
         return True
 
@@ -137,6 +159,7 @@ class FastCgiExchange:
     def abandon(self, reason: str) -> None:
         """As GatewayRun: ABORT_REQUEST, and the end of a process that goes on all the same."""
         self._has_left = True
+        self._forget_awaiter()
         self._output.discard()
         if not self._is_over and self._abort_at is None:
             if self._instance.pid:
@@ -148,14 +171,39 @@ class FastCgiExchange:
 
     # --- what the connection calls
 
+    def answered(self, output: bytes, end: EndRequest) -> None:
+        """All of FCGI_STDOUT, and END_REQUEST: the process is free before anything is made of it."""
+        awaiter = self._awaiter
+        if awaiter is None or end.protocol_status or self._error_output is not None:
+            self.received_output(output)
+            self.ended(end)
+            return
+        self._forget_awaiter()
+        if self._gathered:
+            output, self._gathered = self._gathered + output, b""
+        self._is_over = True
+        self._owner.release(self._instance)
+        if not awaiter.take(output):
+            self._output.feed(output)
+            self._output.end()
+            awaiter.wake()
+
     def received_output(self, data: bytes) -> None:
         """FCGI_STDOUT."""
         self._has_heard = True
-        self._output.feed(data)
+        if self._awaiter is None:
+            self._output.feed(data)
+            return
+        self._gathered += data
+        if len(self._gathered) > PIECE_BYTES:
+            self._wake()
+        elif self._gathering is None:
+            self._gathering = self._loop.call_later(GATHER_SECONDS, self._gather_no_more)
 
     def received_error_text(self, data: bytes) -> None:
         """FCGI_STDERR: lines for the event log, and perhaps the end of the answer."""
         self._has_heard = True
+        self._wake()
         for line in self._errors.receive(data):
             self._owner.report("fastcgi-stderr", f"{self.name}: {line}")
         if self._has_left or self._verdict is not ErrorTextVerdict.PASS:
@@ -170,6 +218,10 @@ class FastCgiExchange:
     def ended(self, end: EndRequest) -> None:
         """END_REQUEST: the process is free."""
         self._has_heard = True
+        if self._awaiter is not None and self._gathered and not end.protocol_status and self._error_output is None:
+            self.answered(b"", end)
+            return
+        self._wake()
         for line in self._errors.receive_end():
             self._owner.report("fastcgi-stderr", f"{self.name}: {line}")
         if end.protocol_status == ProtocolStatus.REQUEST_COMPLETE:
@@ -203,7 +255,10 @@ class FastCgiExchange:
     @property
     def owes_something(self) -> bool:
         """Whether the process is to say or to read something now: not while the client is slow to send or to take."""
-        return not self._output.is_held and (not self._waits_for_client or self._connection.waits_for_process)
+        output = self._output_stream
+        return (output is None or not output.is_held) and (
+            not self._waits_for_client or self._connection.waits_for_process
+        )
 
     def look(self, now: float) -> None:
         """Called by the shared timer."""
@@ -234,6 +289,41 @@ class FastCgiExchange:
     def name(self) -> str:
         """The script and the request, for the event log."""
         return f"{self._script} (request {self._request_id})"
+
+    @property
+    def _output(self) -> OutputStream:
+        """What is read; whoever waits without reading is woken."""
+        stream = self._output_stream
+        if stream is None:
+            stream = self._output_stream = OutputStream(self._loop, self._connection.hold)
+            self._wake()
+        return stream
+
+    @property
+    def _errors(self) -> ErrorOutput:
+        if self._error_output is None:
+            self._error_output = ErrorOutput()
+        return self._error_output
+
+    def _forget_awaiter(self) -> None:
+        self._awaiter = None
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+
+    def _gather_no_more(self) -> None:
+        self._was_gathered = True
+        self._wake()
+
+    def _wake(self) -> None:
+        """It takes reading; what has been gathered comes first."""
+        awaiter = self._awaiter
+        if awaiter is not None:
+            self._forget_awaiter()
+            gathered, self._gathered = self._gathered, b""
+            if gathered:
+                self._output.feed(gathered)
+            awaiter.wake()
 
     async def _explain_loss(self) -> None:
         """The exit status of a process that has closed its connection follows at once, or it is no exit."""
@@ -274,7 +364,7 @@ class FastCgiExchange:
     async def _feed(self, source: RequestPieces) -> None:
         try:
             self._waits_for_client = True
-            async for piece in source:
+            while piece := await source.read_some():
                 self._waits_for_client = False
                 self._connection.write(encode_stream(RecordType.STDIN, REQUEST_ID, piece))
                 await self._connection.drained()

@@ -102,9 +102,14 @@ class Instance:
 
     # --- its connection
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether its connection is open and quiet, as far as the kernel knows now: it may be given a request."""
+        return self.connection is not None and self.connection.is_open and self._is_quiet()
+
     async def connect(self, address: ServerAddress | None) -> FastCgiConnection:
         """A connection; the one that is open, if it is. Raises OSError (TimeoutError is one)."""
-        if self.connection is not None and self.connection.is_open and self._is_quiet():
+        if self.connection is not None and self.is_connected:
             return self.connection
         self.disconnect()
         loop = asyncio.get_running_loop()

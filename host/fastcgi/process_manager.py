@@ -7,12 +7,11 @@ import os
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from host.api import HostedProcess, ProgramLauncher, Request
+from host.api import HostedProcess, PendingResult, ProgramLauncher, Request
 from host.fastcgi import failures
-from host.fastcgi.exchange import FastCgiExchange
+from host.fastcgi.call import FastCgiCall
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
 from host.fastcgi.settings import ApplicationSettings, ServerSettings
-from host.gateway.fastcgi_records import MalformedRecord
 from host.gateway.inherited import inherited_variables
 from host.gateway.server_address import is_address
 from host.programs.request_pieces import RequestPieces
@@ -37,26 +36,19 @@ class ProcessManager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def begin(
+    def answer(
         self,
         request: Request,
         settings: ApplicationSettings,
-        variables: dict[bytes, bytes],
+        pairs: bytes,
         source: RequestPieces,
-    ) -> FastCgiExchange:
-        """Give the request to a process of that application as soon as one is free. Raises HttpError."""
+        pending: PendingResult,
+    ) -> FastCgiCall:
+        """The request's answer by a process of that application, to be awaited. `source` is opened; `pairs` are the
+        variables. Raises HttpError for what cannot be begun with."""
         pool = self._pool_for(request, settings)
-        while True:
-            instance = await pool.acquire()
-            exchange = FastCgiExchange(pool, instance, request.physical_path, request.id)
-            try:
-                exchange.start(variables, source, keeps_connection=pool.keeps_connections)
-            except MalformedRecord as error:  # it has sent something that nobody had asked for
-                pool.discard(instance, str(error), is_failure=True)
-                continue
-            pool.lend(instance, exchange)
-            self._watch()
-            return exchange
+        self._watch()
+        return FastCgiCall(pool, request, pairs, source, pending)
 
     def hosted(self) -> list[HostedProcess]:
         """The processes of every application that has been asked, and of those that are being replaced."""

@@ -28,6 +28,7 @@ from host.fastcgi.policy import (
     most_instances,
     must_be_replaced,
 )
+from host.fastcgi.roles import Waiter
 from host.fastcgi.settings import ApplicationSettings
 from host.gateway.cgi_failures import describe_exit
 from host.gateway.server_address import ServerAddress, is_address, parse_address
@@ -62,7 +63,7 @@ class ProcessPool:
         self._ending: set[Instance] = set()
         self._idle: list[Instance] = []  # the last one is lent first: those that are too many become idle
         self._exchanges: dict[Instance, FastCgiExchange] = {}
-        self._waiting: deque[asyncio.Future[Instance | None]] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._rapid_fails = RapidFails(settings.rapid_fails_per_minute)
         self._generation = 0
         self._ended = self._failed = 0
@@ -83,19 +84,44 @@ class ProcessPool:
     async def acquire(self) -> Instance:
         """A connected process that is nobody else's. Raises HttpError 500.0, 502.0, 503.0 and 503.4."""
         while True:
-            self.see_changes()
-            instance: Instance | None = None
-            if self._idle:
-                instance = self._idle.pop()
-            elif self._free_places:
-                self._free_places -= 1
-            else:
+            instance = self.take()
+            if instance is None and not self.take_place():
                 instance = await self._wait_in_line()
-            if instance is None:
-                instance = await self._start()
-            instance.is_busy = True
-            if await self._is_connected(instance):
-                return instance
+            if (ready := await self.prepare(instance)) is not None:
+                return ready
+
+    def take(self) -> Instance | None:
+        """One that is idle, if there is one; it may have to be connected."""
+        self.see_changes()
+        return self._idle.pop() if self._idle else None
+
+    def take_place(self) -> bool:
+        """Take a place for another process, if there is one."""
+        if not self._free_places:
+            return False
+        self._free_places -= 1
+        return True
+
+    async def prepare(self, taken: Instance | None) -> Instance | None:
+        """What was taken, connected; in a place (None), a new one. None when it was gone. Raises as `acquire`."""
+        instance = taken or await self._start()
+        instance.is_busy = True
+        return instance if await self._is_connected(instance) else None
+
+    def join(self, waiter: Waiter) -> None:
+        """Wait in line. Raises HttpError 503.4."""
+        if len(self._waiting) >= self.settings.queue_length:
+            raise failures.queue_full(self.settings)
+        self._waiting.append(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Wait no longer."""
+        with contextlib.suppress(ValueError):
+            self._waiting.remove(waiter)
+
+    def hand_back(self, taken: Instance | None) -> None:
+        """What was taken is not wanted after all."""
+        self._pass_on(taken)
 
     def lend(self, instance: Instance, exchange: FastCgiExchange) -> None:
         """The instance answers that request now."""
@@ -205,15 +231,12 @@ class ProcessPool:
 
     async def _wait_in_line(self) -> Instance | None:
         """An instance, or None for a place where one may be started. Raises HttpError 503.4."""
-        if len(self._waiting) >= self.settings.queue_length:
-            raise failures.queue_full(self.settings)
         waiter: asyncio.Future[Instance | None] = self._loop.create_future()
-        self._waiting.append(waiter)
+        self.join(waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(waiter)
+            self.leave(waiter)
             if waiter.done() and not waiter.cancelled():
                 self._pass_on(waiter.result())
             raise
@@ -255,17 +278,20 @@ class ProcessPool:
 
     async def _is_connected(self, instance: Instance) -> bool:
         """False when a process that has answered before is gone. Raises HttpError for a new one."""
+        unreachable: OSError | None = None
         try:
             await instance.connect(self._address)
         except OSError as error:
-            if instance.served:
-                self.discard(instance, "it was ending", is_failure=False)
-                return False
-            raise await self._unreachable(instance, error) from error
+            unreachable = error
         except BaseException:
             self.discard(instance, "its request ended while it was connected to", is_failure=False)
             raise
-        return True
+        if unreachable is None:
+            return True
+        if instance.served:
+            self.discard(instance, "it was ending", is_failure=False)
+            return False
+        raise await self._unreachable(instance, unreachable) from unreachable
 
     async def _unreachable(self, instance: Instance, error: OSError) -> HttpError:
         if self._address is not None:

@@ -215,6 +215,21 @@ class CgiResponseParser:
         return CgiHead(CgiForm.CLIENT_REDIRECT, 302, headers=headers, stock_body=body)
 
 
+def parse_whole(output: bytes) -> tuple[CgiHead, bytes] | None:
+    """The head of a program's whole output, which is not to be changed, and what follows it; None when that is no CGI
+    response."""
+    size = output.find(b"\r\n\r\n", 0, _LONGEST_KNOWN) + 4
+    known = _known.get(output[:size]) if size > 4 else None
+    if known is not None:
+        return known, output[size:]
+    parser = CgiResponseParser()
+    try:
+        parser.receive(output)
+    except MalformedOutput:
+        return None
+    return None if parser.head is None else (parser.head, parser.rest)
+
+
 _known: Final[dict[bytes, CgiHead]] = {}
 """What heads mean that came whole: most programs print the same few again and again."""
 

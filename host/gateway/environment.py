@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from host.api import Headers, HttpError, Request
+from host.api import Connection, Headers, HttpError, Request
+from host.gateway.variable_group import VariableGroup, merged
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
-_REFUSED_IN_VALUE: Final = re.compile(rb"[\x00\r\n]")
 
 NOT_PASSED: Final = frozenset(
     # given as variables of their own; dangerous; hop-by-hop (RFC 9110 section 7.6.1)
@@ -56,64 +55,67 @@ KNOWN_BLOCKS: Final = 128
 LONGEST_KNOWN_BLOCK: Final = 2048
 """So many header blocks, of up to so many bytes, are remembered with their variables."""
 
+KNOWN_URLS: Final = 256
+LONGEST_KNOWN_TARGET: Final = 512
+"""The same for URLs, of up to so many characters."""
+
+_KNOWN_HERE: Final = "isapy.meta-variables"
+"""Key in `Connection.state`."""
+
 
 def meta_variables(
     request: Request,
     *,
     content_length: int | None,
     pass_authorization: bool = False,
+    mount_length: int = -1,
 ) -> dict[bytes, bytes]:
-    """Every meta-variable of `request`.
+    """Every meta-variable of `request`; arguments and errors are those of `variable_groups`."""
+    return merged(
+        variable_groups(
+            request,
+            content_length=content_length,
+            pass_authorization=pass_authorization,
+            mount_length=mount_length,
+        )
+    )
+
+
+def variable_groups(
+    request: Request,
+    *,
+    content_length: int | None,
+    pass_authorization: bool = False,
+    mount_length: int = -1,
+) -> tuple[VariableGroup, ...]:
+    """Every meta-variable of `request`, in groups that have no name in common: what has been the same before is the
+    same group.
 
     `content_length` is the body's size in bytes as the program will read it, None when there is no body.
-    Raises HttpError 400.0 when a value cannot be an environment value.
+    `mount_length` is for an application that answers for a whole folder: so many characters of the URL path are its own
+    (SCRIPT_NAME), the others are PATH_INFO. Raises HttpError 400.0 when a value cannot be an environment value.
     """
+    application = request.application
     try:
-        variables = _from_fields(request, pass_authorization)
-        variables.update(_from_request(request))
-        variables.update(_from_connection(request))
+        groups = (
+            _from_fields(request, pass_authorization),
+            _from_connection(request),
+            _from_application(application.site_id, application.metabase_path, application.physical_path),
+            _from_url(request, mount_length),
+            VariableGroup(_own(request, content_length)),
+        )
     except UnicodeEncodeError as error:
         raise HttpError(400, 0, f"the request cannot be told to a program: {error}") from None
+    if request.redirect_variables:  # REDIRECT_STATUS may be among them
+        return (VariableGroup(merged(groups)),)
+    return groups
+
+
+def _own(request: Request, content_length: int | None) -> dict[bytes, bytes]:
+    """What no other request has."""
+    variables = {b"UNIQUE_ID": request.id.encode()}
     if content_length is not None:
         variables[b"CONTENT_LENGTH"] = b"%d" % content_length
-    _refuse_control_characters(variables)
-    return variables
-
-
-def mount(variables: dict[bytes, bytes], path: str, length: int) -> None:
-    """Of an application that answers for a whole folder: the first `length` characters of the URL path are its own
-    (SCRIPT_NAME), the others are PATH_INFO."""
-    variables[b"SCRIPT_NAME"], variables[b"PATH_INFO"] = _path(path[:length]), _path(path[length:])
-    variables.pop(b"PATH_TRANSLATED", None)
-    if translated := _translate(variables[b"DOCUMENT_ROOT"], path[length:]):
-        variables[b"PATH_TRANSLATED"] = translated
-
-
-def _from_request(request: Request) -> dict[bytes, bytes]:
-    application = request.application
-    root = _path(application.physical_path)
-    variables = {
-        **_from_application(application.site_id, application.metabase_path, application.physical_path),
-        b"REQUEST_METHOD": request.method.encode(),
-        b"REQUEST_URI": _raw(request.original_target),  # Apache, lighttpd and nginx: never the one led to inside
-        b"QUERY_STRING": _raw(request.raw_query),
-        b"SCRIPT_NAME": _path(request.script_name),
-        b"SCRIPT_FILENAME": _path(request.physical_path),
-        b"PATH_INFO": _path(request.path_info),
-        b"SERVER_PROTOCOL": b"HTTP/" + request.http_version.encode(),
-        b"UNIQUE_ID": request.id.encode(),
-    }
-    if request.redirect_count:
-        url_path = _url_path(request.original_target)
-    else:
-        url_path = variables[b"SCRIPT_NAME"] + variables[b"PATH_INFO"]
-    variables[b"SCRIPT_URL"] = url_path
-    connection = request.connection
-    name = request.server_name or connection.local_address
-    variables[b"SCRIPT_URI"] = _origin(name, connection.local_port, connection.is_secure) + url_path
-    translated = _translate(root, request.path_info)
-    if translated:
-        variables[b"PATH_TRANSLATED"] = translated
     if request.user:
         user = _path(request.user)
         variables.update({b"REMOTE_USER": user, b"AUTH_USER": user, b"LOGON_USER": user})
@@ -127,39 +129,116 @@ def _from_request(request: Request) -> dict[bytes, bytes]:
     return variables
 
 
-@functools.lru_cache(maxsize=64)
-def _from_application(site_id: int, metabase_path: str, physical_path: str) -> Mapping[bytes, bytes]:
-    root = _path(physical_path)
-    return {
-        b"GATEWAY_INTERFACE": b"CGI/1.1",
-        b"SERVER_SOFTWARE": SERVER_SOFTWARE,
-        b"REDIRECT_STATUS": b"200",  # php-cgi runs nothing without it (force-cgi-redirect)
-        b"DOCUMENT_ROOT": root,
-        b"INSTANCE_ID": b"%d" % site_id,
-        b"INSTANCE_META_PATH": b"/LM/W3SVC/%d" % site_id,
-        b"APPL_MD_PATH": _path(metabase_path),
-        b"APPL_PHYSICAL_PATH": root.rstrip(b"/") + b"/",
-    }
+class _UrlFacts(NamedTuple):
+    """What the variables of a URL depend on."""
+
+    method: str
+    target: str
+    query: str
+    script_name: str
+    path_info: str
+    physical_path: str
+    http_version: str
+    host: str
+    port: int
+    is_secure: bool
+    root: str
+    is_led_here: bool  # by a local redirect, a default document or an error page
+    mounted: tuple[str, str] | None
 
 
-def _from_connection(request: Request) -> dict[bytes, bytes]:
+def _from_url(request: Request, mount_length: int) -> VariableGroup:
     connection = request.connection
+    target = request.original_target  # Apache, lighttpd and nginx: never the one led to inside
+    path = request.path
+    facts = _UrlFacts(
+        request.method,
+        target,
+        request.raw_query,
+        request.script_name,
+        request.path_info,
+        request.physical_path,
+        request.http_version,
+        request.server_name or connection.local_address,
+        connection.local_port,
+        connection.is_secure,
+        request.application.physical_path,
+        bool(request.redirect_count),
+        (path[:mount_length], path[mount_length:]) if mount_length >= 0 else None,
+    )
+    return _known_url(facts) if len(target) <= LONGEST_KNOWN_TARGET else _of_url(facts)
+
+
+def _of_url(facts: _UrlFacts) -> VariableGroup:
+    script_name, path_info = facts.script_name, facts.path_info
+    url_path = _url_path(facts.target) if facts.is_led_here else _path(script_name) + _path(path_info)
+    if facts.mounted is not None:
+        script_name, path_info = facts.mounted
+    variables = {
+        b"REQUEST_METHOD": facts.method.encode(),
+        b"REQUEST_URI": _raw(facts.target),
+        b"QUERY_STRING": _raw(facts.query),
+        b"SCRIPT_NAME": _path(script_name),
+        b"SCRIPT_FILENAME": _path(facts.physical_path),
+        b"PATH_INFO": _path(path_info),
+        b"SERVER_PROTOCOL": b"HTTP/" + facts.http_version.encode(),
+        b"SCRIPT_URL": url_path,
+        b"SCRIPT_URI": _origin(facts.host, facts.port, facts.is_secure) + url_path,
+    }
+    if translated := _translate(_path(facts.root), path_info):
+        variables[b"PATH_TRANSLATED"] = translated
+    return VariableGroup(variables)
+
+
+_known_url: Final = functools.lru_cache(maxsize=KNOWN_URLS)(_of_url)
+
+
+@functools.lru_cache(maxsize=64)
+def _from_application(site_id: int, metabase_path: str, physical_path: str) -> VariableGroup:
+    root = _path(physical_path)
+    return VariableGroup(
+        {
+            b"GATEWAY_INTERFACE": b"CGI/1.1",
+            b"SERVER_SOFTWARE": SERVER_SOFTWARE,
+            b"REDIRECT_STATUS": b"200",  # php-cgi runs nothing without it (force-cgi-redirect)
+            b"DOCUMENT_ROOT": root,
+            b"INSTANCE_ID": b"%d" % site_id,
+            b"INSTANCE_META_PATH": b"/LM/W3SVC/%d" % site_id,
+            b"APPL_MD_PATH": _path(metabase_path),
+            b"APPL_PHYSICAL_PATH": root.rstrip(b"/") + b"/",
+        }
+    )
+
+
+def _from_connection(request: Request) -> VariableGroup:
+    """Kept with the connection, for the host name that its last request asked for."""
+    state = request.connection.state
+    known: tuple[str, VariableGroup] | None = state.get(_KNOWN_HERE)
+    if known is None or known[0] != request.server_name:
+        known = state[_KNOWN_HERE] = request.server_name, _of_connection(request.connection, request.server_name)
+    return known[1]
+
+
+def _of_connection(connection: Connection, server_name: str) -> VariableGroup:
     remote = connection.remote_address.encode()
     local = connection.local_address.encode()
     secure = connection.is_secure
     of_tls = {} if connection.tls is None else connection.tls.variables
-    return {name.encode(): _path(value) for name, value in of_tls.items()} | {
-        b"REMOTE_ADDR": remote,
-        b"REMOTE_HOST": remote,  # "or the address when unknown": isapy looks no names up
-        b"REMOTE_PORT": b"%d" % connection.remote_port,
-        b"LOCAL_ADDR": local,
-        b"SERVER_ADDR": local,
-        b"SERVER_NAME": _server_name(request),
-        b"SERVER_PORT": b"%d" % connection.local_port,
-        b"SERVER_PORT_SECURE": b"1" if secure else b"0",
-        b"REQUEST_SCHEME": b"https" if secure else b"http",
-        b"HTTPS": b"on" if secure else b"off",
-    }
+    return VariableGroup(
+        {name.encode(): _path(value) for name, value in of_tls.items()}
+        | {
+            b"REMOTE_ADDR": remote,
+            b"REMOTE_HOST": remote,  # "or the address when unknown": isapy looks no names up
+            b"REMOTE_PORT": b"%d" % connection.remote_port,
+            b"LOCAL_ADDR": local,
+            b"SERVER_ADDR": local,
+            b"SERVER_NAME": _bracketed(server_name or connection.local_address),
+            b"SERVER_PORT": b"%d" % connection.local_port,
+            b"SERVER_PORT_SECURE": b"1" if secure else b"0",
+            b"REQUEST_SCHEME": b"https" if secure else b"http",
+            b"HTTPS": b"on" if secure else b"off",
+        }
+    )
 
 
 def _url_path(target: str) -> bytes:
@@ -173,25 +252,21 @@ def _origin(name: str, port: int, is_secure: bool) -> bytes:
     return origin if port == (443 if is_secure else 80) else origin + b":%d" % port
 
 
-def _server_name(request: Request) -> bytes:
-    return _bracketed(request.server_name or request.connection.local_address)
-
-
 def _bracketed(text: str) -> bytes:
     name = text.encode()
     return b"[" + name + b"]" if b":" in name and not name.startswith(b"[") else name
 
 
-def _from_fields(request: Request, pass_authorization: bool) -> dict[bytes, bytes]:
+def _from_fields(request: Request, pass_authorization: bool) -> VariableGroup:
     if request.has_raw_headers and len(request.raw_headers) <= LONGEST_KNOWN_BLOCK:
-        return _from_block(request.raw_headers, pass_authorization).copy()
-    return _of_fields(request.headers.items(), pass_authorization)
+        return _from_block(request.raw_headers, pass_authorization)
+    return VariableGroup(_of_fields(request.headers.items(), pass_authorization))
 
 
 @functools.lru_cache(maxsize=KNOWN_BLOCKS)
-def _from_block(raw_headers: bytes, pass_authorization: bool) -> dict[bytes, bytes]:
+def _from_block(raw_headers: bytes, pass_authorization: bool) -> VariableGroup:
     """Of fields as they came: a client says the same with each request of a connection."""
-    return _of_fields(Headers.from_raw(raw_headers).items(), pass_authorization)
+    return VariableGroup(_of_fields(Headers.from_raw(raw_headers).items(), pass_authorization))
 
 
 def _of_fields(fields: list[tuple[str, str]], pass_authorization: bool) -> dict[bytes, bytes]:
@@ -241,13 +316,3 @@ def _raw(text: str) -> bytes:
         return text.encode("latin-1")  # bytes as they came over the wire
     except UnicodeEncodeError:
         return _path(text)  # a filter wrote other characters
-
-
-def _refuse_control_characters(variables: Mapping[bytes, bytes]) -> None:
-    values = b"".join(
-        variables.values()
-    )  # looked through three times by the C library: a pattern takes five times as long
-    if b"\n" not in values and b"\r" not in values and b"\0" not in values:
-        return
-    name = next(name for name, value in variables.items() if _REFUSED_IN_VALUE.search(value))
-    raise HttpError(400, 0, f"{name.decode('latin-1')} would hold a line end or a zero byte")

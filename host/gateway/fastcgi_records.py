@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 VERSION: Final = 1
@@ -30,10 +30,6 @@ _END: Final = struct.Struct(">IB3x")
 _LONG: Final = struct.Struct(">I")
 _LONG_BIT: Final = 0x80000000
 _SHORT: Final = 127
-_LONGEST_KNOWN_PAIR: Final = 256
-_MOST_KNOWN_PAIRS: Final = 2048
-_known_pairs: Final[dict[tuple[bytes, bytes], bytes]] = {}
-"""Pairs up to that many bytes are remembered as they are sent, so many of them."""
 
 
 class RecordType(enum.IntEnum):
@@ -50,6 +46,9 @@ class RecordType(enum.IntEnum):
     GET_VALUES = 9
     GET_VALUES_RESULT = 10
     UNKNOWN_TYPE = 11
+
+
+_PARAMS: Final = int(RecordType.PARAMS)
 
 
 class Role(enum.IntEnum):
@@ -163,6 +162,7 @@ def _begin(request_id: int, role: int, *, keeps_connection: bool) -> bytes:
 
 _KEEPING: Final = _begin(1, 1, keeps_connection=True)
 _CLOSING: Final = _begin(1, 1, keeps_connection=False)
+_ENDS: Final = encode_record(RecordType.PARAMS, 1) + encode_record(RecordType.STDIN, 1)
 
 
 def encode_end(request_id: int, app_status: int = 0, protocol_status: int = 0) -> bytes:
@@ -170,27 +170,26 @@ def encode_end(request_id: int, app_status: int = 0, protocol_status: int = 0) -
     return encode_record(RecordType.END_REQUEST, request_id, _END.pack(app_status, protocol_status))
 
 
-def encode_params(request_id: int, variables: Mapping[bytes, bytes]) -> bytes:
-    """The whole PARAMS stream, its end included."""
-    return encode_stream(RecordType.PARAMS, request_id, encode_pairs(variables.items())) + encode_record(
-        RecordType.PARAMS, request_id
-    )
+def encode_params(request_id: int, pairs: bytes) -> bytes:
+    """The whole PARAMS stream of what `encode_pairs` has given, its end included."""
+    return encode_stream(RecordType.PARAMS, request_id, pairs) + encode_record(RecordType.PARAMS, request_id)
+
+
+def encode_bodyless(request_id: int, pairs: bytes, *, keeps_connection: bool) -> bytes:
+    """All of a responder's request that has no body."""
+    begin = encode_begin(request_id, keeps_connection=keeps_connection)
+    if request_id != 1 or len(pairs) > LARGEST_CONTENT or not pairs:
+        end = encode_record(RecordType.STDIN, request_id)
+        return b"".join((begin, encode_params(request_id, pairs), end))
+    return b"".join((begin, _HEADER.pack(VERSION, _PARAMS, 1, len(pairs), 0), pairs, _ENDS))
 
 
 def encode_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Name-value pairs (section 3.4): lengths up to 127 in one byte, others in four with the top bit set."""
-    known = _known_pairs.get  # of some forty pairs most are those of the request before
-    return b"".join([known(pair) or _encode_pair(pair) for pair in pairs])
-
-
-def _encode_pair(pair: tuple[bytes, bytes]) -> bytes:
-    name, value = pair
-    raw = _length(len(name)) + _length(len(value)) + name + value
-    if len(raw) <= _LONGEST_KNOWN_PAIR:
-        if len(_known_pairs) >= _MOST_KNOWN_PAIRS:
-            _known_pairs.clear()
-        _known_pairs[pair] = raw
-    return raw
+    parts: list[bytes] = []
+    for name, value in pairs:
+        parts += (_length(len(name)), _length(len(value)), name, value)
+    return b"".join(parts)
 
 
 def decode_pairs(content: bytes) -> list[tuple[bytes, bytes]]:

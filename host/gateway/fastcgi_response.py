@@ -29,6 +29,8 @@ _SMALL: Final = 8192
 _OUTPUT: Final = bytes((VERSION, _STDOUT, 0, REQUEST_ID))
 _END_OF_OUTPUT: Final = encode_record(_STDOUT, REQUEST_ID)
 _END_HEADER: Final = encode_end(REQUEST_ID)[:8]
+_COMPLETE: Final = EndRequest(0, 0)
+_ZEROS: Final = bytes(8)
 
 
 class Received(NamedTuple):
@@ -54,19 +56,21 @@ class ResponseReader:
             raise MalformedRecord("bytes of no request came")
         self._is_open = True
 
-    def receive_all(self, data: bytes) -> tuple[Received, ...]:
-        """What `data` means when it is a whole small answer, as most are: output, perhaps the end of that stream,
-        END_REQUEST, and nothing else. Empty for anything else: nothing was read then, `receive` is to do it."""
+    def receive_whole(self, data: bytes) -> tuple[bytes, EndRequest] | None:
+        """The output and the end, when `data` is a whole small answer, as most are: one record of output, perhaps the
+        end of that stream, END_REQUEST, and nothing else. None for anything else: nothing was read then, `receive` is
+        to do it."""
         if not self._is_open or len(data) > _SMALL or not data.startswith(_OUTPUT) or data[-16:-8] != _END_HEADER:
-            return ()
+            return None
         length = data[4] << 8 | data[5]
         behind = len(data) - 24 - length - data[6]
         if not length or not self._reader.is_between_records:
-            return ()
+            return None
         if behind and (behind != 8 or data[-24:-16] != _END_OF_OUTPUT):
-            return ()
+            return None
         self._is_open = False
-        return Received(data[8 : 8 + length]), Received(end=decode_end(data[-8:]))
+        end = _COMPLETE if data.endswith(_ZEROS) else decode_end(data[-8:])
+        return data[8 : 8 + length], end
 
     def receive(self, data: bytes) -> Iterator[Received]:
         """What `data` completes, to be iterated to its end. Raises MalformedRecord for what no application may send."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.api import Request, ResourceType, Response
-from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput
+from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput, parse_whole
 from host.programs.gateway_run import GatewayRun
 from host.programs.output_body import NoBody, output_body
 from host.programs.sent_file import FileNotAllowed, file_response, names_file
@@ -17,19 +17,47 @@ def answers_for_a_folder(request: Request) -> bool:
     return mapping is not None and mapping.resource_type is ResourceType.UNSPECIFIED and mapping.path.endswith("*")
 
 
+def whole_answer(request: Request, output: bytes) -> Response | None:
+    """The response that a program's whole output is, when nothing is left to be asked: a document with its body.
+    None otherwise: that is `respond`'s."""
+    found = parse_whole(output)
+    if found is None or request.method == "HEAD":
+        return None
+    head, rest = found
+    roots = request.settings.cgi.sendfile_roots if request.settings is not None else ()
+    if not head.has_body or (roots and names_file(head)):
+        return None
+    promised = head.content_length
+    if promised is not None and promised != len(rest):
+        if promised > len(rest):
+            return None
+        rest = rest[:promised]
+    return Response(
+        status=head.status,
+        reason=head.reason,
+        headers=head.headers.copy(),  # filters may change them
+        body=rest,
+        substatus=5 if head.status == 401 else 0,  # denied by a CGI program
+    )
+
+
 async def respond(request: Request, run: GatewayRun) -> Response:
     """The response as soon as its head is there. Raises HttpError as `run` does."""
     parser = CgiResponseParser()
-    try:
-        while parser.head is None:
-            data = await run.read()
+    malformed: MalformedOutput | None = None
+    while parser.head is None and malformed is None:
+        data = await run.read()
+        try:
             if data:
                 parser.receive(data)
             else:
                 parser.receive_end()
-    except MalformedOutput as error:
-        raise await run.failure(str(error), error.output) from error
+        except MalformedOutput as error:
+            malformed = error
     head = parser.head
+    if head is None:
+        assert malformed is not None
+        raise await run.failure(str(malformed), malformed.output) from malformed
     if head.form is CgiForm.LOCAL_REDIRECT:
         run.finish()
         return Response.local_redirect(head.target)
@@ -44,12 +72,16 @@ async def respond(request: Request, run: GatewayRun) -> Response:
 
 
 async def _send_file(request: Request, run: GatewayRun, head: CgiHead, roots: Sequence[str]) -> Response:
+    response: Response | None = None
+    refused: FileNotAllowed | None = None
     try:
         response = await file_response(request, head, roots)
     except FileNotAllowed as error:
-        failure = await run.failure(str(error), in_body=True)
+        refused = error
+    if response is None:
+        failure = await run.failure(str(refused), in_body=True)
         failure.remedy = "Name a file that the pool's user may read, below one of the folders in cgi/@sendfileRoots."
-        raise failure from error
+        raise failure from refused
     run.finish()
     return response
 

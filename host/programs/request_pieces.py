@@ -7,7 +7,6 @@ application must be told its length.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from typing import Final
 
 from host.api import RequestBody
@@ -20,7 +19,7 @@ _PIECE_BYTES: Final = 65536
 
 
 class RequestPieces:
-    """`await open()`, send `first`, then everything that iterating gives, unless `is_whole`; `close()` in any case."""
+    """`await open()`, send `first`, then all that `read_some` gives, unless `is_whole`; `close()` in any case."""
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body
@@ -30,6 +29,13 @@ class RequestPieces:
         """Whether `first` is all."""
         self.length: int | None = None
         """Bytes of the body; None when there is none."""
+
+    def open_at_once(self, *, announces_length: bool) -> bool:
+        """As `open`, when there is no body: true. False when `open` is to find that out."""
+        if self._body.length != 0:
+            return False
+        self.length = 0 if announces_length else None
+        return True
 
     async def open(self, *, announces_length: bool) -> None:
         """Find out the length. `announces_length`: the client sent a Content-Length, if only 0. Raises ClientGone."""
@@ -50,14 +56,11 @@ class RequestPieces:
             else:
                 self.is_whole = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """What follows `first`. Raises ClientGone."""
+    async def read_some(self) -> bytes:
+        """The next piece of what follows `first`; empty at the end. Raises ClientGone."""
         if self._descriptor >= 0:
-            while piece := os.read(self._descriptor, _PIECE_BYTES):  # just written: it comes from memory
-                yield piece
-        elif not self.is_whole:
-            while piece := await self._body.read_some():
-                yield piece
+            return os.read(self._descriptor, _PIECE_BYTES)  # just written: it comes from memory
+        return b"" if self.is_whole else await self._body.read_some()
 
     def close(self) -> None:
         """Let go of what was collected."""

@@ -188,7 +188,7 @@ class ScgiExchange(asyncio.Protocol):
     async def _feed(self, source: RequestPieces) -> None:
         """A server that closes its end early loses the rest, which is still read: its answer must reach the client."""
         try:
-            async for piece in source:
+            while piece := await source.read_some():
                 self._write(piece)
                 while self._is_full and self._transport is not None:
                     self._writable = self._loop.create_future()

@@ -1,4 +1,4 @@
-"""A result that a thread is to bring: `host.api.PendingResult`."""
+"""A result that a thread, or a connection, is to bring: `host.api.PendingResult`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Pending:
         return self._is_done
 
     def set_result(self, result: Any) -> None:
-        """The result, on the loop. Whoever is driven by hand goes on before this returns."""
+        """The result, on the loop. Whoever is driven by hand goes on before this returns, or with the loop's next turn
+        when a task sets it: that task is not theirs."""
         self._result = result
         self._settle()
 
@@ -53,8 +54,15 @@ class Pending:
 
     def _settle(self) -> None:
         self._is_done = True
-        resume, self.resume = self.resume, None
-        if resume is not None:
-            resume()
+        if self.resume is not None:
+            if current_task(self._loop) is None:
+                self._go_on()
+            else:
+                self._loop.call_soon(self._go_on)
         elif self._future is not None and not self._future.done():
             self._future.set_result(None)
+
+    def _go_on(self) -> None:
+        resume, self.resume = self.resume, None
+        if resume is not None:  # it may have become a task meanwhile
+            resume()

@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 import uvloop
 
 from extensions import fastcgi
-from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response
+from host.api.plugins import ProcessSource
 from host.config.fastcgi import FastCgiApplication
 from host.config.model import PathSettings
+from host.worker.calling import HookCaller
 from host.worker.script_launcher import ScriptLauncher
+from host.worker.thread_pool import ThreadPool
+from tests.extensions import asked_by_worker
 from tests.extensions.cgi_rig import PATIENCE_SECONDS, Answer, StandingLoop, whole_body
 from tests.gateway.sample_request import PieceBody, sample_request
 from tests.spawner.spawner_process import SpawnerProcess
@@ -34,6 +38,8 @@ class FastCgiRig:
         self.notes.touch()
         self.spawner = spawner
         self.events: list[tuple[str, str]] = []
+        self.tasks_needed: list[bool] = []
+        self._sources: list[ProcessSource] = []
         self.new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
         self.pool_environment = {"NOTES": str(self.notes)}
         self.application = FastCgiApplication(
@@ -54,7 +60,10 @@ class FastCgiRig:
         """Do `work` in a loop in which the plugin is loaded."""
 
         async def main() -> Result:
-            launcher = ScriptLauncher(asyncio.get_running_loop(), self.spawner.connect())
+            loop = asyncio.get_running_loop()
+            launcher = ScriptLauncher(loop, self.spawner.connect())
+            threads = ThreadPool(loop, 1)
+            self._caller = HookCaller(threads, lambda *event: self.events.append((event[0], event[1])))
             context = PluginContext(
                 plugin_name="fastcgi",
                 pool_name="DefaultAppPool",
@@ -63,6 +72,8 @@ class FastCgiRig:
                 launcher=launcher,
                 report_event=lambda kind, text: self.events.append((kind, text)),
                 report_unhealthy=lambda reason: None,
+                threads=threads,
+                show_processes=self._sources.append,
             )
             fastcgi.load(context)
             try:
@@ -110,8 +121,12 @@ class FastCgiRig:
 
     async def ask(self, query: str, fields: Iterable[tuple[str, str]] = (), **options: Any) -> Answer:
         """The whole answer. Raises what the handler and the body raise."""
-        response = await fastcgi.handle(self.request(query, fields, **options))
+        response = await self.respond(self.request(query, fields, **options))
         return Answer(response, await whole_body(response))
+
+    async def respond(self, request: Request) -> Response:
+        """The response as the worker gets it. Raises what the handler raises."""
+        return await asked_by_worker.ask(fastcgi, request, self._caller, self.tasks_needed.append)
 
     def get(self, query: str, fields: Iterable[tuple[str, str]] = (), **options: Any) -> Answer:
         """As `ask`, in a loop of its own."""
@@ -131,6 +146,11 @@ class FastCgiRig:
         while (found := self._noted(word)) is None:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0)
         return found
+
+    async def line_of(self, count: int) -> None:
+        """Wait until so many requests wait for a process."""
+        while self._sources[-1]()[0].waiting != count:  # noqa: ASYNC110 - requests get there turn by turn
+            await asyncio.sleep(0)
 
     def pids(self) -> list[int]:
         """Every process that was started."""

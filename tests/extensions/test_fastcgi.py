@@ -238,7 +238,7 @@ def test_each_write_reaches_the_client(rig: FastCgiRig) -> None:
     os.mkfifo(fifo)
 
     async def work() -> list[object]:
-        response = await fastcgi.handle(rig.request("lines", [("X-Fifo", str(fifo))]))
+        response = await rig.respond(rig.request("lines", [("X-Fifo", str(fifo))]))
         pieces = aiter(response.body)  # type: ignore[arg-type]
         found: list[object] = [await anext(pieces)]
         await asyncio.to_thread(fifo.write_text, "seen\n")
@@ -251,7 +251,7 @@ def test_large_output_waits_for_the_client(rig: FastCgiRig) -> None:
     """100 MB pass through; while nobody reads, the process is held up and not our memory."""
 
     async def work() -> int:
-        response = await fastcgi.handle(rig.request("bytes&100"))
+        response = await rig.respond(rig.request("bytes&100"))
         size = 0
         async for piece in response.body:  # type: ignore[union-attr]
             assert len(piece) <= MEGABYTE  # type: ignore[arg-type]
@@ -298,7 +298,7 @@ def test_error_text_behind_the_head_changes_nothing(rig: FastCgiRig) -> None:
     os.mkfifo(fifo)
 
     async def work() -> bytes:
-        response = await fastcgi.handle(rig.request("late-error", [("X-Fifo", str(fifo))]))
+        response = await rig.respond(rig.request("late-error", [("X-Fifo", str(fifo))]))
         await asyncio.to_thread(fifo.write_text, "the head has left\n")
         return await whole_body(response)
 
@@ -330,6 +330,40 @@ def test_a_process_is_used_again(rig: FastCgiRig) -> None:
     found = rig.run(work)
     assert {pid for pid, _ in found} == {rig.pids()[0]}
     assert [served for _, served in found] == [1, 2, 3, 4, 5]
+
+
+def test_short_answers_need_no_task_and_come_in_the_order_of_asking(rig: FastCgiRig) -> None:
+    """One process, twenty requests at once: only the one for which it is started has a task of the event loop."""
+    rig.configure(max_instances=1)
+
+    async def work() -> list[int]:
+        found = await asyncio.gather(*(rig.process() for _ in range(20)))
+        return [served for _, served in found]
+
+    assert rig.run(work) == list(range(1, 21))
+    assert sorted(rig.tasks_needed) == [False] * 19 + [True]
+
+
+def test_a_client_that_leaves_the_line_is_passed_over(rig: FastCgiRig) -> None:
+    """Its place goes to those behind it; the process never hears of it."""
+    rig.configure(max_instances=1)
+    fifo = rig.folder / "fifo"
+    os.mkfifo(fifo)
+
+    async def work() -> list[int]:
+        await rig.process()
+        first = asyncio.ensure_future(rig.ask("lines", [("X-Fifo", str(fifo))]))
+        waiting = [asyncio.ensure_future(rig.process()) for _ in range(5)]
+        await rig.line_of(5)
+        for leaving in (waiting[0], waiting[4]):
+            leaving.cancel()
+        await asyncio.wait([waiting[0], waiting[4]])
+        await rig.line_of(3)
+        await asyncio.to_thread(fifo.write_text, "seen\n")
+        assert (await first).body == b"one\ntwo seen\n"
+        return [served for _, served in await asyncio.gather(*waiting[1:4])]
+
+    assert rig.run(work) == [3, 4, 5]
 
 
 def test_an_application_that_closes_its_connection_is_connected_to_again(rig: FastCgiRig) -> None:
@@ -513,7 +547,7 @@ def test_a_process_that_dies_in_its_page_cuts_it(rig: FastCgiRig) -> None:
     """What has been sent stays; the end is an error, never a silent one."""
 
     async def work() -> bytes:
-        response = await fastcgi.handle(rig.request("die-in-body"))
+        response = await rig.respond(rig.request("die-in-body"))
         pieces, found = aiter(response.body), b""  # type: ignore[arg-type]
         while len(found) < 100_000:
             found += await anext(pieces)  # type: ignore[operator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from host.fastcgi.connection import FastCgiConnection
 from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.instance import Instance
 from host.fastcgi.settings import ServerSettings
-from host.gateway.fastcgi_records import RecordType, encode_end, encode_stream
+from host.gateway.fastcgi_records import RecordType, encode_end, encode_pairs, encode_stream
 from host.programs.request_pieces import RequestPieces
 from tests.gateway.sample_request import PieceBody
 
@@ -41,6 +42,20 @@ class RecordingOwner:
         self.notes.append(event_id)
 
 
+class RecordingAwaiter:
+    """Notes what it is given; takes everything."""
+
+    def __init__(self) -> None:
+        self.notes: list[bytes | str] = []
+
+    def take(self, output: bytes) -> bool:
+        self.notes.append(output)
+        return True
+
+    def wake(self) -> None:
+        self.notes.append("woken")
+
+
 class Scene:
     """An exchange, and the socket of the application."""
 
@@ -51,7 +66,7 @@ class Scene:
         self.exchange: FastCgiExchange
         self.application: socket.socket
 
-    async def begin(self) -> None:
+    async def begin(self, awaiter: RecordingAwaiter | None = None) -> None:
         ours, self.application = socket.socketpair()
         ours.setblocking(False)
         self.application.setblocking(False)
@@ -59,7 +74,7 @@ class Scene:
         _, instance.connection = await self.loop.create_unix_connection(FastCgiConnection, sock=ours)
         self.exchange = FastCgiExchange(self.owner, instance, "/srv/app.x", "r1")
         await self.source.open(announces_length=True)
-        self.exchange.start({b"A": b"b"}, self.source, keeps_connection=True)
+        self.exchange.start(encode_pairs([(b"A", b"b")]), self.source, keeps_connection=True, awaiter=awaiter)
 
     def send_soon(self, data: bytes) -> asyncio.Task[None]:
         return self.loop.create_task(self.loop.sock_sendall(self.application, data))
@@ -160,3 +175,55 @@ def test_bytes_behind_the_end_close_the_connection() -> None:
         assert await scene.exchange.read() == b""
 
     assert run(work) == ["released"]
+
+
+@pytest.mark.parametrize("cuts", [(), (8,), (9, 30), (20, 25, 33), tuple(range(1, 60))])
+def test_an_answer_in_pieces_is_taken_whole(cuts: tuple[int, ...]) -> None:
+    """However the records come: all of the output, once, and the process is free before."""
+    answer = encode_stream(RecordType.STDOUT, 1, b"one") + encode_stream(RecordType.STDOUT, 1, b"two") + encode_end(1)
+
+    async def main() -> None:
+        scene, awaiter = Scene(), RecordingAwaiter()
+        await scene.begin(awaiter)
+        connection = scene.exchange._connection
+        for start, end in itertools.pairwise((0, *(cut for cut in cuts if cut < len(answer)), len(answer))):
+            assert (awaiter.notes, scene.owner.notes) == ([], [])
+            connection.data_received(answer[start:end])
+        assert (awaiter.notes, scene.owner.notes) == ([b"onetwo"], ["released"])
+        await scene.end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("ending", "notes"),
+    [
+        (b"", []),  # it goes on: the timer wakes
+        (encode_stream(RecordType.STDERR, 1, b"oops"), ["fastcgi-stderr"]),
+        (encode_end(1, 0, 2), ["released"]),
+        (b"HTTP/1.1 200", ["fastcgi-failed", "discarded True"]),
+        (encode_stream(RecordType.STDOUT, 1, b"x" * 70_000), []),
+    ],
+)
+def test_what_is_no_short_answer_wakes_whoever_waits_and_is_read_from_its_beginning(
+    ending: bytes, notes: list[str]
+) -> None:
+    """Output that goes on, error text, a refusal, no FastCGI at all, much output: what came before it is not lost."""
+
+    async def main() -> None:
+        scene, awaiter = Scene(), RecordingAwaiter()
+        scene.owner.settings = replace(SETTINGS, stderr_mode="IgnoreAndReturn200")
+        await scene.begin(awaiter)
+        scene.exchange._connection.data_received(encode_stream(RecordType.STDOUT, 1, b"one"))
+        if ending:
+            scene.exchange._connection.data_received(ending)
+        while not awaiter.notes:  # noqa: ASYNC110 - a timer of the loop
+            await asyncio.sleep(0)
+        assert awaiter.notes == ["woken"]
+        assert (await scene.exchange.read() or b"").startswith(b"one")
+        scene.exchange.received_error_text(b"\n")
+        assert [note for note in scene.owner.notes if note in notes] == notes
+        await scene.end()
+        assert awaiter.notes == ["woken"]
+
+    asyncio.run(asyncio.wait_for(main(), 90))

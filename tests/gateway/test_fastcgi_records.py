@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from host.gateway.fastcgi_records import (
     LARGEST_CONTENT,
     MANAGEMENT,
+    BeginRequest,
     MalformedRecord,
     ProtocolStatus,
     Record,
@@ -21,6 +22,7 @@ from host.gateway.fastcgi_records import (
     decode_end,
     decode_pairs,
     encode_begin,
+    encode_bodyless,
     encode_end,
     encode_pairs,
     encode_params,
@@ -76,7 +78,7 @@ def test_name_value_pairs_come_back(pairs: dict[bytes, bytes]) -> None:
 def test_params_larger_than_a_record_are_one_stream() -> None:
     """A variable of 200 KB; the stream ends with a record without content."""
     variables = {b"LARGE": b"v" * 200_000, b"N" * 130: b"x"}
-    records = read_all(encode_params(1, variables))
+    records = read_all(encode_params(1, encode_pairs(variables.items())))
     assert {record.type for record in records} == {RecordType.PARAMS}
     assert [bool(record.content) for record in records] == [True] * 4 + [False]
     assert dict(decode_pairs(b"".join(record.content for record in records))) == variables
@@ -154,3 +156,18 @@ def test_more_pairs_than_are_remembered_are_encoded_like_the_first() -> None:
     for number in range(5000):
         pairs = [same, (b"UNIQUE_ID", b"%d" % number)]
         assert decode_pairs(encode_pairs(pairs)) == pairs
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 200_000])
+@pytest.mark.parametrize("request_id", [1, 2])
+def test_a_request_without_a_body_is_one_buffer(size: int, request_id: int) -> None:
+    """The same records as one by one: BEGIN_REQUEST, PARAMS and its end, the end of STDIN."""
+    pairs = encode_pairs([(b"N", b"v" * size)]) if size else b""
+    records = read_all(encode_bodyless(request_id, pairs, keeps_connection=True))
+    assert decode_begin(records[0].content) == BeginRequest(Role.RESPONDER, True)
+    assert b"".join(record.content for record in records[1:]) == pairs
+    kinds = [record.type for record in records]
+    assert kinds[-2:] == [RecordType.PARAMS, RecordType.STDIN]
+    assert set(kinds[1:-1]) == {RecordType.PARAMS}
+    assert {record.request_id for record in records} == {request_id}
+    assert all(record.content for record in records[:-2])

@@ -15,11 +15,13 @@ async def result_of(pending: Pending) -> Any:
     return await pending
 
 
-def test_who_is_driven_by_hand_goes_on_with_the_result() -> None:
-    """`resume` is called when it is there, and awaiting goes on then."""
+@pytest.mark.parametrize("is_set_by_a_task", [False, True])
+def test_who_is_driven_by_hand_goes_on_with_the_result(is_set_by_a_task: bool) -> None:
+    """`resume` is called when it is there, and awaiting goes on then; never inside somebody else's task."""
 
     async def main() -> None:
-        loop, seen = asyncio.get_running_loop(), []
+        loop = asyncio.get_running_loop()
+        seen: list[str] = []
         pending = Pending(loop)
         coroutine = result_of(pending)
 
@@ -30,8 +32,15 @@ def test_who_is_driven_by_hand_goes_on_with_the_result() -> None:
         loop.call_soon(drive)
         await asyncio.sleep(0)
         assert not pending.done()
-        pending.set_result(7)
-        assert (pending.done(), seen) == (True, ["resumed"])
+        if is_set_by_a_task:
+            pending.set_result(7)
+            assert (pending.done(), seen) == (True, [])
+        else:
+            loop.call_soon(pending.set_result, 7)
+            loop.call_soon(seen.append, "later")
+        await asyncio.sleep(0)
+        assert pending.done()
+        assert seen == (["resumed"] if is_set_by_a_task else ["resumed", "later"])
         with pytest.raises(StopIteration) as end:
             coroutine.send(None)
         assert end.value.value == 7

@@ -105,6 +105,11 @@ class Answer(ThreadAnswer):
     def __init__(self, pending): self.pending = pending
     def __await__(self): return (yield from self.pending.__await__())
 
+class Polite(ThreadAnswer):
+    def __await__(self):
+        yield
+        return (yield from asyncio.sleep(0.01, Response.text(str(asyncio.current_task() is not None))).__await__())
+
 class Sleeper(ThreadAnswer):
     def __await__(self): return (yield from asyncio.sleep(0.01, Response.text("slept")).__await__())
 
@@ -119,6 +124,8 @@ def handle(request):
     threads, what = contexts[0].threads, request.raw_query
     if what == "sleeps":
         return Sleeper()
+    if what == "gives-way":
+        return Polite()
     pending = threads.pending_result()
     made = {"good": lambda: Response.text("made on a thread"), "raises": lambda: 1 // 0, "babbles": lambda: "text"}
     threads.submit(made[what], (), pending)
@@ -133,6 +140,7 @@ def handle(request):
         ("raises", 500, "ZeroDivisionError"),
         ("babbles", 500, "a thread must answer with a Response, not str"),
         ("sleeps", 500, "await wasn't used with future"),
+        ("gives-way", 200, "True"),
     ],
 )
 def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, said: str) -> None:
