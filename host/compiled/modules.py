@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-_ROOMS: Final = ("host.http1", "host.listener")
+_ROOMS: Final = ("host.fastcgi", "host.http1", "host.listener")
 _WORKER: Final = (
     "admission",
     "cache_offers",
@@ -33,14 +33,24 @@ _WORKER: Final = (
     "handler_choice",
     "handler_map",
     "link",
+    "pending",
     "pipeline",
     "plan",
+    "request_task",
     "response_head",
     "routes",
     "small_answers",
 )
 _FURTHER: Final = (
+    "host.gateway.cgi_response",
+    "host.gateway.environment",
+    "host.gateway.fastcgi_records",
+    "host.gateway.fastcgi_response",
+    "host.gateway.variable_group",
     "host.logs.record",
+    "host.programs.gateway_answer",
+    "host.programs.output_stream",
+    "host.programs.request_pieces",
     "host.python_apps.wsgi_call",
     "host.python_apps.wsgi_environ",
     "host.python_apps.wsgi_main_call",
