@@ -16,6 +16,7 @@ from host.gateway.first_line import names_of_language
 _SHOWN_OUTPUT: Final = 4096
 _SHOWN_ERROR_LINES: Final = 40
 _LOGGED_ERROR_LINES: Final = 5
+_TAKEN_CARRIAGE_RETURNS: Final = ("\r: not found", "\\r': command not found")  # dash, bash
 _BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -181,6 +182,8 @@ def failed(  # a page that explains everything
     if lines:
         parts.append("Its standard error:\n" + "\n".join(lines))
     remedy = "Run it by hand: it must print its headers, Content-Type at least, then an empty line, then the page."
+    if any(sign in errors.tail for sign in _TAKEN_CARRIAGE_RETURNS):
+        remedy = "Its lines end in CR LF, and a shell takes the CR as part of each command: isapy doctor --fix FOLDER."
     if in_body:
         remedy = "Run it by hand: it must print as many bytes as its Content-Length says, or no Content-Length."
     return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)

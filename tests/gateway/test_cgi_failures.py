@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,15 @@ def test_failure_shows_output_and_errors() -> None:
     quiet = cgi_failures.failure_event("/w/x", "r1", "why", None, ErrorOutput())
     assert quiet == "/w/x (request r1) is still running: why"
     assert "standard error" not in cgi_failures.failed("/w/x", "why", None, b"", ErrorOutput()).detail
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_line_ends_of_windows_are_recognized_by_what_shells_say(tmp_path: Path, shell: str) -> None:
+    """The remedy is not to look for a missing header, but for the CR that makes a command of another name."""
+    script = tmp_path / "old.sh"
+    for text, is_told in ((b"nothing_like_it\r\n", True), (b"nothing_like_it\n", False)):
+        script.write_bytes(text)
+        errors = ErrorOutput()
+        errors.receive(subprocess.run([shell, str(script)], capture_output=True).stderr)
+        remedy = cgi_failures.failed(str(script), "why", None, b"", errors).remedy
+        assert ("doctor --fix" in remedy) is is_told
