@@ -108,7 +108,7 @@ ENDS: dict[str, str | bytes] = {
     "atexit fails": "import atexit\natexit.register(lambda: 1 / 0)\natexit.register(print, 'x')",
     "an open file": "f = open('left', 'w')\nf.write('data')\ng = f\ndef h(): return f",
     "__del__": "class C:\n    def __del__(self): print('gone', self.n)\nc = C(); c.n = 1\nd = C(); d.n = 2; d.d = d",
-    "a thread": "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.05), print('late'))).start()\nprint('main')",
+    "a thread": "import threading\nthreading.Thread(target=lambda: (threading.main_thread().join(), print('late'))).start()\nprint('main')",
     "a fork": "import os, sys\nif os.fork():\n    print('parent', os.waitstatus_to_exitcode(os.wait()[1]))\nelse:\n    sys.exit(5)",
     "closed output": "import sys\nprint('x')\nsys.stdout.close()",
     "no output": "import os, sys\nos.close(1)\nprint('x')",
