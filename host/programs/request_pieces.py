@@ -31,10 +31,19 @@ class RequestPieces:
         """Bytes of the body; None when there is none."""
 
     def open_at_once(self, *, announces_length: bool) -> bool:
-        """As `open`, when there is no body: true. False when `open` is to find that out."""
-        if self._body.length != 0:
+        """As `open`, when nothing has to be waited for: there is no body, or a small one that is here. False when
+        `open` is to see to it. Raises ClientGone, and a filter's HttpError."""
+        body = self._body
+        length = body.length
+        if length is None or length > SMALL_BYTES:
             return False
-        self.length = 0 if announces_length else None
+        if length == 0:
+            self.length = 0 if announces_length else None
+        elif body.is_complete:
+            self.length = length
+            self.first = body.read_blocking()
+        else:
+            return False
         return True
 
     async def open(self, *, announces_length: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from extensions import fastcgi
-from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, RequestBody, Response
 from host.api.plugins import ProcessSource
 from host.config.fastcgi import FastCgiApplication
 from host.config.model import PathSettings
@@ -22,7 +22,7 @@ from host.worker.script_launcher import ScriptLauncher
 from host.worker.thread_pool import ThreadPool
 from tests.extensions import asked_by_worker
 from tests.extensions.cgi_rig import PATIENCE_SECONDS, Answer, StandingLoop, whole_body
-from tests.gateway.sample_request import PieceBody, sample_request
+from tests.gateway.sample_request import sample_request
 from tests.spawner.spawner_process import SpawnerProcess
 
 APPLICATION = Path(__file__).resolve().parents[1] / "fastcgi_programs" / "application.py"
@@ -93,7 +93,7 @@ class FastCgiRig:
         fields: Iterable[tuple[str, str]] = (),
         *,
         processor: str | None = None,
-        body: PieceBody | None = None,
+        body: RequestBody | None = None,
         **changes: Any,
     ) -> Request:
         """A request for the test application; the query says what it shall do."""

@@ -19,6 +19,7 @@ from host.api import ClientGone, HttpError, hookspecs
 from host.config.cgi_settings import Cgi
 from host.config.fastcgi import FastCgiApplication
 from host.config.model import PathSettings
+from host.worker.request_body import ArrivedBody
 from tests.extensions.cgi_rig import StandingLoop, wait_until_gone, whole_body
 from tests.extensions.fastcgi_rig import FastCgiRig
 from tests.extensions.requests import open_descriptors
@@ -159,6 +160,23 @@ def test_body_comes_back_as_it_went_in(rig: FastCgiRig, size: int, is_chunked: b
     answer = rig.get("echo", fields, method="POST", body=PieceBody(pieces, None if is_chunked else size))
     assert answer.response.headers["X-Length"] == str(size)
     assert answer.body == data
+
+
+def test_a_small_body_that_is_here_needs_no_task(rig: FastCgiRig) -> None:
+    """It goes with the request's beginning; what a filter refuses is refused before any process hears of it."""
+
+    async def work() -> tuple[bytes, HttpError, tuple[int, int]]:
+        await rig.process()
+        answer = await rig.ask("echo", [("Content-Length", "5")], method="POST", body=ArrivedBody(b"hello"))
+        refused = ArrivedBody(b"hello")
+        refused.refuse_above(4, HttpError(413, 1, "too much"))
+        with pytest.raises(HttpError) as found:
+            await rig.ask("echo", [("Content-Length", "5")], method="POST", body=refused)
+        return answer.body, found.value, await rig.process()
+
+    body, error, (_, served) = rig.run(work)
+    assert (body, number(error), served) == (b"hello", "413.1", 3)
+    assert rig.tasks_needed == [True, False, False]
 
 
 def test_empty_post_announces_zero(rig: FastCgiRig) -> None:
