@@ -130,6 +130,54 @@ def test_an_isapi_proc_is_called_where_its_mapping_says(site: Site, model: str, 
     run(main())
 
 
+TURNS = """
+order = []
+def application(environ, start_response):
+    what = environ["QUERY_STRING"]
+    order.append(what)
+    if what == "raise":
+        raise LookupError("nowhere")
+    start_response("200 OK", [])
+    if what == "order":
+        return [f"{environ['wsgi.multithread']} {' '.join(order)}".encode()]
+    return pieces(what) if what.startswith("stream") else [environ["wsgi.input"].read()]
+def pieces(what):
+    try:
+        yield b"one "
+        yield b""
+        yield b"two"
+    finally:
+        order.append(f"{what} closed")
+"""
+
+
+def test_one_call_at_a_time_is_kept_on_the_main_thread(site: Site) -> None:
+    """multithread="false" beside it: a stream has the turn until it is closed, and a call that fails gives it back."""
+    (site.root / "turns.py").write_text(TURNS)
+    site.further = '<pythonApplication multithread="false" />'
+    site.handlers = (
+        '<add name="Turns" path="*" verb="*" modules="WsgiModule" scriptProcessor="turns:application" '
+        'threadingModel="Single" />'
+    )
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/?first")
+        streams = [front.send(f"/?stream-{number}") for number in range(2)]
+        later = front.send("/", method="POST", body=None, length=4)
+        failing = front.send("/?raise")
+        front.say(Kind.BODY, later, b"text")
+        front.say(Kind.BODY_END, later)
+        assert [(await front.answer(stream)).body for stream in streams] == [b"one two"] * 2
+        assert (await front.answer(later)).body == b"text"
+        assert (await front.answer(failing)).status == 500
+        order = (await front.ask("/?order")).text
+        assert order == "False first stream-0 stream-0 closed stream-1 stream-1 closed  raise order"
+
+    run(main())
+
+
 def test_an_application_that_holds_the_main_thread_is_found(site: Site) -> None:
     """Which request holds it, although what is at work is the application's code and no plugin's."""
     (site.root / "held.py").write_text(
