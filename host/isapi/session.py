@@ -65,12 +65,12 @@ class Session:
         """To be called on the loop, unless it is given."""
         mapping = request.mapping
         self.request = request
-        self.host = request.host
+        self.host = host = request.host
         self.extension_name = extension_name
         self.facts = facts
         self.loop = loop or asyncio.get_running_loop()
         limit = mapping.response_buffer_limit if mapping is not None else 0
-        self.output = Output(self.loop, limit, lambda: self.host.is_connected)
+        self.output = Output(self.loop, limit, lambda: host.is_connected)
         self.available = b""
         self.http_status_code = 200
         self.log_data: str | bytes = b""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
@@ -45,6 +46,11 @@ class Callee:
     turn: Turn | None  # None: many calls at a time
     base: dict[str, Any]  # of environ
 
+    def report(self, request_id: str, line: str) -> None:
+        """A line of wsgi.errors. On any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self.loop.call_soon_threadsafe(self.report_event, "application-output", f"request {request_id}: {line}")
+
 
 class WsgiCall:
     """One request's way through the application."""
@@ -55,7 +61,7 @@ class WsgiCall:
         self._callee = callee
         self._request = request
         self._input = InputStream(request.body)
-        self._errors = ErrorStream(self._report)
+        self._errors = ErrorStream(partial(callee.report, request.id))  # not a method of this: no circle
         self._status = ""
         self._headers: Any = ()
         self._promised: int | None = None  # Content-Length
@@ -109,11 +115,6 @@ class WsgiCall:
         if known is None:
             known = _parse_status(self._status)
         return new_response(known[0], Headers.repeated(self._headers), body, known[1])
-
-    def _report(self, line: str) -> None:
-        text = f"request {self._request.id}: {line}"
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._callee.loop.call_soon_threadsafe(self._callee.report_event, "application-output", text)
 
 
 def check_piece(data: object) -> None:

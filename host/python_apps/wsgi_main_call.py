@@ -23,7 +23,7 @@ class MainThreadCall(WsgiCall):
         super().__init__(callee, request)
         self._run_code = run_code
         self._context = Context()
-        self._step: Callable[[], Any] = self._begin
+        self._step: Callable[[], Any] = _nothing
         self._iterable: Any = None
         self._iterator: Iterator[Any] | None = None
         self._written: list[bytes] = []
@@ -52,6 +52,8 @@ class MainThreadCall(WsgiCall):
             if refusal is None or refusal is error:
                 raise
             raise refusal from error
+        finally:
+            self._step = _nothing  # a method of this: no circle is left for the collector
 
     def _begin(self) -> Response:
         iterable = self._enter()
@@ -115,3 +117,7 @@ class MainThreadCall(WsgiCall):
         self._errors.close_line()
         if self._callee.turn is not None:
             self._callee.turn.give_back()
+
+
+def _nothing() -> None:
+    """No code of the application is due."""

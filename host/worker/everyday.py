@@ -48,6 +48,15 @@ class Stage:
         self.answer: ThreadAnswer | Calls = ()
         self.failure: BaseException | None = None
 
+    def raise_failure(self) -> None:
+        """Raise it, if there is one."""
+        failure, self.failure = self.failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            failure = None  # it holds this frame
+
 
 DONE: Final = Stage(0)
 """The request is served."""

@@ -225,8 +225,8 @@ class Pipeline:
 
     async def _go_on(self, request: Request, stage: Stage) -> Response:
         """What an everyday request has come to when its handler was chosen, or called."""
-        if stage.failure is not None and stage.at != PREPARED:
-            raise stage.failure
+        if stage.at != PREPARED:
+            stage.raise_failure()
         if stage.response is not None:
             return stage.response
         assert stage.entry is not None, "it has been chosen"
@@ -299,8 +299,7 @@ class Pipeline:
                 response.status < 200 or response.raw or plan.gives_contexts or (settings and settings.custom_headers)
             )
             if stage is not None and is_prepared:
-                if stage.failure is not None:
-                    raise stage.failure
+                stage.raise_failure()
                 left = stage.calls
             elif left and not is_special:
                 left = call_on_response(left, request, response)

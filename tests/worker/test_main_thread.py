@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 
@@ -149,6 +150,37 @@ def pieces(what):
     finally:
         order.append(f"{what} closed")
 """
+
+
+@pytest.mark.parametrize("model", ["Free", "Single"])
+def test_a_call_leaves_nothing_for_the_collector(site: Site, model: str) -> None:
+    """Everything that belongs to a request goes with it: what holds itself costs every worker a search."""
+    name = f"left_{model.lower()}"  # a process has one module of a name
+    (site.root / f"{name}.py").write_text(TURNS)
+    site.handlers = (
+        f'<add name="Turns" path="*" verb="*" modules="WsgiModule" scriptProcessor="{name}:application" '
+        f'threadingModel="{model}" />'
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        for path in ("/?one", "/?stream"):
+            await front.ask(path)
+        gc.collect()
+        gc.disable()
+        try:
+            for path in ("/?one", "/?one", "/?stream"):
+                assert (await front.ask(path)).status == 200
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            found = {type(one).__name__ for one in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+        assert found.isdisjoint({"MainThreadCall", "ThreadCall", "ErrorStream", "InputStream", "Request", "Response"})
+
+    run(main())
 
 
 def test_one_call_at_a_time_is_kept_on_the_main_thread(site: Site) -> None:
