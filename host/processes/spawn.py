@@ -54,22 +54,25 @@ def entitle(title: str) -> None:
     setproctitle(f"isapy: {title}")
 
 
-def take_signals() -> None:
-    """Only the service acts on what goes to a whole process group or cgroup; the others are told by their channel.
+def take_signals(asked_to_end: Callable[[], object] | None = None) -> None:
+    """Only the service ends by what goes to a whole process group or cgroup; the others are told by their channel.
 
     Ctrl-C does, and SIGTERM from timeout(1), many supervisors, and systemd without KillMode=mixed. It has a handler and
     is not ignored: programs that a plugin starts have it as usual (exec takes handlers away), and so have its forks.
+    `asked_to_end` is called, in the handler, for SIGTERM to this process: it may ask the service for its end.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     own_pid = os.getpid()
 
-    def leave_to_the_service(number: int, _frame: FrameType | None) -> None:
+    def leave_it_to_the_service(number: int, _frame: FrameType | None) -> None:
         if os.getpid() != own_pid:  # a plugin has forked: multiprocessing's terminate() must work
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        elif asked_to_end is not None:
+            asked_to_end()
 
-    signal.signal(signal.SIGTERM, leave_to_the_service)
+    signal.signal(signal.SIGTERM, leave_it_to_the_service)
 
 
 def close_on_exec() -> None:

@@ -19,7 +19,7 @@ from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
 from host.processes.priority import come_forward
-from host.processes.spawn import allow_debuggers, entitle
+from host.processes.spawn import allow_debuggers, entitle, take_signals
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
@@ -163,6 +163,7 @@ class WorkerProcess:
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         await self._engine.warm_up()
+        take_signals(partial(self._loop.call_soon_threadsafe, self._asked_to_end))
         if seat.is_awaited:
             self._channel.send(Ready())
             # done while the word goes round and the first request comes; what goes wrong is no reason not to start
@@ -223,6 +224,10 @@ class WorkerProcess:
         self._engine.drained.add_done_callback(lambda _future: self._end.set())
         self._engine.end_when_idle()
         self._loop.call_later(seconds, self._end.set)
+
+    def _asked_to_end(self) -> None:
+        """`kill PID`: another worker takes this one's place, as when a plugin asks for it; nothing is lost."""
+        self._channel.send(Unhealthy(reason="SIGTERM asked this process to end"))
 
     def _end_without_parent(self) -> None:
         """The alarm's default action needs neither the loop nor the interpreter: it ends what hangs, too."""

@@ -179,7 +179,7 @@ def test_a_stopped_pool_answers_503_and_the_others_work(tmp_path: Path) -> None:
 
 
 def test_recycling_on_demand_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> None:
-    """Requests go on all the time; the replacement serves before the old one ends."""
+    """Requests go on all the time; the replacement serves before the old one ends; SIGTERM to a worker is the same."""
     with running(tmp_path, write_site(tmp_path)) as service:
         before = json.loads(service.get("/a.where").body)["pid"]
         statuses: list[int] = []
@@ -195,6 +195,9 @@ def test_recycling_on_demand_replaces_the_worker_and_loses_no_request(tmp_path: 
             assert service.ask(RecyclePool(name="DefaultAppPool")) == Done(
                 text="pool DefaultAppPool is recycled (1 worker replaced)"
             )
+        os.kill(json.loads(service.get("/a.where").body)["pid"], signal.SIGTERM)
+        service.wait_for_event("recycle-unhealthy", "SIGTERM asked this process to end")
+        service.wait_for_event("process-ended", "exit code 0", count=4)
         stop.set()
         thread.join()
         assert set(statuses) == {200}
