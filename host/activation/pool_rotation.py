@@ -33,6 +33,11 @@ class PoolRotation:
         self._around = around
         self._max_processes = max_processes
         self._schedule_mark = around.wall_clock()
+        self._is_over = False
+
+    def end(self) -> None:
+        """Begin no recycle any more: the workers will soon end with everything else."""
+        self._is_over = True
 
     def owe(self, worker: WorkerRecord, reason: RecycleReason) -> None:
         """A policy wants this worker recycled; what is owed already keeps its reason and its time."""
@@ -49,7 +54,7 @@ class PoolRotation:
 
     def go_on(self) -> None:
         """Begin what may begin now: called whenever a worker has come or gone, and with every look at the clock."""
-        while True:
+        while not self._is_over:
             records = list(self._workers.records.values())
             step = next_step(
                 [_place_of(worker) for worker in records],

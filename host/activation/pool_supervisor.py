@@ -188,6 +188,10 @@ class PoolSupervisor:
         if is_recycled and reason is not None:
             self._rotation.owe_all(reason)
 
+    def end_recycling(self) -> None:
+        """The front finishes its last requests, for which workers may still be started; none is replaced any more."""
+        self._rotation.end()
+
     def retire(self) -> None:
         """End for good: drain the workers, then the parent; `gone` is set when nothing is left."""
         self._is_retiring = True

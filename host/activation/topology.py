@@ -105,6 +105,8 @@ class Topology:
     async def retire(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """End everything in order: the front finishes what it has, then workers, dllhosts and parents."""
         self.front.retire(seconds, patience_seconds)
+        for pool in self.pools.values():
+            pool.end_recycling()
         await self.front.gone
         pools = self.every_pool
         for pool in pools:

@@ -48,6 +48,7 @@ from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
 
 _FIRST_ANSWER_SECONDS: Final = 0.05  # after Ready: what would only hold up the request that the start was for waits
+_ASKED_SECONDS: Final = 0.5  # who signals a whole group means the service, which has heard it and recycles nothing then
 _ALONE_SECONDS: Final = 5.0  # beyond shutdownTimeLimit, without a parent: the service ends it before, if there is one
 
 
@@ -127,6 +128,7 @@ class WorkerProcess:
         except Exception as error:  # the boundary: whatever it is, it has ended the start
             raise start_failure(error) from error
         await self._end.wait()
+        take_signals()  # there will be no loop to ask for anything
         await self._engine.close()
         if launcher is not None:
             launcher.close()
@@ -163,7 +165,8 @@ class WorkerProcess:
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
         await self._engine.warm_up()
-        take_signals(partial(self._loop.call_soon_threadsafe, self._asked_to_end))
+        if seat.model.has_pool_policies:  # else it is the administrator who unloads an application
+            take_signals(partial(self._loop.call_soon_threadsafe, self._asked_to_end))
         if seat.is_awaited:
             self._channel.send(Ready())
             # done while the word goes round and the first request comes; what goes wrong is no reason not to start
@@ -227,7 +230,9 @@ class WorkerProcess:
 
     def _asked_to_end(self) -> None:
         """`kill PID`: another worker takes this one's place, as when a plugin asks for it; nothing is lost."""
-        self._channel.send(Unhealthy(reason="SIGTERM asked this process to end"))
+        take_signals()  # once is enough
+        wish = Unhealthy(reason="SIGTERM asked this process to end")
+        self._loop.call_later(_ASKED_SECONDS, self._channel.send, wish)
 
     def _end_without_parent(self) -> None:
         """The alarm's default action needs neither the loop nor the interpreter: it ends what hangs, too."""

@@ -12,6 +12,7 @@ import psutil
 
 from host.activation.backoff import FIRST_PAUSE_SECONDS
 from host.activation.pool_transitions import PoolEvent, PoolState
+from host.activation.recycling import RecycleReason
 from tests.activation.pool_alone import pool_alone
 
 
@@ -94,6 +95,29 @@ def test_a_worker_outlives_its_parent_in_order_and_is_missed_by_nobody(tmp_path:
             await alone.until(lambda: has_ended(process), "the end of its process")
             assert alone.pool.state in (PoolState.STARTING, PoolState.STARTED)
             assert alone.pool.failure_count == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_pool_whose_front_finishes_replaces_no_worker_any_more(tmp_path: Path) -> None:
+    """A signal to everybody makes workers ask for their replacement when the service ends; others may still start."""
+    reason = RecycleReason("recycle-unhealthy", "SIGTERM asked this process to end")
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path) as alone:
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
+            alone.pool.end_recycling()
+            for worker in list(alone.pool.workers.values()):
+                alone.pool.wants_recycle(worker, reason)
+            alone.pool.tick()
+            assert (len(alone.pool.workers), alone.told("recycle-unhealthy")) == (1, [])
+            for worker in list(alone.pool.workers.values()):
+                os.kill(worker.pid, signal.SIGKILL)
+            await alone.until_told("worker-died", 1)
+            alone.pool.demand()
+            await alone.until_told("process-started", 3)
 
     asyncio.run(scenario())
 

@@ -92,6 +92,7 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
     (tmp_path / "extensions" / "slow.py").write_text(SLOW)
     with started(tmp_path, config, "--isolation", mode, wrapper=["setsid"]) as service:
         service.get("/warm.where")
+        service.get("/shop/a.where")
         with send(service, b"GET /x.slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
             service.wait_for_requests(1)
             service.tree()
@@ -101,6 +102,8 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
             let_go(service)
             assert b"slow but done" in read_all(connection)
         assert service.stop() == 0
+        assert not service.has_event("recycle-unhealthy")
+        assert not service.has_event("plugin-warning")
 
 
 def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> None:
