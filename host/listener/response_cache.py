@@ -184,6 +184,7 @@ class ResponseCache:
 
     def _orphan(self, entry: CacheEntry, shared: Shared) -> None:
         self._let_go_of(entry)
+        entry.owner = None  # its link is not kept for it
         shared.orphan()
         entry.expires_at = shared.good_until
 

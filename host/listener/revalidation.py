@@ -113,7 +113,7 @@ class Revalidation:
             store(context, exchange, frame, exchange.cache_policy, place)
             return
         whole = brought_up_to_date(entry, entry.body, frame)
-        is_other = names_another(entry, frame)
+        is_other = not self._shared.kept.has_validator or names_another(entry, frame)
         context.cache.remove(entry)
         if not is_other:
             store(context, exchange, whole, exchange.cache_policy, place)

@@ -48,7 +48,7 @@ class Asking(NamedTuple):
     entry: CacheEntry
     body: bytes  # of the entry, which may leave the cache meanwhile
     head: RequestHead
-    covers_error: bool  # the entry is better than an error
+    wish: Wish  # of the client
 
 
 class SharedAnsweringSocket(CachedAnsweringSocket):
@@ -81,7 +81,7 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
                 return entry
             if may_be_used_meanwhile(kept, age, wish) and self._is_asked_meanwhile(head, entry, shared, wish):
                 return entry
-        self._ask(head, entry, wish, covers_error=may_cover_error(kept, age, wish))
+        self._ask(head, entry, shared, wish)
         return None
 
     def _is_asked_meanwhile(self, head: RequestHead, entry: CacheEntry, shared: Shared, wish: Wish) -> bool:
@@ -94,13 +94,13 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         Revalidation(self.context, self, head, exchange, entry).begin()
         return True
 
-    def _ask(self, head: RequestHead, entry: CacheEntry, wish: Wish, *, covers_error: bool) -> None:
-        exchange, kept = self.exchange, entry.shared.kept if entry.shared is not None else None
-        if exchange is None or kept is None or head.method != b"GET" or wish.is_for_part or wish.only_if_cached:
+    def _ask(self, head: RequestHead, entry: CacheEntry, shared: Shared, wish: Wish) -> None:
+        exchange, kept = self.exchange, shared.kept
+        if exchange is None or head.method != b"GET" or wish.is_for_part or wish.only_if_cached:
             return
-        if kept.has_validator or covers_error:
+        if kept.has_validator or may_cover_error(kept, shared.age, wish):
             self.is_asking = True
-            self._asking = Asking(exchange, entry, entry.body, head, covers_error)
+            self._asking = Asking(exchange, entry, entry.body, head, wish)
             if kept.has_validator:
                 exchange.head = validating(head, entry.entity_tag, entry.last_modified)
 
@@ -115,7 +115,7 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
                 return super().keep_answer(exchange, frame)
             store(self.context, exchange, frame, policy, (self.routes, self.is_secure))
             return False
-        if frame.status in FAILURES and asking.covers_error and asking.entry.is_kept:
+        if frame.status in FAILURES and _covers_error(asking):
             self.answer_from_cache(asking.entry, exchange)
             return True
         if frame.status == _NOT_MODIFIED:
@@ -149,8 +149,10 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
 
     def _validated(self, asking: Asking, frame: ResponseFrame) -> bool:
         """304: what is stored is good, and fresh again if it says so (RFC 9111 4.3.4); false: it is the client's own
-        tag that was found good."""
+        condition that was found to hold."""
         exchange, entry, context = asking.exchange, asking.entry, self.context
+        if entry.shared is None or not entry.shared.kept.has_validator:  # nobody has asked about the entry
+            return False
         is_other = names_another(entry, frame)
         if is_other and conditions_of(asking.head.fields).none_match:
             context.cache.remove(entry)
@@ -180,7 +182,13 @@ class SharedAnsweringSocket(CachedAnsweringSocket):
         if asking is None or asking.exchange is not self.exchange or page.status not in FAILURES:
             return False
         self._answered_asking(asking.exchange)
-        if not (asking.covers_error and asking.entry.is_kept):
+        if not _covers_error(asking):
             return False
         self.answer_from_cache(asking.entry, asking.exchange)
         return True
+
+
+def _covers_error(asking: Asking) -> bool:
+    """Whether the entry is better than an error, now: the question may have waited for long."""
+    shared = asking.entry.shared
+    return asking.entry.is_kept and shared is not None and may_cover_error(shared.kept, shared.age, asking.wish)

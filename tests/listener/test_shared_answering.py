@@ -325,6 +325,41 @@ def test_a_stale_answer_stands_in_for_an_error_if_it_says_so(front: RunningListe
         front.run(lambda: front.listener.flush_cache(0, ""))
 
 
+def test_a_question_that_waited_for_too_long_is_answered_with_the_error(front: RunningListener) -> None:
+    """RFC 5861 section 4: when the error comes, not when the question was asked, the answer must not be too old."""
+    worker, client = front.worker(), front.client()
+    for seconds, is_covered in ((2, True), (3, False)):
+        fill(client, worker, TEN.replace(b"=10", b"=10, stale-if-error=5"))
+        front.pass_seconds(13)
+        client.get("/a")
+        number, _ = worker.request()
+        front.pass_seconds(seconds)
+        worker.answer(number, b"broken", head=b"503 Service Unavailable\r\n")
+        assert client.read_response()[::2] == ((200, b"hello") if is_covered else (503, b"broken"))
+        front.run(lambda: front.listener.flush_cache(0, ""))
+    fill(client, worker, TEN.replace(b"=10", b"=10, stale-if-error=5"))
+    front.pass_seconds(13)
+    client.get("/a")
+    number, _ = worker.request()
+    front.pass_seconds(3)
+    worker.reset(number, 504)
+    assert client.read_response()[0] == 504
+
+
+def test_a_304_that_only_the_client_has_asked_for_makes_nothing_fresh(front: RunningListener) -> None:
+    """What is stored has no validator, and is asked about for the sake of an error alone: 304 speaks of what the
+    client has."""
+    worker, client = front.worker(), front.client()
+    fill(client, worker, b"200 OK\r\nCache-Control: max-age=10, stale-if-error=50\r\n")
+    front.pass_seconds(12)
+    client.get("/a", 'If-None-Match: "v7"\r\n')
+    number, request = worker.request()
+    assert field(request, b"if-none-match") == [b'"v7"']
+    respond(worker, number, b"", STILL_GOOD.replace(b"v1", b"v7"))
+    assert client.read_response()[0] == 304
+    assert asks(front, client, worker)
+
+
 def test_a_stale_answer_stands_in_for_a_worker_that_is_not_there(front: RunningListener) -> None:
     """RFC 5861 section 4: for the 503 of a pool that is off, the 502 of workers that die and the word of one that gives
     up. What is fresh stays for that when its worker goes, and the next one is asked about it; the client's own
