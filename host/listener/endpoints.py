@@ -15,6 +15,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -73,8 +74,15 @@ class Endpoints:
         options: dict[str, Any] = {"backlog": BACKLOG}
         if tls is not None:
             options |= {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
-        spare = listening.dup()  # each server closes its own
-        own = [listening, *(listening.dup() for _ in range(self._servers - 1))]
+        with ExitStack() as held:
+            try:
+                own = [held.enter_context(listening)]  # each server closes its own
+                own += [held.enter_context(listening.dup()) for _ in range(self._servers - 1)]
+                spare = listening.dup()
+            except OSError as error:  # no descriptor is left
+                self._failed(endpoint, error)
+                return
+            held.pop_all()
         tasks = tuple(self._loop.create_task(self._serve(one, options | {"sock": one})) for one in own)
         self._serving[endpoint, place] = _Serving(tasks, spare, tls)
         for one, task in zip(own, tasks, strict=True):

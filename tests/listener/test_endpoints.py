@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 import pytest
 
 from host.listener.endpoints import ACCEPTED_AT_ONCE
+from host.wire.control_messages import Event
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, open_descriptors
 
 
@@ -72,4 +74,24 @@ def test_a_socket_that_is_served_no_more_is_closed(front: RunningListener) -> No
 
     front.run(begin_and_end)
     front.settle()
+    assert open_descriptors() == before
+
+
+def test_a_socket_for_which_no_descriptor_is_left_is_told_of(front: RunningListener) -> None:
+    """Nothing of it stays open, and what else the service says is heard."""
+    front.settle()
+    before = open_descriptors()
+
+    def begin_without_room() -> None:
+        listening = socket.create_server(("127.0.0.1", 0))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (listening.fileno() + 1, limits[1]))  # what lies below is taken
+        try:
+            front.listener.listen("127.0.0.1:1", listening)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    front.run(begin_without_room)
+    told = front.message(Event)
+    assert (told.id, "127.0.0.1:1 cannot be served" in told.text) == ("binding-failed", True)
     assert open_descriptors() == before
