@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,8 @@ def plugin_problems(snapshot: Snapshot) -> list[ConfigError]:
 def _problems_of(path: Path) -> Iterator[ConfigError]:
     try:
         source = path.read_bytes()
-        tree = ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):  # of the compiler: whoever loads the file hears them
+            tree = ast.parse(source)
     except OSError:  # the pool's user may read it
         return
     except (SyntaxError, ValueError) as error:  # ValueError: a zero byte

@@ -17,6 +17,10 @@ except ImportError:
     from pkgutil import find_loader as find  # type: ignore[assignment]
 
 
+# what is below may never run, or its ImportError is expected: `with contextlib.suppress(ImportError)`
+_MAYBE = ("Try", "TryStar", "TryExcept", "With", "FunctionDef", "AsyncFunctionDef", "If", "Match", "Lambda")
+
+
 def wanted(node, is_certain, found):
     """Names of modules with the line of their first import; one in a function or under `try` is not certain."""
     for child in ast.iter_child_nodes(node):
@@ -26,7 +30,7 @@ def wanted(node, is_certain, found):
             names = [] if child.level else [child.module or ""]
         else:
             kind = type(child).__name__
-            wanted(child, is_certain and kind not in ("Try", "TryExcept", "FunctionDef", "If", "Lambda"), found)
+            wanted(child, is_certain and kind not in _MAYBE, found)
             continue
         for name in names:
             found.setdefault(name.split(".")[0], (child.lineno, is_certain))

@@ -46,6 +46,9 @@ def test_plugins_that_will_not_be_loaded_are_named_with_line_and_remedy(tmp_path
     "source",
     [
         "try:\n    import no_such_module\nexcept ImportError:\n    pass\n",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import no_such_module\n",
+        "async def ask():\n    import no_such_module\n",
+        "PATTERN = '\\d'\n",
         "import sys\nsys.path.append('/x')\nimport no_such_module\n",
         "@hookimpl(specname='handle')\ndef answer(request): ...\n",
         "def helper(): ...\n",
