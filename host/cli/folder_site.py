@@ -85,6 +85,18 @@ _TEMPLATE: Final = """\
             <mimeMap fileExtension=".*" mimeType="application/octet-stream" />
         </staticContent>
     </system.webServer>
+    <!-- Everything here runs, whatever its name is, and nothing is shown. -->
+    <location path="Default Web Site/cgi-bin">
+        <system.webServer>
+            <security>
+                <requestFiltering>
+                    <fileExtensions>
+                        <clear />
+                    </fileExtensions>
+                </requestFiltering>
+            </security>
+        </system.webServer>
+    </location>
 </configuration>
 """
 HIDDEN_SEGMENTS: Final = (".git", ".hg", ".svn", ".env", ".htaccess", ".htpasswd", ".ssh")
@@ -185,7 +197,7 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
     """Lines that tell a newcomer what became of the folder's files; `php` as for `folder_configuration`."""
     files = list(islice(_files(folder), LOOKED_AT))
     programs = [path for path in files if _is_program(path, folder)]
-    pages = [path for path in files if path not in programs and f"*{path.suffix}" in PHP_PATTERNS]
+    pages = [path for path in files if f"*{path.suffix}" in PHP_PATTERNS and not _is_program(path, folder)]
     yield f"serving {folder.resolve()}"
     yield "    files           as they are; a folder without an index page is listed"
     patterns = " ".join(PROGRAM_PATTERNS)

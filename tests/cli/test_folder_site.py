@@ -75,6 +75,7 @@ def test_code_of_pages_that_nothing_runs_is_refused(tmp_path: Path) -> None:
         assert filtering.extensions[extension] is False
     assert ".html" not in filtering.extensions
     assert filtering.allow_unlisted_extensions
+    assert not settings_of(tmp_path, "/cgi-bin/x.php").request_filtering.extensions  # it runs, or is refused
 
 
 def test_php_runs_where_php_cgi_is(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "page.html").write_text("plain page\n")
     write_program(folder / "cgi-bin" / "any", "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho from cgi-bin\n")
+    write_program(folder / "cgi-bin" / "own.asp", "#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho runs\n")
+    (folder / "cgi-bin" / "library.inc").write_text("PASSWORD = 'do not show'\n")
     write_program(folder / "tool.py", f"#!{sys.executable}\nprint('Content-Type: text/plain\\n')\nprint('a tool')\n")
     (folder / "secret.py").write_text("PASSWORD = 'do not show'\n")
     (folder / "page.php").write_text("<?php echo 6 * 7; ?>")
@@ -116,9 +118,10 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
     try:
         assert service.get("/page.html").text == "plain page\n"
         assert service.get("/cgi-bin/any").text == "from cgi-bin\n"
+        assert service.get("/cgi-bin/own.asp").text == "runs\n"
         assert service.get("/tool.py").text == "a tool\n"
         assert service.get("/page.php").text == "42"
-        for path, status in (("/secret.py", 403), ("/page.asp", 404)):
+        for path, status in (("/secret.py", 403), ("/page.asp", 404), ("/cgi-bin/library.inc", 403)):
             refused = service.get(path)
             assert refused.status == status
             assert "do not show" not in refused.text
