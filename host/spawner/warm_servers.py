@@ -162,6 +162,7 @@ class WarmServers:
         while beginners := find_session(leader):
             if time.monotonic() > give_up_at:
                 send_signal(beginners, signal.SIGKILL)
+                return  # even one that hangs in the kernel does nothing more
             time.sleep(_LOOK_SECONDS)
 
     def listen(self) -> None:
