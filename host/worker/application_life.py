@@ -148,7 +148,7 @@ class ApplicationLife:
         plan, secure = compile_plans(filters, modules, managed_only=limited)
         if refusal is not None:
             begin = (_refusing(refusal),)
-            plan, secure = replace(plan, begin=begin), replace(secure, begin=begin)
+            plan, secure = (replace(one, begin=begin, is_plain=False) for one in (plan, secure))
         served.plan, served.secure_plan = plan, secure
         self._plans_changed()
 

@@ -162,3 +162,20 @@ def test_an_everyday_request_has_no_task_and_leaves_nothing(filtered: Site) -> N
         assert engine.requests_served == served_before + 2
 
     run(main())
+
+
+def test_an_application_that_lacks_a_filter_answers_nothing(site: Site) -> None:
+    """The filter may be what protects it: requests that follow one another at once are refused as the first one is."""
+    site.extension("quick", HANDLER)
+    site.filter("first", "raise LookupError('cannot be loaded')")
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/a.quick?plain")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        answer = await front.ask("/a.quick?plain")
+        assert (answer.status, answer.substatus) == (500, 21)
+
+    run(main())
