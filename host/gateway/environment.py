@@ -211,11 +211,21 @@ def _from_application(site_id: int, metabase_path: str, physical_path: str) -> V
 
 
 def _from_connection(request: Request) -> VariableGroup:
-    """Kept with the connection, for the host name that its last request asked for."""
-    state = request.connection.state
-    known: tuple[str, VariableGroup] | None = state.get(_KNOWN_HERE)
-    if known is None or known[0] != request.server_name:
-        known = state[_KNOWN_HERE] = request.server_name, _of_connection(request.connection, request.server_name)
+    """Kept with the connection, for the client and the host name of its last request: a proxy's connection may bring
+    another client with each."""
+    connection, name = request.connection, request.server_name
+    ends = (
+        name,
+        connection.remote_address,
+        connection.remote_port,
+        connection.local_address,
+        connection.local_port,
+        connection.is_secure,
+        connection.tls,
+    )
+    known: tuple[object, VariableGroup] | None = connection.state.get(_KNOWN_HERE)
+    if known is None or known[0] != ends:
+        known = connection.state[_KNOWN_HERE] = ends, _of_connection(connection, name)
     return known[1]
 
 

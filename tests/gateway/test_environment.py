@@ -250,3 +250,19 @@ def test_fields_that_a_filter_has_changed_are_told_as_they_are_now() -> None:
     request = sample_request([("X-Same", "1")])
     request.headers.set("X-Same", "2")
     assert meta_variables(request, content_length=None)[b"HTTP_X_SAME"] == b"2"
+
+
+def test_each_request_of_a_proxys_connection_has_its_own_client() -> None:
+    """A believed proxy brings another client with each request, over the same connection: nothing of the one before is
+    told, neither its address nor that it spoke TLS."""
+    first = sample_request().connection
+    seen = []
+    for address, port, is_secure in (("192.0.2.7", 1, False), ("192.0.2.8", 1, False), ("192.0.2.8", 2, True)):
+        connection = replace(first, remote_address=address, remote_port=port, is_secure=is_secure, state=first.state)
+        variables = meta_variables(sample_request(connection=connection), content_length=None)
+        seen.append([variables[name] for name in (b"REMOTE_ADDR", b"REMOTE_HOST", b"REMOTE_PORT", b"HTTPS")])
+    assert seen == [
+        [b"192.0.2.7", b"192.0.2.7", b"1", b"off"],
+        [b"192.0.2.8", b"192.0.2.8", b"1", b"off"],
+        [b"192.0.2.8", b"192.0.2.8", b"2", b"on"],
+    ]
