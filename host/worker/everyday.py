@@ -100,16 +100,7 @@ class Everyday:
         response = stage.response
         if response is None or stage.at != ANSWERED:
             return stage
-        settings = request.settings
-        if (
-            response.status >= 400
-            or response.status < 200
-            or response.internal_target
-            or response.raw
-            or (settings is not None and settings.custom_headers)
-        ):
-            return stage
-        return self._send(exchange, request, response, plan)
+        return self._send(exchange, request, response, plan) if _needs_nothing(request, response) else stage
 
     def _execute(self, request: Request) -> Stage:
         """From the URL to the handler's answer. Raises nothing."""
@@ -146,3 +137,17 @@ class Everyday:
             return Stage(SENT, left, response)
         request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
         return DONE
+
+
+def _needs_nothing(request: Request, response: Response) -> bool:
+    """Whether it may go to the filters as it is: no page, no other URL, no fields to be added."""
+    settings = request.settings
+    try:
+        return (
+            200 <= response.status < 400
+            and not response.internal_target
+            and not response.raw
+            and not (settings is not None and settings.custom_headers)
+        )
+    except (AttributeError, TypeError):  # a handler has left in it what is no status: for the pipeline to stumble on
+        return False

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from host.api import ClientGone, HttpError, Request, Response, ThreadAnswer
+from host.api import ApplicationInfo, ClientGone, HttpError, Request, Response, ThreadAnswer
 from host.worker.admission import admit, ask_url_map
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
@@ -79,13 +79,18 @@ class Pipeline:
 
     def serve_at_once(self, exchange: Exchange) -> Awaitable[None] | None:
         """Serve an everyday request, or begin to: None when it is served, else what is left of it."""
+        application = exchange.request.application  # a filter may lead the request to another one
         stage = self._everyday.serve(exchange)
-        return None if stage is DONE else self.serve(exchange, stage)
+        return None if stage is DONE else self.serve(exchange, stage, application)
 
-    async def serve(self, exchange: Exchange, stage: Stage | None = None) -> None:
-        """The whole life of a request, or what is left of it; `exchange` is ended in any case."""
+    async def serve(
+        self, exchange: Exchange, stage: Stage | None = None, application: ApplicationInfo | None = None
+    ) -> None:
+        """The whole life of a request, or what is left of it (then with the application that it came for); `exchange`
+        is ended in any case."""
         request = exchange.request
-        served = self._served[request.application.site_id, request.application.path]
+        application = application or request.application
+        served = self._served[application.site_id, application.path]
         refusal = None
         if stage is None and self._clock() - served.plan_checked_at > PLAN_RECHECK_SECONDS:
             await become_task()  # plugins may be loaded
@@ -119,10 +124,11 @@ class Pipeline:
     async def _answer(self, exchange: Exchange, plan: Plan, refusal: HttpError | None, stage: Stage | None) -> Response:
         request = exchange.request
         response: Response | None = None
-        if stage is not None and stage.at == SENT:
-            assert stage.response is not None, "it was sent"
-            return stage.response
-        if refusal is None:
+        if stage is not None and stage.at >= PREPARED:
+            response = stage.response  # what filters have made of it stays: no page, no other URL
+            if response is not None and stage.at == SENT:
+                return response
+        if response is None and refusal is None:
             try:
                 response = await self._respond(exchange, plan, stage)
             except HttpError as error:
@@ -225,8 +231,7 @@ class Pipeline:
 
     async def _go_on(self, request: Request, stage: Stage) -> Response:
         """What an everyday request has come to when its handler was chosen, or called."""
-        if stage.at != PREPARED:
-            stage.raise_failure()
+        stage.raise_failure()
         if stage.response is not None:
             return stage.response
         assert stage.entry is not None, "it has been chosen"

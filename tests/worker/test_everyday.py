@@ -30,6 +30,10 @@ def handle(request):
     if what == "elsewhere": return Response.local_redirect("/b.quick?there")
     if what == "no-body": return Response(status=204)
     if what == "raw": return Response(body=b"HTTP/1.1 200 OK\\r\\n\\r\\nraw", raw=True)
+    if what == "no-status":
+        response = Response.text("no status")
+        response.status = "200"
+        return response
     return Response.text(what)
 async def later():
     return Response.text("later")
@@ -53,6 +57,8 @@ def on_preproc_headers(request): return note("on_preproc_headers", request)
 def on_send_response(request, response):
     if request.first_header("X-Wish") == "large": response.body = bytes(100_000)
     if request.first_header("X-Wish") == "broken": response.body = 17
+    if request.first_header("X-Wish") == "missing": response.status, response.body = 404, b""
+    if request.first_header("X-Wish") == "elsewhere": response.internal_target = "/b.quick?there"
     return note("on_send_response", request)
 @hookimpl
 def on_end_of_request(request): return note("on_end_of_request", request)
@@ -73,12 +79,11 @@ def post_map_request_handler(request): pass
 HOOKS = ("on_preproc_headers", "on_send_response", "on_end_of_request")
 QUERIES = (
     *("plain", "raise", "refuse", "awaitable", "nothing", "wrong", "missing", "large", "pieces"),
-    *("elsewhere", "no-body", "raw"),
+    *("elsewhere", "no-body", "raw", "no-status"),
 )
 WISHES = (
     *(f"{hook} {what}" for hook in HOOKS for what in ("answers", "raises", "refuses", "is wrong")),
-    "large",
-    "broken",
+    *("large", "broken", "missing", "elsewhere"),
 )
 
 
@@ -98,6 +103,7 @@ def everything(site: Site, *, is_plain: bool) -> tuple[list[tuple[str, object]],
         for wish in WISHES:
             fields = f"Host: localhost\r\nX-Wish: {wish}\r\n".encode()
             found.append((wish, shown(await front.ask("/a.quick?plain", fields=fields))))
+            found.append((f"HEAD {wish}", shown(await front.ask("/a.quick?plain", method="HEAD", fields=fields))))
         for target in ("/a.async", "/none", "/%zz", "/%00"):
             found.append((target, shown(await front.ask(target))))
         assert engine.requests_in_hand == 0
@@ -177,5 +183,44 @@ def test_an_application_that_lacks_a_filter_answers_nothing(site: Site) -> None:
             served.plan_checked_at = float("inf")
         answer = await front.ask("/a.quick?plain")
         assert (answer.status, answer.substatus) == (500, 21)
+
+    run(main())
+
+
+LEADS = """
+@hookimpl
+def on_preproc_headers(request): request.set_url("/other" + request.raw_target)
+"""
+NOTES = """
+@hookimpl
+def on_send_response(request, response): response.headers.add("X-Noted", request.path)
+"""
+
+
+@pytest.mark.parametrize("further", ["", '<add name="between" />'])
+def test_a_request_that_is_led_to_another_application_stays_with_its_own_plugins(site: Site, further: str) -> None:
+    """They see it through to its end, whichever way it takes; the other application's see nothing of it."""
+    site.extension("quick", HANDLER)
+    site.extension("later", LATER)
+    site.filter("leads", LEADS)
+    site.module("between", BETWEEN)
+    site.module("notes", NOTES)
+    site.modules = [further]
+    section = '<system.webServer><modules><add name="notes" /></modules></system.webServer>'
+    site.write("other/web.config", f"<configuration>{section}</configuration>")
+    folder = site.directory("/", site.root / "other")
+    site.applications += f'<application path="/other" applicationPool="Pool">{folder}</application>'
+
+    async def main() -> None:
+        engine = await site.start(["1:/", "1:/other"])
+        front = attach(engine)
+        for own, path in ("1:/", ""), ("1:/other", "/other/a.quick"):
+            await front.ask("/a.quick?plain", application=own)
+            engine._served[own].plan_checked_at = float("inf")
+            assert engine._served[own].plan.is_plain is not bool(further)
+            for target in ("/a.quick?plain", "/a.quick?refuse", "/a.async"):
+                answer = await front.ask(target, application=own)
+                assert answer.header("X-Noted") == path.replace("a.quick", target[1:].partition("?")[0])
+        assert [served.in_hand for served in engine._served.values()] == [0, 0]
 
     run(main())
