@@ -150,7 +150,10 @@ class Channel:
         context = copy_context()  # plugins' context variables are their request's own
         rest: Awaitable[None] | None = None
         if self._serve_at_once is not None and not (exchange.must_flush or exchange.is_gone):
-            rest = context.run(self._serve_at_once, exchange)
+            try:
+                rest = context.run(self._serve_at_once, exchange)
+            except Exception as error:  # the boundary, as in `_run`
+                self._report_failure(exchange, error)
             if rest is None:
                 self._end(exchange)
                 return
@@ -204,10 +207,13 @@ class Channel:
         except (asyncio.CancelledError, ClientGone):
             exchange.reset(500, 0, "the client closed its connection")
         except Exception as error:  # the boundary: one request's failure must not reach another's
-            text = f"request {exchange.request.id} ({exchange.target}) failed in the worker itself: {error!r}"
-            self._report_event("plugin-error", text)
+            self._report_failure(exchange, error)
         finally:
             self._end(exchange)
+
+    def _report_failure(self, exchange: Exchange, error: Exception) -> None:
+        text = f"request {exchange.request.id} ({exchange.target}) failed in the worker itself: {error!r}"
+        self._report_event("plugin-error", text)
 
     def _end(self, exchange: Exchange) -> None:
         if not exchange.is_done:

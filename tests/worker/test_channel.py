@@ -624,3 +624,23 @@ def test_the_channel_works_on_the_standard_librarys_loop_too() -> None:
         assert (await Bench(hello).front.ask("/")).status == 200
 
     run(main(), plain=True)
+
+
+def test_what_fails_in_the_plain_calls_costs_one_request() -> None:
+    """The requests that came with it are served, and the channel drains."""
+
+    def fail(exchange: Exchange) -> Awaitable[None] | None:
+        if exchange.request.raw_target == "/bad":
+            raise LookupError("ours")
+        return hello(exchange)
+
+    async def main() -> None:
+        bench = Bench(hello)
+        bench.channel.ask_first(fail)
+        numbers = [bench.front.send(target) for target in ("/bad", "/good")]
+        bad, good = [await bench.front.answer(number) for number in numbers]
+        assert (bad.status, bad.credit, good.text) == (500, 1, "Hello /good")
+        assert bench.errors == ["plugin-error: request 7-1 (/bad) failed in the worker itself: LookupError('ours')"]
+        assert bench.channel.requests_in_hand == 0
+
+    run(main())
