@@ -40,11 +40,11 @@ class Delivery:
 
     async def send(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
         """Send it whole, log included. Raises BodyFault and whatever the body's iterator raises; ClientGone."""
-        await become_task()
         body = response.body
-        if body.__class__ is not bytes:
-            body = _plain(body)
         try:
+            await become_task()  # a task may be cancelled before its first step: then, too, the body is closed
+            if body.__class__ is not bytes:
+                body = _plain(body)
             policy = self._cache_policy(exchange, request, response, plan)
             if not response.raw and (exchange.is_head or response.status in BODYLESS):
                 await self._send_bodyless(exchange, request, response, plan, body, policy)
@@ -73,8 +73,10 @@ class Delivery:
     async def discard(self, response: Response) -> None:
         """Close what a response holds that will not be sent."""
         if response.body.__class__ is not bytes:
-            await become_task()
-            await self._close_body(response.body)
+            try:
+                await become_task()
+            finally:  # also when the task is cancelled before its first step
+                await self._close_body(response.body)
 
     async def pieces(self, response: Response) -> AsyncGenerator[bytes | FileBody, None]:
         """The body of a response that is not sent as it is; closed at the end."""

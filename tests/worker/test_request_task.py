@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
@@ -158,5 +159,65 @@ def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, s
         assert answer.status == status
         assert said in (answer.text if status == 200 else "\n".join(site.told("plugin-error")))
         assert engine.requests_in_hand == 0
+
+    run(main())
+
+
+HOLDS = """
+import os
+from host.api import ThreadAnswer
+files, pending, contexts = [], [], []
+class Answer(ThreadAnswer):
+    def __await__(self): return (yield from pending[0].__await__())
+class Pieces:
+    def __aiter__(self): return self
+    async def __anext__(self): raise StopAsyncIteration
+    async def aclose(self): files.append("closed")
+@hookimpl
+def load(context): contexts.append(context)
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Holds", path="*.holds")]
+@hookimpl
+def handle(request):
+    pending[:] = [contexts[0].threads.pending_result()]
+    return Answer()
+def answer(what):
+    if what == "pieces": return Response(body=Pieces())
+    files.append(os.open(__file__, os.O_RDONLY))
+    return Response(status=404 if what == "replaced" else 200, body=FileBody(files[0], 0, 1))
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "pieces", "replaced"])
+def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(site: Site, what: str) -> None:
+    """The task that was to send it is cancelled before its first step: files and iterators are closed all the same."""
+    site.extension("holds", HOLDS)
+    site.further = '<httpErrors existingResponse="Replace" />'
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        code = engine._plugins.extension("holds").code  # type: ignore[union-attr]
+        number = front.send("/a.holds")
+        await until(lambda: code.pending)
+        (exchange,) = engine._channel.exchanges()
+
+        def answer_and_leave() -> None:
+            code.pending[0].set_result(code.answer(what))
+            exchange.client_left()
+
+        asyncio.get_running_loop().call_soon(answer_and_leave)
+        assert (await front.answer(number)).kinds[-1] is Kind.RESET
+        await until(lambda: not engine.requests_in_hand)
+        if what == "pieces":
+            assert code.files == ["closed"]
+        else:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(code.files[0])
 
     run(main())
