@@ -6,7 +6,7 @@ from host.api.errors import SUBSTATUS_MEANINGS, BodyTooLarge, ClientGone, HttpEr
 from host.api.filters import FILTER_REVISION, FilterContext, FilterError, FilterProperty, Notification
 from host.api.headers import Headers
 from host.api.hookspecs import FilterAnswer, hookimpl, hookspec
-from host.api.main_thread import SteppedBody, call_plainly, stepped
+from host.api.main_thread import NO_MORE, SteppedBody, call_plainly, stepped
 from host.api.modules import ModuleEntry, ModuleInfo, ModulePriority
 from host.api.notifications import (
     Credentials,
@@ -50,6 +50,7 @@ from host.api.tls import ClientCertificate, Tls
 
 __all__ = [
     "FILTER_REVISION",
+    "NO_MORE",
     "SUBSTATUS_MEANINGS",
     "ApplicationInfo",
     "BlackBox",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+NO_MORE: Final = object()
+"""What `take` of a SteppedBody gives behind the last piece: nothing that an application could yield."""
 
 
 def call_plainly(function: Callable[..., T], *arguments: Any) -> T:
@@ -27,7 +29,7 @@ def call_plainly(function: Callable[..., T], *arguments: Any) -> T:
 class SteppedBody:
     """A response's body that plain code makes piece by piece: between two of them the event loop goes on.
 
-    `first` is made already (empty: nothing is). `take()` makes the next one, None behind the last; empty ones are
+    `first` is made already (empty: nothing is). `take()` makes the next one, NO_MORE behind the last; empty ones are
     passed over. `end()` is called once: behind the last piece, or when nobody takes more. What either raises is raised
     where the body is read.
     """
@@ -51,7 +53,7 @@ class SteppedBody:
                 raise StopAsyncIteration
             await asyncio.sleep(0)  # what has been made leaves before the next piece is made (PEP 3333 demands that)
             piece = self._take()
-        if piece is None:
+        if piece is NO_MORE:
             await self.aclose()
             raise StopAsyncIteration
         return piece
@@ -67,5 +69,5 @@ def stepped(iterator: Iterator[Any]) -> SteppedBody:
     """An iterator as such a body; it is closed at the end, if it can be."""
     close = getattr(iterator, "close", None)
     return SteppedBody(
-        lambda: call_plainly(next, iterator, None), lambda: None if close is None else call_plainly(close)
+        lambda: call_plainly(next, iterator, NO_MORE), lambda: None if close is None else call_plainly(close)
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Any
 
-from host.api import Request, Response, SteppedBody, call_plainly
+from host.api import NO_MORE, Request, Response, SteppedBody, call_plainly
 from host.python_apps.wsgi_call import Callee, RunCode, WsgiCall, check_piece, close
 
 
@@ -82,13 +82,15 @@ class MainThreadCall(WsgiCall):
     def _next(self) -> bytes | None:
         """The next piece, behind what was written meanwhile; None behind the last."""
         assert self._iterator is not None, "there is one while pieces are asked for"
-        piece: Any = next(self._iterator, None)
-        if piece is not None:
-            check_piece(piece)
+        piece: Any = next(self._iterator, NO_MORE)
+        is_over = piece is NO_MORE
+        if is_over or not piece:  # whatever is empty is passed over, as on a thread
+            piece = b""
+        check_piece(piece)
         if self._written:
-            piece = b"".join([*self._written, piece or b""])
+            piece = b"".join([*self._written, piece])
             self._written.clear()
-        return piece  # type: ignore[no-any-return]  # checked above
+        return None if is_over and not piece else piece
 
     def _write(self, data: Any) -> None:
         check_piece(data)
@@ -100,9 +102,9 @@ class MainThreadCall(WsgiCall):
 
     # --- while the answer is sent
 
-    def _take(self) -> bytes | None:
-        piece: bytes | None = self._run(self._next)
-        return piece
+    def _take(self) -> Any:
+        piece = self._run(self._next)
+        return NO_MORE if piece is None else piece
 
     def _end(self) -> None:
         try:

@@ -42,6 +42,8 @@ def endless():
 def handle(request):
     if request.raw_query == "pieces":
         return Response(body=Pieces())
+    if request.raw_query == "nothing":
+        return Response(body=iter([b"first", None, b"second"]))
     if request.raw_query == "endless":
         return Response(body=endless())
     if request.raw_query == "closed":
@@ -77,6 +79,9 @@ def test_a_plain_handler_is_called_where_its_mapping_says(site: Site) -> None:
         later = await front.answer(number)
         assert later.text.startswith("Pool thread")
         assert later.text.endswith(" text")
+        for path in ("/a.free?nothing", "/a.single?nothing"):
+            cut = await front.ask(path)
+            assert (cut.body, cut.kinds[-1]) == (b"first", Kind.RESET)  # no end: what is no piece must not look like it
         failed = await front.ask("/a.single?raise")
         assert failed.status == 500
         assert "LookupError: nowhere" in failed.text
@@ -150,6 +155,27 @@ def pieces(what):
     finally:
         order.append(f"{what} closed")
 """
+
+
+@pytest.mark.parametrize("model", ["Free", "Single"])
+def test_pieces_that_are_empty_are_passed_over_wherever_a_call_is_made(site: Site, model: str) -> None:
+    """Whatever they are: applications that were written for other servers yield None or an empty text for them."""
+    name = f"empty_{model.lower()}"
+    (site.root / f"{name}.py").write_text(
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return iter([None, b'one ', None, '', b'two', b''])\n"
+    )
+    site.handlers = (
+        f'<add name="Empty" path="*" verb="*" modules="WsgiModule" scriptProcessor="{name}:application" '
+        f'threadingModel="{model}" />'
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        assert (await front.ask("/")).body == b"one two"
+
+    run(main())
 
 
 @pytest.mark.parametrize("model", ["Free", "Single"])
