@@ -176,9 +176,10 @@ class ScriptLauncher:
             own.append(_memory_file(raw_message))
             raw_message = IN_MEMORY_FILE
         if self._unsent or not self._has_sent(raw_message, [*descriptors, *own]):
+            passed = _duplicates(descriptors, own)
             if not self._unsent:
                 self._loop.add_writer(self._socket.fileno(), self._writable)
-            self._unsent.append((raw_message, [*map(os.dup, descriptors), *own]))
+            self._unsent.append((raw_message, passed))
             return
         for descriptor in own:
             os.close(descriptor)
@@ -306,6 +307,19 @@ def _as_asked(warm: WarmStart) -> spawn_messages.WarmStart:
         language=warm.language,
         modules=list(warm.modules),
     )
+
+
+def _duplicates(descriptors: Sequence[int], own: Sequence[int]) -> list[int]:
+    """Duplicates of the ones, and the others. Raises OSError when there can be no more; then the others are closed."""
+    made: list[int] = []
+    try:
+        for descriptor in descriptors:
+            made.append(os.dup(descriptor))
+    except OSError:
+        for descriptor in (*made, *own):
+            os.close(descriptor)
+        raise
+    return [*made, *own]
 
 
 def _memory_file(content: bytes) -> int:

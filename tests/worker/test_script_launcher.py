@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import resource
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 
 from host.api import Program, ProgramExit
 from host.worker.script_launcher import MissingLauncher, ScriptLauncher
+from tests.extensions.requests import open_descriptors
 from tests.spawner.spawner_process import SpawnerProcess
 from tests.worker.front import CLOSERS, run, until
 
@@ -173,5 +177,48 @@ def test_a_process_without_spawner_starts_nothing() -> None:
         launcher = MissingLauncher()
         with pytest.raises(OSError, match="/bin/true"):
             await launcher.launch([b"/bin/true"], {}, directory=b"/", stdin=0, stdout=1, stderr=2, request_id="")
+
+    run(main())
+
+
+def test_a_launch_that_waits_for_room_has_descriptors_of_its_own() -> None:
+    """The spawner's socket is full: what is said later is not hurt by what its caller has closed by then. Where no
+    further descriptors can be had, the launch fails and leaves none open."""
+
+    async def main() -> None:
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        launcher = ScriptLauncher(asyncio.get_running_loop(), mine)
+        CLOSERS.extend((launcher.close, theirs.close))
+        theirs.setblocking(False)
+        calls: list[asyncio.Task[Program]] = []
+        while not launcher._unsent:
+            calls.append(asyncio.create_task(launch(launcher, SHELL)))
+            await asyncio.sleep(0)
+        before = open_descriptors()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        os.close(lowest := os.open("/dev/null", os.O_RDONLY))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 2, hard))  # for launch's own and one duplicate
+            with pytest.raises(OSError, match="Too many open files"):
+                await launch(launcher, SHELL)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert open_descriptors() == before
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+        for _ in calls:
+            passed: list[int] = []
+
+            def has_come(into: list[int] = passed) -> bool:
+                with contextlib.suppress(BlockingIOError):
+                    into += socket.recv_fds(theirs, 65536, 4)[1]
+                return bool(into)
+
+            await until(has_come)
+            assert [os.path.samestat(os.fstat(one), os.stat("/dev/null")) for one in passed] == [True] * 3
+            for descriptor in passed:
+                os.close(descriptor)
 
     run(main())
