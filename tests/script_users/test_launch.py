@@ -23,6 +23,7 @@ from host.script_users.launch import ScriptUsers
 from host.script_users.rules import FolderRule
 from host.wire.spawn_messages import LaunchRefused, Limits, UseConfiguration, WarmStart, encode_spawn_message
 from tests.confinement.everybody import open_folder
+from tests.running_service import wait_until
 from tests.sample_site import write_program
 from tests.spawner.client import SpawnerClient
 from tests.spawner.spawner_process import SpawnerProcess
@@ -122,7 +123,7 @@ def test_its_temporary_folder_is_its_users(root: Path) -> None:
         assert program.status() == 0
         program.close()
         assert told == [f"{OWNER.pw_uid} 700", "x"]
-    assert not Path(folder).exists()
+    wait_until(lambda: not Path(folder).exists(), root, "the fork that takes the folder away, for which nobody waits")
 
 
 def test_the_module_cgi_comes_from_a_folder_of_the_helpers(root: Path) -> None:
