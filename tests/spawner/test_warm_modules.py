@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,7 @@ sys.addaudithook(lambda what, a: ran.append(os.path.basename(a[0].co_filename)) 
 """
     own_import = "try:\n    import cgi\nexcept ImportError: pass\n"
     ending = "print([name for name in ran if name in ('cgi.py', 'linecache.py', 'tokenize.py')])\n"
-    has_cgi = sys.version_info < (3, 13)
+    has_cgi = importlib.util.find_spec("cgi") is not None  # Python 3.13 has it from legacy-cgi, where that is installed
     for name, first in (("first.py", own_import), ("second.py", "import own\n" + own_import)):
         script = rig.write(name, watch + first + ending)
         cold, warm = rig.both(script)
