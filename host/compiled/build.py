@@ -123,7 +123,7 @@ def main() -> None:
     if is_current():
         print("isapy's compiled modules are up to date")
         return
-    print(f"compiling {len(_MODULES)} modules: about a minute ...", flush=True)
+    print(f"compiling {len(_MODULES)} modules: a minute or two ...", flush=True)
     try:
         compile_modules()
     except CompilationError as error:

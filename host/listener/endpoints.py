@@ -67,8 +67,8 @@ class Endpoints:
         self._serving: dict[tuple[str, int], _Serving] = {}
 
     def listen(self, endpoint: str, listening: socket.socket, place: int = 0) -> None:
-        """Accept on this socket (TCP or unix), ours from now on. A place that is served already is replaced."""
-        self.unlisten(endpoint, place)
+        """Accept on this socket (TCP or unix), ours from now on. A place that is served already is replaced, or goes on
+        as it was when no descriptor is left."""
         listening.setblocking(False)
         tls = self._tls_of(endpoint)
         options: dict[str, Any] = {"backlog": BACKLOG}
@@ -83,6 +83,7 @@ class Endpoints:
                 self._failed(endpoint, error)
                 return
             held.pop_all()
+        self.unlisten(endpoint, place)
         tasks = tuple(self._loop.create_task(self._serve(one, options | {"sock": one})) for one in own)
         self._serving[endpoint, place] = _Serving(tasks, spare, tls)
         for one, task in zip(own, tasks, strict=True):
@@ -96,8 +97,14 @@ class Endpoints:
     def follow_tls(self) -> None:
         """An address that speaks TLS now, or does not any more, or asks its clients otherwise, is served anew."""
         for (endpoint, place), serving in list(self._serving.items()):
-            if self._tls_of(endpoint) is not serving.tls:
-                self.listen(endpoint, serving.spare.dup(), place)
+            if self._tls_of(endpoint) is serving.tls:
+                continue
+            try:
+                listening = serving.spare.dup()
+            except OSError as error:  # no descriptor is left: the next change tries again
+                self._failed(endpoint, error)
+            else:
+                self.listen(endpoint, listening, place)
 
     def _served(
         self, endpoint: str, listening: socket.socket, task: asyncio.Task[asyncio.Server], *, is_first: bool

@@ -21,11 +21,8 @@ MAX_DEATHS: Final = 3
 """Workers that a request which none of them had started may cost before it is given up."""
 
 
-class Client(Protocol):
-    """What the relay needs of the client's connection."""
-
-    number: int
-    links: list[Worker]  # the workers that were handed its requests
+class Origin(Protocol):
+    """Where a request comes from."""
 
     is_secure: bool
 
@@ -40,6 +37,13 @@ class Client(Protocol):
     @property
     def is_local(self) -> bool:
         """Whether the client is on this machine and may see causes."""
+
+
+class Client(Origin, Protocol):
+    """What the relay needs of the client's connection."""
+
+    number: int
+    links: list[Worker]  # the workers that were handed its requests
 
     def answer(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """The whole response in one frame. Raises ResponseHeadError, WireError."""

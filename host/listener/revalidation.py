@@ -7,13 +7,13 @@ changes: what is stored may be used for as long as it says, and after a second s
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
 from host.http1.request_head import RequestHead
 from host.http1.writer import read_worker_head
 from host.listener.context import ListenerContext
 from host.listener.error_log import Address
-from host.listener.exchange import Exchange, Worker
+from host.listener.exchange import Exchange, Origin, Worker
 from host.listener.refusals import Page
 from host.listener.response_cache import CacheEntry
 from host.listener.shared_cache import Shared, validating
@@ -29,24 +29,6 @@ _EVER: Final = float("inf")
 _NOT_MODIFIED: Final = 304
 _RAW: Final = int(ResponseFlag.RAW)
 _OWN_NUMBER: Final = len(Address._fields)  # where a connection's number stands in its facts
-
-
-class Asker(Protocol):
-    """The client whose request is repeated."""
-
-    is_secure: bool
-
-    @property
-    def facts(self) -> bytes:
-        """See exchange.Client."""
-
-    @property
-    def address(self) -> Address:
-        """See exchange.Client."""
-
-    @property
-    def is_local(self) -> bool:
-        """See exchange.Client."""
 
 
 class Revalidation:
@@ -66,7 +48,7 @@ class Revalidation:
     )
 
     def __init__(
-        self, context: ListenerContext, client: Asker, head: RequestHead, exchange: Exchange, entry: CacheEntry
+        self, context: ListenerContext, client: Origin, head: RequestHead, exchange: Exchange, entry: CacheEntry
     ) -> None:
         assert entry.shared is not None
         self._context = context

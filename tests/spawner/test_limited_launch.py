@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ SH = b"/bin/sh"
 LIMITS = Limits(processor_seconds=7, address_space_bytes=512 * 1024 * 1024, open_files=40, processes=5000)
 # 32 and 33 are glibc's own: its posix_spawn lets the child of a process that has used them ignore them
 C_LIBRARYS_SIGNALS = 0b11 << 31
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[SpawnerClient]:
-    client = SpawnerClient()
-    yield client
-    client.close()
 
 
 def test_a_program_and_its_children_see_every_limit_and_cannot_raise_it(client: SpawnerClient) -> None:

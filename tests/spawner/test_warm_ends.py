@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,6 @@ SLEEPERS = {
     "python": "import time\nprint('here', flush=True)\ntime.sleep(1000)\n",
     "perl": '$| = 1;\nprint "here\\n";\nsleep 1000;\n',
 }
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[SpawnerClient]:
-    client = SpawnerClient()
-    yield client
-    client.close()
 
 
 @pytest.fixture(params=["python", "perl"])

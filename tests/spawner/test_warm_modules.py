@@ -5,27 +5,10 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.spawner.client import SpawnerClient
 from tests.spawner.warm_rig import WarmRig
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[SpawnerClient]:
-    client = SpawnerClient()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def rig(tmp_path: Path, client: SpawnerClient) -> WarmRig:
-    return WarmRig(tmp_path, client, sys.executable)
-
 
 WARNINGS = {
     "deprecated": "import warnings\nwarnings.simplefilter('always')\ntry:\n    import cgi\nexcept ImportError as e: print(e)",

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from tests.spawner.client import SpawnerClient
 from tests.spawner.warm_rig import Ending, PerlRig
 
 PERL = "/usr/bin/perl"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[SpawnerClient]:
-    client = SpawnerClient()
-    yield client
-    client.close()
 
 
 @pytest.fixture

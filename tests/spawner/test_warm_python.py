@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 import venv
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ PARTS = [
     Path(host.spawner.__file__).parent / f"warm_{name}.py"
     for name in ("python", "run", "scripts", "modules", "process")
 ]
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[SpawnerClient]:
-    client = SpawnerClient()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def rig(tmp_path: Path, client: SpawnerClient) -> WarmRig:
-    return WarmRig(tmp_path, client, sys.executable)
 
 
 # --- what a script sees -------------------------------------------------------------------------------------------
