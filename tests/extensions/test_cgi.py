@@ -353,10 +353,11 @@ class LeavingBody(PieceBody):
 
 
 def test_client_that_leaves_in_its_body_ends_the_program(rig: CgiRig) -> None:
-    """The program waits for the rest in vain: it is killed, not left to its timeout."""
+    """The program waits for the rest in vain: it is killed, not left to its timeout. More comes than its pipe holds, so
+    it has begun to read."""
     pid_file = rig.folder / "pid"
     script = rig.write("x.sh", f"#!/bin/sh\necho $$ > {pid_file}\nprintf 'Content-Type: a/b\\n\\n'\nexec cat\n")
-    rig.get(script, method="POST", body=LeavingBody([b"x" * 100000], 200000))
+    rig.get(script, method="POST", body=LeavingBody([b"x" * 100000] * 20, 3000000))
     wait_until_gone(int(pid_file.read_text()))
 
 
