@@ -139,7 +139,7 @@ class CgiModule:
         argv = [os.fsencode(script), *words]
         start, line = self._start_of(script, status)
         if line is None:
-            return Command(argv, "", b"")
+            return Command(argv, "", b"", start)
         named = os.fsdecode(line.program)
         interpreters = request.settings.cgi.language_interpreters
         if (interpreters or not line.is_linuxs) and (
@@ -193,7 +193,7 @@ class CgiModule:
             return await ProgramRun.start(self._watch, order, source)
         except OSError as error:
             source.close()
-            failure = cgi_failures.launch_failure(error, command.argv, command.interpreter)
+            failure = cgi_failures.launch_failure(error, command.argv, command.interpreter, command.start)
             self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
             raise failure from error
         except BaseException:

@@ -21,7 +21,7 @@ from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.new_files import write_atomically
 from host.config.expansion import state_folder
 
-PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh")
+PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh", "*.rb", "*.tcl", "*.lua")
 DEFAULT_DOCUMENTS: Final = ("index.html", "index.htm", "index.cgi", "index.py")
 PHP_PATTERNS: Final = ("*.php", "*.phtml")
 _LANGUAGES: Final = (

@@ -18,8 +18,8 @@ _PERL_WINDOWS: Final = re.compile(rb"^\s*(?:use|require)\s+(Win32(?:API)?(?:::\w
 _PYTHON_WINDOWS: Final = re.compile(
     rb"^\s*(?:import|from)\s+(win32\w*|pythoncom|pywintypes|winreg|_winreg|msvcrt|winsound)\b", re.MULTILINE
 )
-_COMMENT: Final = {"python": b"#", "perl": b"#", "shell": b"#", "ruby": b"#", "tcl": b"#", "php": b"//"}
-_REPAIRABLE: Final = frozenset({"python", "perl", "shell", "php", "ruby", "tcl"})
+_COMMENT: Final = {"python": b"#", "perl": b"#", "shell": b"#", "ruby": b"#", "tcl": b"#", "lua": b"--", "php": b"//"}
+_REPAIRABLE: Final = frozenset({"python", "perl", "shell", "php", "ruby", "tcl", "lua"})
 
 
 def content_findings(script: Script) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ _LANGUAGES: Final = {
     ".php": "php",
     ".rb": "ruby",
     ".tcl": "tcl",
+    ".lua": "lua",
 }
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "ash", "zsh"})
 

@@ -17,6 +17,7 @@ _SHOWN_OUTPUT: Final = 4096
 _SHOWN_ERROR_LINES: Final = 40
 _LOGGED_ERROR_LINES: Final = 5
 _TAKEN_CARRIAGE_RETURNS: Final = ("\r: not found", "\\r': command not found")  # dash, bash
+_STARTS_PROGRAM_OF_WINDOWS: Final = b"MZ"  # of .exe and of .dll
 _BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -72,10 +73,10 @@ def bad_processor(processor: str, why: str) -> HttpError:
     return HttpError(500, 19, f"scriptProcessor {processor!r}: {why}", remedy=remedy)
 
 
-def launch_failure(error: OSError, argv: list[bytes], interpreter: str) -> HttpError:
+def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: bytes = b"") -> HttpError:
     """The program could not be started: exec's or chdir's errno, told in the script's terms.
 
-    `interpreter` is what the script's `#!` line names, empty when it has none.
+    `interpreter` is what the script's `#!` line names, empty when it has none; `start` are the file's first bytes.
     """
     if isinstance(error, LaunchRefused):
         return HttpError(500, 0, f"it is not run: {error}", remedy=error.remedy)
@@ -89,6 +90,9 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str) -> HttpE
         return HttpError(431, 0, f"{reason}: the request's fields and query are larger than an environment may be")
     if error.errno in (errno.EACCES, errno.EPERM):
         return HttpError(403, 1, reason, remedy=f"Give the pool's user execute permission: chmod +x {program}")
+    if error.errno == errno.ENOEXEC and start.startswith(_STARTS_PROGRAM_OF_WINDOWS):
+        remedy = "It is a program of Windows: put one that was built for Linux there, or take it out of the folder."
+        return HttpError(502, 2, reason, remedy=remedy)
     if error.errno == errno.ENOEXEC:
         return HttpError(502, 2, reason, remedy="Begin the script with a #! line that names its interpreter.")
     if error.errno == errno.ENOENT and interpreter:

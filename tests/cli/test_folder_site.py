@@ -58,7 +58,8 @@ def test_programs_run_and_files_are_shown(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, "/x.py")
     assert AccessPolicy.EXECUTE in settings.access_policy
     mapped = [(handler.path, handler.modules) for handler in settings.handlers]
-    assert mapped[:5] == [(path, "CgiModule") for path in ("cgi-bin/*", "*.cgi", "*.py", "*.pl", "*.sh")]
+    programs = ["cgi-bin/*", "*.cgi", "*.py", "*.pl", "*.sh", "*.rb", "*.tcl", "*.lua"]
+    assert mapped[:-1] == [(path, "CgiModule") for path in programs]
     assert mapped[-1][0] == "*"
     assert settings.not_listed_cgis_allowed
     assert settings.directory_browse_enabled

@@ -170,10 +170,11 @@ def test_what_is_no_file_is_not_found(rig: CgiRig, path: str) -> None:
         ("#!/nowhere/perl\r\n", "/nowhere/perl"),
         ("#!C:\\Perl\\bin\\perl.exe\r\n", '<add name="perl"'),
         ("echo no first line\n", "#! line"),
+        ("MZ\x01\x00\x03", "a program of Windows"),
     ],
 )
 def test_script_that_cannot_be_started_is_explained(rig: CgiRig, text: str, why: str) -> None:
-    """502.2 with the remedy, and an event: interpreter missing, one of Windows, no `#!` line."""
+    """502.2 with the remedy, and an event: interpreter missing, one of Windows, no `#!` line, no program of Linux."""
     error = refused(rig, rig.write("x.sh", text))
     assert number(error) == "502.2"
     assert why in error.remedy

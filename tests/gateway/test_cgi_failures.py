@@ -47,6 +47,15 @@ def test_missing_interpreter_is_named() -> None:
     assert '<cgi><languages><add name="perl" path="..." />' in remedy
 
 
+def test_program_of_windows_is_called_one() -> None:
+    """No `#!` line helps an .exe or .dll that lies in cgi-bin since the site was moved."""
+    error = OSError(errno.ENOEXEC, os.strerror(errno.ENOEXEC))
+    refusal = cgi_failures.launch_failure(error, [b"/w/counter.exe"], "", b"MZ\x90\x00")
+    assert (refusal.status, refusal.substatus) == (502, 2)
+    assert "program of Windows" in refusal.remedy
+    assert "#!" not in refusal.remedy
+
+
 @pytest.mark.parametrize(
     ("ended", "text"),
     [
