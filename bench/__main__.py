@@ -18,6 +18,7 @@ from bench.packages import install_command, missing_packages
 from bench.report import report_json, report_text
 from bench.run import RunOptions, run
 from bench.scenarios import SCENARIOS
+from bench.server import take_sigterm_for_interrupt
 from bench.site import write_site
 
 EXIT_LEFT_OUT = 1
@@ -27,6 +28,7 @@ Named = TypeVar("Named")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. The exit status is 1 when a contestant had to be left out, 2 when packages are missing."""
+    take_sigterm_for_interrupt()
     words = _parser().parse_args(arguments)
     options = _options(words)
     if missing := missing_packages(_wanted_packages(options)):

@@ -23,7 +23,7 @@ from bench.load import LoadFailed, drive
 from bench.memory import processes_of
 from bench.packages import install_command, missing_packages
 from bench.scenarios import SCENARIOS
-from bench.server import NotReady, Server
+from bench.server import NotReady, Server, take_sigterm_for_interrupt
 from bench.site import write_site
 
 PICTURES: Final = (("hello", "listener"), ("hello", "worker"), ("connect", "listener"), ("static", "listener"))
@@ -58,7 +58,11 @@ def record(scenario: str, role: str, seconds: int, folder: Path) -> str:
         command += ["--function", "--native", "--format", "raw", "--output", str(raw)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as spy:
             drive(server.port, path, load, connections=_CONNECTIONS, seconds=seconds + _LOAD_SECONDS)
-            _, said = spy.communicate(timeout=_GRACE_SECONDS)
+            try:
+                _, said = spy.communicate(timeout=_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                spy.kill()
+                raise NotRecorded(f"py-spy did not end within {_GRACE_SECONDS:g} s of the load's end") from None
         if spy.returncode or not raw.exists():
             raise NotRecorded(next(reversed(said.strip().splitlines()), f"py-spy ended with {spy.returncode}"))
     finally:
@@ -81,6 +85,7 @@ def _process(server: Server, role: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw PICTURES, or those that are named. The exit status is 1 when one could not be drawn, 2 when something is
     missing on this machine."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.flame", description="Flame graphs of isapy under load.")
     parser.add_argument("--seconds", type=int, default=10, help="of each recording (default 10)")
     parser.add_argument("--folder", type=Path, default=Path("docs/flames"), help="default docs/flames")

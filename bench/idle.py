@@ -21,7 +21,7 @@ from bench.contestants import CONTESTANTS
 from bench.memory import memory_by_role
 from bench.open_files import raised_limit
 from bench.packages import install_command, missing_packages
-from bench.server import NotReady, Server
+from bench.server import NotReady, Server, take_sigterm_for_interrupt
 from bench.site import MeasuredSite, write_site
 
 CONNECTIONS: Final = 10_000
@@ -130,6 +130,7 @@ def _most(name: str, limit: int) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all of TAKING_PART, and print. The exit status is 2 when something is missing on this machine."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.idle", description="Memory of idle connections.")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help=f"default {CONNECTIONS}")
     connections = parser.parse_args(arguments).connections

@@ -25,7 +25,7 @@ from typing import Final
 
 from bench.contestants import CONTESTANTS
 from bench.packages import install_command, missing_packages, program
-from bench.server import NotReady, Server
+from bench.server import NotReady, Server, take_sigterm_for_interrupt
 from bench.site import MeasuredSite, write_site
 
 ATTACKS: Final = {
@@ -220,6 +220,7 @@ def _asks(connection: http.client.HTTPConnection, path: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Attack all of TAKING_PART, and print. The exit status is 1 when a request failed or a contestant had to be left
     out, 2 when something is missing on this machine."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.safety", description="Other clients under slow attacks.")
     parser.add_argument("--connections", type=int, default=500, help="of each attack (default 500)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each probe (default 5)")

@@ -6,6 +6,7 @@ import http.client
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -59,6 +60,11 @@ class Contestant:
     plan: Callable[[Place], Plan]
     role_of: RoleOf
     packages: tuple[str, ...] = ()
+
+
+def take_sigterm_for_interrupt() -> None:
+    """Let SIGTERM (of `timeout`, say) end this process as Ctrl-C does: servers that run are stopped on the way out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def peer_user() -> str:

@@ -25,7 +25,7 @@ from bench.contestants import CONTESTANTS
 from bench.memory import memory_by_role, processes_of
 from bench.open_files import raised_limit
 from bench.packages import install_command, missing_packages
-from bench.server import NotReady, Server
+from bench.server import NotReady, Server, take_sigterm_for_interrupt
 from bench.site import MeasuredSite, write_site
 
 SCRIPTS: Final = 1000
@@ -180,6 +180,7 @@ def report(costs: Sequence[SlowCost]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all of TAKING_PART, and print. The exit status is 2 when something is missing on this machine."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.slow_scripts", description="Many slow CGI programs at once.")
     parser.add_argument("--scripts", type=int, default=SCRIPTS, help=f"default {SCRIPTS}")
     parser.add_argument("--contestants", default=",".join(TAKING_PART), help=f"of {','.join(TAKING_PART)}")

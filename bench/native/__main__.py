@@ -17,6 +17,7 @@ from typing import Final
 
 import psutil
 
+from bench.server import take_sigterm_for_interrupt
 from host.native.building import plan_build
 from tests.native.native_site import write_native_site
 from tests.running_service import RunningService, running
@@ -60,6 +61,7 @@ class Measured:
 
 def main() -> None:
     """Measure and print."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.native", description="Native ISAPI beside Python plugins.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)

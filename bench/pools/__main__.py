@@ -12,6 +12,7 @@ from bench.packages import install_command, missing_packages
 from bench.pools import demand, extra_worker, many, recycling
 from bench.pools.report import demand_text, many_text, memory_text, recycling_text
 from bench.reliability.contestants import CONTESTANTS
+from bench.server import take_sigterm_for_interrupt
 
 EXIT_MISSING = 2
 _PARTS = ("demand", "recycling", "memory", "many")
@@ -21,6 +22,7 @@ _PACKAGES = ("wrk", "gunicorn", "python3-uvicorn", "nginx-light", "uwsgi-core", 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. The exit status is 2 when packages are missing."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.pools", description=__doc__)
     parser.add_argument("--parts", default=",".join(_PARTS), help=f"of {','.join(_PARTS)}")
     parser.add_argument("--rounds", type=int, default=15, help="demand starts; recycling takes a third of it")

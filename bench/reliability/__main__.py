@@ -12,7 +12,7 @@ from bench.packages import install_command, missing_packages
 from bench.reliability.contestants import CONTESTANTS, write_pages
 from bench.reliability.report import report_json, report_text
 from bench.reliability.run import Deed, Result, run
-from bench.server import NotReady
+from bench.server import NotReady, take_sigterm_for_interrupt
 
 EXIT_LEFT_OUT = 1
 EXIT_MISSING = 2
@@ -20,6 +20,7 @@ EXIT_MISSING = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. The exit status is 1 when a contestant had to be left out, 2 when packages are missing."""
+    take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.reliability", description=__doc__)
     parser.add_argument("--contestants", default=",".join(CONTESTANTS), help=f"of {','.join(CONTESTANTS)}")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each run (default 30)")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +47,27 @@ def test_stop_ends_the_child_that_ignores_being_asked(tmp_path: Path) -> None:
     server.stop(patience=0.2)
     assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
     assert server.roots == []
+
+
+@pytest.mark.slow
+def test_a_bench_that_is_terminated_leaves_no_server_behind(tmp_path: Path) -> None:
+    """`timeout 60 python -m bench` ends what it has started, as Ctrl-C does."""
+    words = ["--contestants", "nginx", "--scenarios", "static", "--seconds", "60", "--patience", "0"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", *words], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL
+    ) as bench:
+        below: list[psutil.Process] = []
+        for _ in range(3000):
+            below = psutil.Process(bench.pid).children(recursive=True)
+            if any("nginx" in each.name() for each in below):
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                bench.wait(0.01)
+        bench.terminate()
+        assert bench.wait(30) == 130
+    assert below
+    assert psutil.wait_procs(below, timeout=10)[1] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
