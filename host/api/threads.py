@@ -41,6 +41,15 @@ class ThreadAnswer:
         """The response."""
         raise NotImplementedError
 
+    def waits_for(self) -> PendingResult | None:
+        """What it waits for before it does anything else, if that is what `response_at_once` needs. It is awaited
+        later when the client leaves meanwhile, for instance; otherwise no coroutine is made for it at all."""
+        return None
+
+    def response_at_once(self) -> Response | None:
+        """Asked once what it waits for has come, outside any task: the response, or None: it is to be awaited."""
+        return None
+
 
 class Threads(Protocol):
     """The threads of the worker, on which every plain `def handle` runs, too."""

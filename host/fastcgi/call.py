@@ -1,8 +1,8 @@
 """One request on its way through an application: into the line, to a process, and back with the answer.
 
 Most wait for nothing else than a process and its short answer, which the connection brings: they need no task of the
-event loop (`host.api.ThreadAnswer`). Whatever else comes (a process to be started, output that goes on, a failure)
-goes on in one.
+event loop, nor a coroutine (`host.api.ThreadAnswer`). Whatever else comes (a process to be started, output that goes
+on, a failure) goes on in one.
 """
 
 from __future__ import annotations
@@ -71,6 +71,14 @@ class FastCgiCall(ThreadAnswer):
         except BaseException as error:
             self._let_go(str(error) if isinstance(error, HttpError) else "the client left")
             raise
+
+    def waits_for(self) -> PendingResult:
+        """The answer, or what shows that there is more to do for it."""
+        return self._pending
+
+    def response_at_once(self) -> Response | None:
+        """The response, if the answer was short and came whole."""
+        return self._response
 
     # --- in line
 

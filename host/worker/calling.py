@@ -268,9 +268,9 @@ def call_plain(calls: Calls, *arguments: Any) -> Calls:
         try:
             answer = hook[0](*arguments)
         except BaseException as error:
-            return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
+            return (saying(hook, error=error), *calls[calls.index(hook) + 1 :])
         if answer is not None:
-            return (_saying(hook, answer), *calls[calls.index(hook) + 1 :])
+            return (saying(hook, answer), *calls[calls.index(hook) + 1 :])
     return ()
 
 
@@ -286,9 +286,9 @@ def call_on_response(calls: Calls, request: Request, response: Response) -> Call
                 check_change("on_send_response", response)
                 headers, status, body = response.headers, response.status, response.body
         except BaseException as error:
-            return (_saying(hook, error=error), *calls[calls.index(hook) + 1 :])
+            return (saying(hook, error=error), *calls[calls.index(hook) + 1 :])
         if answer is not None:
-            return (_saying(hook, answer), *calls[calls.index(hook) + 1 :])
+            return (saying(hook, answer), *calls[calls.index(hook) + 1 :])
     return ()
 
 
@@ -300,11 +300,20 @@ def call_quick(hooks: Calls, request: Request) -> Response | ThreadAnswer | Call
     try:
         answer = hook[0](request)
     except BaseException as error:
-        return (_saying(hook, error=error), *hooks[1:])
-    return answer if isinstance(answer, Response | ThreadAnswer) else (_saying(hook, answer), *hooks[1:])
+        return (saying(hook, error=error), *hooks[1:])
+    return answer if isinstance(answer, Response | ThreadAnswer) else (saying(hook, answer), *hooks[1:])
 
 
-def _saying(hook: Hook, answer: object = None, error: BaseException | None = None) -> Hook:
+def response_of(hook: Hook, answer: ThreadAnswer) -> Response | ThreadAnswer | Calls:
+    """What a handler's answer has become that waited for one thing; `handle` is to wait for what is no response."""
+    try:
+        response = answer.response_at_once()
+    except BaseException as error:
+        return (saying(hook, error=error),)
+    return response if isinstance(response, Response) else answer
+
+
+def saying(hook: Hook, answer: object = None, error: BaseException | None = None) -> Hook:
     """A hook that was called, as one that answers at once what it said."""
 
     def say(*_arguments: Any) -> object:

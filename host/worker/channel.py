@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
+from typing import Any
 
 from host.api import ApplicationInfo, ClientGone, Connection
 from host.worker import request_task
@@ -18,10 +19,10 @@ from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.front_link import FrontLink
 from host.worker.pacing import PACED_CREDITS
-from host.worker.request_task import become_task
+from host.worker.request_task import ParkedCall, Waiting, become_task
 
 Serve = Callable[[Exchange], Awaitable[None]]
-ServeAtOnce = Callable[[Exchange], Awaitable[None] | None]
+ServeAtOnce = Callable[[Exchange], Awaitable[None] | Waiting | None]
 
 
 class Channel:
@@ -82,7 +83,7 @@ class Channel:
 
     def ask_first(self, serve_at_once: ServeAtOnce) -> None:
         """Call this before `serve`: it serves with plain calls what needs no coroutine (None), and gives what is left
-        of anything else. To be called before the first link is attached."""
+        of anything else, or what waits for its answer. To be called before the first link is attached."""
         self._serve_at_once = self._first_serve_at_once = serve_at_once
 
     def pace(self, must_wait: Callable[[], bool]) -> None:
@@ -151,12 +152,18 @@ class Channel:
         rest: Awaitable[None] | None = None
         if self._serve_at_once is not None and not (exchange.must_flush or exchange.is_gone):
             try:
-                rest = context.run(self._serve_at_once, exchange)
+                found = context.run(self._serve_at_once, exchange)
             except Exception as error:  # the boundary, as in `_run`
+                found = None
                 self._report_failure(exchange, error)
-            if rest is None:
+            if found is None:
                 self._end(exchange)
                 return
+            if isinstance(found, Waiting):
+                ParkedCall(self.loop, exchange, context, found, self._go_on, self._run)
+                self._waiting.add(exchange)
+                return
+            rest = found
         request_task.run(self.loop, exchange, self._run(exchange, rest), context)
         if exchange.waits:
             self._waiting.add(exchange)
@@ -196,14 +203,28 @@ class Channel:
             self._links.remove(link)
         self._check_drained()
 
+    def _go_on(self, exchange: Exchange, context: Context, waiting: Waiting) -> None:
+        """What a request waited for without a coroutine has come."""
+        rest: Coroutine[Any, Any, None] | None = None
+        try:
+            rest = context.run(waiting.go_on)
+        except Exception as error:  # the boundary, as in `_run`
+            self._report_failure(exchange, error)
+        if rest is None:
+            self._end(exchange)
+        else:
+            request_task.run(self.loop, exchange, self._run(exchange, rest), context)
+
     async def _run(self, exchange: Exchange, rest: Awaitable[None] | None) -> None:
         try:
-            if exchange.must_flush:
-                await become_task()
-                await exchange.started()
-            if exchange.is_gone:
-                raise ClientGone("the client closed its connection")
-            await (self._serve(exchange) if rest is None else rest)
+            if rest is None:
+                if exchange.must_flush:
+                    await become_task()
+                    await exchange.started()
+                if exchange.is_gone:
+                    raise ClientGone("the client closed its connection")
+                rest = self._serve(exchange)
+            await rest  # the client of one that has waited may have left: it is cancelled there
         except (asyncio.CancelledError, ClientGone):
             exchange.reset(500, 0, "the client closed its connection")
         except Exception as error:  # the boundary: one request's failure must not reach another's

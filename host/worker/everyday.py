@@ -2,21 +2,23 @@
 
 It is served by plain function calls, from its head to its last frame; a coroutine of each step would cost as much as
 the steps do. What turns out to be something else goes on in the pipeline's coroutine, from the stage that it has come
-to: no hook is called twice.
+to: no hook is called twice. One whose handler's answer is on its way is `WaitingRequest`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
-from host.api import Request, RequestHost, Response, ThreadAnswer
+from host.api import ApplicationInfo, Request, RequestHost, Response, ThreadAnswer
 from host.worker.cache_offers import CacheOffers
-from host.worker.calling import call_on_response, call_plain, call_quick
+from host.worker.calling import CallUnderWay, call_on_response, call_plain, call_quick, response_of, saying
 from host.worker.exchange import Exchange
 from host.worker.handler_choice import choose_handler, map_request
 from host.worker.handler_map import Entry
+from host.worker.pending import Pending
 from host.worker.plan import Calls, Plan
+from host.worker.request_task import Waiting
 from host.worker.routes import Routes
 from host.worker.served_application import ServedApplication
 from host.worker.small_answers import send_at_once
@@ -38,7 +40,7 @@ SENT: Final = 5
 class Stage:
     """How far a request has come. `failure` is what the step raised that is named by `at`."""
 
-    __slots__ = ("answer", "at", "calls", "entry", "failure", "response")
+    __slots__ = ("answer", "at", "calls", "entry", "failure", "plan", "response")
 
     def __init__(self, at: int, calls: Calls = (), response: Response | None = None) -> None:
         self.at = at
@@ -47,6 +49,8 @@ class Stage:
         self.entry: Entry | None = None
         self.answer: ThreadAnswer | Calls = ()
         self.failure: BaseException | None = None
+        self.plan: Plan | None = None
+        """What it has begun with, where another one may have taken its place meanwhile."""
 
     def raise_failure(self) -> None:
         """Raise it, if there is one."""
@@ -63,26 +67,76 @@ DONE: Final = Stage(0)
 
 
 class Everyday:
-    """Serves what needs no coroutine."""
+    """Serves what needs no coroutine. `calls` are those under way; `go_on` is the coroutine of anything else, from a
+    stage on, for a request that came for that application."""
 
     def __init__(
         self,
         served: Mapping[tuple[int, str], ServedApplication],
         routes: Routes,
+        calls: set[CallUnderWay],
         offers: CacheOffers,
         open_host: Callable[..., RequestHost],
         clock: Callable[[], float],
+        go_on: Callable[[Exchange, Stage | None, ApplicationInfo], Coroutine[Any, Any, None]],
     ) -> None:
         self._served = served
         self._routes = routes
+        self.calls = calls
         self._offers = offers
         self._open_host = open_host
         self._clock = clock
+        self.coroutine = go_on
 
-    def serve(self, exchange: Exchange) -> Stage | None:
-        """DONE, or what the request has come to; None: its plan is not plain, and nothing has happened."""
+    def serve_at_once(self, exchange: Exchange) -> Coroutine[Any, Any, None] | Waiting | None:
+        """Serve an everyday request, or begin to: None when it is served, else what is left of it."""
+        application = exchange.request.application  # a filter may lead the request to another one
+        stage = self._serve(exchange, application)
+        if stage is DONE:
+            return None
+        if stage is not None and stage.plan is not None:
+            waiting = self._wait(exchange, application, stage)
+            if waiting is not None:
+                return waiting
+        return self.coroutine(exchange, stage, application)
+
+    def go_on(self, waiting: WaitingRequest) -> Stage:
+        """As `_serve`, for what it waited for."""
+        stage, exchange = waiting.stage, waiting.exchange
+        entry, answer, plan = stage.entry, stage.answer, stage.plan
+        assert entry is not None, "it has been chosen"
+        assert plan is not None, "it has waited"
+        assert isinstance(answer, ThreadAnswer), "it is what was waited for"
+        found = response_of(entry.hooks[0], answer)
+        if not isinstance(found, Response):
+            stage.answer = found
+            return stage
+        stage.at, stage.response = ANSWERED, found
         request = exchange.request
-        application = request.application
+        stage = self._send(exchange, request, found, plan) if _needs_nothing(request, found) else stage
+        if stage is not DONE:
+            stage.plan = plan
+        return stage
+
+    def _wait(self, exchange: Exchange, application: ApplicationInfo, stage: Stage) -> WaitingRequest | None:
+        """Wait for the handler's answer, if it needs no coroutine until it is there."""
+        entry, answer = stage.entry, stage.answer
+        assert entry is not None, "it has been chosen"
+        assert isinstance(answer, ThreadAnswer), "it has answered"
+        try:
+            pending = answer.waits_for()
+        except BaseException as error:
+            stage.answer = (saying(entry.hooks[0], error=error),)
+            return None
+        if not isinstance(pending, Pending) or pending.done():
+            return None
+        served = self._served[application.site_id, application.path]
+        return WaitingRequest(self, exchange, application, served, stage, pending)
+
+    def _serve(self, exchange: Exchange, application: ApplicationInfo) -> Stage | None:
+        """DONE, or what the request has come to (it waits for an answer if that has a plan); None: its plan is not
+        plain, and nothing has happened."""
+        request = exchange.request
         served = self._served.get((application.site_id, application.path))
         if served is None:
             return None
@@ -99,6 +153,8 @@ class Everyday:
         stage = self._execute(request)
         response = stage.response
         if response is None or stage.at != ANSWERED:
+            if isinstance(stage.answer, ThreadAnswer):
+                stage.plan = plan
             return stage
         return self._send(exchange, request, response, plan) if _needs_nothing(request, response) else stage
 
@@ -137,6 +193,49 @@ class Everyday:
             return Stage(SENT, left, response)
         request._host = request._host_source = None  # the exchange holds the request: no circle is left behind
         return DONE
+
+
+class WaitingRequest(Waiting):
+    """An everyday request whose handler has named what its answer waits for."""
+
+    __slots__ = ("_application", "_call", "_everyday", "_served", "exchange", "stage")
+
+    def __init__(
+        self,
+        everyday: Everyday,
+        exchange: Exchange,
+        application: ApplicationInfo,
+        served: ServedApplication,
+        stage: Stage,
+        pending: Pending,
+    ) -> None:
+        super().__init__(pending)
+        self._everyday = everyday
+        self.exchange = exchange
+        self._application = application
+        self._served = served
+        self.stage = stage
+        assert stage.entry is not None, "its handler has been called"
+        hook = stage.entry.hooks[0]
+        self._call = CallUnderWay(hook.plugin, hook.name, exchange.request)
+        self._call.awaitable = stage.answer
+        everyday.calls.add(self._call)
+        served.in_hand += 1
+
+    def go_on(self) -> Coroutine[Any, Any, None] | None:
+        """See `Waiting.go_on`."""
+        self._wait_no_more()
+        stage = self._everyday.go_on(self)
+        return None if stage is DONE else self._everyday.coroutine(self.exchange, stage, self._application)
+
+    def as_coroutine(self) -> Coroutine[Any, Any, None]:
+        """See `Waiting.as_coroutine`."""
+        self._wait_no_more()
+        return self._everyday.coroutine(self.exchange, self.stage, self._application)
+
+    def _wait_no_more(self) -> None:
+        self._everyday.calls.discard(self._call)
+        self._served.in_hand -= 1
 
 
 def _needs_nothing(request: Request, response: Response) -> bool:

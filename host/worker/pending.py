@@ -16,7 +16,7 @@ class Pending:
     yielded this object. In a task it is awaited like anything else.
     """
 
-    __slots__ = ("_exception", "_future", "_is_done", "_loop", "_result", "resume")
+    __slots__ = ("_exception", "_future", "_is_done", "_loop", "_result", "is_driven", "resume")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -25,6 +25,8 @@ class Pending:
         self._exception: BaseException | None = None
         self._future: asyncio.Future[None] | None = None
         self.resume: Callable[[], None] | None = None
+        self.is_driven = False
+        """Whoever awaits it is driven by hand at first, whatever task is running."""
 
     def done(self) -> bool:
         """Whether the result, or an exception, has come."""
@@ -43,7 +45,7 @@ class Pending:
 
     def __await__(self) -> Generator[Any, None, Any]:
         """The result. Raises the exception that came instead."""
-        if not self._is_done and current_task(self._loop) is None:
+        if not self._is_done and (self.is_driven or current_task(self._loop) is None):
             yield self  # goes on when the result is there, or else in a task
         while not self._is_done:
             self._future = self._loop.create_future()

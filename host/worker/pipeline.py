@@ -17,7 +17,7 @@ from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.delivery import Delivery
 from host.worker.error_responses import RefusedElsewhere, answer_refusal, denial_of, needs_page, refusal_of
-from host.worker.everyday import ASKING, DONE, PLAN_RECHECK_SECONDS, PREPARED, SENT, Everyday, Stage
+from host.worker.everyday import ASKING, PLAN_RECHECK_SECONDS, PREPARED, SENT, Everyday, Stage
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
 from host.worker.handler_choice import choose_handler, foresee, map_request
@@ -27,7 +27,7 @@ from host.worker.internal_requests import follow
 from host.worker.pipeline_parts import Forward, Observer
 from host.worker.plan import Calls, Plan
 from host.worker.request_host import RequestServices, ServiceKit
-from host.worker.request_task import become_task
+from host.worker.request_task import Waiting, become_task
 from host.worker.routes import Route, Routes
 from host.worker.served_application import ServedApplication
 from host.worker.small_answers import send_at_once
@@ -57,7 +57,8 @@ class Pipeline:
         self._refresh_plan = refresh_plan
         self._forward = forward
         self._offers, self._clock, self._observer = offers, clock, observer
-        self._everyday = Everyday(served, routes, offers, self._open_host, clock)
+        everyday = Everyday(served, routes, caller.under_way, offers, self._open_host, clock, self.serve)
+        self.serve_at_once: Callable[[Exchange], Awaitable[None] | Waiting | None] = everyday.serve_at_once
 
     def observed(
         self,
@@ -77,12 +78,6 @@ class Pipeline:
             observer=observer,
         )
 
-    def serve_at_once(self, exchange: Exchange) -> Awaitable[None] | None:
-        """Serve an everyday request, or begin to: None when it is served, else what is left of it."""
-        application = exchange.request.application  # a filter may lead the request to another one
-        stage = self._everyday.serve(exchange)
-        return None if stage is DONE else self.serve(exchange, stage, application)
-
     async def serve(
         self, exchange: Exchange, stage: Stage | None = None, application: ApplicationInfo | None = None
     ) -> None:
@@ -96,9 +91,11 @@ class Pipeline:
             await become_task()  # plugins may be loaded
             refusal = await self._refresh_plan(served)
         plan = served.secure_plan if request.connection.is_secure else served.plan
+        if stage is not None and stage.plan is not None:
+            plan = stage.plan  # it may have waited
         request._host_source = (self._open_host, exchange, plan)
         served.in_hand += 1
-        if refusal is None and served.in_hand > served.request_limit:
+        if stage is None and refusal is None and served.in_hand > served.request_limit:
             refusal = served.too_many()
         # Nothing is awaited while an exception is handled: see host/compiled/modules.py.
         response: Response | None = None

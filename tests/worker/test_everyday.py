@@ -9,7 +9,31 @@ from tests.worker.site import Site, attach
 
 HANDLER = """
 import asyncio
-tasks = []
+from host.api import ThreadAnswer
+tasks, contexts = [], []
+class Late(ThreadAnswer):
+    def __init__(self, what):
+        self.what, self.pending = what, contexts[0].threads.pending_result()
+        if what == "late-done": self.pending.set_result(None)
+        else: asyncio.get_running_loop().call_soon(self.pending.set_result, None)
+    def waits_for(self):
+        if self.what == "late-breaks": raise LookupError("late-breaks")
+        if self.what == "late-unknown": return asyncio.get_running_loop().create_future()
+        return self.pending
+    def answer(self):
+        tasks.append(asyncio.current_task())
+        if self.what in ("late-raises", "late-breaks"): raise LookupError(self.what)
+        if self.what == "late-refuses": raise HttpError(403, 4, "not you")
+        if self.what == "late-wrong": return "text"
+        if self.what == "late-missing": return Response.text("not here", status=404)
+        if self.what == "late-pieces": return Response(body=iter([b"one ", b"two"]))
+        return Response.text(self.what)
+    def response_at_once(self): return None if self.what == "late-awaited" else self.answer()
+    def __await__(self):
+        yield from self.pending.__await__()
+        return self.answer()
+@hookimpl
+def load(context): contexts.append(context)
 @hookimpl
 def handler_mappings():
     return [HandlerMapping(name="Quick", path="*.quick"), HandlerMapping(name="Async", path="*.async", modules="later")]
@@ -19,6 +43,7 @@ def handler_info(): return HandlerInfo(quick=True)
 def handle(request):
     tasks.append(asyncio.current_task())
     what = request.raw_query
+    if what.startswith("late"): return Late(what)
     if what == "raise": raise LookupError("nowhere")
     if what == "refuse": raise HttpError(403, 4, "not you")
     if what == "awaitable": return later()
@@ -80,6 +105,8 @@ HOOKS = ("on_preproc_headers", "on_send_response", "on_end_of_request")
 QUERIES = (
     *("plain", "raise", "refuse", "awaitable", "nothing", "wrong", "missing", "large", "pieces"),
     *("elsewhere", "no-body", "raw", "no-status"),
+    *("late", "late-done", "late-unknown", "late-raises", "late-breaks", "late-refuses", "late-wrong"),
+    *("late-missing", "late-pieces", "late-awaited"),
 )
 WISHES = (
     *(f"{hook} {what}" for hook in HOOKS for what in ("answers", "raises", "refuses", "is wrong")),
@@ -104,10 +131,12 @@ def everything(site: Site, *, is_plain: bool) -> tuple[list[tuple[str, object]],
             fields = f"Host: localhost\r\nX-Wish: {wish}\r\n".encode()
             found.append((wish, shown(await front.ask("/a.quick?plain", fields=fields))))
             found.append((f"HEAD {wish}", shown(await front.ask("/a.quick?plain", method="HEAD", fields=fields))))
+            found.append((f"late {wish}", shown(await front.ask("/a.quick?late", fields=fields))))
         for target in ("/a.async", "/none", "/%zz", "/%00"):
             found.append((target, shown(await front.ask(target))))
         assert engine.requests_in_hand == 0
         assert all(served.in_hand == 0 for served in engine._served.values())
+        assert not engine._caller.under_way
         (application,) = engine._served.values()
         assert application.plan.is_plain is is_plain
         calls = [one.plugin.code.calls for one in application.filters]
@@ -165,7 +194,9 @@ def test_an_everyday_request_has_no_task_and_leaves_nothing(filtered: Site) -> N
         assert (await front.ask("/a.quick?plain")).text == "plain"
         assert (await front.ask("/a.quick?pieces")).text == "one two"
         assert code.tasks == [None, None]
-        assert engine.requests_served == served_before + 2
+        assert (await front.ask("/a.quick?late")).text == "late"
+        assert code.tasks == [None] * 4
+        assert engine.requests_served == served_before + 3
 
     run(main())
 

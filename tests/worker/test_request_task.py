@@ -166,9 +166,12 @@ def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, s
 HOLDS = """
 import os
 from host.api import ThreadAnswer
-files, pending, contexts = [], [], []
+files, pending, contexts, answers = [], [], [], []
 class Answer(ThreadAnswer):
     def __await__(self): return (yield from pending[0].__await__())
+class Named(Answer):
+    def waits_for(self): return pending[0]
+    def response_at_once(self): return answers[0]
 class Pieces:
     def __aiter__(self): return self
     async def __anext__(self): raise StopAsyncIteration
@@ -182,16 +185,22 @@ def handler_mappings(): return [HandlerMapping(name="Holds", path="*.holds")]
 @hookimpl
 def handle(request):
     pending[:] = [contexts[0].threads.pending_result()]
-    return Answer()
+    return Named() if request.raw_query == "named" else Answer()
 def answer(what):
+    answers[:] = [response_of(what)]
+    return answers[0]
+def response_of(what):
     if what == "pieces": return Response(body=Pieces())
     files.append(os.open(__file__, os.O_RDONLY))
     return Response(status=404 if what == "replaced" else 200, body=FileBody(files[0], 0, 1))
 """
 
 
+@pytest.mark.parametrize("target", ["/a.holds", "/a.holds?named"])
 @pytest.mark.parametrize("what", ["file", "pieces", "replaced"])
-def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(site: Site, what: str) -> None:
+def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(
+    site: Site, what: str, target: str
+) -> None:
     """The task that was to send it is cancelled before its first step: files and iterators are closed all the same."""
     site.extension("holds", HOLDS)
     site.further = '<httpErrors existingResponse="Replace" />'
@@ -203,7 +212,7 @@ def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(
         for served in engine._served.values():
             served.plan_checked_at = float("inf")
         code = engine._plugins.extension("holds").code  # type: ignore[union-attr]
-        number = front.send("/a.holds")
+        number = front.send(target)
         await until(lambda: code.pending)
         (exchange,) = engine._channel.exchanges()
 
@@ -219,5 +228,62 @@ def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(
         else:
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.fstat(code.files[0])
+
+    run(main())
+
+
+LEFT = """
+from host.api import ThreadAnswer
+ends, contexts = [], []
+class Named(ThreadAnswer):
+    def __init__(self): self.pending = contexts[0].threads.pending_result()
+    def waits_for(self): return self.pending
+    def response_at_once(self): return Response.text("too late")
+    def __await__(self):
+        try:
+            return (yield from self.pending.__await__())
+        except BaseException as error:
+            ends.append(type(error).__name__)
+            raise
+@hookimpl
+def load(context): contexts.append(context)
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Left", path="*.left")]
+@hookimpl
+def handle(request): return Named()
+"""
+
+
+@pytest.mark.parametrize("is_in_task", [False, True])
+def test_an_answer_that_no_coroutine_waits_for_is_cancelled_when_the_client_leaves(
+    site: Site, is_in_task: bool
+) -> None:
+    """It gets a coroutine for that, whoever tells it: a callback of the link, or a task that ends the request."""
+    site.extension("left", LEFT)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        code = engine._plugins.extension("left").code  # type: ignore[union-attr]
+        number = front.send("/a.left")
+        await until(engine._channel.exchanges)
+        (exchange,) = engine._channel.exchanges()
+        (call,) = engine._caller.under_way
+        assert call.is_about(exchange.request)
+        assert [served.in_hand for served in engine._served.values()] == [1]
+        if is_in_task:
+            exchange.client_left()
+        else:
+            asyncio.get_running_loop().call_soon(exchange.client_left)
+        assert (await front.answer(number)).kinds[-1] is Kind.RESET
+        await until(lambda: not engine.requests_in_hand)
+        assert code.ends == ["CancelledError"]
+        assert [served.in_hand for served in engine._served.values()] == [0]
+        assert not engine._caller.under_way
 
     run(main())
