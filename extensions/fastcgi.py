@@ -1,10 +1,10 @@
 """FastCGI applications: IIS's FastCgiModule, with its process manager.
 
-A request walks down this file: which application of `<fastCgi>`, which variables, a process that is free, what the head
-of its output asks for. The handler names the application in scriptProcessor: a program (`/usr/bin/php-cgi`, with
-arguments `/usr/bin/php-cgi|-d a=b`), or a server that somebody else runs (`unix:/run/php/php-fpm.sock`,
-`tcp://127.0.0.1:9000`). Processes, limits and connections are `host/fastcgi`'s, which is imported with the first
-request: a worker without FastCGI pays nothing for it.
+A request begins here with its body; which application of `<fastCgi>`, which variables, a process that is free, and what
+the head of its output asks for are `host/fastcgi`'s. The handler names the application in scriptProcessor: a program
+(`/usr/bin/php-cgi`, with arguments `/usr/bin/php-cgi|-d a=b`), or a server that somebody else runs
+(`unix:/run/php/php-fpm.sock`, `tcp://127.0.0.1:9000`). `host/fastcgi` is imported with the first request: a worker
+without FastCGI pays nothing for it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from host.api import HandlerInfo, PluginContext, Request, Response, hookimpl
-from host.gateway.environment import variable_groups
-from host.gateway.variable_group import pairs_of
-from host.programs.gateway_answer import answers_for_a_folder
 from host.programs.request_pieces import RequestPieces
 from host.python_apps.mount_point import mount_length
 
@@ -64,38 +61,30 @@ class FastCgiModule:
 
     def answer(self, request: Request) -> Awaitable[Response]:
         """The response, to be awaited. Raises HttpError."""
+        manager = self._manager or self._begin()
         source = RequestPieces(request.body)
-        if source.open_at_once(announces_length=bool(request.first_header("Content-Length"))):
-            return self._ask(request, source)
-        return self._collect(request, source)
+        if source.open_at_once(announces_length=manager.announces_length(request)):
+            return manager.answer(request, source)
+        return self._collect(manager, request, source)
 
-    async def _collect(self, request: Request, source: RequestPieces) -> Response:
+    async def _collect(self, manager: ProcessManager, request: Request, source: RequestPieces) -> Response:
         """The same for a body that is still to come, or is large."""
         try:
-            await source.open(announces_length=bool(request.first_header("Content-Length")))
-            return await self._ask(request, source)
+            await source.open(announces_length=manager.announces_length(request))
+            return await manager.answer(request, source)
         except BaseException:
             source.close()
             raise
 
-    def _ask(self, request: Request, source: RequestPieces) -> Awaitable[Response]:
-        manager = self._manager
-        if manager is None:
-            room = importlib.import_module("host.fastcgi.process_manager")
-            self._find = room.application_of
-            manager = self._manager = room.ProcessManager(self._context.launcher, self._context.report_event)
-            self._context.show_processes(manager.hosted)
-        processor = request.mapping.script_processor if request.mapping is not None else ""
-        application = self._find(processor, request.settings.fastcgi)
-        pairs = pairs_of(
-            variable_groups(
-                request,
-                content_length=source.length,
-                pass_authorization=request.settings.cgi.pass_authorization,
-                mount_length=mount_length(request) if answers_for_a_folder(request) else -1,
-            )
+    def _begin(self) -> ProcessManager:
+        context = self._context
+        room = importlib.import_module("host.fastcgi.process_manager")
+        manager: ProcessManager = room.ProcessManager(
+            context.launcher, context.report_event, context.threads.pending_result, mount_length
         )
-        return manager.answer(request, application, pairs, source, self._context.threads.pending_result())
+        context.show_processes(manager.hosted)
+        self._manager = manager
+        return manager
 
     async def close(self) -> None:
         """The worker ends."""

@@ -107,8 +107,8 @@ class Headers:
 
     def copy(self) -> Headers:
         """An independent copy."""
-        other = Headers()
-        other._fields = list(self._fields)
+        other = Headers.__new__(Headers)
+        other._fields = self._fields.copy()
         return other
 
     def __contains__(self, name: object) -> bool:

@@ -25,6 +25,7 @@ _WORKER: Final = (
     "admission",
     "cache_offers",
     "calling",
+    "channel",
     "connection_facts",
     "everyday",
     "exchange",

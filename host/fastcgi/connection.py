@@ -60,12 +60,17 @@ class FastCgiConnection(asyncio.Protocol):
         """Records of the request under way; anything else spoils the connection."""
         self.last_heard = self._loop.time()
         receiver = self._receiver
-        whole = self._reader.receive_whole(data)
-        if whole is None:
+        plain = self._reader.receive_plain(data)
+        if plain is None:
             self._receive_records(data, receiver)
         elif receiver is not None:
-            self._receiver = None
-            receiver.answered(whole[0], whole[1])
+            output, end = plain
+            if end is None:
+                if output:
+                    receiver.received_output(output)
+            else:
+                self._receiver = None
+                receiver.answered(output, end)
 
     def _receive_records(self, data: bytes, receiver: Receiver | None) -> None:
         ended: EndRequest | None = None

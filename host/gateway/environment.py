@@ -151,7 +151,7 @@ def _from_url(request: Request, mount_length: int) -> VariableGroup:
     connection = request.connection
     target = request.original_target  # Apache, lighttpd and nginx: never the one led to inside
     path = request.path
-    facts = _UrlFacts(
+    values = (
         request.method,
         target,
         request.raw_query,
@@ -166,6 +166,7 @@ def _from_url(request: Request, mount_length: int) -> VariableGroup:
         bool(request.redirect_count),
         (path[:mount_length], path[mount_length:]) if mount_length >= 0 else None,
     )
+    facts = tuple.__new__(_UrlFacts, values)  # its own constructor is a function in Python
     return _known_url(facts) if len(target) <= LONGEST_KNOWN_TARGET else _of_url(facts)
 
 

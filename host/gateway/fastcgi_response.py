@@ -16,8 +16,6 @@ from host.gateway.fastcgi_records import (
     RecordReader,
     RecordType,
     decode_end,
-    encode_end,
-    encode_record,
 )
 
 REQUEST_ID: Final = 1
@@ -25,12 +23,9 @@ REQUEST_ID: Final = 1
 _STDOUT: Final = int(RecordType.STDOUT)
 _STDERR: Final = int(RecordType.STDERR)
 _END: Final = int(RecordType.END_REQUEST)
-_SMALL: Final = 8192
 _OUTPUT: Final = bytes((VERSION, _STDOUT, 0, REQUEST_ID))
-_END_OF_OUTPUT: Final = encode_record(_STDOUT, REQUEST_ID)
-_END_HEADER: Final = encode_end(REQUEST_ID)[:8]
 _COMPLETE: Final = EndRequest(0, 0)
-_ZEROS: Final = bytes(8)
+_NO_STATUS: Final = bytes(5)  # of the application and of the protocol; three reserved bytes follow
 
 
 class Received(NamedTuple):
@@ -56,21 +51,39 @@ class ResponseReader:
             raise MalformedRecord("bytes of no request came")
         self._is_open = True
 
-    def receive_whole(self, data: bytes) -> tuple[bytes, EndRequest] | None:
-        """The output and the end, when `data` is a whole small answer, as most are: one record of output, perhaps the
-        end of that stream, END_REQUEST, and nothing else. None for anything else: nothing was read then, `receive` is
-        to do it."""
-        if not self._is_open or len(data) > _SMALL or not data.startswith(_OUTPUT) or data[-16:-8] != _END_HEADER:
+    def receive_plain(self, data: bytes) -> tuple[bytes, EndRequest | None] | None:
+        """The output, and the end if it has come, when `data` is what it mostly is: whole records of output, and
+        perhaps END_REQUEST behind them. None for anything else: nothing was read then, `receive` is to do it."""
+        if not self._is_open or not data.startswith(_OUTPUT) or not self._reader.is_between_records:
             return None
-        length = data[4] << 8 | data[5]
-        behind = len(data) - 24 - length - data[6]
-        if not length or not self._reader.is_between_records:
-            return None
-        if behind and (behind != 8 or data[-24:-16] != _END_OF_OUTPUT):
-            return None
-        self._is_open = False
-        end = _COMPLETE if data.endswith(_ZEROS) else decode_end(data[-8:])
-        return data[8 : 8 + length], end
+        first = b""
+        further: list[bytes] | None = None
+        at, size = 0, len(data)
+        while at < size:
+            if size - at < 8 or data[at] != VERSION or data[at + 2] != 0 or data[at + 3] != REQUEST_ID:
+                return None
+            kind = data[at + 1]
+            begin = at + 8
+            end = begin + (data[at + 4] << 8 | data[at + 5])
+            at = end + data[at + 6]
+            if at > size:
+                return None
+            if kind == _STDOUT:
+                if end > begin:
+                    if not first:
+                        first = data[begin:end]
+                    elif further is None:
+                        further = [data[begin:end]]
+                    else:
+                        further.append(data[begin:end])
+            elif kind == _END and at == size and end - begin == 8 and first:
+                output = first if further is None else b"".join([first, *further])
+                self._is_open = False
+                is_complete = data[begin : begin + 5] == _NO_STATUS
+                return output, _COMPLETE if is_complete else decode_end(data[begin:end])
+            else:
+                return None
+        return first if further is None else b"".join([first, *further]), None
 
     def receive(self, data: bytes) -> Iterator[Received]:
         """What `data` completes, to be iterated to its end. Raises MalformedRecord for what no application may send."""

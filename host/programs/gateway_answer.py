@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.api import Request, ResourceType, Response
+from host.api.response import new_response
 from host.gateway.cgi_response import CgiForm, CgiHead, CgiResponseParser, MalformedOutput, parse_whole
 from host.programs.gateway_run import GatewayRun
 from host.programs.output_body import NoBody, output_body
@@ -32,13 +33,10 @@ def whole_answer(request: Request, output: bytes) -> Response | None:
         if promised > len(rest):
             return None
         rest = rest[:promised]
-    return Response(
-        status=head.status,
-        reason=head.reason,
-        headers=head.headers.copy(),  # filters may change them
-        body=rest,
-        substatus=5 if head.status == 401 else 0,  # denied by a CGI program
-    )
+    response = new_response(head.status, head.headers.copy(), rest, head.reason)  # filters may change the fields
+    if head.status == 401:
+        response.substatus = 5  # denied by a CGI program
+    return response
 
 
 async def respond(request: Request, run: GatewayRun) -> Response:

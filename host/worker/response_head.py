@@ -49,10 +49,7 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     if is_everyday and (known := _HEADS.get((response.status, fields[0]))) is not None:
         return known
     head = _new_head(response, fields, content_length, drops_length=drops_length)
-    if is_everyday and fields[0][0] in (
-        "Content-Type",
-        "content-type",
-    ):  # any other field may have a new value each time
+    if is_everyday and fields[0][0].lower() == "content-type":  # any other field may have a new value each time
         if len(_HEADS) >= _MOST_HEADS:
             _HEADS.clear()
         _HEADS[response.status, fields[0]] = head
