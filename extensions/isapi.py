@@ -60,7 +60,7 @@ def open_filter(name: str, path: str) -> object | None:
     if carrier is None:
         return None
     if path.endswith(".py"):  # most of these are plugin files, for which nothing is to be imported
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             if _FILTER_FACTORY not in file.read():
                 return None
     return _loaded[-1].open_filter(path, carrier)

@@ -38,7 +38,14 @@ from host.processes.preload import (
 from host.processes.priority import allow_to_come_forward, come_forward, may_step_back, step_back
 from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
-from host.processes.spawn import become_subreaper, close_on_exec, continue_at_parents_death, kill, take_signals
+from host.processes.spawn import (
+    become_subreaper,
+    close_on_exec,
+    continue_at_parents_death,
+    end_with_parent,
+    kill,
+    take_signals,
+)
 from host.processes.start_failure import starting
 from host.processes.worker import WorkerSeat, report_web_config, run_worker
 from host.script_users.launch import users_of_pool
@@ -325,8 +332,9 @@ class PoolParent:
             self._report("preload-failed", problem)
 
     def _become_worker(self) -> None:
-        """In the fork: let go of what is the parent's."""
-        continue_at_parents_death()
+        """In the fork: let go of what is the parent's. As long as it has had no request, it is killed with its parent:
+        also when it hangs in a plugin that it loads (`WorkerProcess` ends this)."""
+        end_with_parent()
         take_signals()
         self._let_go()
 

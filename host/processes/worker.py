@@ -19,7 +19,7 @@ from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
 from host.processes.priority import come_forward
-from host.processes.spawn import allow_debuggers, entitle, take_signals
+from host.processes.spawn import allow_debuggers, continue_at_parents_death, entitle, take_signals
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
@@ -159,7 +159,7 @@ class WorkerProcess:
             report_scripts=lambda rows: self._channel.send(Scripts(rows=rows)),
         )
         if self._examiner is not None:
-            self._examiner.start(self._engine.examine, self._end_without_parent)
+            self._examiner.take_signal()
         self._configuration.report_problems_to(partial(report_web_config, self._report))
         self._configuration.report_changes_to(lambda files: self._channel.send(WebConfigChanged(files=files)))
         await self._engine.start()
@@ -171,10 +171,12 @@ class WorkerProcess:
             self._channel.send(Ready())
             # done while the word goes round and the first request comes; what goes wrong is no reason not to start
             self._loop.call_soon(self._engine.foresee_requests)
-            self._loop.call_soon(self._tell_plugins)
+            self._loop.call_soon(self._outlive_parent)
+            self._loop.call_later(_FIRST_ANSWER_SECONDS, self._tell_plugins)
             self._loop.call_later(_FIRST_ANSWER_SECONDS, settle_memory, self._loop)
         else:
             self._loop.call_soon(self._engine.foresee_requests)
+            self._loop.call_soon(self._outlive_parent)
             self._loop.call_soon(self._tell_plugins)
             self._loop.call_soon(settle_memory, self._loop)
             await asyncio.sleep(0)  # all is done then
@@ -233,6 +235,13 @@ class WorkerProcess:
         take_signals()  # once is enough
         wish = Unhealthy(reason="SIGTERM asked this process to end")
         self._loop.call_later(_ASKED_SECONDS, self._channel.send, wish)
+
+    def _outlive_parent(self) -> None:
+        """It may have requests from now on, and finishes them in order. One that hangs from here on is examined, and
+        ends all the same; until here the kernel ends it with its parent (`pool.py`)."""
+        if self._examiner is not None:
+            self._examiner.start(self._engine.examine, self._end_without_parent)
+            continue_at_parents_death()
 
     def _end_without_parent(self) -> None:
         """The alarm's default action needs neither the loop nor the interpreter: it ends what hangs, too."""

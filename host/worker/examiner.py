@@ -34,10 +34,15 @@ class Examiner:
         self._questions = questions
         self._memory = memory
 
+    def take_signal(self) -> None:
+        """First of all: the signal is answered without any thread, and would end the process otherwise."""
+        faulthandler.register(EXAMINATION_SIGNAL, file=self._memory, all_threads=True, chain=False)
+
     def start(self, examine: Callable[[], Examination], on_parents_end: Callable[[], object]) -> None:
         """Answer from now on, whatever loop and threads are doing. `on_parents_end` is called on the examiner's thread
-        when the parent has ended: the service may be gone, too, and nobody else sees that in a worker that hangs."""
-        faulthandler.register(EXAMINATION_SIGNAL, file=self._memory, all_threads=True, chain=False)
+        when the parent has ended: the service may be gone, too, and nobody else sees that in a worker that hangs.
+
+        The new thread wants the interpreter: called when this one is about to wait, neither waits for the other."""
         # a threading.Thread would make the start wait until the thread has had its first turn
         _thread.start_new_thread(self._serve, (examine, on_parents_end))
 

@@ -134,7 +134,8 @@ class Plugins:
         self._plugins: dict[str, Plugin] = {}  # by path, or by the name of an entry point
         self._by_name: dict[str, Plugin] = {}  # extensions, by every name that `modules` may use, casefolded
         self._load_order: list[Plugin] = []
-        self._loaded_own: list[Plugin] = []  # of which the event log has not heard yet
+        self._loaded: list[Plugin] = []  # of which the event log has not heard yet
+        self._tells_at_once = False  # the first ones wait until nobody waits for them
         self._made: dict[int, Plugin] = {}  # by id() of the object that a plugin has made
         self._settings: Mapping[str, Mapping[str, str]] = {}
 
@@ -225,24 +226,24 @@ class Plugins:
         )
 
     def report_loaded(self) -> None:
-        """Say of the plugins that came with isapy, too, that they are loaded: in one event that says nothing of
-        interest, for which no request should wait."""
-        if self._loaded_own:
-            families = dict.fromkeys(plugin.family for plugin in self._loaded_own)
-            names = {of: [plugin.name for plugin in self._loaded_own if plugin.family == of] for of in families}
+        """Say which plugins the start has loaded, those that came with isapy in one event; what is loaded later is told
+        at once, as failures are. No request should wait for what says nothing of interest."""
+        self._tells_at_once = True
+        own = [plugin for plugin in self._loaded if self._is_own(plugin)]
+        for plugin in [plugin for plugin in self._loaded if not self._is_own(plugin)]:
+            source = plugin.path or "an installed distribution"
+            self._facts.report_event("plugin-loaded", f"{plugin.family} {plugin.name} from {source}", None)
+        if own:
+            families = dict.fromkeys(plugin.family for plugin in own)
+            names = {of: [plugin.name for plugin in own if plugin.family == of] for of in families}
             text = "; ".join(f"{family}s {', '.join(listed)}" for family, listed in names.items())
-            self._loaded_own.clear()
             self._facts.report_event("plugin-loaded", f"what came with isapy: {text}", None)
+        self._loaded.clear()
 
     # --- one plugin's life
 
     def _is_own(self, plugin: Plugin) -> bool:
         return plugin.path.startswith(self._own_folders)
-
-    def _report_loaded(self, plugin: Plugin) -> None:
-        self._facts.report_event(
-            "plugin-loaded", f"{plugin.family} {plugin.name} from {plugin.path or 'an installed distribution'}", None
-        )
 
     async def _load(self, plugin: Plugin, key: str, run: Callable[[], Any]) -> None:
         """Load it; a plugin that ends or holds the process meanwhile is named by what is left behind."""
@@ -289,10 +290,9 @@ class Plugins:
             await self._unload(self._load_order.pop())
             return
         plugin.state = LOADED
-        if self._is_own(plugin):
-            self._loaded_own.append(plugin)
-        else:
-            self._report_loaded(plugin)
+        self._loaded.append(plugin)
+        if self._tells_at_once:
+            self.report_loaded()
 
     def _note(self, plugin: Plugin, declared: Declarations) -> None:
         plugin.info, plugin.module_info = declared.filter_info, declared.module_info

@@ -147,8 +147,13 @@ def test_every_answer_is_in_the_site_log(service: RunningService) -> None:
 
 
 def test_the_administrator_sees_sites_workers_plugins_and_requests(service: RunningService) -> None:
-    """The same words in both modes."""
-    service.get("/a.where")
+    """The same words in both modes. A worker tells of its plugins when its first request is answered."""
+
+    def knows_plugins() -> bool:
+        found = service.ask(ListPlugins())
+        return isinstance(found, Plugins) and {"where", "marker", "cgi"} <= {row.name for row in found.rows}
+
+    service.wait_until_answered("/a.where", knows_plugins)
     sites, workers, plugins, requests = (
         service.ask(command) for command in (ListSites(), ListWorkers(), ListPlugins(), ListRequests())
     )

@@ -33,6 +33,17 @@ async def handle(request):
 """
 
 
+HANGS_IN_LOAD = """\
+import threading
+from host.api import hookimpl
+
+@hookimpl
+def load(context):
+    context.report_event("plugin-message", "it hangs from here on")
+    threading.Event().wait()
+"""
+
+
 def test_threads_that_a_plugin_has_left_hold_up_neither_a_recycle_nor_the_end(tmp_path: Path) -> None:
     """Neither daemons nor a request's: the worker ends in order, long before shutdownTimeLimit."""
     config = write_site(tmp_path)
@@ -69,6 +80,25 @@ def test_what_hangs_does_not_outlive_the_service_and_the_pools_parent(tmp_path: 
         processes = service.tree()
         os.kill(service.pid_of("pool Shop"), signal.SIGSTOP)
     os.kill(parent, signal.SIGSTOP)
+    service.process.kill()
+    os.kill(parent, signal.SIGKILL)
+    service.process.wait(WAIT_SECONDS)
+    _, alive = psutil.wait_procs(processes, timeout=WAIT_SECONDS)
+    for process in alive:
+        process.kill()
+    assert not alive
+
+
+def test_a_worker_that_hangs_while_it_starts_ends_with_the_pools_parent(tmp_path: Path) -> None:
+    """It has had no request: the kernel ends it, whoever else is left, and long before startupTimeLimit."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "hangs.py").write_text(HANGS_IN_LOAD)
+    service = start_service(tmp_path, config)
+    with service.connect() as waiting:
+        waiting.sendall(b"GET /a.where HTTP/1.1\r\nHost: x\r\n\r\n")
+        service.wait_for_event("it hangs from here on")
+        processes = service.tree()
+    parent = service.pid_of("pool DefaultAppPool")
     service.process.kill()
     os.kill(parent, signal.SIGKILL)
     service.process.wait(WAIT_SECONDS)
