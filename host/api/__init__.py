@@ -44,7 +44,7 @@ from host.api.request import (
     RequestHost,
     ThreadCall,
 )
-from host.api.response import Body, FileBody, Response, SourceFile
+from host.api.response import Body, FileBody, LendableBody, PipeLoan, Response, SourceFile
 from host.api.threads import PendingResult, ThreadAnswer, Threads
 from host.api.tls import ClientCertificate, Tls
 
@@ -78,6 +78,7 @@ __all__ = [
     "HostedProcess",
     "HttpError",
     "LaunchRefused",
+    "LendableBody",
     "LogEntry",
     "MappedUrl",
     "ModuleEntry",
@@ -85,6 +86,7 @@ __all__ = [
     "ModulePriority",
     "Notification",
     "PendingResult",
+    "PipeLoan",
     "PluginContext",
     "Program",
     "ProgramExit",

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from host.api.caching import CachePolicy, FileStamp
 from host.api.errors import reason_phrase
@@ -25,6 +25,37 @@ class FileBody:
     descriptor: int
     offset: int
     length: int
+
+
+class PipeLoan(Protocol):
+    """A pipe that the front reads in the worker's stead. Called on the worker's loop."""
+
+    descriptor: int
+    """Its reading end, a second one: it belongs to whoever has asked for the loan."""
+
+    most_bytes: int
+    """How many bytes the front may read at most."""
+
+    def noted(self, taken_bytes: int, *, waits: bool) -> None:
+        """The front has read so many bytes by now. `waits`: the client would take more, and none have come."""
+
+    def returned(self, taken_bytes: int, *, has_ended: bool) -> None:
+        """The front has read so many in all, and reads no more. `has_ended`: nobody can write to the pipe any more."""
+
+    async def over(self) -> int:
+        """Returns, with the bytes that the front has read, when it reads no more, or when no more are wanted. Raises
+        HttpError when the rest will not come."""
+
+
+class LendableBody:
+    """An asynchronous iterator of bytes that reads them from a pipe. While it is between two pieces the front may be
+    lent the pipe, if nobody in the worker needs to see the bytes; the iteration goes on, or ends, behind the loan."""
+
+    __slots__ = ()
+
+    def lend(self, most_bytes: int) -> PipeLoan | None:
+        """A loan of at most so many bytes; None when there is nothing to lend. Once for each body."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Final
 
@@ -20,6 +21,7 @@ from host.listener.client_socket import CLOSING, ClientSocket
 from host.listener.context import ListenerContext
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by
 from host.listener.exchange import Exchange, Worker
+from host.listener.paced_transport import PacedTransport
 from host.listener.refusals import Page, render
 from host.listener.request_record import detailed, request_record
 from host.listener.response_stream import ResponseStream
@@ -129,12 +131,36 @@ class AnsweringSocket(ClientSocket):
                 end_of_head = exchange.route.hsts + end_of_head
             raw_head, framing = begin_response(request, head, end_of_head)
         self.expect_stream()
-        stream = ResponseStream(exchange, self, framing, raw_head, self.context.relay.window_opener(exchange))
+        context = self.context
+        stream = ResponseStream(
+            exchange, self, framing, raw_head, context.relay.window_opener(exchange), context.file_turns
+        )
         stream.codes = (frame.status, frame.substatus, frame.win32_status)
         if exchange.route.site.log_file.needs_details:
             stream.raw_head = raw_head or frame.body
         stream.first_body(frame.body)
         exchange.response = stream
+
+    def write_through(self, prefix: bytes, data: memoryview, suffix: bytes) -> None:
+        """Bytes of a pipe (response_stream.Sink): to the kernel, without a copy, if nothing waits before them; what it
+        does not take waits in the transport, and is waited for."""
+        transport = self.transport
+        total = len(prefix) + len(data) + len(suffix)
+        self.handed_bytes += total
+        sent = 0
+        is_bare = self.tls is None and not isinstance(transport, PacedTransport)
+        if is_bare and not transport.get_write_buffer_size():
+            try:
+                sent = os.writev(transport.get_extra_info("socket").fileno(), (prefix, data, suffix))
+            except OSError:  # it takes nothing now, or never again: the transport will find out
+                sent = 0
+            if sent == total:
+                return
+        rest = b"".join((prefix, data, suffix))
+        transport.write(rest[sent:] if sent else rest)
+        if is_bare:
+            self._has_low_limit = True
+            transport.set_write_buffer_limits(0)  # `resume_writing` comes when it is empty
 
     def stream_ended(self, exchange: Exchange, *, is_whole: bool) -> None:
         """The pieces are out (response_stream.Sink)."""

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from host.http1.request_head import RequestHead
 from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
+from host.listener.piped_output import PipedOutput, Tell
 from host.listener.refusals import Page
 from host.listener.request_body import RequestBody
 from host.listener.route import Route
@@ -101,6 +102,9 @@ class Response(Protocol):
 
     def file(self, offset: int, length: int) -> FilePiece | None:
         """A piece of a file; None when it is not sent. Raises WireError."""
+
+    def pipe(self, most_bytes: int, tell: Tell) -> PipedOutput | None:
+        """What comes out of a pipe; None when it is not read. Raises WireError."""
 
     def end(self) -> None:
         """No more pieces will come."""

@@ -1,4 +1,4 @@
-"""Whose turn it is to send of a file: one turn of the loop sends the less, the more clients are being sent files.
+"""Whose turn it is to send of a file, or of a pipe: one turn of the loop sends the less, the more clients there are.
 
 Whoever is alone sends as fast as its client reads. A crowd that asks for a large file and takes it slowly waits in a
 line, and a turn of the loop serves its front: otherwise one turn would copy megabytes for each of them. The loop
@@ -28,6 +28,14 @@ class FileTurns:
         self._waiting: deque[Turn] = deque()
         self._left = TURN_BYTES  # of this turn of the loop
         self._is_due = False
+        self._buffer: memoryview | None = None
+
+    @property
+    def buffer(self) -> memoryview:
+        """Room for a portion that is read and written in the same turn."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(PORTION_BYTES))
+        return self._buffer
 
     def allowance(self) -> int:
         """What somebody may send now who has not waited; 0: it must `wait`."""

@@ -1,4 +1,4 @@
-"""A response that comes in pieces: bytes and files in order, as fast as the client takes them.
+"""A response that comes in pieces: bytes, files and pipes in order, as fast as the client takes them.
 
 Bytes go to the transport until it says stop; small pieces of files are read and sent like bytes, large ones by
 sendfile.
@@ -14,14 +14,20 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from host.http1.errors import ShortBodyError
-from host.http1.writer import BodyFraming
+from host.http1.writer import BodyFraming, Framing
 from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
-from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW
+from host.listener.file_turns import FileTurns
+from host.listener.piped_output import PipedOutput, Tell
+from host.wire.frames import FILE_WINDOW_BYTES, INITIAL_RESPONSE_WINDOW, PipeState
 from host.wire.request_dialogue import FlowWindow
 
 GRANT_STEP: Final = INITIAL_RESPONSE_WINDOW // 4
 SMALL_PIECE: Final = 64 * 1024  # a piece of a file up to this size is read and written with what stands before it
+
+
+Item = tuple[bytes, int] | FilePiece | PipedOutput
+"""Bytes, and what they count in the window; or what is read here."""
 
 
 class Sink(Protocol):
@@ -31,6 +37,9 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None:
         """To the transport."""
+
+    def write_through(self, prefix: bytes, data: memoryview, suffix: bytes) -> None:
+        """To the client at once, as far as it goes; `data` is not kept."""
 
     def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
         """Begin to send `prefix` and the piece, whose descriptor is taken; false: not now, `pump` will be called."""
@@ -52,6 +61,7 @@ class ResponseStream:
         "_is_sending_file",
         "_line",
         "_sink",
+        "_turns",
         "_window",
         "codes",
         "raw_head",
@@ -59,13 +69,20 @@ class ResponseStream:
     )
 
     def __init__(
-        self, exchange: Exchange, sink: Sink, framing: BodyFraming, head: bytes, grant: Callable[[int], None]
+        self,
+        exchange: Exchange,
+        sink: Sink,
+        framing: BodyFraming,
+        head: bytes,
+        grant: Callable[[int], None],
+        turns: FileTurns,
     ) -> None:
         self._exchange = exchange
         self._sink = sink
         self._framing = framing
         self._grant = grant
-        self._line: deque[tuple[bytes, int] | FilePiece] = deque()  # bytes, and what they count in the window
+        self._turns = turns
+        self._line: deque[Item] = deque()
         self._window = FlowWindow(INITIAL_RESPONSE_WINDOW)
         self._consumed = 0  # bytes to give back to the worker
         self._is_ended = False
@@ -103,9 +120,27 @@ class ResponseStream:
         self._append(suffix, 0)
         return piece
 
+    def pipe(self, most_bytes: int, tell: Tell) -> PipedOutput | None:
+        """What comes out of a pipe, to be given its descriptor; None when it is not read, and `tell` has said so.
+        Raises WireError."""
+        self._window.spend(FILE_WINDOW_BYTES)
+        framing = self._framing
+        if framing.kind is Framing.LENGTH:
+            most_bytes = min(most_bytes, framing.left)
+        if framing.kind is Framing.NONE or not most_bytes:
+            self._consumed += FILE_WINDOW_BYTES
+            tell(PipeState.RETURNED, 0)
+            return None
+        pipe = PipedOutput(self._turns, self._sink, framing, most_bytes, tell, self._count, self.pump)
+        self._line.append(pipe)
+        return pipe
+
     def end(self) -> None:
-        """No more pieces will come."""
+        """No more pieces will come. A pipe that is still here is taken back."""
         self._is_ended = True
+        for item in self._line:
+            if isinstance(item, PipedOutput):
+                item.close()
 
     def pump(self) -> None:
         """Move what can move: after new pieces, and when the client has taken some."""
@@ -121,9 +156,12 @@ class ResponseStream:
         """The connection is gone: drop everything."""
         self._is_finished = True
         for item in self._line:
-            if isinstance(item, FilePiece):
+            if isinstance(item, (FilePiece, PipedOutput)):
                 item.close()
         self._line.clear()
+
+    def _count(self, count: int) -> None:
+        self.sent_bytes += count
 
     def _append(self, data: bytes, charge: int) -> None:
         if data:
@@ -135,6 +173,12 @@ class ResponseStream:
         ready: list[bytes] = []
         while line and not sink.is_write_paused:
             item = line[0]
+            if isinstance(item, PipedOutput):
+                if not item.is_over:
+                    item.go_on()
+                    break
+                self._leave()
+                continue
             if isinstance(item, FilePiece):
                 if item.descriptor < 0:
                     break

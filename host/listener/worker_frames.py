@@ -6,6 +6,7 @@ A frame that is not legal where it comes, or cannot be read, is a WireError: the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from host.http1.errors import ResponseHeadError
@@ -21,11 +22,13 @@ from host.wire.codec import (
     decode_file,
     decode_log,
     decode_number,
+    decode_pipe,
     decode_reset,
     decode_response,
+    encode_pipe_state,
 )
 from host.wire.errors import WireError
-from host.wire.frames import CacheFlag, Kind, ResponseFlag
+from host.wire.frames import CacheFlag, Kind, PipeState, ResponseFlag
 from host.wire.request_dialogue import RequestState, next_state
 
 ERROR_CONNECTION_ABORTED: Final = 1236  # the win32 status of a response that was cut
@@ -51,6 +54,7 @@ class WorkerFrames:
             Kind.CACHE: self._note_cache_policy,
             Kind.DATA: self._pass_data,
             Kind.FILE: self._pass_file,
+            Kind.PIPE: self._pass_pipe,
             Kind.END: self._end,
             Kind.RESET: _reset,
         }
@@ -137,6 +141,14 @@ class WorkerFrames:
             self._dirty.append(exchange)
         link.claim(exchange, sequence, piece)
 
+    def _pass_pipe(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+        sequence, most_bytes = decode_pipe(body)
+        pipe = None
+        if exchange.response is not None and exchange.client is not None:
+            pipe = exchange.response.pipe(most_bytes, partial(_tell_of_pipe, link, exchange.number))
+            self._dirty.append(exchange)
+        link.claim(exchange, sequence, pipe)
+
     def _note_cache_policy(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         del link
         policy = decode_cache(body)
@@ -152,6 +164,11 @@ class WorkerFrames:
         if exchange.response is not None and exchange.client is not None:
             exchange.response.end()
             self._dirty.append(exchange)
+
+
+def _tell_of_pipe(link: WorkerLink, number: int, state: PipeState, taken_bytes: int) -> None:
+    if not link.is_closed and number in link.exchanges:
+        link.send(encode_pipe_state(number, state, taken_bytes))
 
 
 def _note_started(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
+from host.listener.piped_output import PipedOutput, is_readable_pipe
 from host.wire.codec import FrameDecoder
 from host.wire.errors import WireError
 from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
@@ -28,6 +29,10 @@ _MAX_UNREAD: Final = 1 << 18  # frames for a worker that reads none; each is sho
 _ERROR_TOO_MANY_OPEN_FILES: Final = 4
 _SOON_SECONDS: Final = 0.01  # how long what nobody waits for may stay behind: a request mostly takes it along before
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
+
+
+Piece = FilePiece | PipedOutput | None
+"""What waits for its descriptor; None when that is to be closed."""
 
 
 class LinkOwner(Protocol):
@@ -103,7 +108,7 @@ class WorkerLink:
         self._has_side_ended = False
         self._descriptors: dict[tuple[int, int], int] = {}  # came before their frame
         self._lost: set[tuple[int, int]] = set()  # could not be received
-        self._wanted: dict[tuple[int, int], tuple[FilePiece | None, Exchange]] = {}  # their frame came before them
+        self._wanted: dict[tuple[int, int], tuple[Piece, Exchange]] = {}  # their frame came before them
         stream.setblocking(False)
         side.setblocking(False)
         loop.add_reader(stream.fileno(), self._readable)
@@ -127,7 +132,7 @@ class WorkerLink:
             self._is_late_flush_due = True
             self._loop.call_later(_SOON_SECONDS, self._flush_late)
 
-    def claim(self, exchange: Exchange, sequence: int, piece: FilePiece | None) -> None:
+    def claim(self, exchange: Exchange, sequence: int, piece: Piece) -> None:
         """Give `piece` the descriptor that is sent with these numbers, now or when it comes; None drops it.
 
         Raises WireError for a worker that announces files and never sends them.
@@ -138,11 +143,13 @@ class WorkerLink:
         if key in self._lost:
             self._lost.discard(key)
             if piece is not None:
-                self._loop.call_soon(_cut, exchange)
+                self._loop.call_soon(_do_without, piece, exchange)
             return
         descriptor = self._descriptors.pop(key, -1)
         if descriptor >= 0:
-            _deliver(descriptor, piece, exchange)
+            wrong = _deliver(descriptor, piece, exchange)
+            if wrong:
+                raise WireError(wrong)
         elif key in self._wanted:
             raise WireError("two files of one number are announced")
         elif len(self._wanted) < _MAX_WANTED:
@@ -175,7 +182,8 @@ class WorkerLink:
             os.close(descriptor)
         self._descriptors.clear()
         for piece, exchange in self._wanted.values():
-            if piece is not None:  # the worker has ended that answer, and a part of it can never be sent
+            is_missed = not piece.is_over if isinstance(piece, PipedOutput) else piece is not None
+            if is_missed:  # the worker has ended that answer, and a part of it can never be sent
                 self.exchanges[exchange.number] = exchange
         self._wanted.clear()
         self._owner.link_closed(self, broken)
@@ -287,17 +295,20 @@ class WorkerLink:
         if wanted is None:
             self._lost.add(key)
         elif wanted[0] is not None:
-            self._loop.call_soon(_cut, exchange)
+            self._loop.call_soon(_do_without, wanted[0], exchange)
 
     def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
         key = (number, sequence)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # anything else could block the listener
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # anything else could block the listener
             os.close(descriptor)
             self._loop.call_soon(self.close, "a descriptor that is not a regular file")
         elif key in self._wanted:
             piece, exchange = self._wanted.pop(key)
-            _deliver(descriptor, piece, exchange)
-            if exchange.client is not None and exchange.response is not None:
+            wrong = _deliver(descriptor, piece, exchange)
+            if wrong:
+                self._loop.call_soon(self.close, wrong)
+            elif exchange.client is not None and exchange.response is not None:
                 self._loop.call_soon(exchange.response.pump)
         elif number not in self.exchanges:
             os.close(descriptor)  # its request was given up meanwhile
@@ -308,13 +319,28 @@ class WorkerLink:
             self._descriptors[key] = descriptor
 
 
-def _cut(exchange: Exchange) -> None:
-    if exchange.client is not None:
+def _do_without(piece: Piece, exchange: Exchange) -> None:
+    if isinstance(piece, PipedOutput):
+        piece.give_back()
+    elif exchange.client is not None:
         exchange.client.cut("", _ERROR_TOO_MANY_OPEN_FILES)
 
 
-def _deliver(descriptor: int, piece: FilePiece | None, exchange: Exchange) -> None:
+def _deliver(descriptor: int, piece: Piece, exchange: Exchange) -> str:
+    """What is wrong with it, if anything is: what it stands for could block the listener."""
     if piece is None or exchange.client is None:
         os.close(descriptor)
+    elif isinstance(piece, PipedOutput):
+        if not is_readable_pipe(descriptor):
+            os.close(descriptor)
+            return "a descriptor that is not the reading end of a pipe"
+        if piece.is_over:  # it was taken back
+            os.close(descriptor)
+        else:
+            piece.descriptor = descriptor
+    elif not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return "a descriptor that is not a regular file"
     else:
         piece.descriptor = descriptor
+    return ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from host.api import HttpError
+from host.api import HttpError, PipeLoan
 
 
 class StaleRun(Exception):  # an event in the life of a process, not an error
@@ -33,3 +34,12 @@ class GatewayRun(Protocol):
 
     def abandon(self, reason: str) -> None:
         """Nobody wants the answer any more."""
+
+
+class PipedRun:
+    """A GatewayRun whose output comes by a pipe, which can be lent to the front."""
+
+    def lend(self, most_bytes: int, came_back: Callable[[int], None]) -> PipeLoan | None:
+        """The pipe, for so many bytes at most; `came_back(bytes)` says how many were read when the loan is over. None:
+        nobody wants the output any more, or no descriptor is left."""
+        raise NotImplementedError

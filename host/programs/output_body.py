@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from host.programs.gateway_run import GatewayRun
+from host.api import LendableBody, PipeLoan
+from host.programs.gateway_run import GatewayRun, PipedRun
 from host.programs.output_pipe import PIECE_BYTES
 
 GATHER_SECONDS: Final = 0.01
@@ -39,7 +40,7 @@ async def output_body(run: GatewayRun, first: bytes, promised: int | None) -> by
     return OutputBody(run, bytes(gathered), promised)
 
 
-class OutputBody:
+class OutputBody(LendableBody):
     """Piece by piece, as the program writes it; to be read to its end or closed, else the program is killed."""
 
     def __init__(self, run: GatewayRun, first: bytes, promised: int | None) -> None:
@@ -65,6 +66,22 @@ class OutputBody:
             self._is_over = True
             raise StopAsyncIteration
         return piece
+
+    def lend(self, most_bytes: int) -> PipeLoan | None:
+        """As LendableBody: what the program promises, or all that it prints."""
+        run = self._run
+        if self._is_over or self._first or not isinstance(run, PipedRun):
+            return None
+        if self._left is not None:
+            most_bytes = min(most_bytes, self._left)
+        return run.lend(most_bytes, self._came_back)
+
+    def _came_back(self, count: int) -> None:
+        if self._left is not None:
+            self._left -= count
+            if not self._left:
+                self._is_over = True
+                self._run.finish()
 
     async def aclose(self) -> None:
         """Nobody wants the rest."""

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import struct
+import termios
 from typing import Final
 
 PIECE_BYTES: Final = 65536
 """Bytes of one read: what a pipe holds."""
+
+
+LENT_PIPE_BYTES: Final = 262144
+"""What a pipe holds that is lent: with four times as much in one read, whoever reads and the program wait less for each
+other. More was no faster."""
 
 
 class OutputPipe:
@@ -21,6 +29,7 @@ class OutputPipe:
         self._waiter: asyncio.Future[bool] | None = None
         self._failure: Exception | None = None
         self._is_discarding = False
+        self._is_lent = False
         self.waits_since: float | None = None
         """Loop time since when the pipe has been empty; None while nobody waits for it."""
         self.bytes_read = 0
@@ -49,6 +58,45 @@ class OutputPipe:
             raise self._failure
         return b""
 
+    def lend(self) -> int:
+        """A second descriptor of the pipe, made wide, for another process that reads it from now on until `take_back`.
+        The caller's to close."""
+        with contextlib.suppress(OSError):  # its user has many wide pipes already (pipe-user-pages-soft)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETPIPE_SZ, LENT_PIPE_BYTES)
+        descriptor = os.dup(self._descriptor)
+        self._is_lent = True
+        self._waiter = self._loop.create_future()
+        return descriptor
+
+    def note(self, count: int, *, waits: bool) -> None:
+        """Whoever it is lent to has read `count` bytes more; `waits`: and would read on, if there were any."""
+        self.bytes_read += count
+        self.waits_since = self._loop.time() if waits else None
+
+    def look(self) -> None:
+        """While it is lent: a pipe that holds bytes is not silent, whatever was said of it."""
+        if self._is_lent and self.waits_since is not None and self._held_bytes():
+            self.waits_since = None
+
+    def take_back(self, *, has_ended: bool) -> None:
+        """It is not lent any more."""
+        self._is_lent = False
+        self.waits_since = None
+        if has_ended:
+            self.close()
+        self._wake(True)
+
+    async def back(self) -> None:
+        """Returns when it is not lent any more, or has been closed. Raises what was given to `fail`."""
+        if self._waiter is not None:
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                self._is_lent = False
+        if self._failure is not None:
+            raise self._failure
+
     def discard(self) -> None:
         """Read and drop the rest: a program that prints more than is wanted should not die of it."""
         if not self.is_closed and not self._is_discarding:
@@ -66,10 +114,13 @@ class OutputPipe:
         if not self.is_closed:
             self.is_closed = True
             self.waits_since = None
-            if self._waiter is not None or self._is_discarding:
+            if (self._waiter is not None and not self._is_lent) or self._is_discarding:
                 self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
             self._wake(True)
+
+    def _held_bytes(self) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0"))[0])
 
     def _drop(self) -> None:
         self.waits_since = self._loop.time()

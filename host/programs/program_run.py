@@ -16,6 +16,8 @@ from typing import Any, Final
 from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits, ScriptRun, WarmStart
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
+from host.programs.gateway_run import PipedRun
+from host.programs.lent_output import LentOutput
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe
 from host.programs.request_input import RequestInput
 from host.programs.time_limits import Overdue, RunFacts, TimeLimits, overdue
@@ -96,7 +98,7 @@ class ProgramWatch:
         self._timer = loop.call_later(LOOK_SECONDS, self._look) if self._runs else None
 
 
-class ProgramRun:
+class ProgramRun(PipedRun):
     """A program that runs. One of `finish` and `abandon` must be called in the end."""
 
     def __init__(
@@ -192,6 +194,18 @@ class ProgramRun:
         self.finish()
         return True
 
+    def lend(self, most_bytes: int, came_back: Callable[[int], None]) -> LentOutput | None:
+        """As PipedRun; no more than the program may print."""
+        output, most = self._output, self._order.most_output_bytes
+        if most and not self._answered_at:
+            most_bytes = min(most_bytes, most - output.bytes_read)
+        if output.is_closed or self._is_killed or most_bytes <= 0:
+            return None
+        try:
+            return LentOutput(output, most_bytes, came_back)
+        except OSError:  # no descriptor is left
+            return None
+
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """502.2 with everything that the program has said, which is also told to the event log.
 
@@ -238,6 +252,7 @@ class ProgramRun:
     def look(self, now: float) -> bool:
         """Called by the shared timer: acts on what has passed. True when the run is over."""
         output, errors = self._output, self._errors
+        output.look()
         if self._program.exit is not None and not self._ended_at:
             self._ended_at = now
         is_over = bool(self._ended_at) and output.is_closed

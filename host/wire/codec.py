@@ -20,12 +20,15 @@ from host.wire.frames import (
     MAX_FRAME_BYTES,
     NUMBER_32,
     NUMBER_64,
+    PIPE_BODY,
+    PIPE_STATE_BODY,
     REQUEST_BODY,
     RESET_BODY,
     RESPONSE_BODY,
     CacheFrame,
     Kind,
     LogFrame,
+    PipeState,
     RequestFrame,
     ResponseFrame,
 )
@@ -215,6 +218,36 @@ def decode_file(body: bytes) -> tuple[int, int, int]:
     if offset + length > MAX_FILE_OFFSET:
         raise WireError(f"a file frame of {length} bytes from {offset}: no file is that long")
     return sequence, offset, length
+
+
+def encode_pipe(request_id: int, sequence: int, most_bytes: int) -> bytes:
+    """PIPE: what comes out of the pipe sent with (request id, sequence) over the side socket, at most so much."""
+    return encode(Kind.PIPE, request_id, PIPE_BODY.pack(sequence, most_bytes))
+
+
+def decode_pipe(body: bytes) -> tuple[int, int]:
+    """(sequence, most bytes) of PIPE. Raises WireError."""
+    try:
+        sequence, most_bytes = PIPE_BODY.unpack(body)
+    except struct.error as error:
+        raise WireError(f"a pipe frame with {len(body)} bytes") from error
+    if not 0 < most_bytes <= MAX_FILE_OFFSET:
+        raise WireError(f"a pipe frame for {most_bytes} bytes")
+    return sequence, most_bytes
+
+
+def encode_pipe_state(request_id: int, state: PipeState, taken_bytes: int) -> bytes:
+    """PIPE_STATE: what has become of the request's pipe, and how much has been read from it since it was lent."""
+    return encode(Kind.PIPE_STATE, request_id, PIPE_STATE_BODY.pack(state, taken_bytes))
+
+
+def decode_pipe_state(body: bytes) -> tuple[PipeState, int]:
+    """(state, bytes read) of PIPE_STATE. Raises WireError."""
+    try:
+        state, taken_bytes = PIPE_STATE_BODY.unpack(body)
+        return PipeState(state), taken_bytes
+    except (struct.error, ValueError) as error:
+        raise WireError(f"a malformed pipe state: {body[:16]!r}") from error
 
 
 def encode_end(request_id: int, credit: int) -> bytes:

@@ -12,6 +12,7 @@ front to worker
     WINDOW       u32: the worker may send that many more body bytes of this response
     SESSION_END  u64: the client connection of that number is closed (id 0)
     DRAIN        no further REQUEST will come on this link (id 0)
+    PIPE_STATE   what has become of a PIPE, see `PIPE_STATE_BODY` and `PipeState`; RETURNED or ENDED is the last one
 worker to front
     CREDIT       u32: the worker can take that many more requests (id 0)
     STARTED      a handler may begin to act on this request: it cannot be requeued any more
@@ -19,6 +20,9 @@ worker to front
     DATA         more of the response's body
     FILE         a piece of an open file, see `FILE_BODY`; its descriptor comes over the side socket. It counts as
                  FILE_WINDOW_BYTES in the window whatever its length: a waiting file costs a descriptor, not memory
+    PIPE         what comes out of a pipe next, see `PIPE_BODY`; its reading end comes over the side socket, and is the
+                 front's until it says RETURNED or ENDED. It counts in the window as FILE does. An END while the front
+                 has it takes it back: the response ends with what has been read
     END          the response is complete; see `END_BODY`
     RESET        the response cannot be completed: u16 status, u16 substatus, u8 credit, text (the reason, UTF-8)
     BODY_WINDOW  u32: the front may send that many more bytes of the request's body
@@ -28,7 +32,7 @@ worker to front
     INVALIDATE   u32: what the answer to the request of that number put into the cache is out of date (id 0)
 
 Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
-sequence number of the FILE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
+sequence number of the FILE or PIPE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ FRAMES_AT_ONCE: Final = 8  # a busy loop turn writes as soon as so many frames w
 MAX_DATA_BYTES: Final = 64 * 1024  # bodies are cut into pieces of at most this size
 INITIAL_RESPONSE_WINDOW: Final = 1024 * 1024
 MAX_FILE_OFFSET: Final = 2**63 - 1  # off_t
-FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE counts in the response window
+NO_PIPE_LIMIT: Final = MAX_FILE_OFFSET  # all that comes out of it
+FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE or a PIPE counts in the response window
 INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
 
 
@@ -59,6 +64,7 @@ class Kind(enum.IntEnum):
     WINDOW = 5
     SESSION_END = 6
     DRAIN = 7
+    PIPE_STATE = 8
     CREDIT = 16
     STARTED = 17
     RESPONSE = 18
@@ -70,6 +76,7 @@ class Kind(enum.IntEnum):
     LOG = 24
     CACHE = 25
     INVALIDATE = 26
+    PIPE = 27
 
 
 class RequestFlag(enum.IntFlag):
@@ -100,12 +107,23 @@ class ResponseFlag(enum.IntFlag):
 REQUEST_BODY: Final = Struct("<BHHHHIq")  # flags, four lengths, length of the field block, content length
 RESPONSE_BODY: Final = Struct("<BBHHII")  # flags, credit, status, substatus, win32 status, head length
 FILE_BODY: Final = Struct("<IQQ")  # sequence number, offset, length
+PIPE_BODY: Final = Struct("<IQ")  # sequence number, how many bytes may be read at most
+PIPE_STATE_BODY: Final = Struct("<BQ")  # state, bytes that have been read since the PIPE
 END_BODY: Final = Struct("<B")  # credit
 CACHE_BODY: Final = Struct("<BI")  # flags, time to live
 RESET_BODY: Final = Struct("<HHB")  # status, substatus, credit
 NUMBER_32: Final = Struct("<I")
 NUMBER_64: Final = Struct("<Q")
 SIDE_PACKET: Final = Struct("<II")
+
+
+class PipeState(enum.IntEnum):
+    """What the front says of a pipe that it has been lent."""
+
+    FLOWS = 0  # bytes come again; said at once after WAITS
+    WAITS = 1  # the client would take bytes, and for some time none has come
+    RETURNED = 2  # as many as may be read have been, or the front cannot read it: the worker goes on
+    ENDED = 3  # everybody who wrote to it has closed it
 
 
 class CacheFlag(enum.IntFlag):

@@ -2,7 +2,7 @@
 
 The front holds one state per request it has handed out and asks the table about every frame of the worker; a frame
 that is not in the table breaks the dialogue and costs the worker its link. Flow control is counted beside it: bytes
-of DATA and FILE against the response window, bytes of BODY against the body window (`FlowWindow`).
+of DATA, FILE and PIPE against the response window, bytes of BODY against the body window (`FlowWindow`).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ ON_WORKER_FRAME: Final[dict[tuple[RequestState, Kind], RequestState]] = {
     (RequestState.RESPONDING, Kind.LOG): RequestState.RESPONDING,
     (RequestState.RESPONDING, Kind.DATA): RequestState.RESPONDING,
     (RequestState.RESPONDING, Kind.FILE): RequestState.RESPONDING,
+    (RequestState.RESPONDING, Kind.PIPE): RequestState.RESPONDING,
     (RequestState.RESPONDING, Kind.END): RequestState.DONE,
     (RequestState.RESPONDING, Kind.RESET): RequestState.DONE,
 }

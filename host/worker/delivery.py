@@ -9,14 +9,16 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from host.api import CachePolicy, ClientGone, FileBody, LogEntry, RawData, Request, Response
+from host.api import CachePolicy, ClientGone, FileBody, LendableBody, LogEntry, RawData, Request, Response
 from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
 from host.worker.cache_offers import CacheOffers, read_whole
 from host.worker.calling import BODY, FilterEnded, HookCaller
 from host.worker.exchange import Exchange
 from host.worker.filter_output import KEY
+from host.worker.lending import bytes_to_lend, may_lend
 from host.worker.plan import Plan
 from host.worker.request_task import become_task
 from host.worker.response_head import build_head, close_flags
@@ -154,7 +156,14 @@ class Delivery:
             exchange.begin(head.flags | self._flags(plan, request, response), codes_of(response), head.raw)
             promised = head.promised_length
         modules = request.mapping.modules if request.mapping is not None else ""
-        sending = self._send_pieces(exchange, self._pieces(plan, request, body), promised)
+        lender = body if isinstance(body, LendableBody) else None
+        if not may_lend(
+            is_lendable=lender is not None,
+            has_data_filters=bool(plan.on_send_raw_data),
+            takes_pipes=exchange.takes_pipes,
+        ):
+            lender = None
+        sending = self._send_pieces(exchange, self._pieces(plan, request, body), promised, lender)
         with self._caller.noting(modules, BODY, request, sending):
             sent = await sending
         if sent < promised:
@@ -163,9 +172,14 @@ class Delivery:
         exchange.end()
 
     async def _send_pieces(
-        self, exchange: Exchange, pieces: AsyncGenerator[bytes | FileBody, None], promised: int
+        self,
+        exchange: Exchange,
+        pieces: AsyncGenerator[bytes | FileBody, None],
+        promised: int,
+        lender: LendableBody | None,
     ) -> int:
-        """Send them up to the promised length (-1: all); how many bytes those were."""
+        """Send them up to the promised length (-1: all); how many bytes those were. Much of what comes from `lender`
+        is read by the front itself."""
         sent = 0
         async with aclosing(pieces):
             async for given in pieces:
@@ -178,6 +192,11 @@ class Delivery:
                     sent += len(piece)
                 if sent == promised:
                     break
+                if lender is not None and (most := bytes_to_lend(sent, promised)):
+                    sent += await exchange.send_pipe(partial(lender.lend, most))
+                    lender = None
+                    if sent == promised:
+                        break
         return sent
 
     def _end_early(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from host.api import ClientGone, HttpError, Request
+from host.api import ClientGone, HttpError, PipeLoan, Request
 from host.wire.codec import (
     encode,
     encode_cache,
     encode_end,
     encode_file,
     encode_log,
+    encode_pipe,
     encode_reset,
     encode_response_parts,
 )
@@ -29,6 +30,7 @@ from host.wire.frames import (
     CacheFrame,
     Kind,
     LogFrame,
+    PipeState,
     ResponseFlag,
 )
 from host.worker.request_body import ArrivedBody, StreamedBody
@@ -43,6 +45,10 @@ class Outlet(Protocol):
     @property
     def place(self) -> int:
         """Which of the fronts that share the worker it leads to, from 0: each has a cache of its own."""
+
+    @property
+    def takes_pipes(self) -> bool:
+        """Whether the front at its other end reads pipes; inetinfo does not read those of a dllhost."""
 
     def queue(self, frame: bytes) -> None:
         """Send with the turn's write."""
@@ -89,6 +95,7 @@ class Exchange:
 
     __slots__ = (
         "_link",
+        "_loan",
         "_parked",
         "_sequence",
         "_task",
@@ -133,6 +140,7 @@ class Exchange:
         self._window = INITIAL_RESPONSE_WINDOW
         self._window_waiter: asyncio.Future[None] | None = None
         self._sequence = 0
+        self._loan: PipeLoan | None = None
 
     @property
     def front_place(self) -> int:
@@ -198,6 +206,25 @@ class Exchange:
         self._link.send_descriptor(self.number, self._sequence, os.dup(descriptor))
         self._sequence += 1
 
+    @property
+    def takes_pipes(self) -> bool:
+        """Whether `send_pipe` may be called."""
+        return self._link.takes_pipes
+
+    async def send_pipe(self, lend: Callable[[], PipeLoan | None]) -> int:
+        """What comes out of a pipe next, read by the front; how many bytes those were. Returns when the loan is over.
+        Raises ClientGone, and what the loan does."""
+        await self._room(FILE_WINDOW_BYTES)
+        loan = lend()
+        if loan is None:
+            return 0
+        self._window -= FILE_WINDOW_BYTES
+        self._link.queue(encode_pipe(self.number, self._sequence, loan.most_bytes))
+        self._link.send_descriptor(self.number, self._sequence, loan.descriptor)
+        self._sequence += 1
+        self._loan = loan
+        return await loan.over()
+
     def log(self, frame: LogFrame) -> None:
         """Change the log line; before `end` or `send_complete`, once."""
         if not self.is_done:
@@ -224,6 +251,17 @@ class Exchange:
         """The front can take `count` bytes more."""
         self._window += count
         self._wake()
+
+    def pipe_state(self, state: PipeState, taken_bytes: int) -> None:
+        """What the front says of the pipe that it has been lent."""
+        loan = self._loan
+        if loan is None:
+            return
+        if state in (PipeState.FLOWS, PipeState.WAITS):
+            loan.noted(taken_bytes, waits=state == PipeState.WAITS)
+        else:
+            self._loan = None
+            loan.returned(taken_bytes, has_ended=state == PipeState.ENDED)
 
     def client_left(self) -> None:
         """Whatever waits for the client fails with ClientGone; the task is cancelled."""

@@ -18,6 +18,7 @@ from host.api import ApplicationInfo, Connection
 from host.wire.codec import (
     RequestParts,
     decode_number,
+    decode_pipe_state,
     decode_request_parts,
     decode_session_end,
     encode,
@@ -79,6 +80,7 @@ class FrontLink:
         self, channel: ChannelSide, stream: socket.socket, side: socket.socket, request_prefix: str = "", place: int = 0
     ) -> None:
         self.place: Final = place
+        self.takes_pipes: Final = not channel.accepts_forwarded
         self._channel = channel
         self._request_prefix = request_prefix
         self._link = Link(channel.loop, stream, side)
@@ -230,6 +232,8 @@ class FrontLink:
             exchange.open_window(decode_number(body))
         elif kind is Kind.ABORT:
             exchange.client_left()
+        elif kind is Kind.PIPE_STATE:
+            exchange.pipe_state(*decode_pipe_state(body))
         elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY:
             exchange.body.receive(body)
         elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY_END:

@@ -178,6 +178,7 @@ class _Outlet:
     """Where the answer goes (exchange.Outlet): its status is kept, its body is taken as fast as it comes."""
 
     place: Final = 0
+    takes_pipes: Final = False  # every byte is counted here
 
     def __init__(self) -> None:
         self.exchange: Exchange | None = None

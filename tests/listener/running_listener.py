@@ -44,20 +44,24 @@ from host.listener.server import Listener
 from host.logs.record import RecordParts, RefusalRecord, RequestRecord
 from host.wire.codec import (
     FrameDecoder,
+    decode_pipe_state,
     decode_request,
     encode,
     encode_end,
     encode_file,
     encode_log,
     encode_number,
+    encode_pipe,
     encode_reset,
     encode_response,
 )
 from host.wire.control_messages import AnyMessage
 from host.wire.frames import (
+    NO_PIPE_LIMIT,
     SIDE_PACKET,
     Kind,
     LogFrame,
+    PipeState,
     RequestFrame,
     ResponseFlag,
     ResponseFrame,
@@ -490,6 +494,15 @@ class TestWorker:
 
     def file(self, number: int, sequence: int, offset: int, length: int) -> None:
         self.send(encode_file(number, sequence, offset, length))
+
+    def pipe(self, number: int, sequence: int, descriptor: int, most_bytes: int = NO_PIPE_LIMIT) -> None:
+        """Lend the reading end of a pipe; the test keeps its own."""
+        self.send_file(number, sequence, descriptor)
+        self.send(encode_pipe(number, sequence, most_bytes))
+
+    def pipe_state(self) -> tuple[PipeState, int]:
+        """The next frame, which says what has become of a pipe."""
+        return decode_pipe_state(self.take(Kind.PIPE_STATE)[1])
 
     def log(self, number: int, frame: LogFrame) -> None:
         self.send(encode_log(number, frame))

@@ -18,7 +18,16 @@ from pathlib import Path
 
 import pytest
 
-from host.wire.codec import encode, encode_end, encode_file, encode_log, encode_number, encode_reset, encode_response
+from host.wire.codec import (
+    encode,
+    encode_end,
+    encode_file,
+    encode_log,
+    encode_number,
+    encode_pipe,
+    encode_reset,
+    encode_response,
+)
 from host.wire.control_messages import Event, WorkerGone
 from host.wire.frames import HEADER, SIDE_PACKET, Kind, LogFrame, ResponseFlag, ResponseFrame
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker, open_descriptors
@@ -71,7 +80,10 @@ class Liar:
         yield self._response(number), None
         for sequence in range(rng.randint(0, 3)):
             yield encode(Kind.DATA, number, rng.randbytes(rng.choice((0, 1, 9, 65536)))), None
-            yield encode_file(number, sequence, rng.choice(NUMBERS_64), rng.choice(NUMBERS_64)), None
+            if rng.random() < 0.7:
+                yield encode_file(number, sequence, rng.choice(NUMBERS_64), rng.choice(NUMBERS_64)), None
+            else:
+                yield encode_pipe(number, sequence, rng.choice(NUMBERS_64)), None
             yield SIDE_PACKET.pack(number, sequence), [rng.choice(self._files)]
         yield encode_end(number, 1), None
 

@@ -15,6 +15,8 @@ from host.wire.codec import (
     decode_file,
     decode_log,
     decode_number,
+    decode_pipe,
+    decode_pipe_state,
     decode_request,
     decode_reset,
     decode_response,
@@ -25,6 +27,8 @@ from host.wire.codec import (
     encode_file,
     encode_log,
     encode_number,
+    encode_pipe,
+    encode_pipe_state,
     encode_request,
     encode_reset,
     encode_response,
@@ -40,6 +44,7 @@ from host.wire.frames import (
     CacheFrame,
     Kind,
     LogFrame,
+    PipeState,
     RequestFlag,
     RequestFrame,
     ResponseFlag,
@@ -67,6 +72,7 @@ FRAMES = [
     encode_number(Kind.WINDOW, 1, 70000),
     encode_session_end(2**40),
     encode(Kind.DRAIN, 0),
+    encode_pipe_state(1, PipeState.ENDED, 2**40),
     encode_number(Kind.CREDIT, 0, 16),
     encode(Kind.STARTED, 1),
     encode_response(1, RESPONSE),
@@ -78,6 +84,7 @@ FRAMES = [
     encode_log(1, LOG),
     encode_cache(1, CacheFrame(CacheFlag.IGNORES_COOKIES, 30)),
     encode_number(Kind.INVALIDATE, 0, 2**32 - 1),
+    encode_pipe(1, 4, 2**63 - 1),
 ]
 STREAM = b"".join(FRAMES)
 
@@ -104,6 +111,8 @@ def check(frames: list[tuple[Kind, int, bytes]]) -> None:
     assert decode_log(bodies[Kind.LOG]) == LOG
     assert decode_cache(bodies[Kind.CACHE]) == (1, 30)
     assert decode_number(bodies[Kind.INVALIDATE]) == 2**32 - 1
+    assert decode_pipe(bodies[Kind.PIPE]) == (4, 2**63 - 1)
+    assert decode_pipe_state(bodies[Kind.PIPE_STATE]) == (PipeState.ENDED, 2**40)
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 100, len(STREAM)])
@@ -138,7 +147,7 @@ def test_an_impossible_length_is_refused_at_once(length: int) -> None:
         FrameDecoder().receive(HEADER.pack(length, 1, Kind.DATA))
 
 
-@pytest.mark.parametrize("kind", [0, 8, 15, 27, 255])
+@pytest.mark.parametrize("kind", [0, 9, 15, 28, 255])
 def test_an_unknown_kind_is_refused(kind: int) -> None:
     """A newer peer, or garbage."""
     with pytest.raises(WireError, match="unknown kind"):
@@ -246,6 +255,20 @@ def test_a_file_has_twenty_bytes(size: int) -> None:
         decode_file(b"x" * size)
 
 
+@pytest.mark.parametrize("body", [b"", b"\0" * 11, b"\0" * 12, b"\0" * 11 + b"\x80", b"\0" * 13])
+def test_a_pipe_has_a_number_and_a_size(body: bytes) -> None:
+    """Sequence, and how much may be read: something, and no more than a file can have."""
+    with pytest.raises(WireError):
+        decode_pipe(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"\0" * 8, b"\4" + b"\0" * 8, b"\0" * 10])
+def test_a_pipe_has_four_states(body: bytes) -> None:
+    """One of them, and a number."""
+    with pytest.raises(WireError):
+        decode_pipe_state(body)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -310,6 +333,8 @@ DECODERS = {
     Kind.REQUEST: decode_request,
     Kind.RESPONSE: decode_response,
     Kind.FILE: decode_file,
+    Kind.PIPE: decode_pipe,
+    Kind.PIPE_STATE: decode_pipe_state,
     Kind.END: decode_end,
     Kind.RESET: decode_reset,
     Kind.LOG: decode_log,

@@ -30,6 +30,7 @@ LEGAL = {
         Kind.LOG: S.RESPONDING,
         Kind.DATA: S.RESPONDING,
         Kind.FILE: S.RESPONDING,
+        Kind.PIPE: S.RESPONDING,
         Kind.END: S.DONE,
         Kind.RESET: S.DONE,
     },
