@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any
 
-from host.api import PluginContext, Request, Response, ThreadAnswer, ThreadingModel
+from host.api import PendingResult, PluginContext, Request, Response, ThreadAnswer, ThreadingModel
 from host.python_apps.applications import Applications, Order
 from host.python_apps.interface import is_coroutine_callable
 from host.python_apps.loading import LoadFailure, load_callable
@@ -22,10 +22,19 @@ from host.python_apps.wsgi_thread_call import ThreadCall
 class ThreadCallAnswer(ThreadAnswer):
     """What a call on a thread answers; to be awaited. (The call itself is compiled, and inherits from what is, too.)"""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_pending")
 
-    def __init__(self, call: ThreadCall) -> None:
+    def __init__(self, call: ThreadCall, pending: PendingResult) -> None:
         self._call = call
+        self._pending = pending
+
+    def waits_for(self) -> PendingResult:
+        """The response, or what the application has raised."""
+        return self._pending
+
+    def response_at_once(self) -> Response | None:
+        """The response; None when awaiting it raises."""
+        return self._call.response
 
     def __await__(self) -> Generator[Any, None, Response]:
         """The response."""
@@ -62,7 +71,7 @@ class WsgiApplication:
         pending = self._threads.pending_result()
         call = ThreadCall(self._callee, request, pending)
         self._threads.submit(run_code, (call, request), pending)
-        return ThreadCallAnswer(call)
+        return ThreadCallAnswer(call, pending)
 
     async def _wait_for_turn(self, turn: Turn, request: Request, run_code: RunCode) -> Response:
         await turn.take()

@@ -121,6 +121,11 @@ class ThreadCall(WsgiCall):
 
     # --- on the loop
 
+    @property
+    def response(self) -> Response | None:
+        """The response, once `answer` has nothing to wait for. None: it raises."""
+        return self._response
+
     async def answer(self) -> Response:
         """The answer. Raises what the application raises; when it is cancelled, the thread's end is waited for."""
         cancelled: asyncio.CancelledError | None = None
