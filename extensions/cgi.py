@@ -14,10 +14,11 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
-from host.api import HttpError, PluginContext, Request, Response, WarmStart, hookimpl
+from host.api import HandlerInfo, HttpError, PluginContext, Request, Response, WarmStart, hookimpl
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
 from host.gateway.environment import meta_variables
@@ -30,6 +31,7 @@ from host.programs.gateway_answer import respond
 from host.programs.instances import Instances
 from host.programs.legacy_cgi import LegacyCgi
 from host.programs.output_body import OutputBody
+from host.programs.program_call import ProgramCall, ProgramCalls
 from host.programs.program_run import ProgramOrder, ProgramRun, ProgramWatch
 from host.programs.request_input import RequestInput
 from host.programs.time_limits import TimeLimits
@@ -65,11 +67,19 @@ def unload(context: PluginContext) -> None:
 
 
 @hookimpl
-async def handle(request: Request) -> Response:
-    module = _loaded[-1]
-    run = await module.run(request)
+def handler_info() -> HandlerInfo:
+    return HandlerInfo(quick=True)
+
+
+@hookimpl
+def handle(request: Request) -> Awaitable[Response]:
+    return _loaded[-1].answer(request)
+
+
+async def answer_with(request: Request, run: ProgramRun) -> Response:
+    """What the program answers. Raises HttpError."""
     try:
-        if os.path.basename(request.physical_path).startswith("nph-"):
+        if _speaks_http(request):
             response = await respond_raw(run)
         else:
             response = await respond(request, run)
@@ -85,13 +95,15 @@ async def handle(request: Request) -> Response:
 
 
 class Command(NamedTuple):
-    """What to execute; `interpreter` is what the script's first line names."""
+    """What to execute; `interpreter` is what the script's first line names, `runner` what may be a Python for it, whose
+    PYTHONPATH gets `python_path`."""
 
     argv: list[bytes]
-    interpreter: str
-    python_path: bytes
+    interpreter: str = ""
+    runner: bytes = b""
     start: bytes = b""  # of the script's text, as far as who runs it asks for it
     by_processor: bool = False
+    python_path: bytes = b""
 
 
 class CgiModule:
@@ -104,15 +116,18 @@ class CgiModule:
         self._legacy_cgi = LegacyCgi(
             context.launcher, self._inherited, lambda text: context.report_event("plugin-warning", text)
         )
+        self._calls = ProgramCalls(self._watch)
+        self._pending_result = context.threads.pending_result
         self._instances = Instances()
         self._starts: dict[str, tuple[tuple[int, int, int], bytes, FirstLine | None]] = {}
 
     def close(self) -> None:
         """The worker ends."""
+        self._calls.close()
         self._watch.close()
         self._legacy_cgi.close()
 
-    async def command(self, request: Request) -> Command:
+    def command(self, request: Request) -> Command:
         """The command line for the script; no shell is involved. Raises HttpError."""
         script = request.physical_path
         if request.path_info and not request.settings.cgi.accept_path_info:
@@ -132,32 +147,56 @@ class CgiModule:
                 raise cgi_failures.bad_processor(processor, str(error)) from error
             refuse_unlisted(request, os.fsdecode(argv[0]), processor)
             text = self._start_of(script, status)[0] if b"perl" in argv[0] else b""
-            return Command(argv, "", await self._legacy_cgi.folder_for(argv[0]), text, by_processor=True)
+            return Command(argv, "", argv[0], text, by_processor=True)
         refuse_unlisted(request, script)
         if not status.st_mode & 0o111:
             raise cgi_failures.not_executable(script)
         argv = [os.fsencode(script), *words]
         start, line = self._start_of(script, status)
         if line is None:
-            return Command(argv, "", b"", start)
+            return Command(argv, start=start)
         named = os.fsdecode(line.program)
         interpreters = request.settings.cgi.language_interpreters
         if (interpreters or not line.is_linuxs) and (
             own := own_command(line, interpreters, self._is_there)
         ) is not None:
-            folder = await self._legacy_cgi.folder_for(own[0])
-            return Command([*own, *argv], named, folder, start, by_processor=True)
+            return Command([*own, *argv], named, own[0], start, by_processor=True)
         interpreter = (shebang_command(start) or [b""])[0]
-        return Command(argv, named, await self._legacy_cgi.folder_for(interpreter), start)
+        return Command(argv, named, interpreter, start)
 
     def _is_there(self, program: bytes) -> bool:
         search_path = os.fsdecode(self._inherited.get(b"PATH", b""))
         return shutil.which(os.fsdecode(program), path=search_path) is not None
 
-    async def run(self, request: Request) -> ProgramRun:
+    def answer(self, request: Request) -> Awaitable[Response]:
+        """The response, to be awaited. Raises HttpError."""
+        command = self.command(request)
+        body = request.body
+        is_likely_short = (
+            body.length == 0
+            and request.method != "HEAD"
+            and not request.settings.cgi.instances.most
+            and not _speaks_http(request)
+            and self._legacy_cgi.needs_nothing(command.runner)
+            and self._calls.expects(request.physical_path)
+        )
+        if not is_likely_short:
+            return self._answer_in_task(request, command)
+        announces_length = bool(request.first_header("Content-Length"))
+        order = self._order(request, command, 0 if announces_length else None, None)
+        refuse = partial(self._refused, request, command)
+        try:
+            return ProgramCall(self._calls, order, request, self._pending_result(), answer_with, refuse)
+        except OSError as error:
+            raise refuse(error) from error
+
+    async def _answer_in_task(self, request: Request, command: Command) -> Response:
+        return await answer_with(request, await self.run(request, command))
+
+    async def run(self, request: Request, command: Command) -> ProgramRun:
         """Start the program for `request`, in its turn. Raises HttpError; ClientGone when the client leaves while its
         body is awaited."""
-        command = await self.command(request)
+        command = command._replace(python_path=await self._legacy_cgi.folder_for(command.runner))
         instances = request.settings.cgi.instances
         if not instances.most:
             return await self._start(request, command, None)
@@ -174,39 +213,40 @@ class CgiModule:
             fields = request.headers
             expects_continue = request.body.length != 0 and fields.get("Expect").lower() == "100-continue"
             await source.open(announces_length="Content-Length" in fields, expects_continue=expects_continue)
-            lasting = self._lasting_environment(request, command)
-            variables = self._variables(request, source.length)
-            order = ProgramOrder(
-                argv=command.argv,
-                environment=lasting | variables,
-                directory=os.fsencode(os.path.dirname(request.physical_path)),
-                request_id=request.id,
-                script=request.physical_path,
-                time_limits=time_limits(request),
-                most_output_bytes=request.settings.cgi.most_output_bytes,
-                limits=request.settings.cgi.limits,
-                warm=self._warm_start(request, command, lasting, variables),
-                ended=ended,
-                runs_as_its_user=request.settings.cgi.run_as != POOLS_USER,
-                has_private_temp=request.settings.cgi.has_private_temp,
-            )
-            return await ProgramRun.start(self._watch, order, source)
+            return await ProgramRun.start(self._watch, self._order(request, command, source.length, ended), source)
         except OSError as error:
             source.close()
-            failure = cgi_failures.launch_failure(error, command.argv, command.interpreter, command.start)
-            self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
-            raise failure from error
+            raise self._refused(request, command, error) from error
         except BaseException:
             source.close()
             raise
 
-    @staticmethod
-    def _variables(request: Request, content_length: int | None) -> dict[bytes, bytes]:
-        return meta_variables(
-            request,
-            content_length=content_length,
-            pass_authorization=request.settings.cgi.pass_authorization,
+    def _order(
+        self, request: Request, command: Command, content_length: int | None, ended: Callable[[], None] | None
+    ) -> ProgramOrder:
+        cgi = request.settings.cgi
+        lasting = self._lasting_environment(request, command)
+        variables = meta_variables(request, content_length=content_length, pass_authorization=cgi.pass_authorization)
+        return ProgramOrder(
+            argv=command.argv,
+            environment=lasting | variables,
+            directory=os.fsencode(os.path.dirname(request.physical_path)),
+            request_id=request.id,
+            script=request.physical_path,
+            time_limits=time_limits(request),
+            most_output_bytes=cgi.most_output_bytes,
+            limits=cgi.limits,
+            warm=self._warm_start(request, command, lasting, variables),
+            ended=ended,
+            runs_as_its_user=cgi.run_as != POOLS_USER,
+            has_private_temp=cgi.has_private_temp,
         )
+
+    def _refused(self, request: Request, command: Command, error: OSError) -> HttpError:
+        """The program could not be started, which the log is told, too."""
+        failure = cgi_failures.launch_failure(error, command.argv, command.interpreter, command.start)
+        self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
+        return failure
 
     def _lasting_environment(self, request: Request, command: Command) -> dict[bytes, bytes]:
         """What every request for the script is given: the server's variables, the pool's, and PYTHONPATH."""
@@ -267,6 +307,10 @@ def find_program(name: bytes, search_path: bytes) -> bytes:
                 continue
             return os.fsencode(found)
     return b""
+
+
+def _speaks_http(request: Request) -> bool:
+    return os.path.basename(request.physical_path).startswith("nph-")
 
 
 def time_limits(request: Request) -> TimeLimits:

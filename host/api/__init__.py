@@ -32,6 +32,7 @@ from host.api.plugins import (
     ResourceLimits,
     ResourceType,
     ScriptRun,
+    StartedProgram,
     ThreadingModel,
     WarmStart,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "Response",
     "ScriptRun",
     "SourceFile",
+    "StartedProgram",
     "SteppedBody",
     "ThreadAnswer",
     "ThreadCall",

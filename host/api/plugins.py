@@ -126,6 +126,17 @@ class Program(Protocol):
         """
 
 
+class StartedProgram(Program, Protocol):
+    """A program from the word to start it: `pid` is 0 until it runs."""
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it could not be started; then `exit` is set, too."""
+
+    async def start(self) -> None:
+        """Return when it runs, or has run. Raises `failure`."""
+
+
 class ResourceLimits(Protocol):
     """Limits of a program and of all that it starts (setrlimit(2)), such as `settings.cgi.limits`; 0: none."""
 
@@ -201,6 +212,23 @@ class ProgramLauncher(Protocol):
 
         Raises OSError with the errno that exec or chdir gave, LaunchRefused when that user may not run it.
         """
+
+    def start(  # noqa: PLR0913  the parameters are those of an exec
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        descriptors: tuple[int, int, int],
+        request_id: str,
+        limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
+        script: bytes = b"",
+        private_temp: bool = False,
+        told: Callable[[], None] | None = None,
+    ) -> StartedProgram:
+        """As `launch`, without waiting for it to run. `told` is called on the event loop when the program has ended, or
+        could not be started. Whoever does not want it any more kills it. Raises OSError for what cannot be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ _READS_AT_ONCE: Final = 16
 
 
 class ErrorPipe:
-    """The reading end of a pipe; owns `descriptor`. `report` gets each line that belongs in the event log."""
+    """The reading end of a pipe; owns `descriptor`, from which `first` has been read. `report` gets each line that
+    belongs in the event log."""
 
-    def __init__(self, descriptor: int, report: Callable[[str], None]) -> None:
+    def __init__(self, descriptor: int, report: Callable[[str], None], first: bytes = b"") -> None:
         os.set_blocking(descriptor, False)
         self._loop = asyncio.get_running_loop()
         self.descriptor = descriptor
@@ -26,6 +27,7 @@ class ErrorPipe:
         """Loop time of the last bytes."""
         self.is_closed = False
         self._loop.add_reader(descriptor, self.drain)
+        self._take(first)
 
     def drain(self) -> None:
         """Take what is there now; closes itself at the end."""
@@ -40,8 +42,7 @@ class ErrorPipe:
                 self.close()
                 return
             self.quiet_since = self._loop.time()
-            for line in self.text.receive(data):
-                self._report(line)
+            self._take(data)
 
     def close(self) -> None:
         """Nobody listens any more."""
@@ -51,3 +52,7 @@ class ErrorPipe:
             os.close(self.descriptor)
             for line in self.text.receive_end():
                 self._report(line)
+
+    def _take(self, data: bytes) -> None:
+        for line in self.text.receive(data):
+            self._report(line)

@@ -33,6 +33,11 @@ class LegacyCgi:
         self._warn = warn
         self._lacking: dict[str, asyncio.Future[bool]] = {}
         self._folder: bytes | None = None
+        self._complete: set[bytes] = set()
+
+    def needs_nothing(self, interpreter: bytes) -> bool:
+        """Whether that is known without asking anybody: it is no Python 3, or one that has the module."""
+        return not is_python_3(interpreter) or interpreter in self._complete
 
     async def folder_for(self, interpreter: bytes) -> bytes:
         """What PYTHONPATH needs for scripts run by `interpreter` (a path, or a name to be searched for in PATH);
@@ -47,6 +52,8 @@ class LegacyCgi:
             self._lacking[program] = asyncio.ensure_future(self._lacks_cgi(program))
         # shielded: the request that asked first may be cancelled, the answer is for all
         if not await asyncio.shield(self._lacking[program]):
+            if os.path.isabs(interpreter):  # a name may be another program's tomorrow
+                self._complete.add(interpreter)
             return b""
         if self._folder is None:
             self._folder = self._make_folder(program)

@@ -20,12 +20,13 @@ other. More was no faster."""
 
 
 class OutputPipe:
-    """The reading end of a pipe; owns `descriptor`. One reader at a time."""
+    """The reading end of a pipe; owns `descriptor`, from which `first` has been read. One reader at a time."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, first: bytes = b"") -> None:
         os.set_blocking(descriptor, False)
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
+        self._first = first
         self._waiter: asyncio.Future[bool] | None = None
         self._failure: Exception | None = None
         self._is_discarding = False
@@ -44,6 +45,10 @@ class OutputPipe:
         while not self.is_closed:
             if self._failure is not None:
                 raise self._failure
+            if self._first:
+                data, self._first = self._first, b""
+                self.bytes_read += len(data)
+                return data
             try:
                 data = os.read(self._descriptor, PIECE_BYTES)
             except BlockingIOError:

@@ -10,17 +10,14 @@ import asyncio
 import errno
 import itertools
 import os
-import signal
 import socket
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
 
-from host.api import LaunchRefused, Program, ProgramExit, ResourceLimits, WarmStart
+from host.api import LaunchRefused, Program, ResourceLimits, WarmStart
 from host.wire import spawn_messages
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
-    GRACE_SECONDS,
     IN_MEMORY_FILE,
     LARGEST_MESSAGE,
     LARGEST_PACKET,
@@ -35,61 +32,7 @@ from host.wire.spawn_messages import (
     decode_spawn_message,
     encode_spawn_message,
 )
-
-_GONE: Final = "the spawner is gone: the pool's parent has ended"
-
-
-class LaunchedProgram:
-    """A program that runs for a request (host.api.Program)."""
-
-    def __init__(self, launcher: ScriptLauncher, launched: spawn_messages.ProgramLaunched) -> None:
-        self._launcher = launcher
-        self._number = launched.number
-        self._pid = launched.pid
-        self._remark = launched.remark
-        self._is_warm = launched.is_warm
-        self._exit: ProgramExit | None = None
-        self._waiters: list[asyncio.Future[ProgramExit]] = []
-
-    @property
-    def pid(self) -> int:
-        """Process id of the program."""
-        return self._pid
-
-    @property
-    def remark(self) -> str:
-        """Why it was not started warm, if that was asked and has not been said before."""
-        return self._remark
-
-    @property
-    def is_warm(self) -> bool:
-        """Whether it is a fork of an interpreter that had been started before."""
-        return self._is_warm
-
-    @property
-    def exit(self) -> ProgramExit | None:
-        """How it ended, as far as is known now; None while it runs."""
-        return self._exit
-
-    async def wait(self) -> ProgramExit:
-        """How it ended; returns at once when it has."""
-        if self._exit is None:
-            waiter: asyncio.Future[ProgramExit] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            return await waiter
-        return self._exit
-
-    async def kill(self, reason: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
-        """End the whole process tree, also what is left of it when the program itself has ended."""
-        self._launcher.send(KillProgram(number=self._number, reason=reason, grace_seconds=grace_seconds))
-
-    def ended(self, status: int) -> None:
-        """It has ended."""
-        self._exit = ProgramExit(status, _signal_name(-status) if status < 0 else "")
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(self._exit)
-        self._waiters.clear()
+from host.worker.launched_program import GONE, LaunchedProgram
 
 
 class ScriptLauncher:
@@ -104,8 +47,7 @@ class ScriptLauncher:
         self._loop = loop
         self._socket = spawner
         self._numbers = itertools.count(1)
-        self._launching: dict[int, asyncio.Future[LaunchedProgram]] = {}
-        self._running: dict[int, LaunchedProgram] = {}
+        self._programs: dict[int, LaunchedProgram] = {}  # that have not ended
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._is_closed = False
         loop.add_reader(spawner.fileno(), self._readable)
@@ -125,18 +67,51 @@ class ScriptLauncher:
         script: bytes = b"",
         private_temp: bool = False,
     ) -> Program:
-        """Start `argv[0]`. Raises OSError with the errno of exec or chdir, E2BIG for a launch of more than 4 MiB,
-        EPIPE when the spawner is gone, LaunchRefused. A caller that is cancelled meanwhile leaves no program behind."""
+        """`start`, and return when it runs. Raises OSError with the errno of exec or chdir, LaunchRefused. A caller
+        that is cancelled meanwhile leaves no program behind."""
+        program = self.start(
+            argv,
+            environment,
+            directory=directory,
+            descriptors=(stdin, stdout, stderr),
+            request_id=request_id,
+            limits=limits,
+            warm=warm,
+            script=script,
+            private_temp=private_temp,
+        )
+        try:
+            await program.start()
+        except asyncio.CancelledError:
+            await program.kill("its request ended while it was started")
+            raise
+        return program
+
+    def start(  # noqa: PLR0913  the parameters are those of an exec
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        descriptors: tuple[int, int, int],
+        request_id: str,
+        limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
+        script: bytes = b"",
+        private_temp: bool = False,
+        told: Callable[[], None] | None = None,
+    ) -> LaunchedProgram:
+        """Say that `argv[0]` is to be started; `told` is called when it has ended or could not be. Raises OSError E2BIG
+        for a launch of more than 4 MiB, EPIPE when the spawner is gone."""
         if script and self._for_users is not None:
-            return await self._for_users.launch(
+            return self._for_users.start(
                 argv,
                 environment,
                 directory=directory,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
+                descriptors=descriptors,
                 request_id=request_id,
                 script=script,
+                told=told,
             )
         number = next(self._numbers)
         message = LaunchProgram(
@@ -150,23 +125,18 @@ class ScriptLauncher:
             script=script,
             private_temp=private_temp,
         )
-        launched: asyncio.Future[LaunchedProgram] = self._loop.create_future()
-        self._launching[number] = launched
-        try:
-            self.send(message, (stdin, stdout, stderr))
-            return await launched
-        except asyncio.CancelledError:
-            self.send(KillProgram(number=number, reason="its request ended while it was started"))
-            raise
-        finally:
-            self._launching.pop(number, None)
+        self.send(message, descriptors)
+        if self._is_closed:  # which was found just now
+            raise BrokenPipeError(errno.EPIPE, GONE)
+        program = self._programs[number] = LaunchedProgram(self.send, number, told)
+        return program
 
     def send(self, message: LaunchProgram | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()) -> None:
         """Say something; the descriptors stay the caller's, and are duplicated when it cannot be said at once. Raises
         OSError for a launch that cannot be said."""
         if self._is_closed:
             if isinstance(message, LaunchProgram):
-                raise BrokenPipeError(errno.EPIPE, _GONE)
+                raise BrokenPipeError(errno.EPIPE, GONE)
             return
         raw_message = encode_spawn_message(message)
         if len(raw_message) > LARGEST_MESSAGE:
@@ -197,12 +167,9 @@ class ScriptLauncher:
         while self._unsent:
             for descriptor in self._unsent.popleft()[1]:
                 os.close(descriptor)
-        for launched in self._launching.values():
-            if not launched.done():
-                launched.set_exception(BrokenPipeError(errno.EPIPE, _GONE))
-        for program in list(self._running.values()):
-            program.ended(-signal.SIGKILL)
-        self._running.clear()
+        programs, self._programs = self._programs, {}
+        for program in programs.values():
+            program.lost()
 
     def _has_sent(self, raw_message: bytes, descriptors: Sequence[int]) -> bool:
         """False when the socket takes nothing now; to a spawner that is gone everything is sent."""
@@ -242,28 +209,20 @@ class ScriptLauncher:
             self.close()
             return
         if isinstance(message, ProgramLaunched):
-            self._launched(message)
+            program = self._programs.get(message.number)
+            if program is not None:
+                program.launched(message)
+            return
+        program = self._programs.pop(message.number, None)
+        if program is None:
+            return
+        if isinstance(message, ProgramEnded):
+            program.ended(message.status)
         elif isinstance(message, LaunchFailed):
             path = os.fsdecode(message.path)
-            self._failed(message.number, OSError(message.errno, os.strerror(message.errno), path))
+            program.failed(OSError(message.errno, os.strerror(message.errno), path))
         elif isinstance(message, spawn_messages.LaunchRefused):
-            self._failed(message.number, LaunchRefused(message.check, message.reason, message.remedy))
-        elif isinstance(message, ProgramEnded):
-            program = self._running.pop(message.number, None)
-            if program is not None:
-                program.ended(message.status)
-
-    def _failed(self, number: int, failure: OSError) -> None:
-        launched = self._launching.get(number)
-        if launched is not None and not launched.done():
-            launched.set_exception(failure)
-
-    def _launched(self, message: ProgramLaunched) -> None:
-        launched = self._launching.get(message.number)
-        if launched is None or launched.done():  # its caller was cancelled: the kill is on its way
-            return
-        program = self._running[message.number] = LaunchedProgram(self, message)
-        launched.set_result(program)
+            program.failed(LaunchRefused(message.check, message.reason, message.remedy))
 
 
 class MissingLauncher:
@@ -286,7 +245,29 @@ class MissingLauncher:
     ) -> Program:
         """Raises OSError ENOSYS."""
         del environment, directory, stdin, stdout, stderr, request_id, limits, warm, script, private_temp
-        raise OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
+        raise _starts_nothing(argv)
+
+    def start(  # noqa: PLR0913  the parameters are those of an exec
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        descriptors: tuple[int, int, int],
+        request_id: str,
+        limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
+        script: bytes = b"",
+        private_temp: bool = False,
+        told: Callable[[], None] | None = None,
+    ) -> LaunchedProgram:
+        """Raises OSError ENOSYS."""
+        del environment, directory, descriptors, request_id, limits, warm, script, private_temp, told
+        raise _starts_nothing(argv)
+
+
+def _starts_nothing(argv: Sequence[bytes]) -> OSError:
+    return OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
 
 
 def _as_said(limits: ResourceLimits) -> Limits:
@@ -327,10 +308,3 @@ def _memory_file(content: bytes) -> int:
     with open(os.dup(descriptor), "wb") as file:
         file.write(content)
     return descriptor
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -61,6 +61,16 @@ class StandingLoop(asyncio.SelectorEventLoop):
         self._seconds += seconds
 
 
+async def as_moments_pass(answer: Awaitable[Result]) -> Result:
+    """The answer, for which the standing clock of the loop that runs goes on by thousandths of a second."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(answer)
+    assert isinstance(loop, StandingLoop)
+    while not task.done():
+        loop.pass_seconds(0.001)
+        await asyncio.sleep(0)
+    return await task
+
+
 class CgiRig:
     """A folder of scripts, and a spawner that runs them."""
 

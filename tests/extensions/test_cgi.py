@@ -23,6 +23,7 @@ from tests.extensions.cgi_rig import (
     SETTINGS,
     CgiRig,
     StandingLoop,
+    as_moments_pass,
     compile_program,
     plugin_manager,
     wait_until_gone,
@@ -563,8 +564,14 @@ def test_program_killed_in_the_middle_of_its_page_is_not_completed(standing: Cgi
     script = standing.write(
         "x.pl", "#!/usr/bin/perl\n$|=1;print \"Content-Type: a/b\\n\\n\", 'x' x 100000;kill 9, $$;\n"
     )
-    error = refused(standing, script)
-    assert "was killed by SIGKILL" in error.detail
+
+    async def work() -> str:
+        response = await as_moments_pass(cgi.handle(standing.request(script)))
+        with pytest.raises(HttpError) as found:
+            await whole_body(response)
+        return found.value.detail
+
+    assert "was killed by SIGKILL" in standing.run(work)
     assert "output is cut" in standing.event_texts("cgi-failed")[0]
 
 

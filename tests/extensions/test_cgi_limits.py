@@ -15,7 +15,7 @@ from extensions import cgi
 from host.api import HttpError, Response
 from host.config.cgi_settings import Cgi, ProgramInstances
 from host.config.confinement import ProgramLimits
-from tests.extensions.cgi_rig import SETTINGS, CgiRig, StandingLoop, wait_until_gone, whole_body
+from tests.extensions.cgi_rig import SETTINGS, CgiRig, StandingLoop, as_moments_pass, wait_until_gone, whole_body
 from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
 
@@ -127,7 +127,7 @@ def test_a_client_that_takes_nothing_is_no_silence_of_the_program(standing: CgiR
     settings = replace(SETTINGS, cgi=Cgi(timeout_seconds=100000, idle_seconds=20))
 
     async def work() -> int:
-        body = (await cgi.handle(standing.request(script, settings=settings))).body
+        body = (await as_moments_pass(cgi.handle(standing.request(script, settings=settings)))).body
         for _ in range(16):
             pass_seconds(5)
             await asyncio.sleep(0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from host.api import PluginContext, Program, ResourceLimits, WarmStart
+from host.api import PluginContext, Program, ResourceLimits, StartedProgram, WarmStart
 
 
 class NoPrograms:
@@ -25,6 +25,22 @@ class NoPrograms:
         script: bytes = b"",
         private_temp: bool = False,
     ) -> Program:
+        raise OSError(1, f"no program may run here: {argv!r}")
+
+    def start(
+        self,
+        argv: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        *,
+        directory: bytes,
+        descriptors: tuple[int, int, int],
+        request_id: str,
+        limits: ResourceLimits | None = None,
+        warm: WarmStart | None = None,
+        script: bytes = b"",
+        private_temp: bool = False,
+        told: Callable[[], None] | None = None,
+    ) -> StartedProgram:
         raise OSError(1, f"no program may run here: {argv!r}")
 
 

@@ -1,0 +1,277 @@
+"""A request that waits for a program and its short answer, and for nothing else: it needs no task of the event loop.
+
+Nearly every program ends with its answer, and the answer fits into the pipe. So nothing of it is looked at before the
+program has ended: then its output and what it said on standard error are read at once, and no pipe is ever registered
+with the event loop. What turns out to be something else (output that goes on, a redirect, a failure, a child that keeps
+the output open) goes on in a task, as a `ProgramRun`: there is one set of rules. A shared timer notices it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Final
+
+from host.api import HttpError, PendingResult, ProgramExit, Request, Response, ScriptRun, StartedProgram, ThreadAnswer
+from host.gateway import cgi_failures
+from host.programs.error_pipe import ErrorPipe
+from host.programs.gateway_answer import whole_answer
+from host.programs.output_pipe import PIECE_BYTES, OutputPipe
+from host.programs.program_run import LOOK_SECONDS, ProgramOrder, ProgramRun, ProgramWatch
+from host.programs.request_input import RequestInput
+
+PROMPT_SECONDS: Final = 0.005
+"""From one look at programs that have not ended to the next."""
+
+_LOOKS_AT_OUTPUT: Final = 2
+"""Output that has not ended after so many looks is on its way to the client from then on."""
+
+_LOOKS_AT_END: Final = 10
+"""So many looks a program may take to end after its output has."""
+
+_RUNS_BESIDE: Final = 16
+"""A script whose answer was larger than a pipe is not waited for with its next so many requests."""
+
+
+class ProgramCalls:
+    """All of a worker's, and the timer that they share."""
+
+    def __init__(self, watch: ProgramWatch) -> None:
+        self.watch = watch
+        self.null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        """What a program reads that has no body."""
+        self._calls: set[ProgramCall] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._large: dict[str, int] = {}
+
+    def expects(self, script: str) -> bool:
+        """Whether its answer is likely to be a short one."""
+        left = self._large.get(script, 0)
+        if not left:
+            return True
+        if left == 1:
+            del self._large[script]
+        else:
+            self._large[script] = left - 1
+        return False
+
+    def note_large(self, script: str) -> None:
+        """Its answer is larger than a pipe."""
+        self._large[script] = _RUNS_BESIDE
+
+    def add(self, call: ProgramCall) -> None:
+        """Look at it now and then."""
+        self._calls.add(call)
+        if self._timer is None:
+            self._timer = call.loop.call_later(PROMPT_SECONDS, self._look, call.loop)
+
+    def discard(self, call: ProgramCall) -> None:
+        """Look at it no more."""
+        self._calls.discard(call)
+
+    def close(self) -> None:
+        """The worker ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+        os.close(self.null)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for call in list(self._calls):
+            call.look(now)
+        self._timer = loop.call_later(PROMPT_SECONDS, self._look, loop) if self._calls else None
+
+
+class ProgramCall(ThreadAnswer):
+    """To be awaited for the response. `go_on` answers with a program that is to be read, in a task; `refuse` is what
+    becomes of one that could not be started."""
+
+    __slots__ = (
+        "_calls",
+        "_errors",
+        "_go_on",
+        "_is_read",
+        "_looks",
+        "_order",
+        "_output",
+        "_output_at",
+        "_pending",
+        "_program",
+        "_refuse",
+        "_request",
+        "_response",
+        "_started_at",
+        "loop",
+    )
+
+    def __init__(
+        self,
+        calls: ProgramCalls,
+        order: ProgramOrder,
+        request: Request,
+        pending: PendingResult,
+        go_on: Callable[[Request, ProgramRun], Coroutine[Any, Any, Response]],
+        refuse: Callable[[OSError], HttpError],
+    ) -> None:
+        """Starts it. Raises OSError when that cannot be asked for."""
+        self._calls = calls
+        self._order = order
+        self._request = request
+        self._pending = pending
+        self._go_on = go_on
+        self._refuse = refuse
+        self._output = b""
+        self._is_read = False
+        self._looks = 0
+        self._response: Response | None = None
+        self.loop = asyncio.get_running_loop()
+        self._started_at = self.loop.time()
+        self._output_at, self._errors, self._program = self._start()
+        calls.add(self)
+
+    def __await__(self) -> Generator[Any, None, Response]:
+        """The response. Raises HttpError."""
+        try:
+            yield from self._pending.__await__()
+        except BaseException:
+            self._let_go()
+            raise
+        if self._response is None:
+            yield  # the rest is done in a task
+            self._response = yield from self._in_task().__await__()
+        return self._response
+
+    def look(self, now: float) -> None:
+        """Called by the shared timer: it may be something else than a short answer."""
+        self._read()
+        if len(self._output) >= PIECE_BYTES:
+            self._calls.note_large(self._order.script)
+            self._settle()
+            return
+        if self._output or self._is_read:
+            self._looks += 1
+        most = _LOOKS_AT_END if self._is_read else _LOOKS_AT_OUTPUT
+        if self._looks > most or now - self._started_at >= LOOK_SECONDS:
+            self._settle()
+
+    def told(self) -> None:
+        """The program has ended, or could not be started."""
+        if self._pending.done():
+            return
+        program = self._program
+        if program.failure is None:
+            self._read()
+            ended = program.exit
+            most = self._order.most_output_bytes
+            if self._is_read and ended is not None and not ended.by_signal and not 0 < most < len(self._output):
+                self._response = whole_answer(self._request, self._output)
+                if self._response is not None:
+                    self._finish(ended)
+        self._settle()
+
+    # --- inside
+
+    def _start(self) -> tuple[int, int, StartedProgram]:
+        order = self._order
+        made: list[int] = []
+        try:
+            made += os.pipe2(os.O_CLOEXEC)
+            made += os.pipe2(os.O_CLOEXEC)
+            output, stdout, errors, stderr = made
+            os.set_blocking(output, False)
+            os.set_blocking(errors, False)
+            program = self._calls.watch.launcher.start(
+                order.argv,
+                order.environment,
+                directory=order.directory,
+                descriptors=(self._calls.null, stdout, stderr),
+                request_id=order.request_id,
+                limits=order.limits,
+                warm=order.warm,
+                script=os.fsencode(order.script) if order.runs_as_its_user else b"",
+                private_temp=order.has_private_temp,
+                told=self.told,
+            )
+        except BaseException:
+            for descriptor in made:
+                os.close(descriptor)
+            raise
+        os.close(stdout)
+        os.close(stderr)
+        return output, errors, program
+
+    def _settle(self) -> None:
+        self._calls.discard(self)
+        if not self._pending.done():  # it is when a task that waits for it has just been cancelled
+            self._pending.set_result(None)
+
+    def _read(self) -> None:
+        """Take what is there, as far as it is a short answer."""
+        try:
+            while not self._is_read and len(self._output) < PIECE_BYTES:
+                data = os.read(self._output_at, PIECE_BYTES)
+                if data:
+                    self._output += data
+                else:
+                    self._is_read = True
+        except BlockingIOError:
+            pass
+
+    def _finish(self, ended: ProgramExit) -> None:
+        """The answer is complete and the program has ended."""
+        try:
+            said = os.read(self._errors, PIECE_BYTES)
+        except BlockingIOError:
+            said = None
+        if said != b"":  # or a child of it may still say something
+            self._as_run(said or b"").finish()
+            return
+        self._close()
+        self._tell_remark()
+        order = self._order
+        self._calls.watch.report_script(
+            ScriptRun(
+                script=order.script,
+                request_id=order.request_id,
+                seconds=self.loop.time() - self._started_at,
+                exit=cgi_failures.exit_in_brief(ended),
+                is_warm=self._program.is_warm,
+            )
+        )
+
+    async def _in_task(self) -> Response:
+        try:
+            await self._program.start()
+        except OSError as error:
+            self._close()
+            raise self._refuse(error) from error
+        except BaseException:
+            self._let_go()
+            raise
+        return await self._go_on(self._request, self._as_run())
+
+    def _as_run(self, said: bytes = b"") -> ProgramRun:
+        """It is looked after as any other from now on; `said` was read from its standard error."""
+        self._tell_remark()
+        order, watch = self._order, self._calls.watch
+        pipes = OutputPipe(self._output_at, self._output), ErrorPipe(self._errors, watch.reporter(order), said)
+        self._output_at = self._errors = -1
+        source = RequestInput(self._request.body)
+        return ProgramRun(watch, order, source, self._program, pipes, started_at=self._started_at)
+
+    def _tell_remark(self) -> None:
+        if self._program.remark:
+            self._calls.watch.report_event("cgi-not-warm", self._program.remark)
+
+    def _let_go(self) -> None:
+        """Nobody waits for the response any more."""
+        self._calls.discard(self)
+        if self._output_at >= 0:
+            self._as_run().abandon("the client left")
+
+    def _close(self) -> None:
+        for descriptor in (self._output_at, self._errors):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._output_at = self._errors = -1

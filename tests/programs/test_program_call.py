@@ -1,0 +1,126 @@
+"""CGI requests that wait for their program's end and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from extensions import cgi
+from host.api import ThreadAnswer
+from host.programs.program_call import ProgramCall
+from tests.extensions.cgi_rig import CgiRig, StandingLoop, as_moments_pass, wait_until_gone, whole_body
+from tests.extensions.requests import open_descriptors
+from tests.spawner.spawner_process import SpawnerProcess
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[CgiRig]:
+    process = SpawnerProcess()
+    yield CgiRig(tmp_path, process)
+    process.close()
+
+
+@pytest.fixture
+def standing(rig: CgiRig) -> CgiRig:
+    """The rig with a clock that stands."""
+    rig.new_loop = StandingLoop
+    rig.patience_seconds = 1e9  # of a clock that a test moves
+    return rig
+
+
+def test_a_short_answer_is_read_when_its_program_has_ended(standing: CgiRig) -> None:
+    """The clock stands, so nobody looks at the pipes meanwhile; no task is made, and no descriptor is left. What the
+    program said on standard error is told."""
+    script = standing.write("x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\necho page\necho oh >&2\n")
+
+    async def work() -> tuple[object, int]:
+        before, tasks = open_descriptors(), len(asyncio.all_tasks())
+        answer = cgi.handle(standing.request(script))
+        assert isinstance(answer, ThreadAnswer)
+        response = await answer
+        made = len(asyncio.all_tasks()) - tasks
+        while open_descriptors() > before:  # noqa: ASYNC110 - the end of standard error is read by the loop
+            await asyncio.sleep(0)
+        return response.body, made
+
+    assert standing.run(work) == (b"page\n", 0)
+    assert [text.rpartition(": ")[2] for text in standing.event_texts("cgi-stderr")] == ["oh"]
+
+
+def test_a_client_that_leaves_takes_the_program_along(standing: CgiRig) -> None:
+    """Also when it leaves before the program is known to run."""
+    script = standing.write("x.sh", "#!/bin/sh\necho $$ > pid\nexec sleep 1000\n")
+    pid = standing.folder / "pid"
+
+    async def leave(*, at_once: bool) -> None:
+        request = asyncio.ensure_future(cgi.handle(standing.request(script)))
+        await asyncio.sleep(0)
+        while not at_once and not (pid.exists() and pid.read_text().endswith("\n")):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    async def work() -> None:
+        before = open_descriptors()
+        await leave(at_once=False)
+        await asyncio.to_thread(wait_until_gone, int(pid.read_text()))
+        pid.unlink()
+        await leave(at_once=True)
+        with contextlib.suppress(FileNotFoundError, ValueError):  # it may have been ended before it wrote it
+            await asyncio.to_thread(wait_until_gone, int(pid.read_text()))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StandingLoop)
+        while open_descriptors() > before:
+            loop.pass_seconds(1)  # standard error is listened to for a while
+            await asyncio.sleep(0)
+
+    standing.run(work)
+
+
+def test_an_answer_that_fills_the_pipe_is_read_as_it_comes_and_so_are_the_next_ones(standing: CgiRig) -> None:
+    """Then a short one is expected again."""
+    script = standing.write(
+        "x.sh",
+        "#!/bin/sh\n{ printf 'Content-Type: a/b\\n\\n'; head -c 65517 /dev/zero; } | dd obs=65536 2>&-\n"
+        "echo > full\nhead -c 100000 /dev/zero\n",
+    )
+
+    full = standing.folder / "full"
+
+    async def work() -> tuple[list[bool], list[int]]:
+        kinds: list[bool] = []
+        sizes: list[int] = []
+        for _ in range(18):
+            asked = cgi.handle(standing.request(script))
+            kinds.append(isinstance(asked, ProgramCall))
+            answer = asyncio.ensure_future(asked)
+            while kinds[-1] and not full.exists():  # noqa: ASYNC110 - the program has written what a pipe holds
+                await asyncio.sleep(0)
+            response = await as_moments_pass(answer)
+            sizes.append(len(await whole_body(response)))
+            full.unlink()
+        return kinds, sizes
+
+    kinds, sizes = standing.run(work)
+    assert kinds == [True, *[False] * 16, True]
+    assert sizes == [165517] * 18
+
+
+def test_a_child_that_keeps_the_output_open_ends_nothing(rig: CgiRig) -> None:
+    """The program has ended, and the page with it, as soon as the child has let go."""
+    gate = rig.folder / "gate"
+    os.mkfifo(gate)
+    script = rig.write("x.sh", f"#!/bin/sh\nprintf 'Content-Type: a/b\\n\\nfirst,'\n(read a < {gate}; echo rest) &\n")
+
+    async def work() -> bytes:
+        response = await cgi.handle(rig.request(script))
+        await asyncio.to_thread(gate.write_text, "now\n")
+        return await whole_body(response)
+
+    assert rig.run(work) == b"first,rest\n"
