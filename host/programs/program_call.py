@@ -142,6 +142,14 @@ class ProgramCall(ThreadAnswer):
             self._response = yield from self._in_task().__await__()
         return self._response
 
+    def waits_for(self) -> PendingResult:
+        """The end of the program, or what shows that there is more to do."""
+        return self._pending
+
+    def response_at_once(self) -> Response | None:
+        """The response, if the answer was short and came whole."""
+        return self._response
+
     def look(self, now: float) -> None:
         """Called by the shared timer: it may be something else than a short answer."""
         self._read()
