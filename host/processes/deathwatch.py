@@ -7,11 +7,11 @@ isolation mode a pool's parent, which runs no application, does the same for its
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
 import socket
-import threading
 import time
 from typing import Final
 
@@ -28,7 +28,8 @@ class Deathwatch:
     def __init__(self, control: socket.socket, seconds: float) -> None:
         self.seconds = seconds
         self._control = os.dup(control.fileno())  # its own: the channel may be closed, and its number given again
-        threading.Thread(target=self._watch, name="deathwatch", daemon=True).start()
+        # a threading.Thread would make the start wait until the thread has had its first turn
+        _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
         hung_up = select.poll()

@@ -101,7 +101,8 @@ class FrontLink:
         self._capacity = capacity
         self._link.start(self._receive, self._closed)
         self._withheld = kept_back
-        self._link.queue(encode_number(Kind.CREDIT, 0, capacity - kept_back))
+        # at once: a request may have waited for this worker, and comes while this turn does what it still has to
+        self._link.send_now(encode_number(Kind.CREDIT, 0, capacity - kept_back))
 
     @property
     def is_closed(self) -> bool:
