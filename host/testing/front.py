@@ -18,6 +18,7 @@ from host.wire.codec import (
     decode_response,
     encode,
     encode_number,
+    encode_pipe_state,
     encode_request,
     encode_session_end,
 )
@@ -26,6 +27,7 @@ from host.wire.frames import (
     INITIAL_BODY_WINDOW,
     Kind,
     LogFrame,
+    PipeState,
     RequestFrame,
     ResponseFlag,
     ResponseFrame,
@@ -156,6 +158,8 @@ class Front:
                 incoming.files.append(body)
             case Kind.FILE:
                 incoming.files.append(decode_file(body))
+            case Kind.PIPE:  # it reads none: the worker goes on by frames
+                self._link.queue(encode_pipe_state(incoming.number, PipeState.RETURNED, 0))
             case Kind.END:
                 incoming.has_last_frame = True
             case Kind.RESET:

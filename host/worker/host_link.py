@@ -276,6 +276,8 @@ class HostLink:
             call.add_piece(body)
         elif kind is Kind.FILE:
             call.add_piece(FilePiece(*decode_file(body)))
+        elif kind is Kind.PIPE:
+            raise WireError("a dllhost lends no pipe: its front is a worker itself")
         elif kind is Kind.CACHE:
             call.cache = _time_limited(decode_cache(body))
         elif kind is Kind.LOG:

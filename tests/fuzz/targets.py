@@ -34,6 +34,8 @@ _DECODERS: Final[dict[Kind, Callable[[bytes], object]]] = {
     Kind.REQUEST: codec.decode_request,
     Kind.RESPONSE: codec.decode_response,
     Kind.FILE: codec.decode_file,
+    Kind.PIPE: codec.decode_pipe,
+    Kind.PIPE_STATE: codec.decode_pipe_state,
     Kind.END: codec.decode_end,
     Kind.RESET: codec.decode_reset,
     Kind.LOG: codec.decode_log,

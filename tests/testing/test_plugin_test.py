@@ -69,6 +69,15 @@ def test_an_answer_is_whole_when_everything_after_it_is_done(ways: PluginTest) -
         assert ways.reported("plugin-message").count("told of the end") == count
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pipe_that_would_be_lent_comes_back_unread(mode: str) -> None:
+    """Nobody reads pipes here: a body that lends its own goes on by itself, and the answer is whole."""
+    with PluginTest(OWN / "lends.py", isolation_mode=mode) as plugin:
+        lends = plugin.module("lends")
+        assert plugin.get("/x.pipe").body == b"x" * lends.SIZE
+        assert lends.returned == [(0, False)]
+
+
 def test_who_is_to_blame_is_in_the_answer(ways: PluginTest) -> None:
     """The exception with its traceback, the request's own and no other's; a failed assertion shows it."""
     answer = ways.get("/x.way?how=raise")
