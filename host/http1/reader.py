@@ -107,6 +107,14 @@ class RequestReader:
             return self._read_length_body()
         return self._read_chunked_body()
 
+    def skip_body(self, count: int) -> None:
+        """So many bytes of a body of known length went another way, past this reader; nothing may be buffered."""
+        if self._at is not _At.LENGTH_BODY or self._buffer or count > self._remaining:
+            raise LocalProtocolError(f"{count} bytes past a reader at: {self._at.value}")
+        self._remaining -= count
+        if self._remaining == 0:
+            self._at = _At.BODY_END
+
     def start_next(self) -> bool:
         """The request has been answered: read the next one; whether bytes of it are here. Raises LocalProtocolError in
         the middle of a request."""

@@ -176,6 +176,7 @@ class AnsweringSocket(ClientSocket):
         """The whole answer is on its way: log it, and go on. `raw` is what was sent at once."""
         self.record(exchange, codes, sent, raw)
         self.exchange = None
+        exchange.let_body_go()
         http = self.http
         if self.is_abortive:
             http.close()
@@ -196,6 +197,7 @@ class AnsweringSocket(ClientSocket):
         if exchange is not None:
             exchange.client = None
             self.exchange = None
+            exchange.let_body_go()
             with_body = exchange.head.method != b"HEAD"
             asked = asked_by(exchange.head, exchange.route.site.id, exchange.route.queue)
         if page.reason:
@@ -228,6 +230,7 @@ class AnsweringSocket(ClientSocket):
     def _cut(self, exchange: Exchange, codes: tuple[int, int, int], sent: int) -> None:
         self.record(exchange, codes, sent)
         self.exchange = None
+        exchange.let_body_go()
         if exchange.link is not None and exchange.number in exchange.link.exchanges:
             self.context.relay.client_gone(exchange)
         elif exchange.response is not None:

@@ -13,7 +13,7 @@ from host.http1.connection import Phase
 from host.http1.errors import RemoteProtocolError
 from host.http1.reader import Signal
 from host.http1.request_head import RequestHead
-from host.listener.client_socket import BODY, CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
+from host.listener.client_socket import CLOSING, HALF_CLOSED, HEADER, IDLE, NEVER, SLOW
 from host.listener.context import ListenerContext, RawVerdict
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by, asked_in_vain
 from host.listener.exchange import Exchange
@@ -26,11 +26,10 @@ from host.listener.refusals import (
 )
 from host.listener.request_body import RequestBody, is_read_ahead
 from host.listener.request_frames import send_body
-from host.listener.shared_answering import SharedAnsweringSocket
 from host.listener.tls import ServedCertificate, identified_by
+from host.listener.uploading import MAX_PIPELINED, UploadingSocket
 
 HALF_CLOSE_SECONDS: Final = 2.0
-MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
 _ERROR_CLIENT_LEFT: Final = 64  # ERROR_NETNAME_DELETED
 _DONE: Final = Phase.DONE
 _IDLE: Final = Phase.IDLE
@@ -38,7 +37,7 @@ _NEED_DATA: Final = Signal.NEED_DATA
 _BODY_END: Final = Signal.BODY_END
 
 
-class ClientConnection(SharedAnsweringSocket):
+class ClientConnection(UploadingSocket):
     """A client, its requests one after another (exchange.Client, response_stream.Sink)."""
 
     __slots__ = (
@@ -99,14 +98,14 @@ class ClientConnection(SharedAnsweringSocket):
             if reader.buffered_bytes > MAX_PIPELINED:
                 self.pause_reading()
             return
-        self._advance()
+        self.advance()
 
     def _filtered(self, verdict: RawVerdict) -> bytes:
         """The bytes to parse after raw-data filters have seen them; empty when there are none, or no connection."""
         exchange = self.exchange
         is_answering = exchange is not None and exchange.response is not None
         if is_answering and (verdict.output or verdict.is_end):  # a filter's bytes in an answer would forge it
-            self._drop_exchange("")
+            self.drop_exchange("")
             self.break_off()
             return b""
         if verdict.output:
@@ -118,7 +117,7 @@ class ClientConnection(SharedAnsweringSocket):
                 self.context.relay.client_gone(exchange)
             self.refuse(page_of_reset(500, verdict.error if self.is_local else ""))
         else:
-            self._drop_exchange("")
+            self.drop_exchange("")
             self.end(linger=True)
         return b""
 
@@ -140,7 +139,7 @@ class ClientConnection(SharedAnsweringSocket):
         del exc
         self._is_next_due = False
         self.release()
-        self._drop_exchange("")
+        self.drop_exchange("")
         if self.gauge is not None:
             self.gauge.connections -= 1
         if context.raw_data_hook is not None and self._facts:  # filters have seen bytes, if not a request
@@ -163,7 +162,7 @@ class ClientConnection(SharedAnsweringSocket):
 
     # --- requests
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Read on until bytes are missing or the request is complete."""
         http = self.http
         self._is_advancing = True
@@ -247,7 +246,7 @@ class ClientConnection(SharedAnsweringSocket):
             return True
         assert exchange.body is not None
         exchange.body.is_complete = True
-        self._stop_waiting_for_body()
+        self.stop_waiting_for_body()
         return False
 
     def _wait_for_more(self) -> None:
@@ -255,7 +254,7 @@ class ClientConnection(SharedAnsweringSocket):
         exchange, context = self.exchange, self.context
         is_missing = exchange is None or (exchange.body is not None and not exchange.body.is_complete)
         if self.is_half_closed and is_missing:  # the rest never comes
-            self._drop_exchange("")
+            self.drop_exchange("")
             self.end(linger=False)
             return
         if exchange is None:
@@ -264,7 +263,7 @@ class ClientConnection(SharedAnsweringSocket):
                 self.deadline = context.now + context.header_wait_seconds + 1
                 self._began_at = context.monotonic()
             elif self.http.phase is Phase.ANSWERED_EARLY:
-                self._wait_for_body()
+                self.wait_for_body()
             return
         if self._is_submitted:
             send_body(exchange)
@@ -276,37 +275,12 @@ class ClientConnection(SharedAnsweringSocket):
         if self.exchange is exchange:
             self.body_moved()
 
-    def body_moved(self) -> None:
-        """The backlog of the body has changed (exchange.Client)."""
-        exchange = self.exchange
-        body = None if exchange is None else exchange.body
-        if body is None or body.is_complete:
-            if self.is_read_paused and self.http.reader.buffered_bytes <= MAX_PIPELINED:
-                self.resume_reading()
-        elif body.is_backlogged:
-            self.pause_reading()
-            self._stop_waiting_for_body()
-        else:
-            self.resume_reading()
-            if not self.http.awaits_continue:
-                self._wait_for_body()
-
-    def _wait_for_body(self) -> None:
-        if self.is_write_paused:
-            return  # it is the client's turn to read
-        self.timer = BODY
-        self.deadline = self.context.now + self.timeout_seconds + 1
-
-    def _stop_waiting_for_body(self) -> None:
-        if self.timer is BODY:
-            self.deadline = NEVER
-
     def request_answered(self) -> None:
         """The answer is out and the connection is kept (answering)."""
         if self.http.phase is _DONE:
             self._next()
         else:  # the rest of the body is read and dropped
-            self._wait_for_body()
+            self.wait_for_body()
             self.resume_reading()
 
     def _next(self) -> None:
@@ -326,13 +300,13 @@ class ClientConnection(SharedAnsweringSocket):
         if self.is_read_paused:
             self.resume_reading()
         if has_bytes and not self._is_advancing:  # one who pipelines must not nest our calls
-            self._advance()
+            self.advance()
 
     def _refuse_fault(self, error: RemoteProtocolError, asked: Asked | None = None) -> None:
         exchange = self.exchange
         if exchange is not None:  # its body is malformed
             if exchange.response is not None:
-                self._drop_exchange(error.fault.reason)
+                self.drop_exchange(error.fault.reason)
                 self.break_off()
                 return
             if self._is_submitted:
@@ -365,7 +339,7 @@ class ClientConnection(SharedAnsweringSocket):
             self.note(0, timer, NOTHING_ASKED)
             self.end(linger=False)
         else:
-            self._drop_exchange(timer)
+            self.drop_exchange(timer)
             self.break_off()
 
     def bandwidth_changed(self) -> None:
@@ -381,12 +355,13 @@ class ClientConnection(SharedAnsweringSocket):
         if self.exchange is None and self.http.phase is Phase.IDLE and not self.http.reader.buffered_bytes:
             self.end(linger=False)
 
-    def _drop_exchange(self, reason: str) -> None:
+    def drop_exchange(self, reason: str) -> None:
         """The client is gone or was given up: tell the worker, write down what there is to say."""
         exchange = self.exchange
         if exchange is None:
             return
         self.exchange = None
+        exchange.let_body_go()
         was_waiting = self.context.relay.client_gone(exchange)
         asked = asked_by(exchange.head, exchange.route.site.id, exchange.route.queue)
         self.note(0, reason or ("Client_Reset" if was_waiting else "Connection_Dropped"), asked)

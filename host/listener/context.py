@@ -108,6 +108,7 @@ class ListenerContext:
         self.clock: Final = clock
         self.monotonic: Final = clock.monotonic
         self.raw_data_hook: Final = raw_data_hook
+        self.sees_raw_data: Callable[[], bool] = lambda: raw_data_hook is not None  # whether anybody does just now
         self.policy = HeadPolicy(Limits())
         self.routing: Final = RoutingTable(Limits())
         self.forwarded = ForwardedClients(ForwardedHeaders())

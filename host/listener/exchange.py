@@ -67,6 +67,9 @@ class Client(Origin, Protocol):
     def body_moved(self) -> None:
         """The backlog of the body has changed: read on, or not."""
 
+    def hold_body(self) -> None:
+        """The worker has a pipe for what is left of the body: read no more of it here, if that can be done."""
+
     def waited_too_long(self) -> None:
         """No worker took the request in time."""
 
@@ -151,6 +154,11 @@ class Exchange:
         self.log: LogFrame | None = None
         self.is_logged = True  # false: the worker wants no line of it
         self.cache_policy: CacheFrame | None = None  # the worker's word before its answer
+
+    def let_body_go(self) -> None:
+        """It is over for the client: nothing of the body goes to the worker any more."""
+        if self.body is not None:
+            self.body.close_pipe()
 
 
 class Fate(enum.Enum):

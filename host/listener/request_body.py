@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.http1.request_head import RequestHead
+from host.listener.body_pipe import BodyPipe
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
 
@@ -20,12 +21,24 @@ BACKLOG: Final = 64 * 1024
 class RequestBody:
     """One request's body."""
 
-    __slots__ = ("_kept", "_unsent", "_unsent_bytes", "_window", "is_complete", "is_end_sent", "received_bytes")
+    __slots__ = (
+        "_is_dropped",
+        "_kept",
+        "_unsent",
+        "_unsent_bytes",
+        "_window",
+        "is_complete",
+        "is_end_sent",
+        "pipe",
+        "received_bytes",
+    )
 
     def __init__(self) -> None:
         self.is_complete = False  # the client has sent all of it
         self.is_end_sent = False  # the worker knows
         self.received_bytes = 0
+        self.pipe: BodyPipe | None = None  # the worker has asked to be spared the rest
+        self._is_dropped = False
         self._window = INITIAL_BODY_WINDOW
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
@@ -46,9 +59,24 @@ class RequestBody:
         """Whether nothing waits and nothing more will come."""
         return self.is_complete and not self._unsent
 
+    @property
+    def is_piped(self) -> bool:
+        """Whether the connection must read nothing, because the rest goes past it."""
+        return self.pipe is not None and not self.pipe.is_closed
+
+    def announces_hold(self) -> bool:
+        """Whether the worker is to be told now that no more of it comes: once, when nothing waits."""
+        pipe = self.pipe
+        if pipe is None or pipe.is_announced or pipe.is_closed or self._unsent:
+            return False
+        pipe.is_announced = True
+        return True
+
     def receive(self, data: bytes) -> None:
         """More of it."""
         self.received_bytes += len(data)
+        if self._is_dropped:
+            return
         self._unsent.append(data)
         self._unsent_bytes += len(data)
         if self._kept is not None:
@@ -87,6 +115,17 @@ class RequestBody:
         self._unsent_bytes = self.received_bytes
         self._window = INITIAL_BODY_WINDOW
         self.is_end_sent = False
+        self.close_pipe()
+        self.pipe = None
+
+    def drop_rest(self) -> None:
+        """Whoever was to read what is still to come is gone: it is counted only."""
+        self._kept, self._is_dropped = None, True
+
+    def close_pipe(self) -> None:
+        """Nothing goes into the worker's pipe any more."""
+        if self.pipe is not None:
+            self.pipe.close()
 
     def forget(self) -> None:
         """The response has begun: nobody will need it again."""

@@ -50,6 +50,8 @@ def send_body(exchange: Exchange) -> None:
     data = body.take()
     for at in range(0, len(data), MAX_DATA_BYTES):
         link.send(encode(Kind.BODY, exchange.number, data[at : at + MAX_DATA_BYTES]))
+    if body.announces_hold():
+        link.send(encode(Kind.BODY_HELD, exchange.number))
     if body.is_all_sent:
         body.is_end_sent = True
         link.send(encode(Kind.BODY_END, exchange.number))

@@ -128,6 +128,9 @@ class Revalidation:
     def body_moved(self) -> None:
         """There is none."""
 
+    def hold_body(self) -> None:
+        """There is none."""
+
     def waited_too_long(self) -> None:
         """No worker took it in time; it has left the queue."""
         self._fail()

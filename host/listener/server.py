@@ -73,6 +73,10 @@ class Listener:
         )
         self._ticking = loop.call_later(TICK_SECONDS, self._tick)
 
+    def filters_raw_data_while(self, is_seen: Callable[[], bool]) -> None:
+        """`raw_data_hook` changes nothing, and need see nothing, at moments at which this says no."""
+        self._context.sees_raw_data = is_seen
+
     @property
     def connection_count(self) -> int:
         """Client connections that are open."""

@@ -50,6 +50,7 @@ class WorkerFrames:
         self._handlers: Final[dict[Kind, Callable[[WorkerLink, Exchange, bytes], None]]] = {
             Kind.STARTED: _note_started,
             Kind.BODY_WINDOW: _open_body_window,
+            Kind.BODY_HOLD: _hold_body,
             Kind.LOG: _note_log,
             Kind.CACHE: self._note_cache_policy,
             Kind.DATA: self._pass_data,
@@ -189,6 +190,15 @@ def _open_body_window(link: WorkerLink, exchange: Exchange, body: bytes) -> None
         exchange.client.expect_body()
         send_body(exchange)
         exchange.client.body_moved()
+
+
+def _hold_body(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
+    del link, body
+    if exchange.body is None or exchange.client is None or exchange.body.is_complete:
+        return  # what there is of it is with the worker, or on its way
+    if exchange.body.pipe is not None:
+        raise WireError("a body that is held already")
+    exchange.client.hold_body()
 
 
 def _reset(link: WorkerLink, exchange: Exchange, body: bytes) -> None:

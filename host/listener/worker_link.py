@@ -12,14 +12,17 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
+from host.listener.body_pipe import is_pipe
 from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
 from host.listener.piped_output import PipedOutput, is_readable_pipe
-from host.wire.codec import FrameDecoder
+from host.listener.refusals import page_of_reset
+from host.wire.codec import FrameDecoder, encode, encode_number
 from host.wire.errors import WireError
-from host.wire.frames import FRAMES_AT_ONCE, SIDE_PACKET, Kind
+from host.wire.frames import BODY_PIPE, FRAMES_AT_ONCE, SIDE_PACKET, Kind
 
 _READ_BYTES: Final = 64 * 1024  # below the threshold from which malloc maps pages anew for every read
 _MAX_UNCLAIMED: Final = 256  # descriptors whose frame has not come
@@ -290,6 +293,9 @@ class WorkerLink:
         exchange = self.exchanges.get(number)
         if exchange is None:
             return
+        if sequence == BODY_PIPE:
+            self._loop.call_soon(self._give_up, exchange)
+            return
         key = (number, sequence)
         wanted = self._wanted.pop(key, None)
         if wanted is None:
@@ -298,6 +304,9 @@ class WorkerLink:
             self._loop.call_soon(_do_without, wanted[0], exchange)
 
     def _take_descriptor(self, number: int, sequence: int, descriptor: int) -> None:
+        if sequence == BODY_PIPE:
+            self._take_pipe(number, descriptor)
+            return
         key = (number, sequence)
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # anything else could block the listener
@@ -317,6 +326,34 @@ class WorkerLink:
             self._loop.call_soon(self.close, "descriptors that no frame asks for")
         else:
             self._descriptors[key] = descriptor
+
+    def _take_pipe(self, number: int, descriptor: int) -> None:
+        """Where the rest of that request's body goes, once this side has said that it waits for it."""
+        exchange = self.exchanges.get(number)
+        if exchange is None or exchange.client is None:
+            os.close(descriptor)  # its request was given up meanwhile
+            return
+        pipe = None if exchange.body is None else exchange.body.pipe
+        if pipe is None or not pipe.is_awaited or not is_pipe(descriptor):
+            os.close(descriptor)
+            self._loop.call_soon(self.close, "a descriptor for a body that is no pipe, or that nobody waits for")
+            return
+        pipe.begin(descriptor, partial(self._say_waits, number))
+
+    def _say_waits(self, number: int, is_for_client: bool) -> None:
+        if not self.is_closed:
+            self.send(encode_number(Kind.BODY_WAITS, number, is_for_client))
+
+    def _give_up(self, exchange: Exchange) -> None:
+        """The rest of its body has no way to the worker, which is not to blame."""
+        client = exchange.client
+        if client is None or self.is_closed:
+            return
+        self.send(encode(Kind.ABORT, exchange.number))
+        if exchange.response is not None:
+            client.cut("", _ERROR_TOO_MANY_OPEN_FILES)
+        else:
+            client.reset(exchange, page_of_reset(503, "The listener has no descriptor left."), 0)
 
 
 def _do_without(piece: Piece, exchange: Exchange) -> None:

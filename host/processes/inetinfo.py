@@ -121,13 +121,15 @@ class _Inetinfo(FrontProcess):
 
     def build_listener(self, logs: LogWriter) -> Listener:
         """A listener whose bytes pass the raw-data filters first."""
-        return Listener(
+        listener = Listener(
             self.loop,
             send=self._pass_on,
             log=logs,
             raw_data_hook=self._see_raw_data,
             request_prefix=self.request_prefix,
         )
+        listener.filters_raw_data_while(lambda: self._engine is not None and bool(self._engine.raw_filters.hooks))
+        return listener
 
     async def close(self) -> None:
         """Unload the plugins and end the helper."""

@@ -1,8 +1,9 @@
 """A request's body as a program's standard input.
 
 No body: the null device. A body of known length: a pipe, filled as the body arrives and as the program reads, while
-its output is read elsewhere (so a program that writes before it has read everything cannot deadlock). A chunked body:
-collected first, because the program must be told its length; then a file, which can even be read twice.
+its output is read elsewhere (so a program that writes before it has read everything cannot deadlock); what has not
+come of a large one when its front is asked goes into the pipe there, without passing through this process. A chunked
+body: collected first, because the program must be told its length; then a file, which can even be read twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from host.api import RequestBody
 
@@ -32,6 +33,27 @@ SPOOL_BYTES: Final = 262144
 """A chunked body up to this size stays in memory; a larger one goes to a temporary file without a name."""
 
 
+@runtime_checkable
+class HandedBody(Protocol):
+    """A body whose front can write the rest of it into a pipe: one that comes over a link."""
+
+    is_held: bool
+    """The front holds what it has not sent: after what is here `read_some` gives nothing."""
+    awaits_client: bool
+    """Whether what was handed over waits for the client, by the front's last word."""
+    passed_at: float
+    """Loop time of that word."""
+
+    def ask_to_hold(self) -> None:
+        """Ask the front to do so, if there is enough to come."""
+
+    def hand_over(self, descriptor: int) -> None:
+        """The front writes what it holds into this pipe, and closes it in any case."""
+
+    async def passed(self) -> None:
+        """Returns when it has. Raises ClientGone."""
+
+
 class _Hold:
     """Asked to end, and ended."""
 
@@ -48,14 +70,23 @@ class RequestInput:
         self._unsent = b""
         self._hold: _Hold | None = None  # of a body that its client holds back
         self._target = -1
+        self._handed: HandedBody | None = None  # its rest goes past us
+        self._took_at = 0.0
+        self._awaits_client = False
         self.descriptor = -1
         """What the program reads."""
         self.length: int | None = None
         """Bytes the program will read; None when there is no body."""
-        self.took_at = 0.0
+
+    @property
+    def took_at(self) -> float:
         """Loop time when the program last took some of it."""
-        self.awaits_client = False
+        return self._took_at if self._handed is None else max(self._took_at, self._handed.passed_at)
+
+    @property
+    def awaits_client(self) -> bool:
         """Whether what the client has sent so far is with the program."""
+        return self._awaits_client if self._handed is None else self._handed.awaits_client
 
     @property
     def needs_feeding(self) -> bool:
@@ -82,6 +113,8 @@ class RequestInput:
             os.set_blocking(self._target, False)
             if expected > PIPE_BYTES:
                 self._widen(expected)
+                if not expects_continue:
+                    self._ask_to_hold()
             self._unsent = first
             if first and self._send() and self._body.is_at_end:
                 self._close_target()
@@ -100,20 +133,23 @@ class RequestInput:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._hold.ends.wait(), CONTINUE_SECONDS)
                 self._hold.has_ended.set()  # whoever waits for it goes on when `read_some` has asked
+                self._ask_to_hold()
             while True:
                 while not self._send():
                     await self._writable()
-                self.took_at, self.awaits_client = self._loop.time(), True
+                self._took_at, self._awaits_client = self._loop.time(), True
                 try:
                     self._unsent = await self._body.read_some()
                 finally:
-                    self.awaits_client = False
+                    self._awaits_client = False
                 if not self._unsent:
+                    await self._hand_over()
                     return
         except BrokenPipeError:
-            self._close_target()
+            self._unsent = b""
             while await self._body.read_some():
                 pass
+            await self._hand_over()
         finally:
             if self._hold is not None:
                 self._hold.has_ended.set()
@@ -129,6 +165,20 @@ class RequestInput:
         """Let go of everything that is still open."""
         self.close_descriptor()
         self._close_target()
+
+    def _ask_to_hold(self) -> None:
+        if isinstance(self._body, HandedBody):
+            self._body.ask_to_hold()
+
+    async def _hand_over(self) -> None:
+        """Give the front what it asked for the rest of the body. The pipe keeps a writer here: a program must not take
+        the end of a client that has left for the end of its body before it is ended for that."""
+        body = self._body
+        if self._target >= 0 and isinstance(body, HandedBody) and body.is_held:
+            self._handed = body
+            body.hand_over(os.dup(self._target))
+            await body.passed()
+            self._handed = None
 
     def _widen(self, size: int) -> None:
         with contextlib.suppress(OSError):  # there are many wide ones: this one is as any other

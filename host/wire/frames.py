@@ -13,6 +13,9 @@ front to worker
     SESSION_END  u64: the client connection of that number is closed (id 0)
     DRAIN        no further REQUEST will come on this link (id 0)
     PIPE_STATE   what has become of a PIPE, see `PIPE_STATE_BODY` and `PipeState`; RETURNED or ENDED is the last one
+    BODY_HELD    answers BODY_HOLD: no BODY follows, what is left of the body waits for the worker's pipe
+    BODY_WAITS   u32: the body that goes into the pipe waits for its client (1) or for the pipe's reader (0); said twice
+                 a second at most, when it has changed, and again when a slow reader has taken something; first it is 1
 worker to front
     CREDIT       u32: the worker can take that many more requests (id 0)
     STARTED      a handler may begin to act on this request: it cannot be requeued any more
@@ -30,9 +33,13 @@ worker to front
     CACHE        the complete RESPONSE that follows may enter the front's cache, see `CacheFrame`; with INVALIDATES
                  any RESPONSE may follow
     INVALIDATE   u32: what the answer to the request of that number put into the cache is out of date (id 0)
+    BODY_HOLD    the worker has a pipe for what is left of the request's body; a front that would rather go on with
+                 BODY says nothing
 
 Descriptors travel over a side socket (SOCK_SEQPACKET) beside the stream: one packet of `SIDE_PACKET` (request id,
-sequence number of the FILE or PIPE frame within the response, from 0) with one descriptor in SCM_RIGHTS.
+sequence number of the FILE or PIPE frame within the response, from 0) with one descriptor in SCM_RIGHTS. After
+BODY_HELD one comes with BODY_PIPE as its number: the end of a pipe that the front writes the rest of the request's
+body into, to say BODY_END when that is done, or when the pipe has lost its reader and the rest has been dropped.
 """
 
 from __future__ import annotations
@@ -51,6 +58,7 @@ INITIAL_RESPONSE_WINDOW: Final = 1024 * 1024
 MAX_FILE_OFFSET: Final = 2**63 - 1  # off_t
 NO_PIPE_LIMIT: Final = MAX_FILE_OFFSET  # all that comes out of it
 FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE or a PIPE counts in the response window
+BODY_PIPE: Final = 0xFFFFFFFF  # instead of a sequence number: the descriptor is for the request's body
 INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
 
 
@@ -65,6 +73,8 @@ class Kind(enum.IntEnum):
     SESSION_END = 6
     DRAIN = 7
     PIPE_STATE = 8
+    BODY_HELD = 9
+    BODY_WAITS = 10
     CREDIT = 16
     STARTED = 17
     RESPONSE = 18
@@ -77,6 +87,7 @@ class Kind(enum.IntEnum):
     CACHE = 25
     INVALIDATE = 26
     PIPE = 27
+    BODY_HOLD = 28
 
 
 class RequestFlag(enum.IntFlag):

@@ -132,7 +132,7 @@ class Engine:
         self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, calls, report_event)
         self._threads.relieved = self._channel.release_credit
         self._session_tasks: set[asyncio.Task[None]] = set()
-        self._session_hooks, self._raw_filters = _NO_HOOKS, RawDataFilters(self._caller)
+        self._session_hooks, self.raw_filters = _NO_HOOKS, RawDataFilters(self._caller)
 
     def _build_life(self, model: ProcessModel) -> ApplicationLife:
         return ApplicationLife(
@@ -310,9 +310,9 @@ class Engine:
 
         `connection` is the value that REQUEST frames carry.
         """
-        if not self._raw_filters.hooks:
+        if not self.raw_filters.hooks:
             return RawVerdict(data)
-        return self._raw_filters.see(self._channel.connection(connection), data)
+        return self.raw_filters.see(self._channel.connection(connection), data)
 
     # --- plans
 
@@ -325,7 +325,7 @@ class Engine:
     def _plans_changed(self) -> None:
         plans = [plan for one in self._served.values() for plan in (one.plan, one.secure_plan)]
         self._session_hooks = _united(plan.on_end_of_net_session for plan in plans)
-        self._raw_filters.hooks = _united(one.plan.on_read_raw_data for one in self._served.values())
+        self.raw_filters.hooks = _united(one.plan.on_read_raw_data for one in self._served.values())
 
     def _handler_settings(self) -> Mapping[str, Mapping[str, str]]:
         """Settings of handlers by the names in their `modules`; of several handlers the first one's."""

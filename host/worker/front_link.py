@@ -26,13 +26,13 @@ from host.wire.codec import (
     encode_reset,
 )
 from host.wire.errors import WireError
-from host.wire.frames import Kind, RequestFlag
+from host.wire.frames import BODY_PIPE, Kind, RequestFlag
 from host.worker.connection_facts import connection_of
 from host.worker.exchange import Exchange
 from host.worker.forwarding import take_forwarded_facts
 from host.worker.link import Link
 from host.worker.new_request import new_request
-from host.worker.request_body import ArrivedBody, StreamedBody
+from host.worker.request_body import ArrivedBody, Handing, StreamedBody
 
 IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 """RFC 9110 section 9.2.2; for any other method the front must know that a handler may have acted."""
@@ -239,6 +239,10 @@ class FrontLink:
             exchange.body.receive(body)
         elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY_END:
             exchange.body.complete()
+        elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY_HELD:
+            exchange.body.hold()
+        elif isinstance(exchange.body, StreamedBody) and kind is Kind.BODY_WAITS:
+            exchange.body.waits(for_client=bool(decode_number(body)))
         else:
             raise WireError(f"{kind.name} is not legal for request {number}")
 
@@ -249,7 +253,15 @@ class FrontLink:
             content_length if content_length >= 0 else None,
             partial(self._grant, number),
             expects_continue=bool(flags & _EXPECT_CONTINUE),
+            handing=Handing(partial(self._ask_to_hold, number), partial(self._hand_over, number)),
         )
+
+    def _ask_to_hold(self, number: int) -> None:
+        if number in self._exchanges and not self.is_closed:
+            self._link.queue(encode(Kind.BODY_HOLD, number))
+
+    def _hand_over(self, number: int, descriptor: int) -> None:
+        self._link.send_descriptor(number, BODY_PIPE, descriptor)
 
     def _grant(self, number: int, count: int) -> None:
         if number in self._exchanges and not self.is_closed:

@@ -10,13 +10,23 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
+from host.worker.body_handing import may_be_handed
 
 GRANT_STEP: Final = INITIAL_BODY_WINDOW // 4
+
+
+class Handing(NamedTuple):
+    """How a body's link hands the rest of it over; called on the loop."""
+
+    hold: Callable[[], None]
+    """Ask the front to keep back what has not been sent."""
+    hand_over: Callable[[int], None]
+    """The front is to write that into this pipe, which the link owns from then on."""
 
 
 class ArrivedBody:
@@ -82,17 +92,23 @@ class StreamedBody:
     __slots__ = (
         "_consumed",
         "_grant",
+        "_handing",
         "_has_asked",
+        "_has_asked_to_hold",
         "_is_complete",
         "_is_gone",
         "_left",
         "_loop",
         "_pieces",
+        "_received",
         "_refusal",
         "_room",
         "_thread_waits",
         "_waiter",
+        "awaits_client",
+        "is_held",
         "length",
+        "passed_at",
     )
 
     def __init__(
@@ -103,11 +119,18 @@ class StreamedBody:
         grant: Callable[[int], None],
         *,
         expects_continue: bool = False,
+        handing: Handing | None = None,
     ) -> None:
         self._loop = loop
         self._grant = grant
+        self._handing = handing
+        self._has_asked_to_hold = False
+        self.is_held = False
+        self.awaits_client = True
+        self.passed_at = 0.0
         self.length = length
         self._pieces: deque[bytes] = deque([first] if first else [])
+        self._received = len(first)
         self._room = INITIAL_BODY_WINDOW - len(first)
         self._consumed = 0
         self._left = 0  # bytes that may still be read before `_refusal`
@@ -135,7 +158,10 @@ class StreamedBody:
         self._room -= len(data)
         if self._room < 0:
             raise WireError(f"the front sent {-self._room} bytes of a body more than its window")
+        if self.is_held:
+            raise WireError("the front sent more of a body that it said it holds")
         if data:
+            self._received += len(data)
             self._pieces.append(data)
             self._wake()
 
@@ -143,6 +169,17 @@ class StreamedBody:
         """That was all."""
         self._is_complete = True
         self._wake()
+
+    def hold(self) -> None:
+        """The front holds what it has not sent. Raises WireError when nobody has asked for that."""
+        if not self._has_asked_to_hold:
+            raise WireError("the front holds a body that it was to send")
+        self.is_held = True
+        self._wake()
+
+    def waits(self, *, for_client: bool) -> None:
+        """Whether what goes past us waits for the client now, or for whom it is given to."""
+        self.awaits_client, self.passed_at = for_client, self._loop.time()
 
     def client_left(self) -> None:
         """Reads raise ClientGone from now on."""
@@ -163,7 +200,7 @@ class StreamedBody:
 
     async def read_some(self) -> bytes:
         """The next piece; empty at the end. Raises ClientGone when the client left."""
-        while not self._pieces and not self._is_complete and not self._is_gone:
+        while not (self._pieces or self._is_complete or self._is_gone or self.is_held):
             self._ask()
             self._waiter = self._loop.create_future()
             try:
@@ -195,7 +232,7 @@ class StreamedBody:
             self._thread_waits = threading.Event()
         while True:
             self._thread_waits.clear()  # before the look: what arrives after it sets the event again
-            if self._pieces or self._is_complete or self._is_gone:
+            if self._pieces or self._is_complete or self._is_gone or self.is_held:
                 break
             if not self._has_asked:
                 self._loop.call_soon_threadsafe(self._ask)
@@ -204,6 +241,33 @@ class StreamedBody:
         if granted:
             self._loop.call_soon_threadsafe(self._open_window, granted)
         return piece
+
+    # --- past us (host/programs/request_input.py)
+
+    def ask_to_hold(self) -> None:
+        """Ask the front to keep back what it has not sent, if that is worth while; `is_held` says that it does."""
+        most = None if self._refusal is None else self._left
+        if self._handing is None or self._has_asked_to_hold or self._is_complete or self._is_gone:
+            return
+        if may_be_handed(self.length, self._received, most):
+            self._has_asked_to_hold = self._has_asked = True
+            self._handing.hold()
+
+    def hand_over(self, descriptor: int) -> None:
+        """The front writes what it holds into this pipe, of which it is given the only copy."""
+        assert self._handing is not None
+        self._handing.hand_over(descriptor)
+
+    async def passed(self) -> None:
+        """Returns when all of it has gone there, or nobody has read it. Raises ClientGone when the client left."""
+        while not self._is_complete and not self._is_gone:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._is_gone:
+            raise ClientGone("the client closed its connection")
 
     def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
         """Reads raise `refusal` once more than that has come."""

@@ -29,7 +29,7 @@ from host.wire.codec import (
     encode_response,
 )
 from host.wire.control_messages import Event, WorkerGone
-from host.wire.frames import HEADER, SIDE_PACKET, Kind, LogFrame, ResponseFlag, ResponseFrame
+from host.wire.frames import BODY_PIPE, HEADER, SIDE_PACKET, Kind, LogFrame, ResponseFlag, ResponseFrame
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker, open_descriptors
 
 ROUNDS = 300
@@ -74,6 +74,9 @@ class Liar:
         rng, number = self._random, self._number()
         yield encode(Kind.STARTED, number), None
         yield encode_number(Kind.BODY_WINDOW, number, 0 if rng.random() < 0.9 else rng.choice(NUMBERS_32)), None
+        if rng.random() < 0.3:
+            yield encode(Kind.BODY_HOLD, number), None
+            yield SIDE_PACKET.pack(number, BODY_PIPE), [rng.choice(self._files)]
         yield encode_log(number, LogFrame("an\nna", "", "-", "G T", "/\x01\xff", rng.choice(("", "200", "999")))), None
         if rng.random() < 0.1:
             yield encode_reset(number, rng.choice((404, 503, 599)), 1, 1, "because\r\n\0"), None
@@ -152,7 +155,7 @@ def ask_the_liar(front: RunningListener, worker: TestWorker, rng: random.Random)
         if rng.random() < 0.5:
             client.get("/", method=rng.choice(("GET", "HEAD")), version=rng.choice(("1.0", "1.1")))
         else:
-            client.post(rng.randbytes(rng.choice((1, 70000))), "Expect: 100-continue\r\n" * rng.randint(0, 1))
+            client.post(rng.randbytes(rng.choice((1, 70000, 500000))), "Expect: 100-continue\r\n" * rng.randint(0, 1))
         clients.append(client)
         while len(numbers) < len(clients):
             kind, number, _ = worker.next_frame()

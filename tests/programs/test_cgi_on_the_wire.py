@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from host.admin.script_messages import ListScripts, Scripts
-from tests.running_service import RunningService, read_answer, running, wait_until
+from tests.running_service import WAIT_SECONDS, RunningService, read_answer, running, wait_until
 from tests.sample_site import write_program, write_site
 
 LIMITS = """\
@@ -23,6 +24,7 @@ LIMITS = """\
       <error statusCode="404" path="/cgi-bin/missing.sh" responseMode="ExecuteURL" />
     </httpErrors>
 """
+LARGE = '<requestFiltering><requestLimits maxAllowedContentLength="200000000" /></requestFiltering>'
 ONE_AT_ONCE = """\
   <location path="Default Web Site/cgi-bin/single.sh">
     <system.webServer><cgi maxInstances="1" queueLength="0" /></system.webServer>
@@ -39,6 +41,14 @@ for word in one two three; do echo "data: $word"; echo; read line <&3; done
 """,
     "refuse.sh": "printf 'Status: 403 Not You\\nContent-Type: text/plain\\n\\nno'\n",
     "count.sh": "printf 'Content-Type: text/plain\\n\\n'; wc -c | tr -d '\\n'\n",
+    "digest.sh": "printf 'Content-Type: text/plain\\n\\n'; exec sha256sum\n",
+    "half.sh": "printf 'Content-Type: text/plain\\n\\n'; head -c 750000 | wc -c\n",
+    "reader.sh": """
+printf 'Content-Type: text/plain\\n\\n'
+head -c 9000000 > /dev/null
+echo $$ > "$DOCUMENT_ROOT/reader"
+exec cat > /dev/null
+""",
     "echo.sh": "printf 'Content-Type: application/octet-stream\\n\\n'; exec cat\n",
     "hop.sh": "printf 'Location: /cgi-bin/env.sh/more?a=b\\n\\n'\n",
     "env.sh": "printf 'Content-Type: text/plain\\n\\n'; env | sort; wc -c\n",
@@ -74,7 +84,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     config = write_site(folder, web_server_extra=LIMITS)
     media = 'physicalPath="../private" caseInsensitivePaths="true"'
     text = config.read_text().replace('physicalPath="../media"', media).replace("</configuration>", ONE_AT_ONCE)
-    config.write_text(text)
+    config.write_text(text.replace("<isapiCgiRestriction", f"{LARGE}<isapiCgiRestriction"))
     (folder / "private").mkdir()
     (folder / "private" / "secret.bin").write_bytes(bytes(range(256)) * 1000)
     for name, script in SCRIPTS.items():
@@ -83,6 +93,18 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     write_program(folder / "private/Tools/Search.cgi", "#!/bin/sh\n" + SCRIPTS["env.sh"])
     with running(folder, config, "--isolation", request.param) as it:
         yield it
+
+
+def worker_pid(service: RunningService) -> int:
+    """The process that runs the CGI module."""
+    rows = service.status().processes
+    return next(row.pid for row in rows if row.title.startswith(("worker DefaultAppPool", "inetinfo")))
+
+
+def read_pid(service: RunningService) -> Callable[[], str]:
+    """Gives what reader.sh has written down, when it has."""
+    path = service.folder / "wwwroot/reader"
+    return lambda: path.read_text().strip() if path.exists() else ""
 
 
 def read_until(connection: socket.socket, end: bytes) -> bytes:
@@ -120,6 +142,53 @@ def test_a_body_is_not_sent_to_a_script_that_refuses_by_the_fields(service: Runn
         connection.sendall(head % b"refuse.sh")
         answer = read_until(connection, b"no")
         assert b" 403 Not You\r\n" in answer
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_large_body_is_at_the_script_byte_by_byte(service: RunningService, framing: str) -> None:
+    """100 MB. What is announced goes from the client's socket into the script's pipe: the worker has written no more
+    of it than had come when the script was found."""
+    size, digest = 100_000_000, hashlib.sha256()
+    piece = os.urandom(1_000_000)
+    fields = b"Content-Length: %d" % size if framing == "length" else b"Transfer-Encoding: chunked"
+    service.get("/cgi-bin/count.sh")
+    worker = psutil.Process(worker_pid(service))
+    before = worker.io_counters().write_chars
+    with service.connect() as connection:
+        connection.sendall(b"POST /cgi-bin/digest.sh HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % fields)
+        for at in range(size // len(piece)):
+            data = at.to_bytes(4, "big") + piece[4:]
+            digest.update(data)
+            connection.sendall(data if framing == "length" else b"%x\r\n%b\r\n" % (len(data), data))
+        connection.sendall(b"" if framing == "length" else b"0\r\n\r\n")
+        assert read_answer(connection).body.split()[0] == digest.hexdigest().encode()
+    written = worker.io_counters().write_chars - before
+    assert written < 10_000_000 if framing == "length" else written >= size
+
+
+def test_a_script_that_reads_half_of_a_large_body_is_heard(service: RunningService) -> None:
+    """By a client that sends everything before it listens, and whose next request is heard, too: what is left is not
+    much."""
+    size = 1_500_000
+    with service.connect() as connection:
+        connection.sendall(b"POST /cgi-bin/half.sh HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.sendall(b"y" * size)
+        assert read_answer(connection).body == b"750000\n"
+
+
+@pytest.mark.parametrize("who", ["client", "worker"])
+def test_whoever_is_lost_in_the_middle_of_a_large_body_ends_the_script(service: RunningService, who: str) -> None:
+    """And the others go on."""
+    (service.folder / "wwwroot/reader").unlink(missing_ok=True)
+    with service.connect() as connection:
+        connection.sendall(b"POST /cgi-bin/reader.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+        connection.sendall(b"y" * 10_000_000)
+        script = psutil.Process(int(wait_until(read_pid(service), service.folder, "the script that reads") or 0))
+        if who == "worker":
+            service.kill(worker_pid(service))
+    psutil.wait_procs([script], timeout=WAIT_SECONDS)
+    assert not script.is_running()
+    assert service.get("/cgi-bin/count.sh", method="POST", body=b"abc").body == b"3"
 
 
 def test_a_large_body_comes_back_while_it_still_goes(service: RunningService) -> None:

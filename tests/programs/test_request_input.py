@@ -11,6 +11,7 @@ import pytest
 
 from host.api import ClientGone
 from host.programs.request_input import PIPE_BYTES, SPOOL_BYTES, WIDE_BYTES, RequestInput
+from host.worker.request_body import Handing, StreamedBody
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
 
@@ -166,5 +167,69 @@ def test_client_that_leaves_is_told() -> None:
         with pytest.raises(ClientGone):
             await source.feed()
         source.close()
+
+    run(work)
+
+
+class HeldBody(StreamedBody):
+    """A body over a link whose front agrees to hold it at once; `pipes` are what it is handed."""
+
+    def __init__(self, first: bytes, length: int) -> None:
+        self.pipes: list[int] = []
+        self.is_handed = asyncio.Event()
+        super().__init__(
+            asyncio.get_running_loop(),
+            first,
+            length,
+            lambda count: None,
+            handing=Handing(self.hold, self._hand),
+        )
+
+    def _hand(self, pipe: int) -> None:
+        self.pipes.append(pipe)
+        self.is_handed.set()
+
+
+def test_the_rest_of_a_held_body_goes_past() -> None:
+    """What had come is in the pipe first; the program sees the end when the front and this process have let go."""
+
+    async def work() -> None:
+        body = HeldBody(b"a" * 100000, 1_000_000)
+        source = RequestInput(body)
+        await source.open(announces_length=True)
+        feeding = asyncio.ensure_future(source.feed())
+        await body.is_handed.wait()
+        (pipe,) = body.pipes
+        seen = [source.awaits_client]
+        body.waits(for_client=False)
+        seen.append(source.awaits_client)
+        assert (seen, source.took_at) == ([True, False], body.passed_at)
+        os.write(pipe, b"b" * 1000)
+        os.close(pipe)
+        body.complete()
+        await feeding
+        with open(source.descriptor, "rb") as program:
+            assert program.read() == b"a" * 100000 + b"b" * 1000
+        source.descriptor = -1
+        assert not source.needs_feeding
+
+    run(work)
+
+
+def test_a_program_that_reads_nothing_does_not_keep_a_held_body_waiting() -> None:
+    """Its pipe is handed over all the same: the front learns there that nobody reads, and drops the rest."""
+
+    async def work() -> None:
+        body = HeldBody(b"a" * 100000, 1_000_000)
+        source = RequestInput(body)
+        await source.open(announces_length=True)
+        source.close_descriptor()
+        feeding = asyncio.ensure_future(source.feed())
+        await body.is_handed.wait()
+        with pytest.raises(BrokenPipeError):
+            os.write(body.pipes[0], b"b")
+        os.close(body.pipes[0])
+        body.complete()
+        await feeding
 
     run(work)

@@ -73,6 +73,8 @@ FRAMES = [
     encode_session_end(2**40),
     encode(Kind.DRAIN, 0),
     encode_pipe_state(1, PipeState.ENDED, 2**40),
+    encode(Kind.BODY_HELD, 1),
+    encode_number(Kind.BODY_WAITS, 1, 1),
     encode_number(Kind.CREDIT, 0, 16),
     encode(Kind.STARTED, 1),
     encode_response(1, RESPONSE),
@@ -85,6 +87,7 @@ FRAMES = [
     encode_cache(1, CacheFrame(CacheFlag.IGNORES_COOKIES, 30)),
     encode_number(Kind.INVALIDATE, 0, 2**32 - 1),
     encode_pipe(1, 4, 2**63 - 1),
+    encode(Kind.BODY_HOLD, 1),
 ]
 STREAM = b"".join(FRAMES)
 
@@ -104,6 +107,8 @@ def check(frames: list[tuple[Kind, int, bytes]]) -> None:
     assert decode_number(bodies[Kind.WINDOW]) == 70000
     assert decode_number(bodies[Kind.CREDIT]) == 16
     assert decode_number(bodies[Kind.BODY_WINDOW]) == 0
+    assert bodies[Kind.BODY_HOLD] == bodies[Kind.BODY_HELD] == b""
+    assert decode_number(bodies[Kind.BODY_WAITS]) == 1
     assert decode_session_end(bodies[Kind.SESSION_END]) == 2**40
     assert decode_file(bodies[Kind.FILE]) == (3, 2**40, 2**33)
     assert decode_end(bodies[Kind.END]) == 1
@@ -147,7 +152,7 @@ def test_an_impossible_length_is_refused_at_once(length: int) -> None:
         FrameDecoder().receive(HEADER.pack(length, 1, Kind.DATA))
 
 
-@pytest.mark.parametrize("kind", [0, 9, 15, 28, 255])
+@pytest.mark.parametrize("kind", [0, 11, 15, 29, 255])
 def test_an_unknown_kind_is_refused(kind: int) -> None:
     """A newer peer, or garbage."""
     with pytest.raises(WireError, match="unknown kind"):

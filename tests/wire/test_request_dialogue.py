@@ -13,6 +13,7 @@ LEGAL = {
     S.SENT: {
         Kind.STARTED: S.STARTED,
         Kind.BODY_WINDOW: S.SENT,
+        Kind.BODY_HOLD: S.SENT,
         Kind.LOG: S.SENT,
         Kind.CACHE: S.SENT,
         Kind.RESPONSE: S.RESPONDING,
@@ -20,6 +21,7 @@ LEGAL = {
     },
     S.STARTED: {
         Kind.BODY_WINDOW: S.STARTED,
+        Kind.BODY_HOLD: S.STARTED,
         Kind.LOG: S.STARTED,
         Kind.CACHE: S.STARTED,
         Kind.RESPONSE: S.RESPONDING,
@@ -27,6 +29,7 @@ LEGAL = {
     },
     S.RESPONDING: {
         Kind.BODY_WINDOW: S.RESPONDING,
+        Kind.BODY_HOLD: S.RESPONDING,
         Kind.LOG: S.RESPONDING,
         Kind.DATA: S.RESPONDING,
         Kind.FILE: S.RESPONDING,

@@ -9,7 +9,7 @@ import pytest
 from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
 from host.wire.frames import INITIAL_BODY_WINDOW
-from host.worker.request_body import GRANT_STEP, ArrivedBody, StreamedBody
+from host.worker.request_body import GRANT_STEP, ArrivedBody, Handing, StreamedBody
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, run, until
 
@@ -169,5 +169,77 @@ def test_a_filter_may_limit_what_nobody_has_announced() -> None:
             else:
                 with pytest.raises(HttpError):
                     await arrived.read()
+
+    run(main())
+
+
+def test_a_body_that_is_held_ends_for_its_reader_and_goes_past_it() -> None:
+    """What had come is read, then nothing more; whoever handed over the pipe hears of the end."""
+
+    async def main() -> None:
+        loop, said, pipes = asyncio.get_running_loop(), list[str](), list[int]()
+        handing = Handing(lambda: said.append("hold"), pipes.append)
+        body = StreamedBody(loop, b"one", 1_000_000, lambda count: None, handing=handing)
+        body.ask_to_hold()
+        body.ask_to_hold()
+        assert said == ["hold"]
+        assert await body.read_some() == b"one"
+        reader = asyncio.ensure_future(body.read_some())
+        body.receive(b"two")
+        assert await reader == b"two"
+        reader = asyncio.ensure_future(body.read_some())
+        await asyncio.sleep(0)
+        body.hold()
+        assert await reader == b""
+        with pytest.raises(WireError, match="holds"):
+            body.receive(b"three")
+        body.hand_over(17)
+        assert pipes == [17]
+        assert body.awaits_client
+        body.waits(for_client=False)
+        assert (body.awaits_client, body.passed_at > 0) == (False, True)
+        passed = asyncio.ensure_future(body.passed())
+        await asyncio.sleep(0)
+        assert not passed.done()
+        body.complete()
+        await passed
+
+    run(main())
+
+
+def test_nobody_is_asked_to_hold_what_is_short_refused_or_here() -> None:
+    """And one who says that it holds all the same breaks the dialogue."""
+
+    async def main() -> None:
+        loop, said = asyncio.get_running_loop(), list[str]()
+        handing = Handing(lambda: said.append("hold"), lambda pipe: None)
+        for length in (None, 1000, 1_000_000):
+            body = StreamedBody(loop, b"", length, lambda count: None, handing=handing)
+            if length == 1_000_000:
+                body.refuse_above(999_999, HttpError(413, 0, "too long"))
+            body.ask_to_hold()
+            with pytest.raises(WireError, match="was to send"):
+                body.hold()
+        body = StreamedBody(loop, b"", 1_000_000, lambda count: None, handing=handing)
+        body.complete()
+        body.ask_to_hold()
+        assert not said
+
+    run(main())
+
+
+def test_a_client_that_leaves_is_heard_of_behind_the_pipe() -> None:
+    """ClientGone, as for a reader."""
+
+    async def main() -> None:
+        handing = Handing(lambda: None, lambda pipe: None)
+        body = StreamedBody(asyncio.get_running_loop(), b"", 1_000_000, lambda count: None, handing=handing)
+        body.ask_to_hold()
+        body.hold()
+        passed = asyncio.ensure_future(body.passed())
+        await asyncio.sleep(0)
+        body.client_left()
+        with pytest.raises(ClientGone):
+            await passed
 
     run(main())

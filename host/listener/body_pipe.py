@@ -1,0 +1,173 @@
+"""The rest of a request's body on its way from the client's socket into a pipe, past listener and worker: splice(2).
+
+A worker whose program reads its body from a pipe hands over that pipe's end. No byte passes through Python then, and
+where the client's machine and ours have sent whole pages none is copied before the program reads it. The transport's
+own descriptor cannot be watched (uvloop refuses), so the work is done on a duplicate of it, while the transport does
+not read. What the pipe does not take stays with the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import select
+import stat
+from collections.abc import Callable
+from typing import Final, Protocol
+
+LEAST_PIPED: Final = 64 * 1024
+"""Bytes that must be missing: fewer are here before the worker has answered."""
+
+_AT_ONCE: Final = 1024 * 1024
+_FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE  # not to wait is ours to say: the pipe's flags are shared
+_LOOK_SECONDS: Final = 0.5
+
+
+class BodySource(Protocol):
+    """The client's connection, as its pipe sees it."""
+
+    def body_passed(self, count: int) -> None:
+        """So many bytes went into the pipe (0: it is there), and the client is waited for, unless that was all."""
+
+    def body_stalled(self) -> None:
+        """It takes none for now: nobody waits for the client."""
+
+    def body_unread(self) -> None:
+        """Nobody reads the pipe any more. It is closed."""
+
+    def body_broken_off(self) -> None:
+        """The client has left in the middle of it. The pipe is closed."""
+
+
+class BodyPipe:
+    """What is left of one body, `left` bytes; `source` is a duplicate of the client's socket, owned from now on.
+
+    `is_announced` is the dialogue's: the worker has been told that it is awaited.
+    """
+
+    __slots__ = (
+        "_client",
+        "_is_taken",
+        "_left",
+        "_loop",
+        "_said",
+        "_say",
+        "_source",
+        "_target",
+        "_timer",
+        "_watches_source",
+        "_watches_target",
+        "is_announced",
+        "is_closed",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: int, left: int, client: BodySource) -> None:
+        self._loop = loop
+        self._source = source
+        self._left = left
+        self._client = client
+        self._target = -1
+        self._say: Callable[[bool], None] | None = None
+        self._said = True
+        self._is_taken = False  # since the last look
+        self._timer: asyncio.TimerHandle | None = None
+        self._watches_source = self._watches_target = False
+        self.is_announced = False
+        self.is_closed = False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the worker may send its end of the pipe."""
+        return self.is_announced and not self.is_closed and self._target < 0
+
+    def begin(self, target: int, say: Callable[[bool], None]) -> None:
+        """Write into `target`, which is owned from now on. `say` is called when it has changed whether the client is
+        waited for or the pipe's reader, twice a second at most; and again while a slow reader reads."""
+        self._target = target
+        self._say = say
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._watch_source()
+        self._client.body_passed(0)
+
+    def close(self) -> None:
+        """Write nothing more. The pipe's reader sees its end when the worker has let go, too."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stop_watching()
+        os.close(self._source)
+        if self._target >= 0:
+            os.close(self._target)
+
+    def _readable(self) -> None:
+        """The client has sent something, or has left."""
+        try:
+            count = os.splice(self._source, self._target, min(self._left, _AT_ONCE), flags=_FLAGS)
+        except BlockingIOError:
+            if not _has_room(self._target):
+                self._watch_target()
+                self._client.body_stalled()
+            return
+        except BrokenPipeError:
+            self.close()
+            self._client.body_unread()
+            return
+        except OSError:  # a reset, for example
+            count = 0
+        if count == 0:
+            self.close()
+            self._client.body_broken_off()
+            return
+        self._is_taken = True
+        self._left -= count
+        if self._left == 0:
+            self.close()
+        self._client.body_passed(count)
+
+    def _writable(self) -> None:
+        """The pipe's reader has read, or has gone."""
+        self._watch_source()
+        self._readable()
+
+    def _look(self) -> None:
+        """Tell the worker whom the body waits for: time limits of its program depend on it."""
+        self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+        is_for_client = self._watches_source
+        if self._say is not None and (is_for_client is not self._said or (self._is_taken and not is_for_client)):
+            self._said = is_for_client
+            self._say(is_for_client)
+        self._is_taken = False
+
+    def _watch_source(self) -> None:
+        self._stop_watching()
+        self._watches_source = True
+        self._loop.add_reader(self._source, self._readable)
+
+    def _watch_target(self) -> None:
+        self._stop_watching()
+        self._watches_target = True
+        self._loop.add_writer(self._target, self._writable)
+
+    def _stop_watching(self) -> None:
+        if self._watches_source:
+            self._watches_source = False
+            self._loop.remove_reader(self._source)
+        if self._watches_target:
+            self._watches_target = False
+            self._loop.remove_writer(self._target)
+
+
+def is_pipe(descriptor: int) -> bool:
+    """Whether that is a pipe which can be written into."""
+    mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    return stat.S_ISFIFO(os.fstat(descriptor).st_mode) and mode != os.O_RDONLY
+
+
+def _has_room(pipe: int) -> bool:
+    """Whether it takes something, or says that it is broken."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -1,0 +1,107 @@
+"""The body of the request in hand: how far the client's socket is read, whose turn it is, and when it goes past us.
+
+A worker with a pipe for the rest of a large body gets it without the detour (`body_pipe`), if nobody here has to see
+the bytes: not over TLS, not through raw-data filters, and not in chunks, whose length its program is to be told first.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from host.listener.body_pipe import LEAST_PIPED, BodyPipe
+from host.listener.client_socket import BODY, NEVER
+from host.listener.request_frames import send_body
+from host.listener.shared_answering import SharedAnsweringSocket
+
+MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
+
+
+class UploadingSocket(SharedAnsweringSocket):
+    """A client that may send a body (exchange.Client, body_pipe.BodySource)."""
+
+    __slots__ = ()
+
+    def advance(self) -> None:
+        """Read on until bytes are missing or the request is complete."""
+
+    def drop_exchange(self, reason: str) -> None:
+        """The client is gone or was given up (`reason` is HTTPERR's, if any)."""
+
+    def body_moved(self) -> None:
+        """The backlog of the body has changed (exchange.Client)."""
+        exchange = self.exchange
+        body = None if exchange is None else exchange.body
+        if body is None or body.is_complete:
+            if self.is_read_paused and self.http.reader.buffered_bytes <= MAX_PIPELINED:
+                self.resume_reading()
+        elif body.is_piped:
+            return
+        elif body.is_backlogged:
+            self.pause_reading()
+            self.stop_waiting_for_body()
+        else:
+            self.resume_reading()
+            if not self.http.awaits_continue:
+                self.wait_for_body()
+
+    def wait_for_body(self) -> None:
+        """More of the body must come in time."""
+        if self.is_write_paused:
+            return  # it is the client's turn to read
+        self.timer = BODY
+        self.deadline = self.context.now + self.timeout_seconds + 1
+
+    def stop_waiting_for_body(self) -> None:
+        """The client is not waited for."""
+        if self.timer is BODY:
+            self.deadline = NEVER
+
+    # --- past us
+
+    def hold_body(self) -> None:
+        """The worker has a pipe for the rest (exchange.Client), and wants it in any case."""
+        self.expect_body()
+        exchange, left = self.exchange, self.http.reader.remaining_bytes
+        if exchange is None or exchange.body is None or left < LEAST_PIPED:
+            return
+        if self.tls is not None or self.context.sees_raw_data() or self.transport.is_closing():
+            return
+        try:
+            source = os.dup(self.transport.get_extra_info("socket").fileno())
+        except OSError:  # no descriptor is left: it comes as it always does
+            return
+        exchange.body.pipe = BodyPipe(self.context.loop, source, left, self)
+        self.pause_reading()
+        self.stop_waiting_for_body()
+        send_body(exchange)
+
+    def body_passed(self, count: int) -> None:
+        """See BodySource."""
+        exchange = self.exchange
+        if exchange is None or exchange.body is None:
+            return
+        exchange.body.received_bytes += count
+        reader = self.http.reader
+        reader.skip_body(count)
+        if reader.remaining_bytes:
+            self.wait_for_body()
+        else:
+            self.advance()
+
+    def body_stalled(self) -> None:
+        """See BodySource."""
+        self.stop_waiting_for_body()
+
+    def body_unread(self) -> None:
+        """The rest is read and dropped: the answer must reach a client that sends everything before it listens."""
+        exchange = self.exchange
+        if exchange is not None and exchange.body is not None:
+            exchange.body.drop_rest()
+            self.resume_reading()
+            self.wait_for_body()
+
+    def body_broken_off(self) -> None:
+        """The rest never comes."""
+        self.drop_exchange("")
+        self.end(linger=False)

@@ -1,0 +1,31 @@
+"""May what is left of a body go past the worker?"""
+
+from __future__ import annotations
+
+import pytest
+
+from host.worker.body_handing import LEAST_HANDED, may_be_handed
+
+MANY = 10 * LEAST_HANDED
+
+
+@pytest.mark.parametrize(
+    ("length", "received", "most", "expected"),
+    [
+        (MANY, 0, None, True),
+        (MANY, MANY - LEAST_HANDED, None, True),
+        (MANY, MANY - LEAST_HANDED + 1, None, False),
+        (MANY, MANY, None, False),
+        (LEAST_HANDED, 0, None, True),
+        (LEAST_HANDED - 1, 0, None, False),
+        (0, 0, None, False),
+        (None, 0, None, False),
+        (MANY, 0, MANY, True),
+        (MANY, 0, MANY - 1, False),
+    ],
+)
+def test_enough_of_a_known_length_that_nobody_refuses(
+    length: int | None, received: int, most: int | None, expected: bool
+) -> None:
+    """Every fact decides at its limit."""
+    assert may_be_handed(length, received, most) is expected
