@@ -177,8 +177,9 @@ def test_no_more_is_read_than_may_be(front: RunningListener, pipe: Pipe) -> None
     assert is_let_go(front, pipe)
 
 
-def test_a_pipe_for_which_there_is_no_place_goes_back_at_once(front: RunningListener, pipe: Pipe) -> None:
-    """The answer to HEAD has no body; a pipe with a name is not read without waiting. The worker goes on with both."""
+def test_a_pipe_that_cannot_be_read_here_goes_back_at_once(front: RunningListener, pipe: Pipe, tmp_path: Path) -> None:
+    """The answer to HEAD has no body; a pipe with a name cannot be read without the danger of waiting, nor can any pipe
+    before Linux 6.4. The worker goes on with both."""
     worker, client = front.worker(), front.client()
     client.get(method="HEAD")
     number, _ = worker.request()
@@ -188,6 +189,18 @@ def test_a_pipe_for_which_there_is_no_place_goes_back_at_once(front: RunningList
     assert worker.pipe_state() == (PipeState.RETURNED, 0)
     worker.end(number)
     client.read_until(b"\r\n\r\n")
+    os.mkfifo(tmp_path / "fifo")
+    named = os.open(tmp_path / "fifo", os.O_RDWR)
+    os.write(named, b"x")
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number)
+    worker.pipe(number, 0, named)
+    assert worker.pipe_state() == (PipeState.RETURNED, 0)
+    worker.data(number, os.read(named, 5))
+    worker.end(number)
+    assert client.read_until(b"0\r\n\r\n").endswith(b"1\r\nx\r\n0\r\n\r\n")
+    os.close(named)
     assert is_let_go(front, pipe)
 
 
