@@ -17,10 +17,11 @@ from host.http1.writer import (
     complete_response,
     read_worker_head,
 )
-from host.listener.client_socket import CLOSING, ClientSocket
+from host.listener.client_socket import CLOSING
 from host.listener.context import ListenerContext
 from host.listener.error_log import NOTHING_ASKED, Asked, asked_by
 from host.listener.exchange import Exchange, Worker
+from host.listener.newcomer_socket import NewcomerSocket
 from host.listener.paced_transport import PacedTransport
 from host.listener.refusals import Page, render
 from host.listener.request_record import detailed, request_record
@@ -39,7 +40,7 @@ _NO_LOG: Final = int(ResponseFlag.NO_LOG)
 _DONE: Final = Phase.DONE
 
 
-class AnsweringSocket(ClientSocket):
+class AnsweringSocket(NewcomerSocket):
     """A client that is answered: `http` is where its connection stands, `exchange` the request in hand, `links` the
     workers that its requests were handed to."""
 
@@ -63,6 +64,14 @@ class AnsweringSocket(ClientSocket):
 
     def question_is_over(self, exchange: Exchange, frame: ResponseFrame) -> None:
         """What answers a question of the cache's comes in pieces. Raises WireError."""
+
+    @property
+    def awaits_last_answer(self) -> bool:
+        """Whether a whole request is here, and the client wants nothing after it (newcomers.Newcomer)."""
+        exchange = self.exchange
+        if exchange is None or exchange.head.keep_alive:
+            return False
+        return exchange.body is None or exchange.body.is_complete
 
     # --- answers (exchange.Client)
 

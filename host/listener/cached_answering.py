@@ -39,6 +39,14 @@ class CachedAnsweringSocket(AnsweringSocket):
         self.repeats: Repeats | None = None
         self.gauge: SiteGauge | None = None
 
+    def bandwidth_changed(self) -> None:
+        """Limits count from now on; for a response with files that is under way, from the next one on."""
+        if self.gauge is None or self.sends_file or self.transport.is_closing():
+            return
+        lane = self.context.pacing.lane_of(self.gauge.site_id)
+        if lane is not None:
+            self.pace_by(lane)
+
     def answer_again(self, data: bytes) -> bool:
         """Answer a request that was answered before, if nothing has changed; false: nothing was done.
 

@@ -61,7 +61,10 @@ class ClientConnection(UploadingSocket):
     # --- the transport's calls
 
     def connection_made(self, transport: Any) -> None:
-        """A client has connected."""
+        """A client has connected; or the loop watches it from now on (newcomers)."""
+        if self.unwatched is not None:
+            self.be_watched(transport)
+            return
         self.adopt(transport)
         context = self.context
         if context.max_connections and len(context.connections) >= context.max_connections:
@@ -341,14 +344,6 @@ class ClientConnection(UploadingSocket):
         else:
             self.drop_exchange(timer)
             self.break_off()
-
-    def bandwidth_changed(self) -> None:
-        """Limits count from now on; for a response with files that is under way, from the next one on."""
-        if self.gauge is None or self.sends_file or self.transport.is_closing():
-            return
-        lane = self.context.pacing.lane_of(self.gauge.site_id)
-        if lane is not None:
-            self.pace_by(lane)
 
     def shut_down(self) -> None:
         """The listener drains: close now if nothing is in hand, otherwise after the answer."""

@@ -2,7 +2,7 @@
 
 The listener refuses connections long before (`endpoints.descriptor_budget`); this is for a limit that somebody lowers
 meanwhile, or a machine whose table of files is full. A few descriptors are kept in reserve. Once a second some more are
-asked for (uvloop may have closed the connection that would have taken the last one); when there are not so many, the
+asked for (nobody may know that a connection would have taken the last one); when there are not so many, the
 reserve is given up for what is in hand, and no more connections are taken than there are. After RELIEF_SECONDS with
 enough of them all may come again.
 """

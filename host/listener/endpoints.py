@@ -1,10 +1,11 @@
 """Accepting: listening sockets come from outside and are served here until they are taken back.
 
-Both event loops accept natively: nothing makes new connections cheaper. uvloop (libuv) accepts one connection for each
+Where TLS is spoken the event loop accepts, anywhere else `acceptor.py`. uvloop (libuv) accepts one connection for each
 turn of the loop and server, and a turn with one connection is a packet to the worker with one request; so it has
 several servers for the same socket. Their back-off when descriptors run out: asyncio stops accepting for a second,
-uvloop accepts and closes. Neither should happen, because the listener refuses connections itself before the limit of
-open files is reached (`descriptor_budget`); when it is reached all the same, `descriptors.py` notices.
+as the acceptor does, uvloop accepts and closes. None should happen, because the listener refuses connections itself
+before the limit of open files is reached (`descriptor_budget`); when it is reached all the same, `descriptors.py`
+notices.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-BACKLOG: Final = 4096
+from host.listener.acceptor import BACKLOG, Acceptor
+from host.listener.newcomers import Newcomer, Newcomers
+
 HANDSHAKE_SECONDS: Final = 30.0
 """How long a TLS handshake may take; a client that connects and says nothing costs no more than this."""
 
 GOODBYE_SECONDS: Final = 5.0
 """How long a client may take to answer our close_notify."""
 
-ACCEPTED_AT_ONCE: Final = 4
+HANDSHAKES_AT_ONCE: Final = 4
 """Connections in one turn of uvloop. One that comes alone costs a system call in vain for each of the others."""
 
 _MOST_DESCRIPTORS: Final = 65536
@@ -53,7 +56,7 @@ class Endpoints:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        new_connection: Callable[[], asyncio.Protocol],
+        new_connection: Callable[[], Newcomer],
         tls_of: Callable[[str], ssl.SSLContext | None],
         failed: Callable[[str, BaseException], None],
     ) -> None:
@@ -63,7 +66,8 @@ class Endpoints:
         self._tls_of = tls_of
         self._failed = failed
         self._new_connection = new_connection
-        self._servers = 1 if isinstance(loop, asyncio.SelectorEventLoop) else ACCEPTED_AT_ONCE
+        self._newcomers = Newcomers(loop)
+        self._servers = 1 if isinstance(loop, asyncio.SelectorEventLoop) else HANDSHAKES_AT_ONCE
         self._serving: dict[tuple[str, int], _Serving] = {}
 
     def listen(self, endpoint: str, listening: socket.socket, place: int = 0) -> None:
@@ -71,28 +75,36 @@ class Endpoints:
         as it was when no descriptor is left."""
         listening.setblocking(False)
         tls = self._tls_of(endpoint)
-        options: dict[str, Any] = {"backlog": BACKLOG}
-        if tls is not None:
-            options |= {"ssl": tls, "ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
         with ExitStack() as held:
             try:
                 own = [held.enter_context(listening)]  # each server closes its own
-                own += [held.enter_context(listening.dup()) for _ in range(self._servers - 1)]
-                spare = listening.dup()
-            except OSError as error:  # no descriptor is left
+                own += [held.enter_context(listening.dup()) for _ in range(self._servers - 1 if tls is not None else 0)]
+                spare = held.enter_context(listening.dup())
+                acceptor = None
+                if tls is None:
+                    acceptor = Acceptor(self._loop, listening, self._newcomers, self._new_connection)
+            except OSError as error:  # no descriptor is left, or it is no socket to listen at
                 self._failed(endpoint, error)
                 return
             held.pop_all()
         self.unlisten(endpoint, place)
-        tasks = tuple(self._loop.create_task(self._serve(one, options | {"sock": one})) for one in own)
-        self._serving[endpoint, place] = _Serving(tasks, spare, tls)
-        for one, task in zip(own, tasks, strict=True):
+        tasks = () if tls is None else tuple(self._loop.create_task(self._serve(one, tls)) for one in own)
+        self._serving[endpoint, place] = _Serving(acceptor, tasks, spare, tls)
+        for one, task in zip(own, tasks, strict=False):
             task.add_done_callback(partial(self._served, endpoint, one, is_first=one is listening))
 
-    async def _serve(self, listening: socket.socket, options: dict[str, Any]) -> asyncio.Server:
+    async def _serve(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+        options: dict[str, Any] = {
+            "sock": listening,
+            "backlog": BACKLOG,
+            "ssl": tls,
+            "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+            "ssl_shutdown_timeout": GOODBYE_SECONDS,
+        }
+        new_connection = cast(Callable[[], asyncio.Protocol], self._new_connection)
         if listening.family == socket.AF_UNIX:
-            return await self._loop.create_unix_server(self._new_connection, **options, **_LEAVES_THE_FILE)
-        return await self._loop.create_server(self._new_connection, **options)
+            return await self._loop.create_unix_server(new_connection, **options, **_LEAVES_THE_FILE)
+        return await self._loop.create_server(new_connection, **options)
 
     def follow_tls(self) -> None:
         """An address that speaks TLS now, or does not any more, or asks its clients otherwise, is served anew."""
@@ -121,6 +133,8 @@ class Endpoints:
         if serving is None:
             return
         serving.spare.close()
+        if serving.acceptor is not None:
+            serving.acceptor.close()
         for task in serving.tasks:
             if task.done():
                 _close_server(task)
@@ -134,8 +148,10 @@ class Endpoints:
 
 
 class _Serving(NamedTuple):
-    """Servers that are being started or run, a duplicate of their socket, and what they speak TLS with."""
+    """Who accepts: ourselves, or servers that are being started or run; a duplicate of the socket, and what they speak
+    TLS with."""
 
+    acceptor: Acceptor | None
     tasks: tuple[asyncio.Task[asyncio.Server], ...]
     spare: socket.socket
     tls: ssl.SSLContext | None

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from host.listener.endpoints import ACCEPTED_AT_ONCE, Endpoints
+from host.listener.acceptor import ACCEPTED_AT_ONCE
+from host.listener.endpoints import Endpoints
 from host.wire.control_messages import Event
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, open_descriptors
 from tests.tls import client_context, server_pair
@@ -122,6 +123,8 @@ def test_a_socket_for_which_no_descriptor_is_left_is_told_of(front: RunningListe
 
 class Closing(asyncio.Protocol):
     """Ends each connection as soon as it can be used; `ended` counts those that are over."""
+
+    awaits_last_answer = False
 
     def __init__(self, ended: asyncio.Semaphore) -> None:
         self._ended = ended

@@ -1,0 +1,82 @@
+"""Accepts at one listening socket that speaks no TLS.
+
+Clients that have connected together are taken together, so that their requests reach the worker in one packet; one
+call in vain says that there are no more. When descriptors run out, nothing is accepted for a while: the listener
+refuses connections long before (`endpoints.descriptor_budget`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from host.listener.descriptors import SHORTAGES
+from host.listener.newcomers import Newcomer, Newcomers
+
+ACCEPTED_AT_ONCE: Final = 16
+"""Connections in one turn of the loop: those that are open have their turn as well."""
+
+BACKLOG: Final = 4096
+_PAUSE_SECONDS: Final = 1.0
+_ANY_ADDRESS: Final = frozenset(("0.0.0.0", "::"))
+
+
+class Acceptor:
+    """`listening` is non-blocking, and the acceptor's from now on."""
+
+    __slots__ = ("_is_closed", "_listening", "_loop", "_new_connection", "_newcomers", "_own")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listening: socket.socket,
+        newcomers: Newcomers,
+        new_connection: Callable[[], Newcomer],
+    ) -> None:
+        """Raises OSError when the socket cannot listen."""
+        self._loop = loop
+        self._listening = listening
+        self._newcomers = newcomers
+        self._new_connection = new_connection
+        self._is_closed = False
+        listening.listen(BACKLOG)
+        own = listening.getsockname()
+        self._own: Any = own
+        if listening.family != socket.AF_UNIX:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+            if own[0] in _ANY_ADDRESS:
+                self._own = None  # each connection has its own
+        loop.add_reader(listening.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        newcomers, listening = self._newcomers, self._listening
+        for _ in range(ACCEPTED_AT_ONCE):
+            if self._is_closed:
+                return
+            try:
+                client, peer = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:  # accept(2): most are those of a client that has left already
+                if error.errno in SHORTAGES:
+                    self._pause()
+                    return
+            else:
+                newcomers.welcome(self._new_connection(), client, peer, self._own)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._listening.fileno())
+        self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._is_closed:
+            self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._loop.remove_reader(self._listening.fileno())
+            self._listening.close()

@@ -1,0 +1,52 @@
+"""The socket of a client that nobody watches at first (`newcomers`), and its hand-over to a transport of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from host.listener.client_socket import ClientSocket
+from host.listener.context import ListenerContext
+from host.listener.file_piece import FilePiece
+from host.listener.newcomers import UnwatchedTransport
+from host.listener.paced_transport import PacedTransport
+
+
+class NewcomerSocket(ClientSocket):
+    """A client's socket, watched or not yet: `unwatched` is its transport until the loop has one for it."""
+
+    __slots__ = ("unwatched",)
+
+    def __init__(self, context: ListenerContext) -> None:
+        super().__init__(context)
+        self.unwatched: UnwatchedTransport | None = None
+
+    def adopt(self, transport: Any) -> None:
+        """The client has connected."""
+        if transport.__class__ is UnwatchedTransport:
+            self.unwatched = transport
+        super().adopt(transport)
+
+    def be_watched(self, transport: Any) -> None:
+        """The loop watches the socket from now on, by this transport."""
+        unwatched, self.unwatched = self.unwatched, None
+        if isinstance(self.transport, PacedTransport):
+            self.transport.inner = transport
+        else:
+            self.transport = transport
+        if unwatched is not None:
+            unwatched.hand_over(transport)
+        self.context.loop.call_soon(self._go_on_watched)  # reading begins after this call
+
+    def _go_on_watched(self) -> None:
+        if not self.transport.is_closing():
+            if self.is_read_paused:
+                self.transport.pause_reading()
+            self.writable()  # a file may have waited for it
+
+    def send_file(self, prefix: bytes, piece: FilePiece, done: Callable[[bool], None]) -> bool:
+        """As ClientSocket: false also while nobody would notice that the client takes no more."""
+        if self.unwatched is not None:
+            self.unwatched.watch()
+            return False
+        return super().send_file(prefix, piece, done)

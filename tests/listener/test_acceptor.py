@@ -1,0 +1,101 @@
+"""Accepting by ourselves: what a shortage of descriptors does, and an end in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+from typing import Any
+
+from host.listener.acceptor import Acceptor
+from host.listener.newcomers import Newcomers
+from tests.listener.running_listener import WAIT_SECONDS, open_descriptors
+
+
+class Greeting:
+    """Says who it is and ends; `made` is called first."""
+
+    awaits_last_answer = False
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+
+    def connection_made(self, transport: Any) -> None:
+        self._made(transport)
+        transport.write(repr(transport.get_extra_info("sockname")).encode())
+        transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        raise AssertionError("it has ended")
+
+    def eof_received(self) -> bool:
+        raise AssertionError("it has ended")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert exc is None
+
+
+async def greeting_at(address: tuple[str, int]) -> str:
+    """What a client there is told."""
+    reader, writer = await asyncio.open_connection(*address)
+    text = await asyncio.wait_for(reader.read(), WAIT_SECONDS)
+    writer.close()
+    await writer.wait_closed()
+    return text.decode()
+
+
+def test_without_descriptors_nothing_is_accepted_for_a_while() -> None:
+    """The client waits in the socket's queue, the loop does not spin, and later it is served."""
+    calls: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: calls.append(str(context)))
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        address = listening.getsockname()
+        acceptor = Acceptor(loop, listening, Newcomers(loop), lambda: Greeting(lambda _: calls.append("made")))
+        client = socket.create_connection(address)  # accepted as soon as the loop goes round
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            for _ in range(3):  # the loop polls its sockets between these
+                await asyncio.sleep(0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert calls == []
+        assert not loop.remove_reader(listening.fileno())  # nobody asks for now
+        assert await greeting_at(address) == repr(address)
+        with client:
+            assert client.recv(100).decode() == repr(address)
+        acceptor.close()
+        acceptor.close()
+
+    asyncio.run(main())
+    assert calls == ["made", "made"]
+
+
+def test_one_that_is_closed_while_it_accepts_accepts_no_more() -> None:
+    """Those that have connected meanwhile are reset by the kernel; no descriptor is left."""
+    before = open_descriptors()
+
+    async def main() -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        acceptor = Acceptor(loop, listening, Newcomers(loop), lambda: Greeting(lambda _: acceptor.close()))
+        clients = [socket.create_connection(listening.getsockname()) for _ in range(2)]
+        answers = []
+        for client in clients:
+            client.setblocking(False)
+            with client:
+                try:
+                    answers.append(await asyncio.wait_for(loop.sock_recv(client, 100), WAIT_SECONDS))
+                except ConnectionResetError:
+                    answers.append(b"")
+        return answers
+
+    answered, reset = asyncio.run(main())
+    assert answered.startswith(b"('127.0.0.1', ")
+    assert reset == b""
+    assert open_descriptors() == before
