@@ -25,8 +25,8 @@ def test_a_client_that_wants_one_answer_has_it_and_the_end(front: RunningListene
     clients = [front.client() for _ in range(40)]
     for client in clients:
         client.get(extra=LAST)
-    for _ in clients:
-        worker.answer(worker.request()[0])
+    for number in [worker.request()[0] for _ in clients]:
+        worker.answer(number)
     for client in clients:
         assert client.read_to_end().endswith(b"\r\n\r\nhello")
         assert worker.take(Kind.SESSION_END)[0] == 0
