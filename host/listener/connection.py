@@ -238,7 +238,7 @@ class ClientConnection(UploadingSocket):
         if head.content_length == 0:
             context.relay.submit(exchange)
         else:
-            exchange.body = RequestBody()
+            exchange.body = RequestBody(head.content_length)
             self._is_submitted = False
 
     def _body_ended(self) -> bool:

@@ -1,8 +1,10 @@
 """A request's body on its way to a worker: under the worker's window, and kept while it may be needed again.
 
 What has come and may not be sent yet waits here; the connection stops reading while that is more than BACKLOG, so an
-upload never lies in the listener's memory. The first KEPT_FOR_REPLAY bytes are kept, so that a request with a small
-body can be given to another worker. A short one is waited for before any worker is given the request.
+upload never lies in the listener's memory. Of a large one READ_AHEAD is enough until the worker reads: it may have a
+pipe for the rest (`body_pipe`), and what was read by then would go the long way. The first KEPT_FOR_REPLAY bytes are
+kept, so that a request with a small body can be given to another worker. A short one is waited for before any worker
+is given the request.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from host.wire.frames import INITIAL_BODY_WINDOW
 
 KEPT_FOR_REPLAY: Final = 64 * 1024
 BACKLOG: Final = 64 * 1024
+LARGE: Final = 256 * 1024
+READ_AHEAD: Final = 64 * 1024
+"""Not less than what a worker reads before it grants more (`GRANT_STEP` there), or both would wait."""
 
 
 class RequestBody:
-    """One request's body."""
+    """One request's body; `length` is announced, -1: nobody knows it."""
 
     __slots__ = (
+        "_awaits_reader",
         "_is_dropped",
         "_kept",
         "_unsent",
@@ -33,11 +39,12 @@ class RequestBody:
         "received_bytes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, length: int = -1) -> None:
         self.is_complete = False  # the client has sent all of it
         self.is_end_sent = False  # the worker knows
         self.received_bytes = 0
         self.pipe: BodyPipe | None = None  # the worker has asked to be spared the rest
+        self._awaits_reader = length >= LARGE
         self._is_dropped = False
         self._window = INITIAL_BODY_WINDOW
         self._unsent: list[bytes] = []
@@ -47,7 +54,7 @@ class RequestBody:
     @property
     def is_backlogged(self) -> bool:
         """Whether the client should be read no further for now."""
-        return self._unsent_bytes > BACKLOG
+        return self._unsent_bytes > BACKLOG or (self._awaits_reader and self.received_bytes > READ_AHEAD)
 
     @property
     def is_at_hand(self) -> bool:
@@ -89,6 +96,7 @@ class RequestBody:
         """The worker can take `count` bytes more. Raises WireError when that is more than it was sent: what a worker
         does not read would wait in the listener's memory."""
         self._window += count
+        self._awaits_reader = False
         if self._window > INITIAL_BODY_WINDOW:
             raise WireError(f"a window of {self._window} bytes for a body: {INITIAL_BODY_WINDOW} is the limit")
 
@@ -121,6 +129,7 @@ class RequestBody:
     def drop_rest(self) -> None:
         """Whoever was to read what is still to come is gone: it is counted only."""
         self._kept, self._is_dropped = None, True
+        self._awaits_reader = False
 
     def close_pipe(self) -> None:
         """Nothing goes into the worker's pipe any more."""

@@ -258,10 +258,12 @@ def test_what_is_short_or_has_no_length_comes_as_ever(front: RunningListener, fi
     client.send(head + (b"%x\r\n%b\r\n" % (FIRST, BODY[:FIRST]) if is_chunked else BODY[:FIRST]))
     _, frame = worker.request()
     others = open_descriptors() - THEIR_DESCRIPTORS
+    got = frame.body
+    while len(got) < FIRST:
+        got += worker.take(Kind.BODY)[1]
     worker.started(1)
     worker.send(encode(Kind.BODY_HOLD, 1))
     client.send(b"0\r\n\r\n" if is_chunked else rest)
-    got = frame.body
     while len(got) < FIRST + len(rest):
         got += worker.take(Kind.BODY)[1]
     assert got == BODY[: FIRST + len(rest)]

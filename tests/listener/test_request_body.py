@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host.listener.request_body import BACKLOG, KEPT_FOR_REPLAY, RequestBody
+from host.listener.request_body import BACKLOG, KEPT_FOR_REPLAY, LARGE, READ_AHEAD, RequestBody
 from host.wire.frames import INITIAL_BODY_WINDOW
+from host.worker.request_body import GRANT_STEP
 
 
 def test_bytes_pass_inside_the_window_and_wait_outside_it() -> None:
@@ -31,6 +32,30 @@ def test_a_backlog_stops_the_reading() -> None:
     body.take()
     seen.append(body.is_backlogged)
     assert seen == [False, True, False]
+
+
+@pytest.mark.parametrize(("length", "waits"), [(LARGE, True), (LARGE - 1, False), (-1, False)])
+def test_a_large_body_is_read_no_further_than_its_reader_needs_to_begin(length: int, waits: bool) -> None:
+    """Until somebody reads it, or nobody will any more. What comes in chunks may be small."""
+    body = RequestBody(length)
+    body.receive(b"a" * READ_AHEAD)
+    seen = [body.is_backlogged]
+    body.receive(b"b")
+    body.take()
+    seen.append(body.is_backlogged)
+    body.grant(GRANT_STEP)
+    seen.append(body.is_backlogged)
+    assert seen == [False, waits, False]
+    assert GRANT_STEP <= READ_AHEAD
+
+
+def test_a_large_body_that_nobody_will_read_is_read_on() -> None:
+    """It is dropped."""
+    body = RequestBody(LARGE)
+    body.receive(b"a" * (READ_AHEAD + 1))
+    body.take()
+    body.drop_rest()
+    assert not body.is_backlogged
 
 
 def test_the_end_is_reached_when_all_is_complete_and_sent() -> None:
