@@ -124,6 +124,8 @@ def whereabouts(request: Request, calls: Iterable[CallUnderWay]) -> Whereabouts:
         if frame is not None:
             place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
             return Whereabouts(f"it is in {_line_of(frame)}", _plugin_name(frame), place)
+    if own:  # an answer that needs no coroutine has no line of its own (`host.api.ThreadAnswer`)
+        return Whereabouts(f"it is in {own[0].plugin}.{own[0].name}, which waits", own[0].plugin)
     return Whereabouts("no plugin is at work for it")
 
 
