@@ -134,11 +134,12 @@ class ProgramCall(ThreadAnswer):
         """The response. Raises HttpError."""
         try:
             yield from self._pending.__await__()
+            if self._response is None:
+                yield  # the rest is done in a task, which may be cancelled before its first step
         except BaseException:
             self._let_go()
             raise
         if self._response is None:
-            yield  # the rest is done in a task
             self._response = yield from self._in_task().__await__()
         return self._response
 
@@ -165,7 +166,7 @@ class ProgramCall(ThreadAnswer):
 
     def told(self) -> None:
         """The program has ended, or could not be started."""
-        if self._pending.done():
+        if self._pending.done() or self._output_at < 0:  # a task goes on with it, or nobody does
             return
         program = self._program
         if program.failure is None:

@@ -94,8 +94,9 @@ class LaunchedProgram:
 
     def _tell(self) -> None:
         self._wake()
-        if self._told is not None:
-            self._told()
+        told, self._told = self._told, None  # whoever is told holds this program: no circle is left behind
+        if told is not None:
+            told()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,10 @@ def test_a_client_that_leaves_takes_the_program_along(standing: CgiRig) -> None:
         with pytest.raises(asyncio.CancelledError):
             await request
 
+    failures: list[object] = []
+
     async def work() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
         before = open_descriptors()
         await leave(at_once=False)
         await asyncio.to_thread(wait_until_gone, int(pid.read_text()))
@@ -81,6 +85,50 @@ def test_a_client_that_leaves_takes_the_program_along(standing: CgiRig) -> None:
             await asyncio.sleep(0)
 
     standing.run(work)
+    assert not failures  # the ends of the programs are nobody's business
+
+
+def test_a_client_that_leaves_just_before_the_rest_is_done_in_a_task_takes_the_program_along(standing: CgiRig) -> None:
+    """The task is cancelled before its first step: nothing is left of the program, and no descriptor."""
+    script = standing.write("x.sh", "#!/bin/sh\necho $$ > pid\nexec sleep 1000\n")
+    pid = standing.folder / "pid"
+
+    async def work() -> None:
+        loop, before = asyncio.get_running_loop(), open_descriptors()
+        assert isinstance(loop, StandingLoop)
+        call = cgi.handle(standing.request(script))
+        assert isinstance(call, ProgramCall)
+        while not (pid.exists() and pid.read_text().endswith("\n")):  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0)
+        while not call.waits_for().done():
+            loop.pass_seconds(1)
+            await asyncio.sleep(0)
+        waiting = call.__await__()
+        assert next(waiting) is None
+        with pytest.raises(asyncio.CancelledError):
+            waiting.throw(asyncio.CancelledError())
+        await asyncio.to_thread(wait_until_gone, int(pid.read_text()))
+        while open_descriptors() > before:
+            loop.pass_seconds(1)  # standard error is listened to for a while
+            await asyncio.sleep(0)
+
+    standing.run(work)
+
+
+def test_an_answered_request_leaves_nothing_for_the_collector(standing: CgiRig) -> None:
+    """It has an answer of up to 64 KB: a thousand of them would wait for the collector otherwise."""
+    script = standing.write("x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
+
+    async def work() -> list[object]:
+        await cgi.handle(standing.request(script))
+        return [one for one in gc.get_objects() if isinstance(one, ProgramCall)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert standing.run(work) == []
+    finally:
+        gc.enable()
 
 
 def test_an_answer_that_fills_the_pipe_is_read_as_it_comes_and_so_are_the_next_ones(standing: CgiRig) -> None:
