@@ -176,7 +176,11 @@ class RequestInput:
         body = self._body
         if self._target >= 0 and isinstance(body, HandedBody) and body.is_held:
             self._handed = body
-            body.hand_over(os.dup(self._target))
+            try:
+                theirs = os.dup(self._target)
+            except OSError:  # no descriptor is left: this one, so that the body comes whole all the same
+                theirs, self._target = self._target, -1
+            body.hand_over(theirs)
             await body.passed()
             self._handed = None
 

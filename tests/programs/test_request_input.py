@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import stat
 from collections.abc import Awaitable, Callable
 
@@ -231,5 +232,32 @@ def test_a_program_that_reads_nothing_does_not_keep_a_held_body_waiting() -> Non
         os.close(body.pipes[0])
         body.complete()
         await feeding
+
+    run(work)
+
+
+def test_a_held_body_comes_whole_also_when_no_descriptor_is_left() -> None:
+    """Then the front gets the only writer that there is, and the program does not see an end too early."""
+
+    async def work() -> None:
+        body = HeldBody(b"a" * 100000, 1_000_000)
+        source = RequestInput(body)
+        await source.open(announces_length=True)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest = os.dup(source.descriptor)
+        os.close(lowest)
+        feeding = asyncio.ensure_future(source.feed())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        try:
+            await body.is_handed.wait()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.write(body.pipes[0], b"b" * 1000)
+        os.close(body.pipes[0])
+        body.complete()
+        await feeding
+        with open(source.descriptor, "rb") as program:
+            assert program.read() == b"a" * 100000 + b"b" * 1000
+        source.descriptor = -1
 
     run(work)
