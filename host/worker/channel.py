@@ -177,7 +177,9 @@ class Channel:
 
     async def requests_ended(self, connection: Connection) -> None:
         """Returns when no request of that connection is under way."""
-        tasks = [one.task for one in self._waiting if one.request.connection is connection and one.task is not None]
+        theirs = [one for one in self._waiting if one.request.connection is connection]
+        given = [one.task for one in theirs]  # asked for it, one may end: then it waits no more
+        tasks = [task for task in given if task is not None]
         if tasks:
             await asyncio.wait(tasks)
 

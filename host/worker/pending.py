@@ -26,7 +26,8 @@ class Pending:
         self._future: asyncio.Future[None] | None = None
         self.resume: Callable[[], None] | None = None
         self.is_driven = False
-        """Whoever awaits it is driven by hand at first, whatever task is running."""
+        """Whoever awaits it is driven by hand as far as this, whatever task is running and also when the result has
+        just come: what follows may wait for anything, which takes a task of its own."""
 
     def done(self) -> bool:
         """Whether the result, or an exception, has come."""
@@ -45,7 +46,7 @@ class Pending:
 
     def __await__(self) -> Generator[Any, None, Any]:
         """The result. Raises the exception that came instead."""
-        if not self._is_done and (self.is_driven or current_task(self._loop) is None):
+        if self.is_driven or (not self._is_done and current_task(self._loop) is None):
             yield self  # goes on when the result is there, or else in a task
         while not self._is_done:
             self._future = self._loop.create_future()

@@ -154,6 +154,7 @@ class ParkedCall:
             self._context.run(coroutine.send, None)  # to where it waits: whoever cancels it meets code that answers
         except StopIteration:
             return self._loop.create_task(_nothing())  # it has not waited
+        pending.is_driven = False  # one that is cancelled may wait for it once more, in its task then
         return _task(self._loop, coroutine, self._context)
 
     def _resume(self) -> None:

@@ -287,3 +287,86 @@ def test_an_answer_that_no_coroutine_waits_for_is_cancelled_when_the_client_leav
         assert not engine._caller.under_way
 
     run(main())
+
+
+STAYS = """
+import asyncio
+from host.api import ThreadAnswer
+pending, contexts, ends = [], [], []
+class Pieces:
+    async def __aiter__(self):
+        for piece in (b"one ", b"two"):
+            await asyncio.sleep(0.001)
+            yield piece
+class Named(ThreadAnswer):
+    def waits_for(self): return pending[0]
+    def response_at_once(self): return Response(body=Pieces())
+    def __await__(self):
+        try:
+            yield from pending[0].__await__()
+        except asyncio.CancelledError:
+            ends.append((yield from pending[0].__await__()))
+            raise
+        return self.response_at_once()
+@hookimpl
+def load(context): contexts.append(context)
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Stays", path="*.stays")]
+@hookimpl
+def handle(request):
+    pending[:] = [contexts[0].threads.pending_result()]
+    return Named()
+"""
+
+
+def test_a_task_that_has_brought_the_answer_and_asks_for_the_requests_end_gets_a_task_for_it(site: Site) -> None:
+    """The request would go on with the loop's next turn; nothing of it runs inside the task that asks."""
+    site.extension("stays", STAYS)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        code = engine._plugins.extension("stays").code  # type: ignore[union-attr]
+        number = front.send("/a.stays")
+        await until(engine._channel.exchanges)
+        (exchange,) = engine._channel.exchanges()
+        code.pending[0].set_result("it")
+        ended = asyncio.ensure_future(engine._channel.requests_ended(exchange.request.connection))
+        await engine._channel.requests_ended(exchange.request.connection)
+        await ended
+        assert (await front.answer(number)).text == "one two"
+        assert not engine.requests_in_hand
+
+    run(main())
+
+
+def test_an_answer_that_is_cancelled_may_wait_for_its_result_all_the_same(site: Site) -> None:
+    """As one does whose thread cannot be left alone: it is in a task then."""
+    site.extension("stays", STAYS)
+
+    async def main() -> None:
+        engine = await site.start()
+        front = attach(engine)
+        await front.ask("/")
+        for served in engine._served.values():
+            served.plan_checked_at = float("inf")
+        code = engine._plugins.extension("stays").code  # type: ignore[union-attr]
+        number = front.send("/a.stays")
+        await until(engine._channel.exchanges)
+        front.say(Kind.ABORT, number)
+        (exchange,) = engine._channel.exchanges()
+        await until(lambda: exchange.is_gone)
+        await asyncio.sleep(0)
+        assert engine.requests_in_hand == 1
+        code.pending[0].set_result("it")
+        assert (await front.answer(number)).kinds[-1] is Kind.RESET
+        await until(lambda: not engine.requests_in_hand)
+        assert code.ends == ["it"]
+        assert not site.told("plugin-error")
+
+    run(main())
