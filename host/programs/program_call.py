@@ -102,6 +102,7 @@ class ProgramCall(ThreadAnswer):
         "_request",
         "_response",
         "_started_at",
+        "cr_await",
         "loop",
     )
 
@@ -125,6 +126,7 @@ class ProgramCall(ThreadAnswer):
         self._is_read = False
         self._looks = 0
         self._response: Response | None = None
+        self.cr_await: Coroutine[Any, Any, Response] | None = None
         self.loop = asyncio.get_running_loop()
         self._started_at = self.loop.time()
         self._output_at, self._errors, self._program = self._start()
@@ -178,6 +180,9 @@ class ProgramCall(ThreadAnswer):
                 if self._response is not None:
                     self._finish(ended)
         self._settle()
+
+    cr_frame: Final = None
+    """As a coroutine has it: reports about requests that hang follow `cr_await` to the plugin's code in the task."""
 
     # --- inside
 
@@ -258,7 +263,8 @@ class ProgramCall(ThreadAnswer):
         except BaseException:
             self._let_go()
             raise
-        return await self._go_on(self._request, self._as_run())
+        self.cr_await = self._go_on(self._request, self._as_run())
+        return await self.cr_await
 
     def _as_run(self, said: bytes = b"") -> ProgramRun:
         """It is looked after as any other from now on; `said` was read from its standard error."""
