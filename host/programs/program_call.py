@@ -9,7 +9,10 @@ the output open) goes on in a task, as a `ProgramRun`: there is one set of rules
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import struct
+import termios
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final
 
@@ -31,7 +34,13 @@ _LOOKS_AT_END: Final = 10
 """So many looks a program may take to end after its output has."""
 
 _RUNS_BESIDE: Final = 16
-"""A script whose answer was larger than a pipe is not waited for with its next so many requests."""
+"""A script whose answer, or standard error, was larger than a pipe is not waited for with its next so many requests."""
+
+
+_MUCH_SAID_BYTES: Final = PIECE_BYTES // 2
+"""So much on standard error, and the program will soon wait for somebody who reads it."""
+
+_COUNT: Final = struct.Struct("i")
 
 
 class ProgramCalls:
@@ -57,7 +66,7 @@ class ProgramCalls:
         return False
 
     def note_large(self, script: str) -> None:
-        """Its answer is larger than a pipe."""
+        """What it prints is larger than a pipe."""
         self._large[script] = _RUNS_BESIDE
 
     def add(self, call: ProgramCall) -> None:
@@ -156,7 +165,7 @@ class ProgramCall(ThreadAnswer):
     def look(self, now: float) -> None:
         """Called by the shared timer: it may be something else than a short answer."""
         self._read()
-        if len(self._output) >= PIECE_BYTES:
+        if len(self._output) >= PIECE_BYTES or _waiting_bytes(self._errors) >= _MUCH_SAID_BYTES:
             self._calls.note_large(self._order.script)
             self._settle()
             return
@@ -290,3 +299,9 @@ class ProgramCall(ThreadAnswer):
             if descriptor >= 0:
                 os.close(descriptor)
         self._output_at = self._errors = -1
+
+
+def _waiting_bytes(pipe: int) -> int:
+    """How many lie in it unread."""
+    waiting: int = _COUNT.unpack(fcntl.ioctl(pipe, termios.FIONREAD, bytes(_COUNT.size)))[0]
+    return waiting

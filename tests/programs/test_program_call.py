@@ -160,6 +160,29 @@ def test_an_answer_that_fills_the_pipe_is_read_as_it_comes_and_so_are_the_next_o
     assert sizes == [165517] * 18
 
 
+def test_much_on_standard_error_holds_no_program_up(standing: CgiRig) -> None:
+    """Nobody has to read it before a look at the program finds that it is much: the next ones are read as it comes."""
+    script = standing.write(
+        "x.sh",
+        "#!/bin/sh\nhead -c 60000 /dev/zero >&2\necho > full\nhead -c 140000 /dev/zero >&2\n"
+        "printf 'Content-Type: a/b\\n\\n'\necho page\n",
+    )
+    full = standing.folder / "full"
+
+    async def work() -> list[tuple[bool, bytes]]:
+        found = []
+        for _ in range(2):
+            asked = cgi.handle(standing.request(script))
+            kind = isinstance(asked, ProgramCall)
+            answer = asyncio.ensure_future(asked)
+            while kind and not full.exists():  # noqa: ASYNC110 - the program has written nearly what a pipe holds
+                await asyncio.sleep(0)
+            found.append((kind, await whole_body(await as_moments_pass(answer))))
+        return found
+
+    assert standing.run(work) == [(True, b"page\n"), (False, b"page\n")]
+
+
 def test_a_child_that_keeps_the_output_open_ends_nothing(rig: CgiRig) -> None:
     """The program has ended, and the page with it, as soon as the child has let go."""
     gate = rig.folder / "gate"
