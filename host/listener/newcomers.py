@@ -3,8 +3,8 @@
 Most have sent their request by the time they are accepted, and many want one answer and no more (`Connection: close`,
 HTTP/1.0). Such a connection is accepted, read, answered and closed by plain calls, and the loop never hears of it. All
 others are handed to a transport of the loop's own: those that send nothing at once, those that stay, those whose answer
-does not fit into the socket or is a file, and after WATCHED_AFTER_SECONDS also those that still wait for an answer, so
-that it is noticed when they leave.
+does not fit into the socket or is a file, and after WATCHED_AFTER_SECONDS at most also those that still wait for an
+answer, so that it is noticed when they leave.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Newcomers:
         connection.data_received(data)
         if transport.is_closing():
             return
-        if len(data) < _FIRST_READ and connection.awaits_last_answer:
+        if len(data) < _FIRST_READ and connection.awaits_last_answer and not transport.is_handing_over:
             self._let_wait(transport)
         else:
             transport.watch()
@@ -112,12 +112,12 @@ class UnwatchedTransport:
         "_is_aborted",
         "_is_closing",
         "_is_eof_due",
-        "_is_handing_over",
         "_newcomers",
         "_own",
         "_peer",
         "_socket",
         "_unsent",
+        "is_handing_over",
     )
 
     def __init__(self, newcomers: Newcomers, connection: Newcomer, client: socket.socket, peer: Any, own: Any) -> None:
@@ -129,7 +129,7 @@ class UnwatchedTransport:
         self._unsent = b""
         self._high_water = -1
         self._is_eof_due = False
-        self._is_handing_over = False
+        self.is_handing_over = False  # or has been handed over
         self._is_closing = False
         self._is_aborted = False
 
@@ -160,7 +160,7 @@ class UnwatchedTransport:
             sent = 0
         except OSError:  # the client has left
             self._is_closing = self._is_aborted = True
-            if not self._is_handing_over:
+            if not self.is_handing_over:
                 self._newcomers.loop.call_soon(self._end)  # not from inside: somebody answers it
             return
         if sent < len(data):
@@ -195,14 +195,14 @@ class UnwatchedTransport:
 
     def watch(self) -> None:
         """Let the loop watch this socket, and its own transport take over."""
-        if self._is_handing_over or self._connection is None or self._is_closing:
+        if self.is_handing_over or self._connection is None or self._is_closing:
             return
-        self._is_handing_over = True
+        self.is_handing_over = True
         self._newcomers.waiting.discard(self)
         try:
             self._begin_watching()
         except OSError:  # what may fail is memory in the kernel
-            self._is_handing_over = False
+            self.is_handing_over = False
             self._is_closing = self._is_aborted = True
             self._newcomers.loop.call_soon(self._end)
 
@@ -243,7 +243,7 @@ class UnwatchedTransport:
         if self._is_closing:
             return
         self._is_closing = True
-        if not self._is_handing_over:
+        if not self.is_handing_over:
             if fcntl.ioctl(self._socket.fileno(), _FIONREAD, _NO_BYTES) != _NO_BYTES:
                 self._drop_unread()
             self._end()
@@ -257,7 +257,7 @@ class UnwatchedTransport:
     def abort(self) -> None:
         """Close at once."""
         self._is_closing = self._is_aborted = True
-        if not self._is_handing_over:
+        if not self.is_handing_over:
             self._end()
 
     def _end(self) -> None:

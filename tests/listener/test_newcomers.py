@@ -139,6 +139,14 @@ class Recording:
         self.lost.set()
 
 
+class Paced(Recording):
+    """One whose transport below must know how much it may hold, as soon as the site is known."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.transport.set_write_buffer_limits(1000)
+
+
 def newcomer(act: Callable[[Recording, socket.socket], None], first: bytes, *, fails: bool = False) -> list[str]:
     """The calls that a connection hears whose client sends `first` at once, until it is lost; `act(connection, client)`
     is done when it was read."""
@@ -176,6 +184,22 @@ def test_one_that_has_ended_before_it_was_read_is_closed() -> None:
         return connection.calls
 
     assert asyncio.run(main()) == ["made", "eof", "lost"]
+
+
+def test_one_that_is_handed_over_at_once_does_not_wait_among_the_others() -> None:
+    """As on a site with limited bandwidth: nothing would ever take it from there."""
+
+    async def main() -> list[str]:
+        newcomers, connection = Newcomers(asyncio.get_running_loop()), Paced()
+        client, served = socket.socketpair()
+        with client:
+            client.sendall(b"x")
+            newcomers.welcome(connection, served, "", "")
+            assert not newcomers.waiting
+        await asyncio.wait_for(connection.lost.wait(), WAIT_SECONDS)
+        return connection.calls
+
+    assert asyncio.run(main()) == ["made", "x", "watched", "eof", "lost"]
 
 
 def test_an_end_that_is_asked_for_during_the_hand_over_is_made_after_it() -> None:
