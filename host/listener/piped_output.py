@@ -150,12 +150,13 @@ class PipedOutput:
             self._is_told_to_wait = False
             self._tell(PipeState.FLOWS, self._taken)
         self._turns.spend(count)
-        prefix, _, suffix = self._framing.enclose(count)
-        self._moved(len(prefix) + count + len(suffix))
-        self._sink.write_through(prefix, buffer[:count], suffix)
+        prefix, allowed, suffix = self._framing.enclose(count)
+        if allowed:
+            self._moved(len(prefix) + allowed + len(suffix))
+            self._sink.write_through(prefix, buffer[:allowed], suffix)
         if self.is_over:  # that was too much for the connection
             return
-        if not self._left:
+        if not self._left or allowed < count:  # a worker that lies has sent behind it what the head had promised
             self._end(PipeState.RETURNED)
         elif self._sink.is_write_paused:
             self._stop_watching()

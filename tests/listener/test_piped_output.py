@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.listener.bandwidth import UNLIMITED
-from host.wire.codec import encode_pipe
+from host.wire.codec import encode, encode_pipe
 from host.wire.control_messages import WorkerGone
 from host.wire.frames import Kind, PipeState
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker
@@ -175,6 +175,26 @@ def test_no_more_is_read_than_may_be(front: RunningListener, pipe: Pipe) -> None
     worker.end(number)
     assert client.read_to_end().endswith(b"y" * 10 + b"x" * 10)
     assert is_let_go(front, pipe)
+
+
+def test_what_is_sent_behind_a_lent_pipe_makes_the_answer_no_longer_than_promised(
+    front: RunningListener, pipe: Pipe
+) -> None:
+    """A worker waits for its pipe first; one that lies harms no request that comes after its own on the connection."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    worker.begin(number, head=b"200 OK\r\nContent-Length: 20\r\n")
+    os.write(pipe.write_end, b"x" * 1000)
+    worker.send_file(number, 0, pipe.read_end)
+    worker.send(encode_pipe(number, 0, 1000), encode(Kind.DATA, number, b"y" * 15))
+    assert worker.pipe_state() == (PipeState.RETURNED, 20)
+    worker.end(number)
+    assert client.read_response()[2] == b"x" * 5 + b"y" * 15
+    assert front.log.next_request().status == 200
+    client.get()
+    worker.answer(worker.request()[0])
+    assert client.read_response()[2] == b"hello"
 
 
 def test_a_pipe_that_cannot_be_read_here_goes_back_at_once(front: RunningListener, pipe: Pipe, tmp_path: Path) -> None:
