@@ -531,5 +531,6 @@ def unread_by_peer(stream: socket.socket) -> int:
 
 
 def open_descriptors() -> int:
-    """How many descriptors this process has open."""
+    """How many descriptors this process has open. Where a listener runs, to be called on its loop: once a second that
+    has more of them for a moment (host.listener.descriptors)."""
     return len(os.listdir("/proc/self/fd"))

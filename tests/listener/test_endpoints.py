@@ -61,7 +61,7 @@ def test_clients_that_connect_together_are_accepted_together(front: RunningListe
 def test_a_socket_that_is_served_no_more_is_closed(front: RunningListener) -> None:
     """However many servers it had, whether they had begun to accept or not."""
     front.settle()
-    before = open_descriptors()
+    before = front.run(open_descriptors)
     listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [one.getsockname() for one in listening]
     for place, one in enumerate(listening):
@@ -74,7 +74,7 @@ def test_a_socket_that_is_served_no_more_is_closed(front: RunningListener) -> No
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address)
     front.settle()
-    assert open_descriptors() == before
+    assert front.run(open_descriptors) == before
 
     def begin_and_end() -> None:
         front.listener.listen("127.0.0.1:1", socket.create_server(("127.0.0.1", 0)))
@@ -82,7 +82,7 @@ def test_a_socket_that_is_served_no_more_is_closed(front: RunningListener) -> No
 
     front.run(begin_and_end)
     front.settle()
-    assert open_descriptors() == before
+    assert front.run(open_descriptors) == before
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def test_a_socket_for_which_no_descriptor_is_left_is_told_of(front: RunningListe
     address = earlier.getsockname()
     front.run(partial(front.listener.listen, "127.0.0.1:1", earlier))
     front.settle()
-    before = open_descriptors()
+    before = front.run(open_descriptors)
 
     def begin_without_room() -> None:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -112,7 +112,7 @@ def test_a_socket_for_which_no_descriptor_is_left_is_told_of(front: RunningListe
     front.run(begin_without_room)
     told = front.message(Event)
     assert (told.id, "127.0.0.1:1 cannot be served" in told.text) == ("binding-failed", True)
-    assert open_descriptors() == before
+    assert front.run(open_descriptors) == before
     with socket.create_connection(address, timeout=WAIT_SECONDS) as client:
         client.sendall(b"?\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 400 ")

@@ -196,7 +196,7 @@ def test_no_dialogue_of_a_worker_harms_the_listener(front: RunningListener, tmp_
     loop has met no exception (the listener's fixture demands it)."""
     with files_of_all_kinds(tmp_path) as files:
         prove_health(front, "first")
-        before = open_descriptors()
+        before = front.run(open_descriptors)
         for seed in range(ROUNDS):
             rng = random.Random(-seed)
             worker = front.worker(f"liar{seed}", credit=3)
@@ -213,9 +213,11 @@ def test_no_dialogue_of_a_worker_harms_the_listener(front: RunningListener, tmp_
             front.settle()
             assert front.run(front.listener.requests) == [], f"round {seed}"
         end = time.monotonic() + WAIT_SECONDS
-        while open_descriptors() > before and time.monotonic() < end:  # an abortive end looks again and again for it
+        while (
+            front.run(open_descriptors) > before and time.monotonic() < end
+        ):  # an abortive end looks again and again for it
             front.settle()
-        assert open_descriptors() <= before
+        assert front.run(open_descriptors) <= before
 
 
 def lie_of(front: RunningListener, tell_it: Callable[[TestWorker, int], None], *, posts: bool = False) -> str:
@@ -284,7 +286,7 @@ def test_a_packet_of_descriptors_alone_is_a_lie(front: RunningListener) -> None:
     worker, client = front.worker(), front.client()
     client.get()
     number, _ = worker.request()
-    before = open_descriptors()
+    before = front.run(open_descriptors)
     with open(__file__, "rb") as file:
         socket.send_fds(worker.side, [b""], [file.fileno()])
     assert "side socket" in front.message(WorkerGone).broken
@@ -292,7 +294,7 @@ def test_a_packet_of_descriptors_alone_is_a_lie(front: RunningListener) -> None:
     assert other.request()[0] == number
     other.answer(number)
     assert client.read_response()[0] == 200
-    assert open_descriptors() <= before + 2  # the other worker's link, instead of the first one's
+    assert front.run(open_descriptors) <= before + 2  # the other worker's link, instead of the first one's
 
 
 def test_a_worker_that_dies_with_frames_unread_on_both_sides_is_gone(front: RunningListener) -> None:
