@@ -92,6 +92,12 @@ class RequestBody:
             else:
                 self._kept.append(data)
 
+    def pass_by(self, count: int) -> None:
+        """So many bytes more went into the worker's pipe: nobody has them any more."""
+        self.received_bytes += count
+        if count:
+            self._kept = None
+
     def grant(self, count: int) -> None:
         """The worker can take `count` bytes more. Raises WireError when that is more than it was sent: what a worker
         does not read would wait in the listener's memory."""

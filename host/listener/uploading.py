@@ -81,7 +81,7 @@ class UploadingSocket(SharedAnsweringSocket):
         exchange = self.exchange
         if exchange is None or exchange.body is None:
             return
-        exchange.body.received_bytes += count
+        exchange.body.pass_by(count)
         reader = self.http.reader
         reader.skip_body(count)
         if reader.remaining_bytes:
