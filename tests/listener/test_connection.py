@@ -580,6 +580,7 @@ def test_half_a_pipelined_request_of_a_half_closed_client_ends_the_connection(
     client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n" + rest)
     number, _ = worker.request()
     client.socket.shutdown(socket.SHUT_WR)
+    front.settle()  # it is seen before the answer is
     worker.answer(number)
     assert client.read_to_end().count(b"HTTP/1.1 ") == 1
     worker.take(Kind.SESSION_END)  # and no request, nor the abort of one, before it
