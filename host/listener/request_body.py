@@ -142,9 +142,13 @@ class RequestBody:
         if self.pipe is not None:
             self.pipe.close()
 
-    def forget(self) -> None:
-        """The response has begun: nobody will need it again."""
+    def forget(self) -> bool:
+        """The response has begun: nobody will need it again. Whether the client was stopped that may go on: it may send
+        everything before it reads."""
         self._kept = None
+        was_stopped = self._awaits_reader and self.is_backlogged
+        self._awaits_reader = False
+        return was_stopped and not self.is_backlogged
 
 
 def is_read_ahead(head: RequestHead, most_bytes: int) -> bool:

@@ -196,9 +196,9 @@ class Listener:
             context.all_closed = self._loop.create_future()
             await asyncio.wait([context.all_closed], timeout=seconds)
         if context.connections:
-            for connection in list(context.connections):
-                connection.break_off()
             context.all_closed = self._loop.create_future()
+            for connection in list(context.connections):
+                connection.break_off()  # one that the loop does not watch is lost at once
             await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
         patience.cancel()
         for question in list(context.revalidations):

@@ -67,6 +67,8 @@ class UploadingSocket(SharedAnsweringSocket):
             return
         if self.tls is not None or self.context.sees_raw_data() or self.transport.is_closing():
             return
+        if self.unwatched is not None:  # it is about to be handed over, and cannot be stopped
+            return
         try:
             source = os.dup(self.transport.get_extra_info("socket").fileno())
         except OSError:  # no descriptor is left: it comes as it always does

@@ -121,8 +121,8 @@ class WorkerFrames:
                 client.answer(exchange, frame)
             else:
                 client.begin_answer(exchange, frame)
-                if exchange.body is not None:
-                    exchange.body.forget()
+                if exchange.body is not None and exchange.body.forget() and exchange.client is client:
+                    client.body_moved()
                 self._dirty.append(exchange)
         except (ResponseHeadError, WireError) as error:
             client.refuse(page_of_bad_answer(str(error) if client.is_local else ""))

@@ -9,7 +9,7 @@ import pytest
 
 from host.config.listener_settings import ListenerSettings
 from host.listener.context import RawVerdict
-from host.listener.request_body import READ_AHEAD
+from host.listener.request_body import LARGE, READ_AHEAD
 from host.wire.codec import decode_session_end
 from host.wire.frames import INITIAL_BODY_WINDOW, Kind, RequestFlag
 from host.worker.request_body import GRANT_STEP
@@ -192,6 +192,23 @@ def test_a_large_body_waits_for_the_workers_window(front: RunningListener) -> No
     worker.answer(number)
     assert client.read_response()[0] == 200
     assert front.log.next_request().bytes_received > size
+
+
+def test_a_large_body_is_read_on_when_an_answer_begins_without_it(front: RunningListener) -> None:
+    """A client that sends everything before it reads would wait for a worker that waits for nothing."""
+    worker, client = front.worker(), front.client()
+    client.send(b"POST / HTTP/1.1\r\n%bContent-Length: %d\r\n\r\n" % (HOST, LARGE))
+    client.send_until_stalled(b"x" * LARGE)
+    number, frame = worker.request()
+    got = len(frame.body)
+    while got <= READ_AHEAD:
+        got += len(worker.take(Kind.BODY)[1])
+    worker.begin(number)
+    while got < LARGE:
+        got += len(worker.take(Kind.BODY)[1])
+    worker.take(Kind.BODY_END)
+    worker.end(number)
+    assert client.read_response()[0] == 200
 
 
 def test_continue_is_sent_when_the_worker_asks_for_the_body(front: RunningListener) -> None:

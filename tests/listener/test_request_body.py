@@ -49,6 +49,14 @@ def test_a_large_body_is_read_no_further_than_its_reader_needs_to_begin(length: 
     assert GRANT_STEP <= READ_AHEAD
 
 
+def test_a_large_body_is_read_on_once_the_response_has_begun() -> None:
+    """Whoever was stopped by nothing else may go on now, and once."""
+    body = RequestBody(LARGE)
+    body.receive(b"a" * (READ_AHEAD + 1))
+    body.take()
+    assert [body.forget(), body.is_backlogged, body.forget()] == [True, False, False]
+
+
 def test_a_large_body_that_nobody_will_read_is_read_on() -> None:
     """It is dropped."""
     body = RequestBody(LARGE)
