@@ -1,18 +1,18 @@
 """Accepts at one listening socket that speaks no TLS.
 
 Clients that have connected together are taken together, so that their requests reach the worker in one packet; one
-call in vain says that there are no more. When descriptors run out, nothing is accepted for a while: the listener
-refuses connections long before (`endpoints.descriptor_budget`).
+call in vain says that there are no more. When descriptors run out, or nothing can be accepted for another reason, that
+waits for a while: the listener refuses connections long before (`endpoints.descriptor_budget`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.listener.descriptors import SHORTAGES
 from host.listener.newcomers import Newcomer, Newcomers
 
 ACCEPTED_AT_ONCE: Final = 16
@@ -20,6 +20,22 @@ ACCEPTED_AT_ONCE: Final = 16
 
 BACKLOG: Final = 4096
 _PAUSE_SECONDS: Final = 1.0
+_OF_THE_CLIENT: Final = frozenset(
+    (
+        errno.ECONNABORTED,
+        errno.ENETDOWN,
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.EHOSTDOWN,
+        errno.ENONET,
+        errno.EHOSTUNREACH,
+        errno.EOPNOTSUPP,
+        errno.ENETUNREACH,
+        errno.EPERM,
+    )
+)
+"""What had become of a connection before it was accepted, says accept(2) of Linux; the next one may be good."""
+
 _ANY_ADDRESS: Final = frozenset(("0.0.0.0", "::"))
 
 
@@ -59,8 +75,8 @@ class Acceptor:
                 client, peer = listening.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError as error:  # accept(2): most are those of a client that has left already
-                if error.errno in SHORTAGES:
+            except OSError as error:
+                if error.errno not in _OF_THE_CLIENT:  # no descriptor is left, most likely
                     self._pause()
                     return
             else:

@@ -9,15 +9,10 @@ not read. What the pipe does not take stays with the client.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import select
-import stat
 from collections.abc import Callable
 from typing import Final, Protocol
-
-LEAST_PIPED: Final = 64 * 1024
-"""Bytes that must be missing: fewer are here before the worker has answered."""
 
 _AT_ONCE: Final = 1024 * 1024
 _FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE  # not to wait is ours to say: the pipe's flags are shared
@@ -158,12 +153,6 @@ class BodyPipe:
         if self._watches_target:
             self._watches_target = False
             self._loop.remove_writer(self._target)
-
-
-def is_pipe(descriptor: int) -> bool:
-    """Whether that is a pipe which can be written into."""
-    mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    return stat.S_ISFIFO(os.fstat(descriptor).st_mode) and mode != os.O_RDONLY
 
 
 def _has_room(pipe: int) -> bool:

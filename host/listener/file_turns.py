@@ -1,8 +1,8 @@
 """Whose turn it is to send of a file, or of a pipe: one turn of the loop sends the less, the more clients there are.
 
 Whoever is alone sends as fast as its client reads. A crowd that asks for a large file and takes it slowly waits in a
-line, and a turn of the loop serves its front: otherwise one turn would copy megabytes for each of them. The loop
-accepts one connection per turn (libuv), so a long turn costs a burst of new clients its length times their number.
+line, and a turn of the loop serves its front: otherwise one turn would copy megabytes for each of them. A turn
+accepts a few connections only, so a long one costs a burst of new clients its length many times.
 """
 
 from __future__ import annotations

@@ -9,9 +9,7 @@ be given new ones for each byte (docs/decisions/057-large-program-output-passes-
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import stat
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -188,10 +186,3 @@ class PipedOutput:
         if self._is_watching:
             self._is_watching = False
             self._turns.loop.remove_reader(self.descriptor)
-
-
-def is_readable_pipe(descriptor: int) -> bool:
-    """Whether a worker has sent what it has announced: the reading end of a pipe."""
-    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-        return False
-    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY

@@ -14,13 +14,12 @@ from typing import Final
 from host.http1.request_head import RequestHead
 from host.listener.body_pipe import BodyPipe
 from host.wire.errors import WireError
-from host.wire.frames import INITIAL_BODY_WINDOW
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
 
 KEPT_FOR_REPLAY: Final = 64 * 1024
 BACKLOG: Final = 64 * 1024
 LARGE: Final = 256 * 1024
-READ_AHEAD: Final = 64 * 1024
-"""Not less than what a worker reads before it grants more (`GRANT_STEP` there), or both would wait."""
+READ_AHEAD: Final = BODY_GRANT_STEP  # with less, the worker and we would wait for each other
 
 
 class RequestBody:

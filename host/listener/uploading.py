@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from host.listener.body_pipe import LEAST_PIPED, BodyPipe
+from host.listener.body_pipe import BodyPipe
 from host.listener.client_socket import BODY, NEVER
 from host.listener.request_frames import send_body
 from host.listener.shared_answering import SharedAnsweringSocket
+from host.wire.frames import LEAST_HELD
 
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
 
@@ -63,7 +64,7 @@ class UploadingSocket(SharedAnsweringSocket):
         """The worker has a pipe for the rest (exchange.Client), and wants it in any case."""
         self.expect_body()
         exchange, left = self.exchange, self.http.reader.remaining_bytes
-        if exchange is None or exchange.body is None or left < LEAST_PIPED:
+        if exchange is None or exchange.body is None or left < LEAST_HELD:
             return
         if self.tls is not None or self.context.sees_raw_data() or self.transport.is_closing():
             return

@@ -8,6 +8,7 @@ that a response whose pieces came together leaves in one write, too.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 import stat
@@ -15,10 +16,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from host.listener.body_pipe import is_pipe
 from host.listener.exchange import Exchange
 from host.listener.file_piece import FilePiece
-from host.listener.piped_output import PipedOutput, is_readable_pipe
+from host.listener.piped_output import PipedOutput
 from host.listener.refusals import page_of_reset
 from host.wire.codec import FrameDecoder, encode, encode_number
 from host.wire.errors import WireError
@@ -334,7 +334,7 @@ class WorkerLink:
             os.close(descriptor)  # its request was given up meanwhile
             return
         pipe = None if exchange.body is None else exchange.body.pipe
-        if pipe is None or not pipe.is_awaited or not is_pipe(descriptor):
+        if pipe is None or not pipe.is_awaited or not _is_pipe(descriptor, os.O_WRONLY):
             os.close(descriptor)
             self._loop.call_soon(self.close, "a descriptor for a body that is no pipe, or that nobody waits for")
             return
@@ -356,6 +356,12 @@ class WorkerLink:
             client.reset(exchange, page_of_reset(503, "The listener has no descriptor left."), 0)
 
 
+def _is_pipe(descriptor: int, end: int) -> bool:
+    """Whether that is a pipe, and its O_RDONLY or O_WRONLY end (or both: a FIFO that was opened so)."""
+    mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    return stat.S_ISFIFO(os.fstat(descriptor).st_mode) and mode in (end, os.O_RDWR)
+
+
 def _do_without(piece: Piece, exchange: Exchange) -> None:
     if isinstance(piece, PipedOutput):
         piece.give_back()
@@ -368,7 +374,7 @@ def _deliver(descriptor: int, piece: Piece, exchange: Exchange) -> str:
     if piece is None or exchange.client is None:
         os.close(descriptor)
     elif isinstance(piece, PipedOutput):
-        if not is_readable_pipe(descriptor):
+        if not _is_pipe(descriptor, os.O_RDONLY):
             os.close(descriptor)
             return "a descriptor that is not the reading end of a pipe"
         if piece.is_over:  # it was taken back

@@ -80,7 +80,7 @@ class OutputPipe:
 
     def look(self) -> None:
         """While it is lent: a pipe that holds bytes is not silent, whatever was said of it."""
-        if self._is_lent and self.waits_since is not None and self._held_bytes():
+        if self._is_lent and self.waits_since is not None and held_bytes(self._descriptor):
             self.waits_since = None
 
     def take_back(self, *, has_ended: bool) -> None:
@@ -124,9 +124,6 @@ class OutputPipe:
             os.close(self._descriptor)
             self._wake(True)
 
-    def _held_bytes(self) -> int:
-        return int(struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0\0\0\0"))[0])
-
     def _drop(self) -> None:
         self.waits_since = self._loop.time()
         with contextlib.suppress(BlockingIOError):
@@ -152,3 +149,8 @@ class OutputPipe:
     def _wake(self, is_readable: bool) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(is_readable)
+
+
+def held_bytes(pipe: int) -> int:
+    """How many lie in it unread."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0\0\0\0"))[0])

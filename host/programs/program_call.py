@@ -9,10 +9,7 @@ the output open) goes on in a task, as a `ProgramRun`: there is one set of rules
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import struct
-import termios
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final
 
@@ -20,7 +17,7 @@ from host.api import HttpError, PendingResult, ProgramExit, Request, Response, S
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.gateway_answer import whole_answer
-from host.programs.output_pipe import PIECE_BYTES, OutputPipe
+from host.programs.output_pipe import PIECE_BYTES, OutputPipe, held_bytes
 from host.programs.program_run import LOOK_SECONDS, ProgramOrder, ProgramRun, ProgramWatch
 from host.programs.request_input import RequestInput
 
@@ -39,8 +36,6 @@ _RUNS_BESIDE: Final = 16
 
 _MUCH_SAID_BYTES: Final = PIECE_BYTES // 2
 """So much on standard error, and the program will soon wait for somebody who reads it."""
-
-_COUNT: Final = struct.Struct("i")
 
 
 class ProgramCalls:
@@ -165,14 +160,14 @@ class ProgramCall(ThreadAnswer):
     def look(self, now: float) -> None:
         """Called by the shared timer: it may be something else than a short answer."""
         self._read()
-        if len(self._output) >= PIECE_BYTES or _waiting_bytes(self._errors) >= _MUCH_SAID_BYTES:
+        if len(self._output) >= PIECE_BYTES or held_bytes(self._errors) >= _MUCH_SAID_BYTES:
             self._calls.note_large(self._order.script)
             self._settle()
             return
         if self._output or self._is_read:
             self._looks += 1
         most = _LOOKS_AT_END if self._is_read else _LOOKS_AT_OUTPUT
-        if self._looks > most or now - self._started_at >= LOOK_SECONDS:
+        if self._looks >= most or now - self._started_at >= LOOK_SECONDS:
             self._settle()
 
     def told(self) -> None:
@@ -299,9 +294,3 @@ class ProgramCall(ThreadAnswer):
             if descriptor >= 0:
                 os.close(descriptor)
         self._output_at = self._errors = -1
-
-
-def _waiting_bytes(pipe: int) -> int:
-    """How many lie in it unread."""
-    waiting: int = _COUNT.unpack(fcntl.ioctl(pipe, termios.FIONREAD, bytes(_COUNT.size)))[0]
-    return waiting

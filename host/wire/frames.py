@@ -60,6 +60,8 @@ NO_PIPE_LIMIT: Final = MAX_FILE_OFFSET  # all that comes out of it
 FILE_WINDOW_BYTES: Final = 64 * 1024  # what a FILE or a PIPE counts in the response window
 BODY_PIPE: Final = 0xFFFFFFFF  # instead of a sequence number: the descriptor is for the request's body
 INITIAL_BODY_WINDOW: Final = 256 * 1024  # body bytes the front may send with and after REQUEST before a BODY_WINDOW
+BODY_GRANT_STEP: Final = INITIAL_BODY_WINDOW // 4  # a worker that has read so much of a body says BODY_WINDOW
+LEAST_HELD: Final = 64 * 1024  # of a body must be to come for BODY_HOLD: less is here before the words are exchanged
 
 
 class Kind(enum.IntEnum):

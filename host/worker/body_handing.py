@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-LEAST_HANDED: Final = 64 * 1024
-"""Bytes that have not come yet: the rest of a smaller body is on its way, and is here before the front has answered."""
+from host.wire.frames import LEAST_HELD
 
 
 def may_be_handed(length: int | None, received: int, most: int | None) -> bool:
     """`length`: bytes announced, None for a chunked body, whose length a program must know before it starts;
     `received`: how many of them have come; `most`: above so many a reader is to be refused, None for no limit."""
-    if length is None or length - received < LEAST_HANDED:
+    if length is None or length - received < LEAST_HELD:
         return False
     return most is None or length <= most

@@ -10,14 +10,12 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
-from host.wire.frames import INITIAL_BODY_WINDOW
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
 from host.worker.body_handing import may_be_handed
-
-GRANT_STEP: Final = INITIAL_BODY_WINDOW // 4
 
 
 class Handing(NamedTuple):
@@ -285,7 +283,7 @@ class StreamedBody:
             if self._left < 0:
                 raise self._refusal
         self._consumed += len(piece)
-        if self._consumed < GRANT_STEP or self._is_complete:
+        if self._consumed < BODY_GRANT_STEP or self._is_complete:
             return piece, 0
         granted, self._consumed = self._consumed, 0
         return piece, granted

@@ -75,6 +75,23 @@ def test_without_descriptors_nothing_is_accepted_for_a_while() -> None:
     assert calls == ["made", "made"]
 
 
+def test_a_socket_at_which_nothing_can_be_accepted_is_left_alone_for_a_while() -> None:
+    """The loop would spin: the kernel says again and again that there is something to be heard."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        acceptor = Acceptor(loop, listening, Newcomers(loop), lambda: Greeting(lambda _: None))
+        listening.shutdown(socket.SHUT_RDWR)  # whoever shares it may do that
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not loop.remove_reader(listening.fileno())
+        acceptor.close()
+
+    asyncio.run(main())
+
+
 def test_one_that_is_closed_while_it_accepts_accepts_no_more() -> None:
     """Those that have connected meanwhile are reset by the kernel; no descriptor is left."""
     before = open_descriptors()

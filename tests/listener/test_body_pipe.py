@@ -11,10 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from host.http1.connection import MAX_DISCARDED_BODY
-from host.listener.body_pipe import LEAST_PIPED
 from host.wire.codec import decode_number, encode
 from host.wire.control_messages import WorkerGone
-from host.wire.frames import BODY_PIPE, Kind
+from host.wire.frames import BODY_PIPE, LEAST_HELD, Kind
 from tests.listener.running_listener import (
     WAIT_SECONDS,
     Client,
@@ -262,7 +261,7 @@ def test_a_body_that_its_client_holds_back_is_asked_for(front: RunningListener) 
     ("fields", "rest"),
     [
         ("Transfer-Encoding: chunked\r\n", b""),
-        (f"Content-Length: {FIRST + LEAST_PIPED - 1}\r\n", BODY[FIRST : FIRST + LEAST_PIPED - 1]),
+        (f"Content-Length: {FIRST + LEAST_HELD - 1}\r\n", BODY[FIRST : FIRST + LEAST_HELD - 1]),
         (f"Content-Length: {FIRST}\r\n", b""),
     ],
 )

@@ -11,8 +11,7 @@ from host.config.listener_settings import ListenerSettings
 from host.listener.context import RawVerdict
 from host.listener.request_body import LARGE, READ_AHEAD
 from host.wire.codec import decode_session_end
-from host.wire.frames import INITIAL_BODY_WINDOW, Kind, RequestFlag
-from host.worker.request_body import GRANT_STEP
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW, Kind, RequestFlag
 from tests.listener.running_listener import RunningListener, TestWorker
 
 Start = Callable[..., RunningListener]
@@ -176,10 +175,10 @@ def test_a_large_body_waits_for_the_workers_window(front: RunningListener) -> No
     while got <= READ_AHEAD:
         got += len(worker.take(Kind.BODY)[1])
     sent += client.send_until_stalled(body[sent:])
-    worker.grant_body(number, GRANT_STEP)
-    while got < INITIAL_BODY_WINDOW + GRANT_STEP:
+    worker.grant_body(number, BODY_GRANT_STEP)
+    while got < INITIAL_BODY_WINDOW + BODY_GRANT_STEP:
         got += len(worker.take(Kind.BODY)[1])
-    assert got == INITIAL_BODY_WINDOW + GRANT_STEP
+    assert got == INITIAL_BODY_WINDOW + BODY_GRANT_STEP
     front.settle()
     assert worker.has_nothing_to_do()
     worker.grant_body(number, INITIAL_BODY_WINDOW)

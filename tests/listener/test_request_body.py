@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from host.listener.request_body import BACKLOG, KEPT_FOR_REPLAY, LARGE, READ_AHEAD, RequestBody
-from host.wire.frames import INITIAL_BODY_WINDOW
-from host.worker.request_body import GRANT_STEP
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
 
 
 def test_bytes_pass_inside_the_window_and_wait_outside_it() -> None:
@@ -43,10 +42,9 @@ def test_a_large_body_is_read_no_further_than_its_reader_needs_to_begin(length: 
     body.receive(b"b")
     body.take()
     seen.append(body.is_backlogged)
-    body.grant(GRANT_STEP)
+    body.grant(BODY_GRANT_STEP)
     seen.append(body.is_backlogged)
     assert seen == [False, waits, False]
-    assert GRANT_STEP <= READ_AHEAD
 
 
 def test_a_large_body_is_read_on_once_the_response_has_begun() -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from host.worker.body_handing import LEAST_HANDED, may_be_handed
+from host.wire.frames import LEAST_HELD
+from host.worker.body_handing import may_be_handed
 
-MANY = 10 * LEAST_HANDED
+MANY = 10 * LEAST_HELD
 
 
 @pytest.mark.parametrize(
     ("length", "received", "most", "expected"),
     [
         (MANY, 0, None, True),
-        (MANY, MANY - LEAST_HANDED, None, True),
-        (MANY, MANY - LEAST_HANDED + 1, None, False),
+        (MANY, MANY - LEAST_HELD, None, True),
+        (MANY, MANY - LEAST_HELD + 1, None, False),
         (MANY, MANY, None, False),
-        (LEAST_HANDED, 0, None, True),
-        (LEAST_HANDED - 1, 0, None, False),
+        (LEAST_HELD, 0, None, True),
+        (LEAST_HELD - 1, 0, None, False),
         (0, 0, None, False),
         (None, 0, None, False),
         (MANY, 0, MANY, True),

@@ -8,8 +8,8 @@ import pytest
 
 from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
-from host.wire.frames import INITIAL_BODY_WINDOW
-from host.worker.request_body import GRANT_STEP, ArrivedBody, Handing, StreamedBody
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
+from host.worker.request_body import ArrivedBody, Handing, StreamedBody
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, run, until
 
@@ -70,13 +70,13 @@ def test_what_was_read_is_granted_in_steps() -> None:
         grants: list[int] = []
         body = streamed(grants)
         for _ in range(4):
-            body.receive(b"x" * (GRANT_STEP // 2))
+            body.receive(b"x" * (BODY_GRANT_STEP // 2))
         for _ in range(3):
             await body.read_some()
-        assert grants == [GRANT_STEP]
+        assert grants == [BODY_GRANT_STEP]
         body.complete()
         await body.read()
-        assert grants == [GRANT_STEP]
+        assert grants == [BODY_GRANT_STEP]
         with pytest.raises(WireError):
             streamed([]).receive(b"x" * (INITIAL_BODY_WINDOW + 1))
 
@@ -94,10 +94,10 @@ def test_a_thread_reads_the_same_body() -> None:
         reader = asyncio.ensure_future(pool.run(body.read_blocking))
         await until(lambda: grants)  # it asks the client to go on
         for _ in range(8):
-            body.receive(b"y" * (GRANT_STEP // 4))
+            body.receive(b"y" * (BODY_GRANT_STEP // 4))
             await asyncio.sleep(0)
         body.complete()
-        assert len(await reader) == 2 * GRANT_STEP
+        assert len(await reader) == 2 * BODY_GRANT_STEP
         await asyncio.sleep(0)
         assert grants[0] == 0
 
