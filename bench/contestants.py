@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.servers.apache import APACHE, APACHE_UWSGI
-from bench.servers.bare import BARE
+from bench.servers.bare import BARE, BARE_CGI
 from bench.servers.caches import NGINX_CACHE, VARNISH
 from bench.servers.fcgiwrap import NGINX_FCGIWRAP
 from bench.servers.isapy import ISAPY, ISAPY_IIS5, ISAPY_SINGLE
@@ -32,5 +32,6 @@ CONTESTANTS: Final = {
         NGINX_CACHE,
         VARNISH,
         BARE,
+        BARE_CGI,
     )
 }

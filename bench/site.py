@@ -34,13 +34,19 @@ class MeasuredSite:
         return self.root / "wwwroot"
 
     @property
+    def bare_cgi(self) -> Path:
+        """The compiled server that does nothing but start a program (`programs/bare_cgi.c`)."""
+        return self.root / "bare-cgi"
+
+    @property
     def wsgi_file(self) -> Path:
         """The hello application for uWSGI."""
         return self.root / "hello_wsgi.py"
 
 
 def write_site(folder: Path, *, with_program: bool = True) -> MeasuredSite:
-    """Write the site to `folder`, which must not exist. `with_program` compiles the CGI programs (needs gcc)."""
+    """Write the site to `folder`, which must not exist. `with_program` compiles the CGI programs and the bare
+    server for them (needs gcc)."""
     shutil.copytree(BENCH / "sites", folder, ignore=shutil.ignore_patterns("__pycache__"))
     site = MeasuredSite(folder)
     cgi_bin = site.documents / "cgi-bin"
@@ -48,9 +54,15 @@ def write_site(folder: Path, *, with_program: bool = True) -> MeasuredSite:
     (site.documents / "small.bin").write_bytes(pattern)
     with (site.documents / "big.bin").open("wb") as big:
         big.truncate(BIG_BYTES)
-    for name in PROGRAMS if with_program else ():
-        source = BENCH / "programs" / f"{name}.c"
-        subprocess.run([program("gcc"), "-O2", "-o", str(cgi_bin / name), str(source)], check=True)
+    if with_program:
+        for name in PROGRAMS:
+            _compile(name, cgi_bin / name)
+        _compile("bare_cgi", site.bare_cgi)
     for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.parent == cgi_bin else 0o644)
+        path.chmod(0o755 if path.is_dir() or path.parent == cgi_bin or path == site.bare_cgi else 0o644)
     return site
+
+
+def _compile(name: str, target: Path) -> None:
+    source = BENCH / "programs" / f"{name}.c"
+    subprocess.run([program("gcc"), "-O2", "-o", str(target), str(source)], check=True)
