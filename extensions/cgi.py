@@ -245,7 +245,7 @@ class CgiModule:
     def _refused(self, request: Request, command: Command, error: OSError) -> HttpError:
         """The program could not be started, which the log is told, too."""
         failure = cgi_failures.launch_failure(error, command.argv, command.interpreter, command.start)
-        self._report_event("cgi-failed", f"request {request.id}: {failure.detail}")
+        self._report_event("cgi-failed", cgi_failures.refusal_event(request.id, failure))
         return failure
 
     def _lasting_environment(self, request: Request, command: Command) -> dict[bytes, bytes]:

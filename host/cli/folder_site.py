@@ -29,6 +29,8 @@ _LANGUAGES: Final = (
 )
 SOURCES: Final = tuple(f".{language}" for language in _LANGUAGES.split())
 """Pages with code that a server runs. Where nothing runs them nobody may read them: passwords stand in them."""
+NOT_READ: Final = ".htaccess"
+"""Apache's file for a folder; what it forbids is not forbidden here, and whoever brings one has to be told."""
 LOOKED_AT: Final = 5000
 """Files that are looked at for the hints; a larger folder is served all the same."""
 
@@ -196,7 +198,7 @@ def _refused_sources(php: str) -> list[str]:
 def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
     """Lines that tell a newcomer what became of the folder's files; `php` as for `folder_configuration`."""
     files = list(islice(_files(folder), LOOKED_AT))
-    programs = [path for path in files if _is_program(path, folder)]
+    programs = [path for path in files if _is_program(path, folder) and _is_meant_to_run(path)]
     pages = [path for path in files if f"*{path.suffix}" in PHP_PATTERNS and not _is_program(path, folder)]
     yield f"serving {folder.resolve()}"
     yield "    files           as they are; a folder without an index page is listed"
@@ -209,6 +211,9 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
     own = folder / SITE_CONFIGURATION
     if own.is_file():
         yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
+    apaches = [path for path in files if path.name == NOT_READ]
+    if apaches:
+        yield f"    not read        {_some(apaches)}: what it forbids is open here, until a web.config says it"
     not_executable = [path for path in programs if not os.access(path, os.X_OK)]
     for path in not_executable[:5]:
         yield f"    not executable  {path.name}: it cannot run until you type  chmod +x {shlex.quote(str(path))}"
@@ -216,6 +221,23 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
         yield f"                    and {len(not_executable) - 5} more"
     if programs:
         yield f"    will they run?  isapy doctor {shlex.quote(str(folder.resolve()))}"
+
+
+def _some(paths: list[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+
+
+def _is_meant_to_run(path: Path) -> bool:
+    """Not the counter, the template and the readme that lie beside programs, nor what has a hidden segment's name."""
+    if path.name in HIDDEN_SEGMENTS:
+        return False
+    if f"*{path.suffix}" in PROGRAM_PATTERNS or os.access(path, os.X_OK):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(5).removeprefix(b"\xef\xbb\xbf").startswith(b"#!")
+    except OSError:
+        return True  # it may be one, and that it cannot be read is worth a word
 
 
 def _is_program(path: Path, folder: Path) -> bool:

@@ -185,12 +185,24 @@ def failed(  # a page that explains everything
     lines = errors.last_lines(_SHOWN_ERROR_LINES)
     if lines:
         parts.append("Its standard error:\n" + "\n".join(lines))
-    remedy = "Run it by hand: it must print its headers, Content-Type at least, then an empty line, then the page."
-    if any(sign in errors.tail for sign in _TAKEN_CARRIAGE_RETURNS):
-        remedy = "Its lines end in CR LF, and a shell takes the CR as part of each command: isapy doctor --fix FOLDER."
+    remedy = _known_cause(errors) or (
+        "Run it by hand: it must print its headers, Content-Type at least, then an empty line, then the page."
+    )
     if in_body:
         remedy = "Run it by hand: it must print as many bytes as its Content-Length says, or no Content-Length."
     return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
+
+
+def _known_cause(errors: ErrorOutput) -> str:
+    """What is wrong with a script whose standard error betrays it, and the remedy; else empty."""
+    if any(sign in errors.tail for sign in _TAKEN_CARRIAGE_RETURNS):
+        return "Its lines end in CR LF, and a shell takes the CR as part of each command: isapy doctor --fix FOLDER."
+    return ""
+
+
+def refusal_event(request_id: str, failure: HttpError) -> str:
+    """The line for the event log about a program that could not be started, with what helps."""
+    return f"request {request_id}: {failure.detail}" + (f". {failure.remedy}" if failure.remedy else "")
 
 
 def failure_event(  # a line that explains everything
@@ -207,4 +219,6 @@ def failure_event(  # a line that explains everything
     if in_force := limits_in_brief(limits):
         text += f" (under {in_force})"
     lines = errors.last_lines(_LOGGED_ERROR_LINES)
-    return text + (f"; standard error: {' | '.join(lines)}" if lines else "")
+    text += f"; standard error: {' | '.join(lines)}" if lines else ""
+    cause = _known_cause(errors)
+    return f"{text}. {cause}" if cause else text

@@ -51,8 +51,9 @@ class RequestLines:
         """A line of the site's log, by its columns."""
         stem, query = fields.get("cs-uri-stem", "-"), fields.get("cs-uri-query", "-")
         target = stem if query == "-" else f"{stem}?{query}"
-        status = fields.get("sc-status", "-")
-        shown = self._coloured(status, _COLOURS.get(status[:1], 0))
+        status, substatus = fields.get("sc-status", "-"), fields.get("sc-substatus", "0")
+        told = status if substatus in ("0", "-") else f"{status}.{substatus}"
+        shown = self._coloured(told, _COLOURS.get(status[:1], 0))
         self._say(_printable(f"{fields.get('cs-method', '-'):4} {target}") + f"  {shown}  {_time(fields)}")
         for script in [script for script in self._waiting if _belongs(script, stem)]:
             self._show(script, "")

@@ -153,6 +153,34 @@ def test_programs_that_cannot_run_are_named(tmp_path: Path) -> None:
     assert "page.html" not in text
 
 
+def test_what_lies_beside_programs_is_not_to_be_made_executable(tmp_path: Path) -> None:
+    """A counter, a template, Apache's files: chmod +x would be wrong advice. What begins as a script does is one."""
+    folder = tmp_path / "cgi-bin"
+    folder.mkdir()
+    for name, start in {
+        "count.txt": "7",
+        ".htaccess": "Require all denied",
+        "old": "\ufeff#!/bin/sh",
+        "tool": "#!/bin/sh",
+    }.items():
+        (folder / name).write_text(start, encoding="utf-8")
+        (folder / name).chmod(0o644)
+    text = "\n".join(what_is_served(tmp_path))
+    assert "(2 found)" in text
+    assert text.count("chmod +x") == 2
+    assert f"chmod +x {folder}/old" in text
+    assert f"chmod +x {folder}/tool" in text
+
+
+def test_what_apaches_files_forbid_is_said_to_be_open(tmp_path: Path) -> None:
+    """Nobody reads them here; whoever has protected a folder with one has to know before others do."""
+    (tmp_path / "private").mkdir()
+    (tmp_path / ".htaccess").write_text("Options -Indexes")
+    assert f"not read        {tmp_path}/.htaccess: what it forbids is open here" in "\n".join(what_is_served(tmp_path))
+    (tmp_path / "private" / ".htaccess").write_text("Require valid-user")
+    assert f"{tmp_path}/.htaccess and 1 more: what it forbids" in "\n".join(what_is_served(tmp_path))
+
+
 def test_a_site_that_is_served_as_a_mere_folder_is_named(tmp_path: Path) -> None:
     """Whoever made it with `isapy init` wanted its configuration to count."""
     (tmp_path / "conf").mkdir()

@@ -47,6 +47,21 @@ def test_missing_interpreter_is_named() -> None:
     assert '<cgi><languages><add name="perl" path="..." />' in remedy
 
 
+def test_what_helps_stands_in_the_log_too() -> None:
+    """Whoever watches the terminal or the log need not open the page; a reason that nothing helps has none."""
+    error = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], "/opt/perl")
+    event = cgi_failures.refusal_event("7", refusal)
+    assert event.startswith(
+        "request 7: /w/x.pl could not be started: No such file or directory. Its #! line names /opt/"
+    )
+    assert cgi_failures.refusal_event("7", cgi_failures.launch_failure(error, [b"/w/x"], "")).endswith("directory")
+    errors = ErrorOutput()
+    errors.receive(b"/w/x.sh: 3: echo\r: not found\n")
+    ended = ProgramExit(0)
+    assert "isapy doctor --fix" in cgi_failures.failure_event("/w/x.sh", "7", "it printed nothing", ended, errors)
+
+
 def test_program_of_windows_is_called_one() -> None:
     """No `#!` line helps an .exe or .dll that lies in cgi-bin since the site was moved."""
     error = OSError(errno.ENOEXEC, os.strerror(errno.ENOEXEC))

@@ -92,6 +92,14 @@ def test_a_status_is_coloured_by_its_class(status: str, colour: int) -> None:
     assert f"  \x1b[{colour}m{status}\x1b[0m  " in shown[0]
 
 
+def test_a_substatus_is_shown_where_there_is_one() -> None:
+    """403.1 says what 403 does not: the file is not executable."""
+    shown: list[str] = []
+    lines_of(shown).answered({**ANSWERED, "sc-status": "403", "sc-substatus": "1"})
+    lines_of(shown).answered({**ANSWERED, "sc-status": "200", "sc-substatus": "0"})
+    assert [line.split("  ")[2] for line in shown] == ["403.1", "200"]
+
+
 def test_only_a_console_that_shows_scripts_makes_them() -> None:
     """An event of standard error becomes words under a request there, and is left to the file elsewhere; a pipe has no
     colours."""
