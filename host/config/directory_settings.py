@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from host.config.document import Document, Fragment, Location, read_document
@@ -44,6 +44,7 @@ _MOST_FOLDERS: Final = 4096
 _MOST_CHECKED: Final = 512  # paths that are tried before a change is told
 
 OnProblem = Callable[[ConfigErrors], None]
+OnWarnings = Callable[[list[ConfigError]], None]
 OnChange = Callable[[list[str]], None]
 _Stamp = tuple[int, int, int, int]
 _PathKey = tuple[int, str, str]
@@ -61,6 +62,7 @@ class _Folder:
     stamp: _Stamp | None = None
     document: Document | None = None
     errors: ConfigErrors | None = None
+    warnings: list[ConfigError] = field(default_factory=list)  # told already
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +76,8 @@ class _InForce:
 class DirectorySettings:
     """Settings by path. `clock` counts seconds; `on_problem` is told about each broken state of a file once.
 
+    `on_warnings` is told what a good one holds that is not obeyed, once for each state of the file: who relies on a
+    section that restricts nothing here has to be able to see it.
     `on_change` is told which files say something else than when they were looked at first, once every path that was
     answered before is sound with them: whoever starts anew on these files will not meet a broken one.
     """
@@ -82,6 +86,7 @@ class DirectorySettings:
         self._server = server
         self._clock = clock
         self.on_problem = on_problem
+        self.on_warnings: OnWarnings | None = None
         self.on_change: OnChange | None = None
         self._changes = WebConfigChanges()
         self._paths: dict[_PathKey, _InForce] = {}
@@ -224,9 +229,11 @@ class DirectorySettings:
             self._changes.note(file, old, state.document)
 
     def _read(self, file: str, state: _Folder) -> None:
+        found = Problems()
         try:
-            state.document, state.stamp = read_web_config(file, self._server)
+            state.document, state.stamp = read_web_config(file, self._server, found)
             state.errors = None
+            self._warn(state, found.warnings)
         except FileNotFoundError:
             state.document, state.stamp, state.errors = None, None, None
         except ConfigErrors as errors:
@@ -261,6 +268,12 @@ class DirectorySettings:
             if isinstance(result, ConfigErrors):
                 self._report(result)
         return result
+
+    def _warn(self, state: _Folder, warnings: list[ConfigError]) -> None:
+        is_news = warnings != state.warnings
+        state.warnings = warnings
+        if warnings and is_news and self.on_warnings is not None:
+            self.on_warnings(warnings)
 
     def _report(self, errors: ConfigErrors) -> None:
         if self.on_problem is not None:

@@ -101,7 +101,10 @@ class _DocumentReader:
             self._unknown(node, f'no section or group is called "{node.name}"', nearest_name(node.name, known))
 
     def _holds_nothing_known(self, group: Node) -> bool:
-        return not any(f"{group.name}/{child.name}" in SECTIONS for child in group.children)
+        return not any(
+            (full := f"{group.name}/{child.name}") in SECTIONS or full in UNSUPPORTED_SECTIONS
+            for child in group.children
+        )
 
     def _group(self, group: Node, path: str, place: _Place) -> None:
         for name in group.attributes:

@@ -130,6 +130,8 @@ def _check_user(node: Node, name: str, problems: Problems) -> None:
     except KeyError:
         message = f'this machine has no user "{name}"'
         remedy = f"make it with: useradd --system {name}, or correct the name"
+        if "\\" in name or "@" in name:
+            remedy = "an account of Windows cannot run anything here: name a user of this machine"
         problems.errors.append(node.error(message, remedy, attribute="userName"))
 
 

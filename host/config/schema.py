@@ -83,6 +83,8 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.webServer/security/authorization": "it restricts NOTHING here",
     "system.webServer/security/dynamicIpSecurity": "it restricts NOTHING here",
     "system.webServer/security/ipSecurity": "it restricts NOTHING here",
+    "system.web/authentication": "nobody is asked to log in",
+    "system.web/authorization": "it restricts NOTHING here",
 }
 """Sections and groups that are accepted with a warning, and what their absence means."""
 

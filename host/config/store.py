@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from host.config.directory_settings import DirectorySettings, OnChange, OnProblem
+from host.config.directory_settings import DirectorySettings, OnChange, OnProblem, OnWarnings
 from host.config.errors import ConfigErrors, VersionConflict
 from host.config.model import Application, PathSettings, Snapshot
 from host.config.server_file import Source, load_server, log_folder, read_source
@@ -59,6 +59,10 @@ class ServerConfiguration:
     def report_problems_to(self, on_problem: OnProblem) -> None:
         """Call this from now on for each broken state of a web.config (a worker tells its service)."""
         self._directories.on_problem = on_problem
+
+    def report_warnings_to(self, on_warnings: OnWarnings) -> None:
+        """Call this from now on with what a sound web.config holds that isapy does not obey."""
+        self._directories.on_warnings = on_warnings
 
     def report_changes_to(self, on_change: OnChange) -> None:
         """Call this from now on with the web.config files that have changed, once what they say is sound."""

@@ -276,12 +276,11 @@ def _check_plugin(entry: Content, attribute: str, snapshot: Snapshot, problems: 
         return
     if name in metadata.entry_points(group=PLUGIN_GROUP).names:
         return
-    nearest = nearest_name(name, drop_ins(folders))
-    remedy = (
-        f"did you mean {nearest}?"
-        if nearest
-        else f"put {name}.py into {os.path.join(root_folder(snapshot.path), 'filters')}"
-    )
+    remedy = f"put {name}.py into {os.path.join(root_folder(snapshot.path), 'filters')}"
+    if nearest := nearest_name(name, drop_ins(folders)):
+        remedy = f"did you mean {nearest}?"
+    elif not name.isidentifier():
+        remedy = "a plugin's name is a Python identifier: correct it, or name the plugin's file by path"
     problems.errors.append(entry.node.error(f'there is no plugin "{name}"', remedy, attribute="name"))
 
 

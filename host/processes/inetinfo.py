@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from host.activation.children import link_pair
 from host.config.store import ServerConfiguration, Source
@@ -25,7 +24,7 @@ from host.processes.deathwatch import ORPHAN_SECONDS, Deathwatch
 from host.processes.event_loop import run_loop
 from host.processes.listener import FrontProcess, memory_bytes
 from host.processes.script_spawner import fork_script_spawner
-from host.processes.worker import report_web_config
+from host.processes.worker import report_web_configs_of
 from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
@@ -89,7 +88,7 @@ class _Inetinfo(FrontProcess):
             leave_black_box=lambda memory: self.channel.send_from_thread(BlackBoxOpened(), [memory]),
             report_scripts=lambda rows: self.channel.send(Scripts(rows=rows)),
         )
-        configuration.report_problems_to(partial(report_web_config, self._report))
+        report_web_configs_of(configuration, self._report)
         await self._engine.start()
         await self._engine.warm_up()
         self.channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))

@@ -15,7 +15,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 import multiprocess
@@ -47,7 +46,7 @@ from host.processes.spawn import (
     take_signals,
 )
 from host.processes.start_failure import starting
-from host.processes.worker import WorkerSeat, report_web_config, run_worker
+from host.processes.worker import WorkerSeat, report_web_configs_of, run_worker
 from host.script_users.launch import users_of_pool
 from host.spawner.server import Spawner
 from host.wire.control_messages import AnyMessage, Configure, Drain, Event, Hello, Ping, Pong, Ready
@@ -223,7 +222,7 @@ class PoolParent:
         self._channel.send(Ready())
 
     def _take(self, configuration: ServerConfiguration, *, preloads: bool) -> None:
-        configuration.report_problems_to(partial(report_web_config, self._report))
+        report_web_configs_of(configuration, self._report)
         if self._configuration is not None:
             configuration.keep_good_files_of(self._configuration)
         self._configuration = configuration

@@ -8,12 +8,12 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from host.config.errors import ConfigErrors
+from host.config.errors import ConfigError
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
@@ -160,7 +160,7 @@ class WorkerProcess:
         )
         if self._examiner is not None:
             self._examiner.take_signal()
-        self._configuration.report_problems_to(partial(report_web_config, self._report))
+        report_web_configs_of(self._configuration, self._report)
         self._configuration.report_changes_to(lambda files: self._channel.send(WebConfigChanged(files=files)))
         await self._engine.start()
         self._channel.attach(self._loop, self._heard, lambda _why: self._drain(seat.shutdown_seconds))
@@ -251,7 +251,13 @@ class WorkerProcess:
         self._channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
 
 
-def report_web_config(report: Callable[[str, str], None], problems: ConfigErrors) -> None:
-    """A broken web.config is an event; the settings before it stay in force, or its path answers 500.19."""
-    for problem in problems.errors:
-        report("configuration-refused", str(problem))
+def report_web_configs_of(configuration: ServerConfiguration, report: Callable[[str, str], None]) -> None:
+    """A broken web.config is an event: the settings before it stay in force, or its path answers 500.19. So is what a
+    sound one says and isapy does not obey."""
+
+    def tell(event_id: str, problems: Sequence[ConfigError]) -> None:
+        for problem in problems:
+            report(event_id, str(problem))
+
+    configuration.report_problems_to(lambda problems: tell("configuration-refused", problems.errors))
+    configuration.report_warnings_to(partial(tell, "configuration-warning"))

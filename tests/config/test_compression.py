@@ -15,7 +15,8 @@ EVERYTHING = """<system.webServer>
       staticCompressionIgnoreHitFrequency="true" staticCompressionDisableCpuUsage="91"
       staticCompressionEnableCpuUsage="81" dynamicCompressionDisableCpuUsage="71"
       dynamicCompressionEnableCpuUsage="61" dynamicCompressionBufferLimit="7">
-    <scheme name="gzip" dll="gzip.dll" doStaticCompression="false" dynamicCompressionLevel="2" />
+    <scheme name="gzip" dll="%Windir%\\system32\\inetsrv\\gzip.dll"
+        doStaticCompression="false" dynamicCompressionLevel="2" />
     <scheme name="zstd" doDynamicCompression="false" staticCompressionLevel="9" />
     <staticTypes><clear /><add mimeType="Text/CSS" /></staticTypes>
     <dynamicTypes><clear /><add mimeType="application/json; charset=UTF-8" enabled="false" /></dynamicTypes>

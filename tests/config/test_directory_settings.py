@@ -191,6 +191,21 @@ def test_a_web_config_that_breaks_keeps_the_last_good_settings(server: Server, r
     assert len(server.problems) == 2
 
 
+def test_what_a_web_config_says_in_vain_is_told_once(server: Server, read: Reader) -> None:
+    """Whoever relies on it has to hear of it from the running server, too; a file that says the same is no news."""
+    told: list[str] = []
+    read.configuration.report_warnings_to(lambda warnings: told.extend(warning.message for warning in warnings))
+    server.web_config("www", BROWSE + "<security><ipSecurity /></security>")
+    assert read.browses("/")
+    assert [("restricts NOTHING" in message) for message in told] == [True]
+    server.web_config("www", NO_BROWSE + "<security><ipSecurity /></security>")
+    assert not read.later().browses("/")
+    assert len(told) == 1
+    server.web_config("www", NO_BROWSE + "<rewrite /><security><ipSecurity /></security>")
+    assert not read.later().browses("/")
+    assert len(told) == 3
+
+
 def test_a_configuration_that_follows_another_keeps_its_last_good_files(server: Server, read: Reader) -> None:
     """Files at the roots of virtual directories are looked at without a request; what was told is not told again."""
     server.web_config("www", BROWSE)

@@ -104,6 +104,7 @@ def test_masks_name_processors() -> None:
 WRONG = [
     ('<add name="P"><processModel identityType="SpecificUser" /></add>', ""),
     ('<add name="P"><processModel identityType="SpecificUser" userName="no-such-user-here" /></add>', "no user"),
+    ('<add name="P"><processModel identityType="SpecificUser" userName="D\\shop" /></add>', "account of Windows"),
     (
         '<add name="P"><processModel noNewPrivileges="false" /><sandbox mode="Enforce" /></add>',
         "cannot gain privileges",
@@ -120,7 +121,7 @@ def test_what_cannot_be_is_an_error_with_its_remedy(server: Server, pools: str, 
     with pytest.raises(ConfigErrors) as caught:
         build_snapshot(source, 1)
     (error,) = caught.value.errors
-    assert words in error.message
+    assert words in f"{error.message}; {error.remedy}"
     assert error.remedy or words == "Fly"
 
 

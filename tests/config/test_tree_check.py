@@ -57,14 +57,19 @@ def test_every_web_config_is_looked_at(server: Server) -> None:
 
 
 def test_warnings_of_web_config_files(server: Server) -> None:
-    """Sections of .NET, and a file name that Windows would have found."""
+    """Sections of .NET, with a louder word for what IIS kept shut, and a file name that Windows would have found."""
     server.write("")
     server.raw_web_config("www", "<configuration>\n<system.web /></configuration>")
+    server.raw_web_config(
+        "shop", "<configuration><system.web>\n<authorization>\n<deny /></authorization></system.web></configuration>"
+    )
     (server.root / "shop/Web.Config").write_text("<configuration />")
     assert check(server) == (
         [],
         [
             "ROOT/shop/Web.Config:1: it is not read; name it web.config",
+            "ROOT/shop/web.config:2: authorization: system.web/authorization is not supported yet and ignored: "
+            "it restricts NOTHING here",
             "ROOT/www/web.config:2: system.web: isapy has no use for this section; it is ignored",
         ],
     )

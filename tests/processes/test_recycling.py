@@ -94,8 +94,9 @@ def test_a_changed_web_config_recycles_its_pool_once_and_a_broken_one_never(tmp_
             service.wait_until_answered(
                 "/folder/", lambda: service.has_event("configuration-refused", "directoryBrowze")
             )
-            write(shop_config, '<directoryBrowse enabled="true" />')
+            write(shop_config, '<directoryBrowse enabled="true" /><httpRedirect enabled="true" />')
             assert wait_until(lambda: service.get("/shop/missing/").status == 404, tmp_path, "a look at the shop")
+            assert "not redirected" in service.wait_for_event("configuration-warning", "shop/web.config")
         assert load.failures == []
         now = pid_at(service)
         assert isinstance(service.ask(RecyclePool(name="Shop")), Done)
