@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,29 @@ class StandingLoop(asyncio.SelectorEventLoop):
         self._seconds += seconds
 
 
+async def within_patience(work: Awaitable[Result]) -> Result:
+    """What `work` gives, cancelled after PATIENCE_SECONDS of the machine's clock: the loop's own may be one that tests
+    move, or that stands. Raises TimeoutError."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        loop.call_soon_threadsafe(task.cancel)
+
+    timer = threading.Timer(PATIENCE_SECONDS, end)
+    timer.start()
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if is_late.is_set():
+            raise TimeoutError(f"nothing after {PATIENCE_SECONDS} s") from None
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 async def as_moments_pass(answer: Awaitable[Result]) -> Result:
     """The answer, for which the standing clock of the loop that runs goes on by thousandths of a second."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(answer)
@@ -80,7 +104,6 @@ class CgiRig:
         self.events: list[tuple[str, str]] = []
         self.pool_environment: dict[str, str] = {}
         self.new_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-        self.patience_seconds = PATIENCE_SECONDS
 
     def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Do `work` in a loop in which the plugin is loaded."""
@@ -98,7 +121,7 @@ class CgiRig:
             )
             cgi.load(context)
             try:
-                return await asyncio.wait_for(work(), self.patience_seconds)
+                return await within_patience(work())
             finally:
                 cgi.unload(context)
                 launcher.close()

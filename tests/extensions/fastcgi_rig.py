@@ -21,7 +21,7 @@ from host.worker.calling import HookCaller
 from host.worker.script_launcher import ScriptLauncher
 from host.worker.thread_pool import ThreadPool
 from tests.extensions import asked_by_worker
-from tests.extensions.cgi_rig import PATIENCE_SECONDS, Answer, StandingLoop, whole_body
+from tests.extensions.cgi_rig import Answer, StandingLoop, whole_body, within_patience
 from tests.gateway.sample_request import sample_request
 from tests.spawner.spawner_process import SpawnerProcess
 
@@ -77,7 +77,7 @@ class FastCgiRig:
             )
             fastcgi.load(context)
             try:
-                return await asyncio.wait_for(work(), PATIENCE_SECONDS)
+                return await within_patience(work())
             finally:
                 await fastcgi.unload(context)
                 launcher.close()
