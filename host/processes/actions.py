@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from host.processes.spawn import end_with_parent
@@ -34,7 +35,7 @@ class ActionProgram:
                 stderr=writer,
                 env=_ENVIRONMENT,
                 start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, prepared before the fork
+                preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - two system calls, prepared
             )
         except BaseException:
             os.close(self._reader)

@@ -92,11 +92,12 @@ class Nursery:
 def fork_nursery() -> Nursery:
     """Fork it from this process, which has no threads and has read nothing yet: both share what isapy is."""
     ours, its = channel_pair()
+    service = os.getpid()
 
     def live() -> None:
         become(_TITLE)
         _close_all_but(its.fileno())
-        run_nursery(its)
+        run_nursery(its, service)
 
     gc.collect()
     gc.freeze()
@@ -109,7 +110,7 @@ def fork_nursery() -> Nursery:
 def spawn_nursery() -> Nursery:
     """Start it in a fresh interpreter, when the first one is gone. Until it is ready it bears nobody."""
     ours, its = channel_pair()
-    process = start_child(run_nursery, its, _TITLE)
+    process = start_child(run_nursery, its, _TITLE, os.getpid())
     its.close()
     return Nursery(process, ControlChannel(ours), 0.0)
 

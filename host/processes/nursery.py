@@ -33,9 +33,9 @@ _fork_context: Final = multiprocess.get_context("fork")
 _PID_BYTES: Final = 16
 
 
-def run_nursery(control: socket.socket) -> None:
-    """The process's life: until the service has closed its end of the channel."""
-    end_with_parent()
+def run_nursery(control: socket.socket, service: int) -> None:
+    """The process's life: until the service, whose process id this is, has closed its end of the channel."""
+    end_with_parent(service)
     plugin_code = PluginCode()
     preload_bundled_plugins(plugin_code)
     gc.collect()

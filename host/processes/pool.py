@@ -257,7 +257,7 @@ class PoolParent:
         examiner = self._examinations.prepare(message.worker)
         self._look_at_files()
 
-        stdin = sys.stdin
+        stdin, parent = sys.stdin, os.getpid()
         steps_back = not message.is_awaited and may_step_back()
 
         def live() -> None:
@@ -265,7 +265,7 @@ class PoolParent:
             if steps_back:
                 step_back()
             ours.close()
-            self._become_worker()
+            self._become_worker(parent)
             self._examinations.forget(message.worker)
             run_worker(control, workers_end, self._configuration, seat, examiner)
 
@@ -330,10 +330,10 @@ class PoolParent:
         for problem in preload_own_plugins(snapshot, self._plugin_code):
             self._report("preload-failed", problem)
 
-    def _become_worker(self) -> None:
+    def _become_worker(self, parent: int) -> None:
         """In the fork: let go of what is the parent's. As long as it has had no request, it is killed with its parent:
         also when it hangs in a plugin that it loads (`WorkerProcess` ends this)."""
-        end_with_parent()
+        end_with_parent(parent)
         take_signals()
         self._let_go()
 

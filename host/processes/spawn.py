@@ -88,9 +88,12 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_with_parent() -> None:
-    """Called in a fresh child: it is killed when the thread that started it ends (prctl PR_SET_PDEATHSIG)."""
+def end_with_parent(parent: int) -> None:
+    """Called in a fresh child of the process `parent`: it is killed when the thread that started it ends (prctl
+    PR_SET_PDEATHSIG). A parent that has ended before that could be said has taken the child with it, too."""
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), _SIGKILL)
 
 
 def allow_debuggers() -> None:
