@@ -29,6 +29,12 @@ def load(context: PluginContext) -> None:
 
 
 @hookimpl
+def unload(context: PluginContext) -> None:
+    _contexts.clear()
+    _engines.clear()
+
+
+@hookimpl
 def module_names() -> Sequence[str]:
     return ("ManagedPipelineHandler", "ManagedEngine")
 

@@ -22,6 +22,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.dllhost import run_dllhost
 from host.processes.immortal import make_immortal
 from host.processes.pool import run_pool
+from host.processes.practice import practise
 from host.processes.preload import preload_bundled_plugins
 from host.processes.spawn import become, end_with_parent
 from host.wire.control_messages import Ready
@@ -38,6 +39,8 @@ def run_nursery(control: socket.socket, service: int) -> None:
     end_with_parent(service)
     plugin_code = PluginCode()
     preload_bundled_plugins(plugin_code)
+    with suppress(Exception, SystemExit):  # out of descriptors, say: whoever is born learns by itself then
+        practise(plugin_code)
     gc.collect()
     make_immortal()
     gc.freeze()  # what is here now is shared with whoever is born: the collector must not touch it

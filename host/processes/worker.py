@@ -102,12 +102,16 @@ class WorkerProcess:
         configuration: ServerConfiguration,
         seat: WorkerSeat,
         examiner: Examiner | None = None,
+        *,
+        at_end: Callable[[], object] = end_soon,
     ) -> None:
+        """`at_end` is called when everything is closed, before the loop is."""
         self._channel = channel
         self._spawner = spawner
         self._configuration = configuration
         self._seat = seat
         self._examiner = examiner
+        self._at_end = at_end
         self._engine: Engine
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
@@ -133,7 +137,7 @@ class WorkerProcess:
         if launcher is not None:
             launcher.close()
         self._channel.close()
-        end_soon()
+        self._at_end()
 
     async def _start(self) -> ScriptLauncher | None:
         seat = self._seat

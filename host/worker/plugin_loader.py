@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -45,6 +46,17 @@ def preload_plugin_file(path: str, prefix: str, code_of: Callable[[str], CodeTyp
         else:
             marked_names(module)  # finds them once for all
         _preloaded[path, prefix] = code, module
+
+
+@contextmanager
+def keep_preloaded() -> Iterator[None]:
+    """Whoever loads plugins meanwhile finds what was imported, and leaves it here for the next."""
+    kept = dict(_preloaded)
+    try:
+        yield
+    finally:
+        _preloaded.clear()
+        _preloaded.update(kept)
 
 
 def forget_preloaded(folders: Collection[str], wanted: Collection[tuple[str, str]]) -> None:
