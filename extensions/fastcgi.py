@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from host.api import HandlerInfo, PluginContext, Request, Response, hookimpl
-from host.programs.request_pieces import RequestPieces
 from host.python_apps.mount_point import mount_length
 
 if TYPE_CHECKING:
@@ -61,20 +60,7 @@ class FastCgiModule:
 
     def answer(self, request: Request) -> Awaitable[Response]:
         """The response, to be awaited. Raises HttpError."""
-        manager = self._manager or self._begin()
-        source = RequestPieces(request.body)
-        if source.open_at_once(announces_length=manager.announces_length(request)):
-            return manager.answer(request, source)
-        return self._collect(manager, request, source)
-
-    async def _collect(self, manager: ProcessManager, request: Request, source: RequestPieces) -> Response:
-        """The same for a body that is still to come, or is large."""
-        try:
-            await source.open(announces_length=manager.announces_length(request))
-            return await manager.answer(request, source)
-        except BaseException:
-            source.close()
-            raise
+        return (self._manager or self._begin()).answer(request)
 
     def _begin(self) -> ProcessManager:
         context = self._context

@@ -48,6 +48,7 @@ _FURTHER: Final = (
     "host.gateway.fastcgi_records",
     "host.gateway.fastcgi_response",
     "host.gateway.variable_group",
+    "host.gateway.variable_pairs",
     "host.logs.record",
     "host.programs.gateway_answer",
     "host.programs.output_stream",

@@ -90,7 +90,7 @@ class FastCgiCall(ThreadAnswer):
         """Its turn: an instance, or a place for one."""
         self._is_in_line = False
         if instance is not None:
-            self._use(instance)
+            self._use(instance, is_warm=True)
         else:
             self._keep(None)
 
@@ -110,10 +110,10 @@ class FastCgiCall(ThreadAnswer):
 
     # --- inside
 
-    def _use(self, instance: Instance) -> None:
-        """Give the request to the instance if that takes no waiting."""
+    def _use(self, instance: Instance, *, is_warm: bool = False) -> None:
+        """Give the request to the instance if that takes no waiting. It `is_warm` when it has just answered another."""
         instance.is_busy = True
-        if not instance.is_connected:
+        if not (instance.may_go_on if is_warm and self._may_be_repeated else instance.is_connected):
             self._keep(instance)
         elif not self._begin(instance) or not self._source.is_whole:
             self._settle()
@@ -150,7 +150,7 @@ class FastCgiCall(ThreadAnswer):
                 self._exchange.head_has_left()
                 return response
             except StaleRun:  # once for each idle process that ends just now
-                if self._request.method not in ("GET", "HEAD") or self._source.length:
+                if not self._may_be_repeated:
                     raise self._lost() from None
                 self._exchange = None
 
@@ -163,6 +163,11 @@ class FastCgiCall(ThreadAnswer):
                 instance = await self._pool.acquire()
             if instance is not None:
                 self._begin(instance)
+
+    @property
+    def _may_be_repeated(self) -> bool:
+        """Whether another process may get it when one is gone that should have had it (RFC 9110 section 9.2.2)."""
+        return self._request.method in ("GET", "HEAD") and not self._source.length
 
     def _lost(self) -> HttpError:
         """500.0 for a request that nobody else may get: it may have been carried out."""

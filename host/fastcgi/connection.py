@@ -38,7 +38,7 @@ class FastCgiConnection(asyncio.Protocol):
     """To be made by create_connection or create_unix_connection."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop: Final = asyncio.get_running_loop()
         self._reader = ResponseReader()
         self._transport: asyncio.Transport
         self._receiver: Receiver | None = None
@@ -58,7 +58,7 @@ class FastCgiConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Records of the request under way; anything else spoils the connection."""
-        self.last_heard = self._loop.time()
+        self.last_heard = self.loop.time()
         receiver = self._receiver
         plain = self._reader.receive_plain(data)
         if plain is None:
@@ -108,7 +108,7 @@ class FastCgiConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has read."""
         self._is_full = False
-        self.last_heard = self._loop.time()
+        self.last_heard = self.loop.time()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
 
@@ -123,7 +123,7 @@ class FastCgiConnection(asyncio.Protocol):
         """Send a request's beginning. Raises MalformedRecord when the connection was spoiled meanwhile."""
         self._reader.begin()
         self._receiver = receiver
-        self.last_heard = self._loop.time()
+        self.last_heard = self.loop.time()
         self._transport.write(data)
 
     def write(self, data: bytes) -> None:
@@ -134,7 +134,7 @@ class FastCgiConnection(asyncio.Protocol):
     async def drained(self) -> None:
         """Returns when there is room for more, or the connection is gone."""
         while self._is_full and self.is_open:
-            self._writable = self._loop.create_future()
+            self._writable = self.loop.create_future()
             try:
                 await self._writable
             finally:
@@ -146,7 +146,7 @@ class FastCgiConnection(asyncio.Protocol):
             if is_held:
                 self._transport.pause_reading()
             else:
-                self.last_heard = self._loop.time()
+                self.last_heard = self.loop.time()
                 self._transport.resume_reading()
 
     def close(self) -> None:

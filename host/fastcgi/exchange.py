@@ -78,9 +78,9 @@ class FastCgiExchange:
         self._instance = instance
         self._script = script
         self._request_id = request_id
-        self._loop = asyncio.get_running_loop()
         assert instance.connection is not None
         self._connection: FastCgiConnection = instance.connection
+        self._loop = self._connection.loop
         self._output_stream: OutputStream | None = None  # this one and the next are made when they are wanted
         self._error_output: ErrorOutput | None = None
         self._awaiter: Awaiter | None = None

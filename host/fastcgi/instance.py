@@ -107,6 +107,15 @@ class Instance:
         """Whether its connection is open and quiet, as far as the kernel knows now: it may be given a request."""
         return self.connection is not None and self.connection.is_open and self._is_quiet()
 
+    @property
+    def may_go_on(self) -> bool:
+        """The same as far as is known without a question to the kernel, of one that has just answered: a request that
+        may be given twice may follow at once."""
+        connection, errors = self.connection, self.errors
+        if errors is not None and not errors.text.is_empty:
+            errors.text = ErrorOutput()
+        return connection is not None and connection.is_open
+
     async def connect(self, address: ServerAddress | None) -> FastCgiConnection:
         """A connection; the one that is open, if it is. Raises OSError (TimeoutError is one)."""
         if self.connection is not None and self.is_connected:

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from host.api import Headers, HostedProcess, PendingResult, ProgramLauncher, Request
+from host.api import HostedProcess, PendingResult, ProgramLauncher, Request, Response
 from host.fastcgi import failures
 from host.fastcgi.call import FastCgiCall
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
 from host.fastcgi.settings import ApplicationSettings, ServerSettings
-from host.gateway.environment import KNOWN_BLOCKS, LONGEST_KNOWN_BLOCK, variable_groups
 from host.gateway.inherited import inherited_variables
 from host.gateway.server_address import is_address
-from host.gateway.variable_group import pairs_of
+from host.gateway.variable_pairs import announces_length, variable_pairs
 from host.programs.gateway_answer import answers_for_a_folder
 from host.programs.request_pieces import RequestPieces
 
 LOOK_SECONDS: Final = 0.5
 """The shared timer's period: the precision of all limits here."""
+
+
+_MOST_TARGETS: Final = 64
+
+
+class _Target:
+    """What a mapping and the settings of its requests say: which processes, and what those are told."""
+
+    __slots__ = ("_application", "_mapping", "_settings", "is_for_a_folder", "passes_authorization", "pool")
+
+    def __init__(self, request: Request, pool: ProcessPool) -> None:
+        self._application = request.application
+        self._mapping = request.mapping  # kept: its identity is the key
+        self._settings = request.settings
+        self.pool = pool
+        self.passes_authorization: bool = request.settings.cgi.pass_authorization
+        self.is_for_a_folder = answers_for_a_folder(request)
+
+    def is_of(self, request: Request) -> bool:
+        """Whether it still holds."""
+        return (
+            self._mapping is request.mapping
+            and self._settings is request.settings
+            and self._application is request.application
+        )
 
 
 class ProcessManager:
@@ -45,32 +68,44 @@ class ProcessManager:
             spawn=self._spawn,
             inherited=inherited_variables(os.environb),
         )
+        self._known: dict[int, _Target] = {}
         self._pools: dict[tuple[str, str, str], ProcessPool] = {}
         self._outgoing: list[ProcessPool] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def answer(self, request: Request, source: RequestPieces) -> FastCgiCall:
-        """The request's answer by a process of its application, to be awaited. `source` is opened. Raises HttpError for
-        what cannot be begun with."""
-        settings, mapping = request.settings, request.mapping
-        application = application_of(mapping.script_processor if mapping is not None else "", settings.fastcgi)
-        groups = variable_groups(
+    def answer(self, request: Request) -> Awaitable[Response]:
+        """The answer by a process of the request's application, to be awaited. Raises HttpError, also for what cannot
+        be begun with."""
+        source = RequestPieces(request.body)
+        is_announced = announces_length(request)
+        if source.open_at_once(announces_length=is_announced):
+            return self._call(request, source)
+        return self._collect(request, source, is_announced)
+
+    async def _collect(self, request: Request, source: RequestPieces, is_announced: bool) -> Response:
+        """The same for a body that is still to come, or is large."""
+        try:
+            await source.open(announces_length=is_announced)
+            return await self._call(request, source)
+        except BaseException:
+            source.close()
+            raise
+
+    def _call(self, request: Request, source: RequestPieces) -> FastCgiCall:
+        mapping = request.mapping
+        known = self._known.get(id(mapping))
+        if known is None or not known.is_of(request):
+            known = self._target_of(request)
+        pairs = variable_pairs(
             request,
             content_length=source.length,
-            pass_authorization=settings.cgi.pass_authorization,
-            mount_length=self._mount_length(request) if answers_for_a_folder(request) else -1,
+            pass_authorization=known.passes_authorization,
+            mount_length=self._mount_length(request) if known.is_for_a_folder else -1,
         )
-        pool = self._pool_for(request, application)
         if self._timer is None:
             self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
-        return FastCgiCall(pool, request, pairs_of(groups), source, self._new_pending())
-
-    def announces_length(self, request: Request) -> bool:
-        """Whether the client has sent a Content-Length, if only 0."""
-        if request.has_raw_headers and len(request.raw_headers) <= LONGEST_KNOWN_BLOCK:
-            return _names_length(request.raw_headers)
-        return bool(request.first_header("Content-Length"))
+        return FastCgiCall(known.pool, request, pairs, source, self._new_pending())
 
     def hosted(self) -> list[HostedProcess]:
         """The processes of every application that has been asked, and of those that are being replaced."""
@@ -84,6 +119,16 @@ class ProcessManager:
         for pool in (*self._pools.values(), *self._outgoing):
             await pool.close()
 
+    def _target_of(self, request: Request) -> _Target:
+        """Where requests of that mapping go, for as long as their settings are these."""
+        settings, mapping = request.settings, request.mapping
+        application = application_of(mapping.script_processor if mapping is not None else "", settings.fastcgi)
+        known = _Target(request, self._pool_for(request, application))
+        if len(self._known) >= _MOST_TARGETS:
+            self._known.clear()
+        self._known[id(mapping)] = known
+        return known
+
     def _pool_for(self, request: Request, settings: ApplicationSettings) -> ProcessPool:
         application = request.application
         key = (application.pool_name, settings.full_path, settings.arguments)
@@ -93,6 +138,7 @@ class ProcessManager:
         ):  # configured anew meanwhile
             pool.replace_all("the configuration has changed")
             self._outgoing.append(pool)
+            self._known.clear()
             pool = None
         if pool is None:
             pool = self._pools[key] = ProcessPool(self._parts, settings, application.environment)
@@ -112,13 +158,6 @@ class ProcessManager:
         self._outgoing = [pool for pool in self._outgoing if pool.needs_looks]
         needs_more = any(pool.needs_looks for pool in pools)
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if needs_more else None
-
-
-@lru_cache(maxsize=KNOWN_BLOCKS)
-def _names_length(raw_headers: bytes) -> bool:
-    if b"content-length" not in raw_headers.lower():
-        return False
-    return bool(Headers.from_raw(raw_headers).get("Content-Length"))
 
 
 def application_of(processor: str, applications: Iterable[ApplicationSettings]) -> ApplicationSettings:

@@ -95,14 +95,11 @@ def variable_groups(
     `mount_length` is for an application that answers for a whole folder: so many characters of the URL path are its own
     (SCRIPT_NAME), the others are PATH_INFO. Raises HttpError 400.0 when a value cannot be an environment value.
     """
-    application = request.application
     try:
         groups = (
-            _from_fields(request, pass_authorization),
-            _from_connection(request),
-            _from_application(application.site_id, application.metabase_path, application.physical_path),
-            _from_url(request, mount_length),
-            VariableGroup(_own(request, content_length)),
+            *client_groups(request, pass_authorization),
+            url_group(request, mount_length),
+            own_group(request, content_length),
         )
     except UnicodeEncodeError as error:
         raise HttpError(400, 0, f"the request cannot be told to a program: {error}") from None
@@ -111,8 +108,19 @@ def variable_groups(
     return groups
 
 
-def _own(request: Request, content_length: int | None) -> dict[bytes, bytes]:
-    """What no other request has."""
+def client_groups(request: Request, pass_authorization: bool) -> tuple[VariableGroup, ...]:
+    """What a client's requests for an application mostly have in common: its fields, its connection, the application.
+    Raises as `variable_groups`, and UnicodeEncodeError."""
+    application = request.application
+    return (
+        _from_fields(request, pass_authorization),
+        _from_connection(request),
+        _from_application(application.site_id, application.metabase_path, application.physical_path),
+    )
+
+
+def own_group(request: Request, content_length: int | None) -> VariableGroup:
+    """What no other request has. Raises as `client_groups`."""
     variables = {b"UNIQUE_ID": request.id.encode()}
     if content_length is not None:
         variables[b"CONTENT_LENGTH"] = b"%d" % content_length
@@ -126,7 +134,7 @@ def _own(request: Request, content_length: int | None) -> dict[bytes, bytes]:
     for name, value in request.redirect_variables.items():
         key = name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"
         variables[key.encode()] = _path(value)
-    return variables
+    return VariableGroup(variables)
 
 
 class _UrlFacts(NamedTuple):
@@ -147,7 +155,8 @@ class _UrlFacts(NamedTuple):
     mounted: tuple[str, str] | None
 
 
-def _from_url(request: Request, mount_length: int) -> VariableGroup:
+def url_group(request: Request, mount_length: int) -> VariableGroup:
+    """What follows from the URL, and from what it led to. Raises as `client_groups`."""
     connection = request.connection
     target = request.original_target  # Apache, lighttpd and nginx: never the one led to inside
     path = request.path

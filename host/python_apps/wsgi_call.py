@@ -133,6 +133,9 @@ def joined(pieces: Any) -> bytes:
 
 def close(iterable: Any) -> None:
     """PEP 3333: whatever the application returned is closed, if it can be, however the request ended."""
+    kind = iterable.__class__
+    if kind is list or kind is tuple:  # the everyday one has none: looking for it costs an AttributeError
+        return
     function = getattr(iterable, "close", None)
     if function is not None:
         function()

@@ -39,6 +39,9 @@ _OVERHEAD = HEADER.size - LENGTH.size
 _REQUEST = int(Kind.REQUEST)
 _REQUEST_OVERHEAD = _OVERHEAD + REQUEST_BODY.size
 _pack_request = struct.Struct(HEADER.format + REQUEST_BODY.format.removeprefix("<")).pack  # both at once
+_RESPONSE = int(Kind.RESPONSE)
+_RESPONSE_OVERHEAD = _OVERHEAD + RESPONSE_BODY.size
+_pack_response = struct.Struct(HEADER.format + RESPONSE_BODY.format.removeprefix("<")).pack
 RequestParts = tuple[int, bytes, bytes, bytes, bytes, bytes, int, bytes]
 """What a RequestFrame holds, in its order."""
 
@@ -183,9 +186,10 @@ def encode_response_parts(
     body: bytes,
 ) -> bytes:
     """RESPONSE, from the fields of `ResponseFrame`."""
-    packed = RESPONSE_BODY.pack(flags, credit, status, substatus, win32_status, len(head))
-    length = _OVERHEAD + len(packed) + len(head) + len(body)
-    return b"".join((_pack_header(length, request_id, Kind.RESPONSE), packed, head, body))
+    head_size = len(head)
+    length = _RESPONSE_OVERHEAD + head_size + len(body)
+    packed = _pack_response(length, request_id, _RESPONSE, flags, credit, status, substatus, win32_status, head_size)
+    return b"".join((packed, head, body))
 
 
 def decode_response(body: bytes) -> ResponseFrame:

@@ -176,7 +176,11 @@ class Exchange:
             credit = link.give_back() if self.overdue is None else self._credit()
             if self.is_refused:
                 flags |= _REFUSAL
-            link.queue(encode_response_parts(self.number, flags | _COMPLETE, credit, *codes, head, body))
+            status, substatus, win32_status = codes
+            frame = encode_response_parts(
+                self.number, flags | _COMPLETE, credit, status, substatus, win32_status, head, body
+            )
+            link.queue(frame)
 
     def begin(self, flags: int, codes: tuple[int, int, int], head: bytes) -> None:
         """The head alone; data, files and `end` follow."""
