@@ -156,7 +156,10 @@ def on_read_raw_data(connection: Connection, data: RawData, filter_context: Filt
 
 @hookspec
 def on_preproc_headers(request: Request, filter_context: FilterContext) -> FilterAnswer:
-    """The head has been parsed, nothing has been decided: method, URL and header fields may be changed. Once."""
+    """The head has been parsed, nothing has been decided: method, URL and header fields may be changed. Once.
+
+    `request.path` and `raw_query` are the client's, even behind a filter that has set another URL: it is mapped later.
+    """
 
 
 @hookspec

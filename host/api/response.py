@@ -111,6 +111,8 @@ class Response:
     def __post_init__(self) -> None:
         if not 100 <= self.status <= 999:
             raise ValueError(f"a response needs a status of 100 to 999, not {self.status}")
+        if self.headers.__class__ is not Headers and not isinstance(self.headers, Headers):
+            raise TypeError(f"Response.headers must be Headers(...), not {type(self.headers).__name__}")
 
     @property
     def status_line(self) -> str:

@@ -234,7 +234,7 @@ class HookCaller:
         about = f"{type(error).__name__}: {error}"
         detail = f"{hook.plugin}.{hook.name} raised {about}" + (f" at {place}" if place else "")
         self._report_failure(hook, f"{detail}\n{failure}", subject, {"place": place})
-        remedy = f"Correct the code at {place}." if place else "Correct the plugin."
+        remedy = f"Correct the code at {place}." if place else f"Correct {hook.name} of the plugin {hook.plugin}."
         refusal = PluginError(500, 0, detail, remedy=remedy, failure=failure)
         refusal.module = hook.plugin
         return refusal

@@ -14,7 +14,7 @@ from host.api import ApplicationInfo, Request, RequestHost, Response, ThreadAnsw
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import CallUnderWay, call_on_response, call_plain, call_quick, response_of, saying
 from host.worker.exchange import Exchange
-from host.worker.handler_choice import choose_handler, map_request
+from host.worker.handler_choice import call_first, choose_handler, map_request
 from host.worker.handler_map import Entry
 from host.worker.pending import Pending
 from host.worker.plan import Calls, Plan
@@ -148,7 +148,7 @@ class Everyday:
         ):
             return None
         request._host_source = (self._open_host, exchange, plan)
-        if plan.on_preproc_headers and (left := call_plain(plan.on_preproc_headers, request)):
+        if plan.on_preproc_headers and (left := call_first(plan.on_preproc_headers, request)):
             return Stage(ASKING, left)
         stage = self._execute(request)
         response = stage.response

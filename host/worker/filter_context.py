@@ -102,7 +102,7 @@ class WorkerFilterContext:
         request = self._request
         if request is None:
             raise FilterError(FilterError.NO_SUCH_VARIABLE, f"there is no request that has a variable {name}")
-        if not request.path:  # before the first URL map
+        if not request.physical_path:  # before the first URL map
             path, _, raw_query = request.raw_target.partition("?")
             request = replace(request, path=self.normalize_url(path), raw_query=raw_query)
         room = importlib.import_module(_VARIABLES)  # few filters ask

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from host.api import HttpError, Request
+from host.worker.calling import call_plain
 from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select, without
-from host.worker.physical_path import is_really_below
-from host.worker.plan import FORESEEN
+from host.worker.physical_path import decode_path, is_really_below, split_target
+from host.worker.plan import FORESEEN, Calls
 from host.worker.routes import Route, Routes
 
 
@@ -21,6 +24,15 @@ def map_request(routes: Routes, request: Request) -> Route:
     if route.has_conditions:
         route.check(request)
     return route
+
+
+def call_first(calls: Calls, request: Request) -> Calls:
+    """on_preproc_headers, as `call_plain`. It comes before the URL is mapped, and shows what the client's URL says all
+    the same: a filter that looks at the path must not find it empty. What is no path stays so; mapping refuses it."""
+    with suppress(HttpError):
+        raw_path, request.raw_query = split_target(request.raw_target)
+        request.path = decode_path(raw_path)
+    return call_plain(calls, request)
 
 
 def foresee(request: Request, route: Route) -> None:

@@ -31,6 +31,7 @@ class InterruptibleCall:
         finally:
             if job.is_delivered:
                 self._under_way.discard(self._note)
+                job.exception = None  # raised here; its traceback leads to this frame, and the job
         self._is_interrupted = not job.is_delivered
         return job.is_delivered
 

@@ -45,14 +45,18 @@ class Pending:
         self._settle()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """The result. Raises the exception that came instead."""
+        """The result, once. Raises the exception that came instead."""
         if self.is_driven or (not self._is_done and current_task(self._loop) is None):
             yield self  # goes on when the result is there, or else in a task
         while not self._is_done:
             self._future = self._loop.create_future()
             yield from self._future
-        if self._exception is not None:
-            raise self._exception
+        exception, self._exception = self._exception, None  # it leads to this frame: no circle may keep what it holds
+        if exception is not None:
+            try:
+                raise exception
+            finally:
+                del exception
         return self._result
 
     def _settle(self) -> None:

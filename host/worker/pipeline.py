@@ -20,7 +20,7 @@ from host.worker.error_responses import RefusedElsewhere, answer_refusal, denial
 from host.worker.everyday import ASKING, PLAN_RECHECK_SECONDS, PREPARED, SENT, Everyday, Stage
 from host.worker.exchange import Exchange, Overdue
 from host.worker.filter_output import KEY, FilterOutput, end_output, forget_contexts
-from host.worker.handler_choice import choose_handler, foresee, map_request
+from host.worker.handler_choice import call_first, choose_handler, foresee, map_request
 from host.worker.handler_map import Entry
 from host.worker.hooks import INLINE, Hook
 from host.worker.internal_requests import follow
@@ -169,7 +169,7 @@ class Pipeline:
         if stage is not None and stage.at != ASKING:
             response = await self._go_on(request, stage)
         elif plan.on_preproc_headers:
-            left = call_plain(plan.on_preproc_headers, request) if stage is None else stage.calls
+            left = call_first(plan.on_preproc_headers, request) if stage is None else stage.calls
             response = await self._caller.ask(left, request) if left else None
         if response is None:
             response = await self._run(request, plan)

@@ -27,8 +27,11 @@ _DECLARED: Final = re.compile(r"HandlerMapping\(((?:[^()]|\([^()]*\))*)\)")
 _LITERAL: Final = re.compile(r"\b(name|path|verbs)\s*=\s*(['\"])(.*?)\2")
 
 _HOST: Final = Path(__file__).parent.parent
-_OWN: Final = (str(_HOST / "worker"), str(_HOST / "python_apps"))
+_COMPILED: Final = f"{_HOST.name}/"  # frames of compiled modules name their files by the way from the project's root
+_OWN: Final = (str(_HOST / "worker"), str(_HOST / "python_apps"), _COMPILED)
 """Where code lies that is never to blame for what a plugin raises."""
+_WHOLE_HOST: Final = (f"{_HOST}{os.sep}", _COMPILED)
+"""What a plugin calls to be refused: who raises there was called wrongly. Only without a plugin's frame it is ours."""
 
 _preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
 """What the pool's parent has imported before the fork, by path and prefix, and the code that was run."""
@@ -112,13 +115,14 @@ def declared_mappings(path: str) -> list[HandlerMapping]:
 
 def where(error: BaseException) -> str:
     """`file:line` of the last frame of `error` that is a plugin's, or code's that it runs; for a SyntaxError the place
-    it names."""
+    it names. Empty when isapy alone was there: a plugin has given back what it may not."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        if not frame.filename.startswith((*_OWN, "<")):
-            return f"{frame.filename}:{frame.lineno}"
+    for innocent in (_WHOLE_HOST, _OWN):
+        for frame in reversed(frames):
+            if not frame.filename.startswith((*innocent, "<")):
+                return f"{frame.filename}:{frame.lineno}"
     return ""
 
 

@@ -96,6 +96,8 @@ class ThreadPool:
         except asyncio.CancelledError:
             await self.leave(job)
             raise
+        finally:
+            job.exception = None  # its traceback leads to this frame: no circle may keep what the function held
 
     def submit(
         self,

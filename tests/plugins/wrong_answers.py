@@ -32,6 +32,8 @@ def handle(request: Request) -> Any:
             return "a text"
         case "body":
             return Response(body="a text")  # type: ignore[arg-type]
+        case "fields":
+            return Response(headers=[("A", "b")])  # type: ignore[arg-type]
         case "pieces":
             return Response(body=pieces())
         case "interim":

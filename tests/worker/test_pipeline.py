@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 
 import pytest
 
@@ -298,6 +299,29 @@ def test_filters_may_rewrite_method_url_and_fields(site: Site) -> None:
         front = await site.serve()
         assert (await front.ask("/first")).text == "PUT /one.hello/tail  /tail"
         assert (await front.ask("/second")).text == "PUT /two.hello  "
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_the_first_notification_sees_path_and_query_decoded(site: Site, kind: str) -> None:
+    """A filter that guards a path there finds no empty one, however it is spelled; what is no path is a 400 as ever."""
+    site.extension("hello", HELLO)
+    site.filter(
+        "guard",
+        f"""
+        @hookimpl
+        {kind} on_preproc_headers(request):
+            if request.path.startswith("/secret/") or "token" in request.query: raise HttpError(403)
+        """,
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        for target in ("/%73ecret/a.hello", "/x/..//secret/a.hello", "http://localhost/secret/", "/a.hello?token=1"):
+            assert (await front.ask(target)).status == 403
+        assert (await front.ask("/a.hello?x")).status == 200
+        assert (await front.ask("/%zz.hello")).status == 400
 
     run(main())
 
@@ -706,6 +730,7 @@ def test_a_handler_that_exits_ends_its_request_and_nothing_else(site: Site) -> N
         ("/filter.wrong", "on_preproc_headers must not return a str"),
         ("/a.wrong?after", "post_request_handler_execute must not return a Response"),
         ("/a.wrong?text", "handle must return a Response or None, not str"),
+        ("/a.wrong?fields", "Response.headers must be Headers(...), not list"),
         ("/a.wrong?interim", "interim status 103"),
     ],
 )
@@ -717,6 +742,40 @@ def test_a_wrong_answer_is_a_500_that_says_what_was_wrong(site: Site, target: st
         answer = await (await site.serve()).ask(target)
         assert answer.status == 500
         assert expected in answer.text
+        assert "Correct the code at" not in answer.text or "wrong_answers.py" in answer.text
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_what_a_failed_handler_held_goes_at_once(site: Site, kind: str) -> None:
+    """An exception leads to frames, and they to what they hold: open files, a page of 50 MB. No circle keeps them for
+    the collector, which may not come for long."""
+    site.extension(
+        "holds",
+        f"""
+        import weakref
+        class Held: pass
+        held = []
+        @hookimpl
+        def handler_mappings(): return [HandlerMapping(name="Holds", path="*.holds")]
+        @hookimpl
+        {kind} handle(request):
+            if request.raw_query: return Response.text(str([one() is None for one in held]))
+            mine = Held()
+            held.append(weakref.ref(mine))
+            raise ValueError("oops")
+        """,
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        gc.disable()
+        try:
+            assert (await front.ask("/a.holds")).status == 500
+            assert (await front.ask("/a.holds?left")).text == "[True]"
+        finally:
+            gc.enable()
 
     run(main())
 

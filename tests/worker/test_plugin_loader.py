@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from host.api import Response
 from host.worker.plugin_code import PluginCode
 from host.worker.plugin_loader import (
     declared_mappings,
@@ -32,6 +34,23 @@ def test_a_file_runs_under_a_private_name(tmp_path: Path) -> None:
     assert "host_extensions.bad-name" not in sys.modules
     assert where(raised.value) == f"{bad}:1"
     assert traceback_text(raised.value).splitlines()[1] == f'  File "{bad}", line 1, in <module>'
+
+
+def test_who_calls_isapy_wrongly_is_to_blame_and_not_the_line_that_refuses(tmp_path: Path) -> None:
+    """Also where that line is compiled, and names its file by the way from the project's root."""
+    refusing: dict[str, Any] = {}
+    exec(compile("def refuse(): raise TypeError('no')", "host/worker/calling.py", "exec"), refusing)
+    file = tmp_path / "shop.py"
+    calls = {"Response": Response, "refuse": refusing["refuse"]}
+    exec(compile("def answer(): return Response(status=7)\ndef use(): refuse()\n", str(file), "exec"), calls)
+    for name, line in (("answer", 1), ("use", 2)):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            calls[name]()
+        assert where(raised.value) == f"{file}:{line}"
+    with pytest.raises(TypeError) as raised:
+        refusing["refuse"]()
+    own = raised.value.with_traceback(raised.tb.tb_next)  # without this test's own frame
+    assert where(own) == ""
 
 
 def test_what_was_imported_for_others_is_forgotten_and_what_is_wanted_is_found(tmp_path: Path) -> None:
