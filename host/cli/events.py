@@ -13,10 +13,11 @@ import typer
 
 from host.admin.client import ControlError, call
 from host.admin.commands import GetStatus, Status
-from host.admin.location import control_socket, find_running
+from host.admin.location import control_socket
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.render import safe
+from host.cli.service_commands import meant_service
 from host.config.store import log_folder
 from host.logs.event_lines import EventFiles
 from host.logs.event_log import LoggedEvent
@@ -108,14 +109,8 @@ def _event_log(config: Path | None) -> Path:
             return Path(log_folder(str(config)), EVENT_LOG)
         assert isinstance(status, Status)
         return Path(status.log_directory, EVENT_LOG)
-    running = find_running()
-    if len(running) > 1:
-        choices = [f"--config {service.status.config_path}   (process {service.status.pid})" for service in running]
-        raise CommandLineError(
-            f"{len(running)} isapy services are running; say which one is meant:", choices, EXIT_USAGE
-        )
-    if running:
-        return Path(running[0].status.log_directory, EVENT_LOG)
+    if (running := meant_service()) is not None:
+        return Path(running.status.log_directory, EVENT_LOG)
     return Path(log_folder(str(default_configuration())), EVENT_LOG)
 
 

@@ -34,9 +34,10 @@ from host.admin.commands import (
 )
 from host.admin.fastcgi_messages import ListFastCgi
 from host.admin.filter_messages import ListFilters
-from host.admin.location import control_socket, find_running
+from host.admin.location import RunningService, control_socket, find_running
 from host.admin.script_messages import ListScripts
 from host.admin.unix_socket import living_pid
+from host.cli.default_configuration import SITE_CONFIGURATION
 from host.cli.failures import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE, CommandLineError
 from host.cli.patience import patience
 from host.cli.render import show
@@ -69,11 +70,21 @@ def service_socket(config: Path | None) -> Path:
     """The control socket of the service that is meant. Raises CommandLineError when that is not clear."""
     if config is not None:
         return control_socket(config)
-    running = find_running()
-    if len(running) == 1:
-        return running[0].socket_path
-    if not running:
+    running = meant_service()
+    if running is None:
         raise CommandLineError("no isapy service is running", "start one with: isapy run", EXIT_NOT_RUNNING)
+    return running.socket_path
+
+
+def meant_service() -> RunningService | None:
+    """The one that runs, or of several that of the current folder's configuration, as `isapy run` would take it; None
+    when none runs. Raises CommandLineError when it is not clear."""
+    running = find_running()
+    if len(running) <= 1:
+        return running[0] if running else None
+    own = [each for each in running if each.socket_path == control_socket(SITE_CONFIGURATION)]
+    if own:
+        return own[0]
     choices = [f"--config {service.status.config_path}   (process {service.status.pid})" for service in running]
     raise CommandLineError(f"{len(running)} isapy services are running; say which one is meant:", choices, EXIT_USAGE)
 

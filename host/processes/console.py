@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TextIO
 
 from host.activation.topology import Topology
 from host.config.model import Binding, IsolationMode, Site, Snapshot
 from host.logs.event_lines import parse_line
-from host.processes.request_lines import RequestLines, has_colours
+from host.processes.request_lines import RequestLines, has_colours, printable
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
 _SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
@@ -35,7 +36,7 @@ class Console:
         """A line of the event log: warnings, errors and what was asked for are shown, the rest is in the file."""
         head = line[:_LINE_HEAD]
         if any(words in head for words in _SHOWN_LEVELS):
-            self._say(line)
+            self._say(_for_people(line) if self._stream.isatty() else line)
         elif self.requests is not None and _SCRIPT_ERRORS in head and (event := parse_line(line)) is not None:
             self.requests.script_said(event.text, time.monotonic())
 
@@ -69,6 +70,15 @@ class Console:
             self._stream.flush()
         except OSError:  # the terminal is gone; the event log has it all
             self._quiet = True
+
+
+def _for_people(line: str) -> str:
+    """An event whose text has several lines (a traceback) as such, further ones indented."""
+    event = parse_line(line)
+    if event is None or "\n" not in event.text:
+        return line
+    first, *more = event.text.splitlines()
+    return "\n    ".join([replace(event, text=first).line, *map(printable, more)])
 
 
 _MODES: Final = {

@@ -54,7 +54,7 @@ class RequestLines:
         status, substatus = fields.get("sc-status", "-"), fields.get("sc-substatus", "0")
         told = status if substatus in ("0", "-") else f"{status}.{substatus}"
         shown = self._coloured(told, _COLOURS.get(status[:1], 0))
-        self._say(_printable(f"{fields.get('cs-method', '-'):4} {target}") + f"  {shown}  {_time(fields)}")
+        self._say(printable(f"{fields.get('cs-method', '-'):4} {target}") + f"  {shown}  {_time(fields)}")
         for script in [script for script in self._waiting if _belongs(script, stem)]:
             self._show(script, "")
 
@@ -65,7 +65,7 @@ class RequestLines:
 
     def _show(self, script: str, prefix: str) -> None:
         for line in self._waiting.pop(script)[1]:
-            self._say("    " + self._coloured(_printable(prefix + line), _GREY))
+            self._say("    " + self._coloured(printable(prefix + line), _GREY))
 
     def _coloured(self, text: str, colour: int) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._has_colours and colour else text
@@ -75,7 +75,7 @@ def _time(fields: Mapping[str, str]) -> str:
     return f"{fields['time-taken']} ms" if "time-taken" in fields else ""
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what would command the terminal: a client and a script may write anything."""
     return "".join(each if each.isprintable() or each == "\t" else "\ufffd" for each in text)
 

@@ -172,13 +172,19 @@ def test_no_service(folder: Path) -> None:
 
 
 def test_several_services_need_a_name(service: Running, folder: Path) -> None:
-    """The error lists them; --config chooses."""
+    """The error lists them; --config chooses, and so does the folder of a site, as for `isapy run`."""
     other = folder / "b" / "conf" / "applicationHost.config"
     with running_server(control_socket(other), answer) as commands:
         result = run("list", "pools")
         assert result.returncode == 2
         assert result.stderr.count("--config /srv/conf/applicationHost.config") == 2
         assert run("list", "pools", "--config", other).returncode == 0
+        assert commands.pop() == ListPools()
+        site = other.parent.parent
+        site.joinpath("conf").mkdir(parents=True)
+        other.touch()
+        here = {"ISAPY_CONTROL": os.environ["ISAPY_CONTROL"]}
+        assert isapy("list", "pools", environment=here, folder=site).returncode == 0
         assert commands[-1] == ListPools()
 
 

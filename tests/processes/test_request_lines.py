@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from host.logs.event_log import LoggedEvent
 from host.processes.console import Console
 from host.processes.request_lines import LogTail, RequestLines, has_colours
 
@@ -115,6 +116,28 @@ def test_only_a_console_that_shows_scripts_makes_them() -> None:
         console.requests.answered({**ANSWERED, "time-taken": "3"})
         stream.close()
         assert output.read() == "GET  /cgi-bin/a.py?x=1  200  3 ms\n    words\n"
+
+
+def test_a_traceback_is_readable_on_a_terminal() -> None:
+    """Line by line there; a pipe and the file keep one line an event. Nothing in it commands the terminal."""
+    event = LoggedEvent(0.0, "plugin-error", 6032, "error", "a.handle raised\n  File x\nOops: \x1b[2J", {"pid": "7"})
+    ours, theirs = os.openpty()
+    try:
+        with os.fdopen(theirs, "w") as stream:
+            Console(stream, quiet=False).event(event.line)
+            shown = os.read(ours, 1000).decode().splitlines()
+    finally:
+        os.close(ours)
+    assert shown == [
+        "1970-01-01T00:00:00Z error 6032 plugin-error a.handle raised pid=7",
+        "      File x",
+        "    Oops: \ufffd[2J",
+    ]
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as output, os.fdopen(writer, "w") as stream:
+        Console(stream, quiet=False).event(event.line)
+        stream.close()
+        assert output.read() == event.line + "\n"
 
 
 def test_a_terminal_has_colours() -> None:
