@@ -260,14 +260,14 @@ class FrontSupervisor:
             self._has_gone()
             return
         self._child.channel.send(Drain(seconds=seconds, patience_seconds=patience_seconds))
-        self._kill_timer = self._around.loop.call_later(seconds + 1.0, self.kill)
+        self._kill_timer = self._around.loop.call_later(seconds + 1.0, self.kill, "did not end in time")
 
-    def kill(self) -> None:
-        """End it at once."""
+    def kill(self, why: str = "was to end at once") -> None:
+        """End it at once; `why` ends in the event log, behind its name."""
         self._is_retiring = True
         if self._child is not None:
             title, pid = self.slot.title, str(self._child.pid)
-            self._around.report("process-killed", f"{title} did not end in time", {"pid": pid})
+            self._around.report("process-killed", f"{title} {why}", {"pid": pid})
             self._child.kill(9)
 
     def _heard(self, message: AnyMessage, descriptors: list[int]) -> None:

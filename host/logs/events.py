@@ -24,7 +24,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "process-started": EventKind(6002, "information", "a process was started, and why"),
     "process-ended": EventKind(6003, "information", "a process ended as it was told to"),
     "process-died": EventKind(6004, "error", "a process ended unexpectedly; exit code or signal"),
-    "process-killed": EventKind(6005, "warning", "a process did not end in time and was killed"),
+    "process-killed": EventKind(6005, "warning", "a process was killed: it did not end in time, or was to end at once"),
     "front-hung": EventKind(6006, "error", "listener or inetinfo did not answer a ping in time and was replaced"),
     "socket-not-wanted": EventKind(6007, "warning", "an inherited listening socket has no binding and was closed"),
     "service-upgraded": EventKind(6008, "information", "another process is the service now; this one drains and ends"),

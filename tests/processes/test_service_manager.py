@@ -189,4 +189,4 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path, mode: str) -> N
         with contextlib.suppress(ConnectionResetError):
             assert read_all(connection) == b""
     service.wait_until_all_gone()
-    service.wait_for_event("process-killed")
+    service.wait_for_event("process-killed", "was to end at once")
