@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
 
 import pytest
 
 from host.wire.frames import Kind
-from tests.worker.front import CLOSERS, run, until
+from host.worker.engine import Engine
+from tests.worker.front import CLOSERS, Front, run, until
 from tests.worker.site import Site, attach
+
+P = ParamSpec("P")
 
 GATED = """
 import threading
@@ -37,64 +43,80 @@ def on_send_response(request, response):
 """
 
 
-def test_a_request_that_waits_for_a_thread_needs_no_task(site: Site) -> None:
+def on_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test that runs on a fresh loop, and what it has opened is closed."""
+
+    @functools.wraps(test)
+    def runs(*arguments: P.args, **options: P.kwargs) -> None:
+        run(test(*arguments, **options))
+
+    return runs
+
+
+async def begun(site: Site) -> tuple[Engine, Front]:
+    """A worker whose application has started; its settings are not looked at again: that is done in a task."""
+    engine = await site.start()
+    front = attach(engine)
+    await front.ask("/")
+    for served in engine._served.values():
+        served.plan_checked_at = float("inf")
+    return engine, front
+
+
+def code_of(engine: Engine, extension: str) -> Any:
+    """The module that a plugin's file has become."""
+    plugin = engine._plugins.extension(extension)
+    assert plugin is not None
+    return plugin.code
+
+
+@on_a_loop
+async def test_a_request_that_waits_for_a_thread_needs_no_task(site: Site) -> None:
     """It goes on when the thread is done, in its own context; many of them in turn and beside one another."""
     site.extension("gated", GATED)
     site.filter("watches", WATCHES)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        code = engine._plugins.extension("gated").code  # type: ignore[union-attr]
-        CLOSERS.append(code.gate.set)
-        await front.ask("/")  # the application has started
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")  # a look at its settings is made in a task
-        tasks = asyncio.all_tasks()
-        numbers = [front.send(f"/{n}.gated") for n in range(3)]
-        await until(lambda: code.seen == ["began"] * 3)
-        assert asyncio.all_tasks() == tasks
-        assert engine.requests_in_hand == 3
-        code.gate.set()
-        answers = [await front.answer(number) for number in numbers]
-        assert [answer.text for answer in answers] == ["through"] * 3
-        assert [answer.header("X-Heard") for answer in answers] == [f"/{n}.gated None" for n in range(3)]
-        assert engine.requests_in_hand == 0
-
-    run(main())
+    engine, front = await begun(site)
+    code = code_of(engine, "gated")
+    CLOSERS.append(code.gate.set)
+    tasks = asyncio.all_tasks()
+    numbers = [front.send(f"/{n}.gated") for n in range(3)]
+    await until(lambda: code.seen == ["began"] * 3)
+    assert asyncio.all_tasks() == tasks
+    assert engine.requests_in_hand == 3
+    code.gate.set()
+    answers = [await front.answer(number) for number in numbers]
+    assert [answer.text for answer in answers] == ["through"] * 3
+    assert [answer.header("X-Heard") for answer in answers] == [f"/{n}.gated None" for n in range(3)]
+    assert engine.requests_in_hand == 0
 
 
+@on_a_loop
 @pytest.mark.parametrize("is_left", [True, False])
-def test_a_request_that_waits_for_a_thread_ends_behind_it(site: Site, is_left: bool) -> None:
+async def test_a_request_that_waits_for_a_thread_ends_behind_it(site: Site, is_left: bool) -> None:
     """Whether the client leaves or the worker ends: the thread's end is waited for, the request is not given back
     before, and what the thread answers goes nowhere."""
     site.extension("gated", GATED)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        code = engine._plugins.extension("gated").code  # type: ignore[union-attr]
-        CLOSERS.append(code.gate.set)
-        number = front.send("/a.gated")
-        await until(lambda: code.seen == ["began"])
-        exchange = engine._channel.exchanges()[0]
-        if is_left:
-            front.say(Kind.ABORT, number)
-            await until(lambda: exchange.is_gone)
-        else:
-            closing = asyncio.ensure_future(engine.close())
-            await until(lambda: exchange.is_gone)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert engine.requests_in_hand == 1
-        code.gate.set()
-        if is_left:
-            assert (await front.answer(number)).kinds[-1] is Kind.RESET
-        else:
-            await closing
-        assert (engine.requests_in_hand, code.seen) == (0, ["began", "ended"])
-
-    run(main())
+    engine, front = await begun(site)
+    code = code_of(engine, "gated")
+    CLOSERS.append(code.gate.set)
+    number = front.send("/a.gated")
+    await until(lambda: code.seen == ["began"])
+    exchange = engine._channel.exchanges()[0]
+    if is_left:
+        front.say(Kind.ABORT, number)
+        await until(lambda: exchange.is_gone)
+    else:
+        closing = asyncio.ensure_future(engine.close())
+        await until(lambda: exchange.is_gone)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert engine.requests_in_hand == 1
+    code.gate.set()
+    if is_left:
+        assert (await front.answer(number)).kinds[-1] is Kind.RESET
+    else:
+        await closing
+    assert (engine.requests_in_hand, code.seen) == (0, ["began", "ended"])
 
 
 ANSWERS = """
@@ -134,6 +156,7 @@ def handle(request):
 """
 
 
+@on_a_loop
 @pytest.mark.parametrize(
     ("what", "status", "said"),
     [
@@ -144,23 +167,15 @@ def handle(request):
         ("gives-way", 200, "True"),
     ],
 )
-def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, said: str) -> None:
+async def test_a_plugin_may_answer_from_a_thread(site: Site, what: str, status: int, said: str) -> None:
     """What its thread makes is the answer; what it raises, an answer that is none, and one that waits for something
     else than a thread are its own failures."""
     site.extension("answers", ANSWERS)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        await front.ask("/")
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")
-        answer = await front.ask(f"/a.answers?{what}")
-        assert answer.status == status
-        assert said in (answer.text if status == 200 else "\n".join(site.told("plugin-error")))
-        assert engine.requests_in_hand == 0
-
-    run(main())
+    engine, front = await begun(site)
+    answer = await front.ask(f"/a.answers?{what}")
+    assert answer.status == status
+    assert said in (answer.text if status == 200 else "\n".join(site.told("plugin-error")))
+    assert engine.requests_in_hand == 0
 
 
 HOLDS = """
@@ -196,40 +211,33 @@ def response_of(what):
 """
 
 
+@on_a_loop
 @pytest.mark.parametrize("target", ["/a.holds", "/a.holds?named"])
 @pytest.mark.parametrize("what", ["file", "pieces", "replaced"])
-def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(
+async def test_a_client_that_leaves_just_when_the_answer_has_come_leaves_nothing_open(
     site: Site, what: str, target: str
 ) -> None:
     """The task that was to send it is cancelled before its first step: files and iterators are closed all the same."""
     site.extension("holds", HOLDS)
     site.further = '<httpErrors existingResponse="Replace" />'
+    engine, front = await begun(site)
+    code = code_of(engine, "holds")
+    number = front.send(target)
+    await until(lambda: code.pending)
+    (exchange,) = engine._channel.exchanges()
 
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        await front.ask("/")
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")
-        code = engine._plugins.extension("holds").code  # type: ignore[union-attr]
-        number = front.send(target)
-        await until(lambda: code.pending)
-        (exchange,) = engine._channel.exchanges()
+    def answer_and_leave() -> None:
+        code.pending[0].set_result(code.answer(what))
+        exchange.client_left()
 
-        def answer_and_leave() -> None:
-            code.pending[0].set_result(code.answer(what))
-            exchange.client_left()
-
-        asyncio.get_running_loop().call_soon(answer_and_leave)
-        assert (await front.answer(number)).kinds[-1] is Kind.RESET
-        await until(lambda: not engine.requests_in_hand)
-        if what == "pieces":
-            assert code.files == ["closed"]
-        else:
-            with pytest.raises(OSError, match="Bad file descriptor"):
-                os.fstat(code.files[0])
-
-    run(main())
+    asyncio.get_running_loop().call_soon(answer_and_leave)
+    assert (await front.answer(number)).kinds[-1] is Kind.RESET
+    await until(lambda: not engine.requests_in_hand)
+    if what == "pieces":
+        assert code.files == ["closed"]
+    else:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(code.files[0])
 
 
 LEFT = """
@@ -256,37 +264,30 @@ def handle(request): return Named()
 """
 
 
+@on_a_loop
 @pytest.mark.parametrize("is_in_task", [False, True])
-def test_an_answer_that_no_coroutine_waits_for_is_cancelled_when_the_client_leaves(
+async def test_an_answer_that_no_coroutine_waits_for_is_cancelled_when_the_client_leaves(
     site: Site, is_in_task: bool
 ) -> None:
     """It gets a coroutine for that, whoever tells it: a callback of the link, or a task that ends the request."""
     site.extension("left", LEFT)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        await front.ask("/")
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")
-        code = engine._plugins.extension("left").code  # type: ignore[union-attr]
-        number = front.send("/a.left")
-        await until(engine._channel.exchanges)
-        (exchange,) = engine._channel.exchanges()
-        (call,) = engine._caller.under_way
-        assert call.is_about(exchange.request)
-        assert [served.in_hand for served in engine._served.values()] == [1]
-        if is_in_task:
-            exchange.client_left()
-        else:
-            asyncio.get_running_loop().call_soon(exchange.client_left)
-        assert (await front.answer(number)).kinds[-1] is Kind.RESET
-        await until(lambda: not engine.requests_in_hand)
-        assert code.ends == ["CancelledError"]
-        assert [served.in_hand for served in engine._served.values()] == [0]
-        assert not engine._caller.under_way
-
-    run(main())
+    engine, front = await begun(site)
+    code = code_of(engine, "left")
+    number = front.send("/a.left")
+    await until(engine._channel.exchanges)
+    (exchange,) = engine._channel.exchanges()
+    (call,) = engine._caller.under_way
+    assert call.is_about(exchange.request)
+    assert [served.in_hand for served in engine._served.values()] == [1]
+    if is_in_task:
+        exchange.client_left()
+    else:
+        asyncio.get_running_loop().call_soon(exchange.client_left)
+    assert (await front.answer(number)).kinds[-1] is Kind.RESET
+    await until(lambda: not engine.requests_in_hand)
+    assert code.ends == ["CancelledError"]
+    assert [served.in_hand for served in engine._served.values()] == [0]
+    assert not engine._caller.under_way
 
 
 STAYS = """
@@ -321,52 +322,38 @@ def handle(request):
 """
 
 
-def test_a_task_that_has_brought_the_answer_and_asks_for_the_requests_end_gets_a_task_for_it(site: Site) -> None:
+@on_a_loop
+async def test_a_task_that_has_brought_the_answer_and_asks_for_the_requests_end_gets_a_task_for_it(site: Site) -> None:
     """The request would go on with the loop's next turn; nothing of it runs inside the task that asks."""
     site.extension("stays", STAYS)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        await front.ask("/")
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")
-        code = engine._plugins.extension("stays").code  # type: ignore[union-attr]
-        number = front.send("/a.stays")
-        await until(engine._channel.exchanges)
-        (exchange,) = engine._channel.exchanges()
-        code.pending[0].set_result("it")
-        ended = asyncio.ensure_future(engine._channel.requests_ended(exchange.request.connection))
-        await engine._channel.requests_ended(exchange.request.connection)
-        await ended
-        assert (await front.answer(number)).text == "one two"
-        assert not engine.requests_in_hand
-
-    run(main())
+    engine, front = await begun(site)
+    code = code_of(engine, "stays")
+    number = front.send("/a.stays")
+    await until(engine._channel.exchanges)
+    (exchange,) = engine._channel.exchanges()
+    code.pending[0].set_result("it")
+    ended = asyncio.ensure_future(engine._channel.requests_ended(exchange.request.connection))
+    await engine._channel.requests_ended(exchange.request.connection)
+    await ended
+    assert (await front.answer(number)).text == "one two"
+    assert not engine.requests_in_hand
 
 
-def test_an_answer_that_is_cancelled_may_wait_for_its_result_all_the_same(site: Site) -> None:
+@on_a_loop
+async def test_an_answer_that_is_cancelled_may_wait_for_its_result_all_the_same(site: Site) -> None:
     """As one does whose thread cannot be left alone: it is in a task then."""
     site.extension("stays", STAYS)
-
-    async def main() -> None:
-        engine = await site.start()
-        front = attach(engine)
-        await front.ask("/")
-        for served in engine._served.values():
-            served.plan_checked_at = float("inf")
-        code = engine._plugins.extension("stays").code  # type: ignore[union-attr]
-        number = front.send("/a.stays")
-        await until(engine._channel.exchanges)
-        front.say(Kind.ABORT, number)
-        (exchange,) = engine._channel.exchanges()
-        await until(lambda: exchange.is_gone)
-        await asyncio.sleep(0)
-        assert engine.requests_in_hand == 1
-        code.pending[0].set_result("it")
-        assert (await front.answer(number)).kinds[-1] is Kind.RESET
-        await until(lambda: not engine.requests_in_hand)
-        assert code.ends == ["it"]
-        assert not site.told("plugin-error")
-
-    run(main())
+    engine, front = await begun(site)
+    code = code_of(engine, "stays")
+    number = front.send("/a.stays")
+    await until(engine._channel.exchanges)
+    front.say(Kind.ABORT, number)
+    (exchange,) = engine._channel.exchanges()
+    await until(lambda: exchange.is_gone)
+    await asyncio.sleep(0)
+    assert engine.requests_in_hand == 1
+    code.pending[0].set_result("it")
+    assert (await front.answer(number)).kinds[-1] is Kind.RESET
+    await until(lambda: not engine.requests_in_hand)
+    assert code.ends == ["it"]
+    assert not site.told("plugin-error")
