@@ -22,7 +22,10 @@ settings.register_profile("search", settings.get_profile("steady"), derandomize=
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-_LONGEST_FIRST: Final = ("chaos", "programs", "processes", "cli", "conformance", "http1")
+_LONGEST_FIRST: Final = (
+    *("chaos", "programs", "processes", "native", "managed", "cli", "conformance", "extensions", "spawner"),
+    *("python_apps", "isapi", "pywin32", "bench", "listener", "fuzz", "http1"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
