@@ -1,7 +1,9 @@
 # Two commands: `make run` starts isapy on the sample configuration, `make test` checks everything.
-# PYTHON names the interpreter that .venv is made with (3.11 or later).
+# PYTHON names the interpreter that .venv is made with (3.11 or later): the distribution's, which is optimised, where it
+# has everything, and otherwise the first python3 of PATH (docs/decisions/067-the-distributions-python.md).
 
-PYTHON ?= python3
+HAS_ALL := import ensurepip, os, sys, sysconfig; sys.exit(sys.version_info < (3, 11) or not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(HAS_ALL)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINUTES ?= 60
@@ -14,29 +16,39 @@ TEST_PROCESSES ?= $(shell nproc)
 # What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler, load, a browser.
 DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
 
-.PHONY: run test check-format lint types unit install install-test debian compile chaos fuzz bench clean
+# Python keeps what it has parsed beside the sources, whatever the environment says: isapy starts hundreds of times here.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test prepare check-format lint types unit install install-test debian compile chaos fuzz bench clean
 
 run: $(VENV)/.installed
 	@$(BIN)/isapy run --config conf/applicationHost.config
 
-test: install-test debian compile check-format lint types unit
+test: prepare compile check-format lint types unit
+
+# Beside one another: one waits for servers of packages while the other compiles.
+prepare:
+	@$(MAKE) --no-print-directory -j 2 install-test debian
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("isapy needs Python 3.11 or later, this is %s: make PYTHON=/path/to/python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
 	@echo "installing isapy into $(VENV), and compiling what every request runs through: a minute or two ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 install-test: $(VENV)/.installed-test
 
-$(VENV)/.installed-test: $(VENV)/.installed
-	@echo "installing what the tests need into $(VENV) ..."
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/.made
+	@echo "installing isapy and what the tests need into $(VENV), and compiling: a minute or two ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest $(VENV)/sources $(SOURCES)
-	@touch $@
+	@touch $(VENV)/.installed $@
 
 # The hot modules, if their sources changed since; without this they run as Python, and everything works the same.
 compile: install-test
