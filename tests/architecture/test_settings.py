@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from host.config.schema import SECTIONS
@@ -34,18 +35,19 @@ def dataclass_fields(path: Path) -> Iterator[tuple[str, str]]:
                     yield node.name, statement.target.id
 
 
+@cache
 def names_used(path: Path) -> set[str]:
     """Attributes and variables that a file does something with; `x=one.x` only hands a value on."""
-    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(ast.parse(path.read_text())))
     handed_on = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.keyword)
         and node.arg == (getattr(node.value, "attr", None) or getattr(node.value, "id", None))
     }
     loads = (
         node
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in handed_on
     )
     return {node.attr if isinstance(node, ast.Attribute) else node.id for node in loads}
