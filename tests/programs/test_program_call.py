@@ -30,7 +30,6 @@ def rig(tmp_path: Path) -> Iterator[CgiRig]:
 def standing(rig: CgiRig) -> CgiRig:
     """The rig with a clock that stands."""
     rig.new_loop = StandingLoop
-    rig.patience_seconds = 1e9  # of a clock that a test moves
     return rig
 
 
