@@ -88,7 +88,7 @@ def test_isapy_works_without_them(checkout: Path) -> None:
 
 
 def test_what_cannot_be_compiled_is_named_and_what_was_there_stays(checkout: Path) -> None:
-    """An error in a source by its place; a missing C compiler by its name. The list is short here: it takes a second."""
+    """An error in a source by its place; a missing C compiler by its name. Of one module, to be quick."""
     with (checkout / "host" / "compiled" / "modules.py").open("a") as modules:
         modules.write('\n\ndef compiled_modules(project: str) -> tuple[str, ...]:\n    return ("host.http1.target",)\n')
     compiled = sorted(path.name for path in (checkout / "host" / "compiled").rglob(f"*{SUFFIX}"))
