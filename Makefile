@@ -28,7 +28,7 @@ test: prepare compile check-format lint types unit
 
 # Beside one another: one waits for servers of packages while the other compiles.
 prepare:
-	@$(MAKE) --no-print-directory -j 2 install-test debian
+	@$(MAKE) --silent --jobs 2 install-test debian
 
 install: $(VENV)/.installed
 
