@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from host.listener.newcomers import Newcomer, Newcomers
+from host.listener.socket_calls import NOT_NOW, accept
 
 ACCEPTED_AT_ONCE: Final = 16
 """Connections in one turn of the loop: those that are open have their turn as well."""
@@ -42,7 +43,16 @@ _ANY_ADDRESS: Final = frozenset(("0.0.0.0", "::"))
 class Acceptor:
     """`listening` is non-blocking, and the acceptor's from now on."""
 
-    __slots__ = ("_is_closed", "_listening", "_loop", "_new_connection", "_newcomers", "_own")
+    __slots__ = (
+        "_descriptor",
+        "_family",
+        "_is_closed",
+        "_listening",
+        "_loop",
+        "_new_connection",
+        "_newcomers",
+        "_own",
+    )
 
     def __init__(
         self,
@@ -54,6 +64,8 @@ class Acceptor:
         """Raises OSError when the socket cannot listen."""
         self._loop = loop
         self._listening = listening
+        self._descriptor = listening.fileno()
+        self._family = int(listening.family)
         self._newcomers = newcomers
         self._new_connection = new_connection
         self._is_closed = False
@@ -67,20 +79,20 @@ class Acceptor:
         loop.add_reader(listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        newcomers, listening = self._newcomers, self._listening
+        newcomers, descriptor = self._newcomers, self._descriptor
         for _ in range(ACCEPTED_AT_ONCE):
             if self._is_closed:
                 return
             try:
-                client, peer = listening.accept()
-            except (BlockingIOError, InterruptedError):
-                return
+                client, peer = accept(descriptor)
             except OSError as error:
                 if error.errno not in _OF_THE_CLIENT:  # no descriptor is left, most likely
                     self._pause()
                     return
             else:
-                newcomers.welcome(self._new_connection(), client, peer, self._own)
+                if client == NOT_NOW:
+                    return
+                newcomers.welcome(self._new_connection(), client, self._family, peer, self._own)
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._listening.fileno())

@@ -107,8 +107,11 @@ class AnsweringSocket(NewcomerSocket):
                 self._cut(exchange, codes, 0)
                 return
         sent = len(raw)
-        self.handed_bytes += sent
-        self.transport.write(raw)
+        if self.http.keep_alive or self.is_abortive:
+            self.handed_bytes += sent
+            self.transport.write(raw)
+        else:
+            self.write_last(raw)
         self.answered(exchange, codes, sent, raw)
 
     def expect_body(self) -> None:
@@ -217,7 +220,7 @@ class AnsweringSocket(NewcomerSocket):
             linger = False
         else:
             raw = render(page, self.context.refusal_stamp.close, with_body=with_body)
-            self.write(raw)
+            self.write_last(raw)
         self.end(linger=linger)
         return raw
 

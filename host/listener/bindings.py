@@ -139,10 +139,15 @@ def _host_name(host: bytes) -> str:
     return name.partition(":")[0].rstrip(".")
 
 
+def unmapped(address: str) -> str:
+    """An IPv4 address as itself, also when it came in by a socket of both families (one that systemd has opened):
+    logs, access rules and programs must not meet two names of one client."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
 def plain_address(address: str) -> str:
     """An address as bindings are compared: no brackets, no zone, an IPv4 address inside IPv6 as itself."""
-    address = address.strip("[]").partition("%")[0].lower()
-    return address.removeprefix("::ffff:") if "." in address else address
+    return unmapped(address.strip("[]").partition("%")[0].lower())
 
 
 class RoutingTable:
@@ -193,6 +198,9 @@ class RoutingTable:
 
     def at(self, address: str, port: int) -> EndpointRoutes:
         """The routing of what arrives at this local address and port, or at this unix socket (`unix:/path`, 0)."""
+        endpoint = self._endpoints.get((address, port))
+        if endpoint is not None:  # it came as it is compared, as nearly every one does
+            return endpoint
         key = (address if address.startswith(UNIX_PREFIX) else plain_address(address), port)
         endpoint = self._endpoints.get(key)
         if endpoint is None:

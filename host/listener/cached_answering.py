@@ -123,8 +123,11 @@ class CachedAnsweringSocket(AnsweringSocket):
             opening = raw[: len(raw) - len(end)]
             self.repeats.remember(head, Repeat(head, route, entry, stamp, opening, codes))
         sent = len(raw)
-        self.handed_bytes += sent
-        self.transport.write(raw)
+        if keep:
+            self.handed_bytes += sent
+            self.transport.write(raw)
+        else:
+            self.write_last(raw)
         self.answered(exchange, codes, sent, raw)
 
     def keep_answer(self, exchange: Exchange, frame: ResponseFrame) -> bool:

@@ -17,7 +17,7 @@ import termios
 from collections.abc import Callable
 from typing import Any, Final
 
-from host.listener.bindings import UNIX_PREFIX
+from host.listener.bindings import UNIX_PREFIX, unmapped
 from host.listener.context import ListenerContext
 from host.listener.encrypted_file_sender import EncryptedFileSender
 from host.listener.error_log import Address
@@ -122,7 +122,7 @@ class ClientSocket(asyncio.Protocol):
             own = self.transport.get_extra_info("sockname")
             if isinstance(own, tuple):
                 peer = peer or ("", 0)
-                self._peer = Address(_unmapped(peer[0]), peer[1], _unmapped(own[0]), own[1])
+                self._peer = Address(unmapped(peer[0]), peer[1], unmapped(own[0]), own[1])
             else:
                 self._peer = Address("", 0, "", DEFAULT_PORT if self.tls is None else DEFAULT_SECURE_PORT)
         return self._peer
@@ -160,7 +160,8 @@ class ClientSocket(asyncio.Protocol):
     def facts(self) -> bytes:
         """`host.wire.frames.RequestFrame.connection`."""
         if not self._facts:
-            text = "\0".join(map(str, (*self.address, self.number)))
+            client_ip, client_port, server_ip, server_port = self.address
+            text = f"{client_ip}\0{client_port}\0{server_ip}\0{server_port}\0{self.number}"
             if self.tls is not None and (self._address is None or self._address == self.peer):
                 text += "\0" + connection_facts(self.tls, self.certificate)
             self._facts = text.encode("utf-8", "surrogateescape")
@@ -392,9 +393,3 @@ class ClientSocket(asyncio.Protocol):
         if self._sender is not None:
             self._sender.close()
             self._sender = None
-
-
-def _unmapped(address: str) -> str:
-    """An IPv4 address as itself, also when it came in by a socket of both families (one that systemd has opened):
-    logs, access rules and programs must not meet two names of one client."""
-    return address.removeprefix("::ffff:") if "." in address else address

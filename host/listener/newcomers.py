@@ -4,25 +4,32 @@ Most have sent their request by the time they are accepted, and many want one an
 HTTP/1.0). Such a connection is accepted, read, answered and closed by plain calls, and the loop never hears of it. All
 others are handed to a transport of the loop's own: those that send nothing at once, those that stay, those whose answer
 does not fit into the socket or is a file, and after WATCHED_AFTER_SECONDS at most also those that still wait for an
-answer, so that it is noticed when they leave.
+answer, so that it is noticed when they leave. Those that send nothing at once are read a second time before: between
+a client's two calls for connecting and sending there is room for a turn of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
-import termios
 from collections.abc import Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
+from host.listener.socket_calls import (
+    NOT_NOW,
+    READ_BYTES,
+    address_of,
+    close,
+    own_address,
+    receive,
+    send,
+    unread_bytes,
+)
+
 WATCHED_AFTER_SECONDS: Final = 0.05
-_FIRST_READ: Final = 16 * 1024  # a whole head as everybody sends it, and a form
-_UNREAD_READ: Final = 64 * 1024
-_NO_BYTES: Final = b"\0\0\0\0"
-_FIONREAD: Final = int(termios.FIONREAD)
+_UNREAD_PIECES: Final = 4  # of READ_BYTES each, that are dropped before a connection is closed
 
 
 class Newcomer(Protocol):
@@ -51,53 +58,81 @@ class Newcomers:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
         self.waiting: set[UnwatchedTransport] = set()  # for their last answer
+        self._waiting_longer: set[UnwatchedTransport] = set()  # they did at the last look already
         self._is_look_due = False
+        self._silent: list[UnwatchedTransport] = []  # to be read once more
 
-    def welcome(self, connection: Newcomer, client: socket.socket, peer: Any, own: Any) -> None:
-        """Serve a client that was just accepted, whose socket is ours from now on. `peer` is its address, `own` the one
-        it has connected to; None: to be asked for."""
-        client.setblocking(False)
-        transport = UnwatchedTransport(self, connection, client, peer, own)
+    def welcome(self, connection: Newcomer, client: int, family: int, peer: bytes, own: Any) -> None:
+        """Serve a client that was just accepted, whose non-blocking descriptor is ours from now on. `peer` is its
+        address as the kernel writes it, `own` the one it has connected to; None: to be asked for."""
+        transport = UnwatchedTransport(self, connection, client, family, peer, own)
         try:
             connection.connection_made(transport)
-            if not transport.is_closing():
-                self._read(transport, connection, client)
+            if not transport.is_closing() and not self._read(transport, connection, client):
+                if not self._silent:
+                    self.loop.call_soon(self._read_again)
+                self._silent.append(transport)
         except Exception as error:
-            context = {"message": "a new connection could not be served", "exception": error, "protocol": connection}
-            self.loop.call_exception_handler(context)
-            transport.abort()
+            self._give_up(transport, connection, error)
 
-    def _read(self, transport: UnwatchedTransport, connection: Newcomer, client: socket.socket) -> None:
+    def forget(self, transport: UnwatchedTransport) -> None:
+        """It waits no more."""
+        self.waiting.discard(transport)
+        self._waiting_longer.discard(transport)
+
+    def _give_up(self, transport: UnwatchedTransport, connection: Newcomer, error: Exception) -> None:
+        context = {"message": "a new connection could not be served", "exception": error, "protocol": connection}
+        self.loop.call_exception_handler(context)
+        transport.abort()
+
+    def _read(self, transport: UnwatchedTransport, connection: Newcomer, client: int) -> bool:
+        """False: nothing has come."""
         try:
-            data = client.recv(_FIRST_READ)
-        except (BlockingIOError, InterruptedError):
-            transport.watch()
-            return
+            data = receive(client)
         except OSError:  # it has left already
             transport.abort()
-            return
+            return True
+        if data is None:
+            return False
         if not data:
             connection.eof_received()
             transport.close()
-            return
+            return True
         connection.data_received(data)
         if transport.is_closing():
-            return
-        if len(data) < _FIRST_READ and connection.awaits_last_answer and not transport.is_handing_over:
+            return True
+        if len(data) < READ_BYTES and connection.awaits_last_answer and not transport.is_handing_over:
             self._let_wait(transport)
         else:
             transport.watch()
+        return True
+
+    def _read_again(self) -> None:
+        """Who has connected and said nothing mostly was about to: a turn later it has."""
+        silent, self._silent = self._silent, []
+        for transport in silent:
+            connection = transport.connection
+            if connection is None or transport.is_handing_over or transport.is_closing():
+                continue
+            try:
+                if not self._read(transport, connection, transport.descriptor):
+                    transport.watch()
+            except Exception as error:
+                self._give_up(transport, connection, error)
 
     def _let_wait(self, transport: UnwatchedTransport) -> None:
         self.waiting.add(transport)
         if not self._is_look_due:
             self._is_look_due = True
-            self.loop.call_later(WATCHED_AFTER_SECONDS, self._look)
+            self.loop.call_later(WATCHED_AFTER_SECONDS / 2, self._look)
 
     def _look(self) -> None:
-        self._is_look_due = False
-        for transport in list(self.waiting):
+        for transport in list(self._waiting_longer):
             transport.watch()
+        self._waiting_longer, self.waiting = self.waiting, set()
+        self._is_look_due = bool(self._waiting_longer)
+        if self._is_look_due:
+            self.loop.call_later(WATCHED_AFTER_SECONDS / 2, self._look)
 
 
 class UnwatchedTransport:
@@ -107,7 +142,7 @@ class UnwatchedTransport:
     an end that was asked for meanwhile is made there."""
 
     __slots__ = (
-        "_connection",
+        "_family",
         "_high_water",
         "_is_aborted",
         "_is_closing",
@@ -117,13 +152,19 @@ class UnwatchedTransport:
         "_peer",
         "_socket",
         "_unsent",
+        "connection",
+        "descriptor",
         "is_handing_over",
     )
 
-    def __init__(self, newcomers: Newcomers, connection: Newcomer, client: socket.socket, peer: Any, own: Any) -> None:
+    def __init__(
+        self, newcomers: Newcomers, connection: Newcomer, client: int, family: int, peer: bytes, own: Any
+    ) -> None:
         self._newcomers = newcomers
-        self._connection: Newcomer | None = connection  # None: it is gone, or the loop's transport has it
-        self._socket = client
+        self.connection: Newcomer | None = connection  # None: it is gone, or the loop's transport has it
+        self.descriptor = client
+        self._family = family
+        self._socket: socket.socket | None = None  # of that descriptor, once somebody has asked for it
         self._peer = peer
         self._own = own
         self._unsent = b""
@@ -134,37 +175,49 @@ class UnwatchedTransport:
         self._is_aborted = False
 
     def get_extra_info(self, name: str) -> Any:
-        """`peername`, `sockname`, `socket`; None for whatever else."""
+        """`peername`, `sockname`, `socket` as long as it is this transport's; None for whatever else."""
         if name == "peername":
-            return self._peer
+            return address_of(self._family, self._peer) or ""
         if name == "socket":
-            return self._socket
+            return self._as_socket() if self.descriptor >= 0 else None
         if name == "sockname":
-            if self._own is None:
-                self._own = self._socket.getsockname()
+            if self._own is None and self.descriptor >= 0:
+                self._own = address_of(self._family, own_address(self.descriptor))
             return self._own
         return None
+
+    def _as_socket(self) -> socket.socket:
+        """The client's socket, which stays this transport's."""
+        if self._socket is None:
+            self._socket = socket.socket(self._family, socket.SOCK_STREAM, 0, self.descriptor)
+            self._socket.setblocking(False)
+        return self._socket
 
     # --- output
 
     def write(self, data: bytes) -> None:
         """Send it; what the kernel does not take is sent by the loop's transport."""
+        self._write(data, is_last=False)
+
+    def write_last(self, data: bytes) -> None:
+        """Send it together with the end, which the caller must ask for at once: `close`, `write_eof` or `abort`."""
+        self._write(data, is_last=not self.is_handing_over)
+
+    def _write(self, data: bytes, *, is_last: bool) -> None:
         if self._is_closing:
             return
         if self._unsent:
             self._unsent += data
             return
         try:
-            sent = self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
+            sent = send(self.descriptor, data, is_last=is_last)
         except OSError:  # the client has left
             self._is_closing = self._is_aborted = True
             if not self.is_handing_over:
                 self._newcomers.loop.call_soon(self._end)  # not from inside: somebody answers it
             return
         if sent < len(data):
-            self._unsent = data[sent:]
+            self._unsent = data if sent == NOT_NOW else data[sent:]
             self.watch()
 
     def get_write_buffer_size(self) -> int:
@@ -181,7 +234,7 @@ class UnwatchedTransport:
         if self._unsent:
             self._is_eof_due = True
         else:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._as_socket().shutdown(socket.SHUT_WR)
         self.watch()
 
     # --- input
@@ -195,10 +248,10 @@ class UnwatchedTransport:
 
     def watch(self) -> None:
         """Let the loop watch this socket, and its own transport take over."""
-        if self.is_handing_over or self._connection is None or self._is_closing:
+        if self.is_handing_over or self.connection is None or self._is_closing:
             return
         self.is_handing_over = True
-        self._newcomers.waiting.discard(self)
+        self._newcomers.forget(self)
         try:
             self._begin_watching()
         except OSError:  # what may fail is memory in the kernel
@@ -209,16 +262,17 @@ class UnwatchedTransport:
     def _begin_watching(self) -> None:
         """Without a task, which would begin a turn later: the loop must watch before a worker can have answered, so
         that the client's end is seen before what comes after it."""
-        opening = self._newcomers.loop.connect_accepted_socket(self._protocol, self._socket)
+        opening = self._newcomers.loop.connect_accepted_socket(self._protocol, self._as_socket())
         made = opening.send(None)  # the future that comes true when `connection_made` was called
         made.add_done_callback(partial(_end_opening, opening))
 
     def _protocol(self) -> Any:
-        return self._connection
+        return self.connection
 
     def hand_over(self, transport: Any) -> None:
         """The loop's transport, which the connection uses from now on: do there what is still to be done."""
-        self._connection = None
+        self.connection = None
+        self.descriptor = -1
         if self._is_aborted:
             transport.abort()
             return
@@ -244,15 +298,16 @@ class UnwatchedTransport:
             return
         self._is_closing = True
         if not self.is_handing_over:
-            if fcntl.ioctl(self._socket.fileno(), _FIONREAD, _NO_BYTES) != _NO_BYTES:
+            if unread_bytes(self.descriptor):
                 self._drop_unread()
             self._end()
 
     def _drop_unread(self) -> None:
-        try:
-            self._socket.recv(_UNREAD_READ)
-        except OSError:  # reset meanwhile
-            return
+        with suppress(OSError):  # no more of it, or reset meanwhile
+            for _ in range(_UNREAD_PIECES):
+                data = receive(self.descriptor)
+                if data is None or len(data) < READ_BYTES:
+                    return
 
     def abort(self) -> None:
         """Close at once."""
@@ -261,10 +316,14 @@ class UnwatchedTransport:
             self._end()
 
     def _end(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self.connection = self.connection, None
         if connection is not None:
-            self._newcomers.waiting.discard(self)
-            self._socket.close()
+            self._newcomers.forget(self)
+            descriptor, self.descriptor = self.descriptor, -1
+            if self._socket is None:
+                close(descriptor)
+            else:
+                self._socket.close()
             connection.connection_lost(None)
 
 

@@ -7,11 +7,12 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from host.listener.newcomers import Newcomers, UnwatchedTransport
+from host.listener.newcomers import WATCHED_AFTER_SECONDS, Newcomers, UnwatchedTransport
 from host.wire.frames import Kind
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, free_unix_path
 
@@ -31,6 +32,65 @@ def test_a_client_that_wants_one_answer_has_it_and_the_end(front: RunningListene
         assert client.read_to_end().endswith(b"\r\n\r\nhello")
         assert worker.take(Kind.SESSION_END)[0] == 0
     assert front.listener.connection_count == 0
+
+
+_UNACKED, _SEGMENTS_IN = 24, 140  # in struct tcp_info, linux/tcp.h
+
+
+def tcp_number(client: socket.socket, offset: int) -> int:
+    """What the kernel knows about a connection."""
+    info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("I", info, offset)[0])
+
+
+def asked(address: tuple[str, int], request: bytes) -> tuple[socket.socket, int]:
+    """A client whose request has reached the other side's kernel, and the segments that it has received by then."""
+    client = socket.create_connection(address, timeout=WAIT_SECONDS)
+    client.sendall(request)
+    for _ in range(1_000_000):
+        if not tcp_number(client, _UNACKED):
+            break
+    return client, tcp_number(client, _SEGMENTS_IN)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """All that it is sent."""
+    pieces = []
+    while piece := client.recv(1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_a_refusal_and_the_end_come_in_one_segment(front: RunningListener) -> None:
+    """A packet less for both, and the client wakes once."""
+    request = b"GET / HTTP/1.1\r\nHost: nowhere\r\n\r\n"
+    client, before = front.run(lambda: asked(("127.0.0.1", front.port), request))  # the loop accepts after this
+    with client:
+        assert read_to_end(client).startswith(b"HTTP/1.1 400 ")
+        assert tcp_number(client, _SEGMENTS_IN) == before + 1
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_last_bytes_leave_with_the_end(*, half: bool) -> None:
+    """Be it a closed connection, or one whose client is still read from; what fits no segment comes whole."""
+
+    async def main() -> None:
+        newcomers, connection = Newcomers(asyncio.get_running_loop()), Recording()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            client, before = asked(listening.getsockname(), b"x")
+            served, _ = listening.accept()
+        with client:
+            welcome(newcomers, connection, served, socket.AF_INET)
+            connection.transport.write_last(b"answer")
+            if half:
+                connection.transport.write_eof()
+            else:
+                connection.transport.close()
+            assert read_to_end(client) == b"answer"
+            assert tcp_number(client, _SEGMENTS_IN) == before + 1
+        await asyncio.wait_for(connection.lost.wait(), WAIT_SECONDS)
+
+    asyncio.run(main())
 
 
 def test_a_client_that_leaves_before_its_last_answer_is_noticed(front: RunningListener) -> None:
@@ -147,6 +207,14 @@ class Paced(Recording):
         self.transport.set_write_buffer_limits(1000)
 
 
+def welcome(newcomers: Newcomers, connection: Recording, served: socket.socket, family: int = socket.AF_UNIX) -> int:
+    """Serve the client at the other end of `served`, as one that was accepted; its descriptor."""
+    served.setblocking(False)
+    descriptor = served.detach()
+    newcomers.welcome(connection, descriptor, family, b"", "")
+    return descriptor
+
+
 def newcomer(act: Callable[[Recording, socket.socket], None], first: bytes, *, fails: bool = False) -> list[str]:
     """The calls that a connection hears whose client sends `first` at once, until it is lost; `act(connection, client)`
     is done when it was read."""
@@ -157,10 +225,11 @@ def newcomer(act: Callable[[Recording, socket.socket], None], first: bytes, *, f
         client, served = socket.socketpair()
         with client:
             client.sendall(first)
-            Newcomers(loop).welcome(connection, served, "", "")
+            descriptor = welcome(Newcomers(loop), connection, served)
             act(connection, client)
             await asyncio.wait_for(connection.lost.wait(), WAIT_SECONDS)
-            assert served.fileno() == -1
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
 
     connection = Recording()
     connection.fails = fails
@@ -180,7 +249,7 @@ def test_one_that_has_ended_before_it_was_read_is_closed() -> None:
         connection = Recording()
         client, served = socket.socketpair()
         client.close()
-        Newcomers(asyncio.get_running_loop()).welcome(connection, served, "", "")
+        welcome(Newcomers(asyncio.get_running_loop()), connection, served)
         return connection.calls
 
     assert asyncio.run(main()) == ["made", "eof", "lost"]
@@ -194,12 +263,94 @@ def test_one_that_is_handed_over_at_once_does_not_wait_among_the_others() -> Non
         client, served = socket.socketpair()
         with client:
             client.sendall(b"x")
-            newcomers.welcome(connection, served, "", "")
+            welcome(newcomers, connection, served)
             assert not newcomers.waiting
         await asyncio.wait_for(connection.lost.wait(), WAIT_SECONDS)
         return connection.calls
 
     assert asyncio.run(main()) == ["made", "x", "watched", "eof", "lost"]
+
+
+def test_a_client_that_sends_a_moment_after_it_has_connected_is_no_exception() -> None:
+    """Between its two calls there is room for a turn of the loop; only who says nothing even then is watched."""
+
+    async def main() -> tuple[list[str], list[str]]:
+        newcomers = Newcomers(asyncio.get_running_loop())
+        late, silent, gone, left = Recording(), Recording(), Recording(), Recording()
+        sockets = [socket.socketpair() for _ in range(4)]
+        for connection, (_, served) in zip((late, silent, gone, left), sockets, strict=True):
+            welcome(newcomers, connection, served)
+        sockets[0][0].sendall(b"x")
+        gone.transport.close()
+        sockets[3][0].close()
+        for _ in range(3):  # one for the second look, two for a hand-over
+            await asyncio.sleep(0)
+        assert [waiting.connection for waiting in newcomers.waiting] == [late]
+        assert gone.calls == ["made", "lost"]
+        assert left.calls == ["made", "eof", "lost"]
+        calls = list(late.calls), list(silent.calls)
+        late.transport.close()
+        for client, _ in sockets:
+            client.close()
+        await asyncio.wait_for(silent.lost.wait(), WAIT_SECONDS)
+        return calls
+
+    assert asyncio.run(main()) == (["made", "x"], ["made", "watched"])
+
+
+def test_one_that_fails_at_the_second_look_is_closed_and_the_next_one_is_served() -> None:
+    """As at the first."""
+
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: failing.calls.append(str(context["exception"])))
+        newcomers, failing, other = Newcomers(loop), Recording(), Recording()
+        failing.fails = True
+        with ExitStack() as held:
+            for connection in (failing, other):
+                client, served = socket.socketpair()
+                held.enter_context(client)
+                welcome(newcomers, connection, served)
+                client.sendall(b"x")
+            await asyncio.sleep(0)
+            other.transport.close()
+        return failing.calls + other.calls
+
+    assert asyncio.run(main()) == ["made", "x", "for the test", "lost", "made", "x", "lost"]
+
+
+class MovedLoop(asyncio.SelectorEventLoop):
+    """A loop whose time stands until it is moved."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+def test_only_those_that_have_waited_long_are_watched() -> None:
+    """Whoever has just come would be handed over in vain: its answer is on its way."""
+
+    async def main(loop: MovedLoop) -> list[list[str]]:
+        newcomers, connections, calls = Newcomers(loop), [Recording(), Recording()], []
+        with ExitStack() as held:
+            for at, connection in ((0.0, connections[0]), (0.6, connections[1]), (1.1, None), (1.6, None)):
+                loop.now = at * WATCHED_AFTER_SECONDS
+                for _ in range(4):
+                    await asyncio.sleep(0)
+                if connection is not None:
+                    client, served = socket.socketpair()
+                    held.enter_context(client)
+                    client.sendall(b"x")
+                    welcome(newcomers, connection, served)
+                calls.append([one.calls[-1] for one in connections if one.calls])
+        for one in connections:
+            await asyncio.wait_for(one.lost.wait(), None)
+        return calls
+
+    loop = MovedLoop()
+    assert loop.run_until_complete(main(loop)) == [["x"], ["x", "x"], ["watched", "x"], ["watched", "watched"]]
+    loop.close()
 
 
 def test_an_end_that_is_asked_for_during_the_hand_over_is_made_after_it() -> None:
