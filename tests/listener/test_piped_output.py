@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from host.listener.bandwidth import UNLIMITED
+from host.listener.client_socket import ClientSocket
 from host.wire.codec import encode, encode_pipe
 from host.wire.control_messages import WorkerGone
 from host.wire.frames import Kind, PipeState
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker
+from tests.listener.test_client_socket import seconds_at_240
 from tests.listener.test_tls import begin, next_request, settings
 from tests.tls import client_context, connect, server_pair
 
@@ -224,6 +227,44 @@ def test_a_pipe_that_cannot_be_read_here_goes_back_at_once(front: RunningListene
     assert is_let_go(front, pipe)
 
 
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """This process, and the listener in it, can open nothing more: whatever is handed to it is lost."""
+    next_one = os.dup(0)
+    os.close(next_one)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_pipe_for_which_no_descriptor_is_left_goes_back(front: RunningListener, pipe: Pipe, is_first: bool) -> None:
+    """Before or after the frame that speaks of it: the answer goes on in frames, and the link stays."""
+    worker, client, number = begun(front)
+    frame = encode_pipe(number, 0, 5)
+    with without_descriptors():
+        if not is_first:
+            worker.send(frame)
+            front.settle()
+        worker.send_file(number, 0, pipe.read_end)
+        front.settle()
+    if is_first:
+        worker.send(frame)
+    assert worker.pipe_state() == (PipeState.RETURNED, 0)
+    worker.data(number, b"in frames")
+    worker.end(number)
+    assert client.read_to_end().endswith(b"9\r\nin frames\r\n0\r\n\r\n")
+    worker.take(Kind.SESSION_END)
+    client = front.client()
+    client.get()
+    worker.answer(worker.request()[0])
+    assert client.read_response()[2] == b"hello"
+    assert is_let_go(front, pipe)
+
+
 def test_a_silent_program_is_told_of(front: RunningListener, pipe: Pipe) -> None:
     """Once it has been silent for a while; and at once when it prints again."""
     worker, client, number = begun(front)
@@ -271,6 +312,33 @@ def test_a_client_that_takes_nothing_holds_the_program_up(front: RunningListener
     pipe.close_read_end()
     assert written.result(WAIT_SECONDS) < len(CONTENT)
     worker.reset(number)
+
+
+def test_a_client_that_takes_too_little_of_a_pipe_is_cut(start: Start, pipe: Pipe) -> None:
+    """minBytesPerSecond counts the bytes of pipes like others, and no time in which the program prints nothing."""
+    front = start(connection_timeout=10, min_bytes_per_second=240)
+    worker, client, number = begun(front)
+    worker.pipe(number, 0, pipe.read_end)
+    os.write(pipe.write_end, b"one")
+    client.read_until(b"3\r\none\r\n")
+    front.settle()
+    front.pass_seconds(1_000_000)
+    written = pipe.print_and_close()
+    (connection,) = front.listener._context.connections
+    assert isinstance(connection, ClientSocket)
+    while not front.run(lambda: connection.is_write_paused):  # until the sockets are full
+        assert not written.done()
+    needed = seconds_at_240(front)
+    front.pass_seconds(needed - 10)
+    assert front.log.refusals.empty()
+    front.pass_seconds(22)
+    assert front.log.next_refusal().reason == "Timer_MinBytesPerSecond"
+    while (frame := worker.next_frame())[0] is Kind.PIPE_STATE:  # it was silent for a while
+        pass
+    assert frame[:2] == (Kind.ABORT, number)
+    assert client.is_reset()
+    pipe.close_read_end()
+    assert written.result(WAIT_SECONDS) < len(CONTENT)
 
 
 @pytest.mark.parametrize("how", ["dies", "resets"])

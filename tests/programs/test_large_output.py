@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import json
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 
+from host.admin.client import CommandFailed
+from host.admin.commands import Done, RecyclePool
 from host.wire.frames import NO_PIPE_LIMIT
 from host.worker.lending import LEND_BYTES, bytes_to_lend, may_lend
 from tests.running_service import RunningService, read_answer, running, wait_until
@@ -20,7 +25,8 @@ LARGE = 3_000_001
 PROGRAM = """#!/usr/bin/python3 -S
 import os, signal, sys, time
 size, promised, end = os.environ["QUERY_STRING"].split(",")
-head = b"Content-Type: application/octet-stream\\n"
+type = "text/plain" if "text" in os.environ["SCRIPT_NAME"] else "application/octet-stream"
+head = f"Content-Type: {type}\\n".encode()
 if promised:
     head += b"Content-Length: " + promised.encode() + b"\\n"
 with open(os.path.join(os.environ["DOCUMENT_ROOT"], "pid"), "w") as file:
@@ -37,9 +43,21 @@ if end == "kill":
 elif end == "sleep":
     time.sleep(1000)
 """
+INVERTED = bytes(255 - value for value in range(256))
+INVERT = """\
+from host.api import hookimpl
+TABLE = bytes(255 - value for value in range(256))
+
+@hookimpl
+def on_send_raw_data(request, data):
+    data.data = data.data.translate(TABLE)
+"""
 LIMITED = """\
   <location path="Default Web Site/cgi-bin/limited.py">
     <system.webServer><cgi outputSizeLimit="1024" idleTimeout="00:00:01" /></system.webServer>
+  </location>
+  <location path="Default Web Site/shop">
+    <system.webServer><isapiFilters><filter name="invert" /></isapiFilters></system.webServer>
   </location>
 </configuration>"""
 
@@ -47,10 +65,12 @@ LIMITED = """\
 @pytest.fixture(scope="module", params=["workerprocess", "iis5"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp(f"large-{request.param}")
-    config = write_site(folder)
-    config.write_text(config.read_text().replace("</configuration>", LIMITED))
-    for name in ("large.py", "limited.py"):
-        write_program(folder / "wwwroot/cgi-bin" / name, PROGRAM)
+    config = write_site(folder, web_server_extra='<urlCompression doDynamicCompression="true" />')
+    text = config.read_text().replace("</configuration>", LIMITED)
+    config.write_text(text.replace('<filter name="marker" />', '<filter name="marker" /><filter name="compression" />'))
+    (folder / "filters/invert.py").write_text(INVERT)
+    for name in ("wwwroot/cgi-bin/large.py", "wwwroot/cgi-bin/limited.py", "wwwroot/cgi-bin/text.py", "shop/large.py"):
+        write_program(folder / name, PROGRAM)
     with running(folder, config, "--isolation", request.param) as it:
         yield it
 
@@ -130,6 +150,45 @@ def test_limits_are_kept_whoever_reads(service: RunningService) -> None:
         ask(connection, f"{1000 * 1024},,sleep", script="limited.py")
         assert cut_off(connection)
     service.wait_for_event("cgi-timeout", "limited.py", "printed nothing more for 1 seconds")
+
+
+def test_what_is_compressed_or_filtered_goes_through_the_hands_that_do_it(service: RunningService) -> None:
+    """Nobody who has to see the bytes is passed by, however large the answer is."""
+    plain = service.get(f"/cgi-bin/text.py?{LARGE},,")
+    packed = service.get(f"/cgi-bin/text.py?{LARGE},,", headers={"Accept-Encoding": "gzip"})
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert plain.body == gzip.decompress(packed.body) == content(LARGE)
+    for promised in ("", str(LARGE)):
+        assert service.get(f"/shop/large.py?{LARGE},{promised},").body == content(LARGE).translate(INVERTED)
+
+
+def test_a_recycle_waits_for_a_pipe_that_is_lent(service: RunningService) -> None:
+    """The old worker stays until the answer is out, beside one that serves already; nothing of it is lost. inetinfo
+    cannot be recycled, and the answer comes as well."""
+    is_pooled = "listener" in service.titles()
+    front = service.pid_of("listener" if is_pooled else "inetinfo")
+    (service.folder / "wwwroot/pid").unlink(missing_ok=True)
+    size = 10 * LARGE  # more than all buffers hold
+
+    def pid() -> int:
+        return int(json.loads(service.get("/a.where").body)["pid"])
+
+    with service.connect() as connection, ThreadPoolExecutor(1) as elsewhere:
+        old = pid()
+        ask(connection, f"{size},{size},")
+        pipe = os.readlink(f"/proc/{program_of(service).pid}/fd/1")
+        wait_until(lambda: pipe in pipes(front), service.folder / "wwwroot", "the loan")
+        recycle = elsewhere.submit(service.ask, RecyclePool(name="DefaultAppPool"))  # answers when the old one is gone
+        if is_pooled:
+            wait_until(lambda: pid() != old, service.folder / "wwwroot", "another worker")
+        assert pipe in pipes(old)
+        assert read_answer(connection).body == content(size)
+        if is_pooled:
+            assert isinstance(recycle.result(90), Done)
+        else:
+            with pytest.raises(CommandFailed, match="no application pools"):
+                recycle.result(90)
+        assert psutil.pid_exists(old) is not is_pooled
 
 
 def test_a_client_that_leaves_ends_the_program(service: RunningService) -> None:
