@@ -96,16 +96,6 @@ class ProcessTable:
         return {pid for pid in tree if pid in self._processes and not self._processes[pid].is_zombie}
 
 
-def find_marked(request_id: str, spare: Collection[int] = ()) -> list[int]:
-    """The children of this process that carry the request's mark, but those of `spare`."""
-    here = os.getpid()
-    return [
-        facts.pid
-        for facts in read_processes().values()
-        if facts.parent == here and facts.pid not in spare and _carries_mark(facts.pid, request_id)
-    ]
-
-
 def find_session(leader: int) -> list[int]:
     """The children of this process that live in the session that `leader` has led."""
     here = os.getpid()

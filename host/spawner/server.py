@@ -84,7 +84,6 @@ class Spawner:
             started=self._started_warm,
             cold=self._start_cold,
             ended=self._program_has_ended,
-            programs=self._programs.keys(),
         )
 
     # --- what the process calls --------------------------------------------------------------------------------

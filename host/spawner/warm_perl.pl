@@ -162,8 +162,8 @@ BEGIN {
         my @arguments = splice @rest, 0, $count;
         my @prefix = splice @rest, 0, $before;
         $0 = $path . $tainted;
-        $show->($mark, @prefix, @arguments);    # behind $0, which writes there, too; and before the session is left:
-        syscall($call->{setsid});               # else nobody would know of this fork if the server ended
+        $show->($mark, @prefix, @arguments);    # behind $0, which writes there, too
+        syscall($call->{setsid});
         for my $place (0 .. 2) {
             syscall($call->{dup3}, $descriptors[$place], $place, 0);
         }
@@ -238,12 +238,14 @@ BEGIN {
         elsif (open $script, '<', $order[1]) {
             my $pid = fork;
             if (defined $pid && !$pid) {
+                # before anything else: what is not said by the one who runs would not be known if the server ended now
+                $answer->('S', $number, $$) > 0 or syscall($call->{exit}, 127);
                 $become->(\@order, $script, @descriptors);
                 last;
             }
-            ($what, $value) = defined $pid ? ('S', $pid) : ('N', $! + 0);
+            ($what, $value) = defined $pid ? ('', 0) : ('N', $! + 0);
         }
-        $answer->($what, $number, $value);
+        $answer->($what, $number, $value) if $what;
         syscall($call->{close}, $_) for @descriptors;
     }
 }

@@ -8,8 +8,9 @@ only: a script that touches `sys.path` or `sys.modules`, or has a file beside it
 library, imports everything itself; source that makes the compiler speak is compiled in the fork.
 
 Packets from the pool's parent are marshalled (number, argv, prefix, environment, directory, limits, request id,
-script, name for ps) with three descriptors; answers are `ANSWER`. The server ends when its socket does; a child is
-reaped after its status was told, so that it falls to the pool's parent, status and all, when the server dies before.
+script, name for ps) with three descriptors; answers are `ANSWER`. That a script has begun is said by its fork. The
+server ends when its socket does; a child is reaped after its status was told, so that it falls to the pool's parent,
+status and all, when the server dies before.
 """
 
 from __future__ import annotations
@@ -129,12 +130,27 @@ class Server:
             self._answer(REFUSED, number, getattr(error, "errno", None) or errno.EINVAL)
             return None
         if pid == 0:
+            self._announce(number)
             self._leave()
             self._become(order, descriptors)
             dropped = [name for name in sys.modules if name not in _BARE] if is_plain else []
             return script, order, dropped
-        self._answer(STARTED, number, pid)
         return None
+
+    def _announce(self, number: int) -> None:
+        """In the fork, before anything else: what is not said by the one who runs would not be known if the server
+        ended now. Whether the socket blocks is the server's business, and not to be changed."""
+        packet = ANSWER.pack(STARTED, number, os.getpid())
+        while True:
+            try:
+                self._sock.send(packet)
+                return
+            except BlockingIOError:
+                ready = select.poll()
+                ready.register(self._sock, select.POLLOUT)
+                ready.poll()
+            except OSError:  # nobody would know of this run
+                os._exit(127)
 
     def _script(self, path: bytes) -> Script:
         script = self._scripts.get(path)
@@ -158,8 +174,7 @@ class Server:
         os.close(self._children_write)
 
     def _become(self, order: tuple[Any, ...], descriptors: list[int]) -> None:
-        """The process that the order describes. It is marked before it leaves the server's session: else nobody would
-        know of this fork if the server ended before it has answered."""
+        """The process that the order describes, out of the server's session; it has been announced by then."""
         _, argv, prefix, _, directory, limits, request_id, _, shown_name = order
         self._memory.show(request_id, prefix + argv)
         os.setsid()

@@ -2,10 +2,11 @@
 (and, of Perl, for each set of modules: what one script loads another must not find).
 
 A launch is offered to its server; while there is none, or it is not ready, the program is started as ever, so nothing
-waits. What a server has been asked and has not answered when it ends is decided then: a process that carries the
-request's mark runs, and is taken over; if there is none the script has not begun, and is started cold. This is without
-a gap because a fork marks itself before it leaves its server's session and does anything else, because the end of a
-server is reaped after its children have become the parent's, and because those in its session are waited for.
+waits. That a script has begun is said by its fork itself, before it does anything else. So what a server has been
+asked and has not answered when it ends is decided then: whoever has said so runs, or has run, and is taken over; of the
+others none has begun, and they are started cold. This is without a gap because a fork leaves its server's session after
+it has spoken, because the end of a server is reaped after its children have become the parent's, and because those in
+its session are waited for (docs/decisions/068-a-fork-says-itself-that-it-runs.md).
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from host.spawner.process_tree import find_marked, find_session, send_signal
+from host.spawner.process_tree import find_session, send_signal
 from host.spawner.warm_languages import MARK_ROOM, encode_order, server_socket, server_words
 from host.wire.spawn_messages import LARGEST_PACKET, LaunchProgram, WarmStart
 
@@ -37,9 +38,9 @@ RETRY_SECONDS: Final = 300.0
 MOST_SERVERS: Final = 16
 """Of one pool; what has been idle longest makes place for the next, if it has been idle for `BUSY_SECONDS`."""
 
-MARK_SECONDS: Final = 5.0
-"""To mark itself, for a fork of a server that has ended: it takes less than a millisecond. One that does not is killed;
-it has done nothing."""
+BEGIN_SECONDS: Final = 5.0
+"""To say that it runs and leave the session, for a fork of a server that has ended: it takes less than a millisecond.
+One that does not is killed; it has done nothing of its script."""
 
 BUSY_SECONDS: Final = 10.0
 """More kinds of scripts than places, all in use, would start a server for each request: some are cold then."""
@@ -85,8 +86,7 @@ class _Server:
 class WarmServers:
     """`started(asked, pid)` and `cold(asked, why)` answer each `ask`; `ended(pid, status)` tells of a program's end.
 
-    `why` is empty when there is nothing to be said. All three are called from the selector, or from `ended`. `programs`
-    are the process ids of all that has been started and has not ended, by then.
+    `why` is empty when there is nothing to be said. All three are called from the selector, or from `ended`.
     """
 
     def __init__(
@@ -96,12 +96,10 @@ class WarmServers:
         started: Callable[[Asked, int], None],
         cold: Callable[[Asked, str], None],
         ended: Callable[[int, int], None],
-        programs: Collection[int] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._selector, self._clock = selector, clock
         self._started, self._cold, self._program_ended = started, cold, ended
-        self._programs = programs
         self._servers: dict[Key, _Server] = {}
         self._leaving: list[_Server] = []
         self._refused: dict[Key, float] = {}  # until when, monotonic seconds
@@ -141,24 +139,21 @@ class WarmServers:
         self._hear(server)  # what it said last; its end of the socket is closed
         self._leave(server)
         self._leaving.remove(server)
+        if server.asked:
+            self._await_forks(pid)
+            self._hear(server)
         if is_wanted:
             self._note_failure(server, status)
         os.close(server.said)
         self._unwatch(server)
         server.sock.close()
-        if server.asked:
-            self._await_marks(pid)
         for asked in server.asked.values():
-            found = find_marked(asked.message.request_id, self._programs)
-            if found:
-                self._started(asked, found[0])
-            else:
-                self._cold(asked, self.take_remark())
+            self._cold(asked, self.take_remark())
 
     @staticmethod
-    def _await_marks(leader: int) -> None:
-        """No fork of a server that has ended, and led their session, is still to say whose it is."""
-        give_up_at = time.monotonic() + MARK_SECONDS
+    def _await_forks(leader: int) -> None:
+        """No fork of a server that has ended, and led their session, is still to say that it runs."""
+        give_up_at = time.monotonic() + BEGIN_SECONDS
         while beginners := find_session(leader):
             if time.monotonic() > give_up_at:
                 send_signal(beginners, signal.SIGKILL)

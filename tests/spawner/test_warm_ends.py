@@ -65,6 +65,26 @@ def test_a_script_that_a_dying_server_was_asked_for_runs_once(rig: WarmRig, lang
     assert (rig.folder / "ran").read_text() == "x" * ENDS
 
 
+def test_a_script_that_has_ended_before_its_server_could_speak_is_not_run_again(
+    tmp_path: Path, client: SpawnerClient
+) -> None:
+    """An order, a payment: what has begun is never begun anew. The server dawdles behind each fork, and the script ends
+    it meanwhile."""
+    late = "import os, time\nos.register_at_fork(after_in_parent=lambda: time.sleep(0.3))\n"
+    (tmp_path / "sitecustomize.py").write_text(late)
+    rig = WarmRig(tmp_path, client, sys.executable)
+    rig.environment = {b"PYTHONPATH": bytes(tmp_path)}
+    kills = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n" + SCRIPTS["python"]
+    script = rig.write("script.py", kills)
+    server = rig.server()
+    launched = rig.launch(script, is_warm=True)
+    assert launched.read_all() == b"all of it\n"
+    assert (launched.read_errors(), launched.status()) == (b"", 0)
+    assert (tmp_path / "ran").read_text() == "x"
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
+
+
 def test_a_program_of_the_same_request_is_not_taken_for_the_one_that_was_asked_for(rig: WarmRig, language: str) -> None:
     """A request that is given to another worker keeps its mark: what ran for the first one is on its way out."""
     sleeper = rig.write("sleeper", SLEEPERS[language])
