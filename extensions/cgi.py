@@ -10,15 +10,15 @@ The program itself is started by the pool's parent; `host/programs` holds its pi
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
 import stat
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
-from host.api import HandlerInfo, HttpError, PluginContext, Request, Response, WarmStart, hookimpl
+from host.api import ApplicationInfo, HandlerInfo, HttpError, PluginContext, Request, Response, WarmStart, hookimpl
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
 from host.gateway.environment import meta_variables
@@ -95,15 +95,27 @@ async def answer_with(request: Request, run: ProgramRun) -> Response:
 
 
 class Command(NamedTuple):
-    """What to execute; `interpreter` is what the script's first line names, `runner` what may be a Python for it, whose
-    PYTHONPATH gets `python_path`."""
+    """What to execute, and in which folder; `interpreter` is what the script's first line names, `runner` what may be a
+    Python for it, whose PYTHONPATH gets `python_path`."""
 
     argv: list[bytes]
+    folder: bytes
     interpreter: str = ""
     runner: bytes = b""
     start: bytes = b""  # of the script's text, as far as who runs it asks for it
     by_processor: bool = False
     python_path: bytes = b""
+
+
+class _Script(NamedTuple):
+    """What is remembered of a script's file, as long as its `stamp` is the same: its first bytes, if they are text of a
+    script, what the `#!` line says, its path and its folder's."""
+
+    stamp: tuple[int, int, int]
+    start: bytes
+    line: FirstLine | None
+    raw_path: bytes
+    raw_folder: bytes
 
 
 class CgiModule:
@@ -119,7 +131,8 @@ class CgiModule:
         self._calls = ProgramCalls(self._watch)
         self._pending_result = context.threads.pending_result
         self._instances = Instances()
-        self._starts: dict[str, tuple[tuple[int, int, int], bytes, FirstLine | None]] = {}
+        self._scripts: dict[str, _Script] = {}
+        self._lasting: dict[tuple[int, str, bytes], tuple[ApplicationInfo, dict[bytes, bytes]]] = {}
 
     def close(self) -> None:
         """The worker ends."""
@@ -141,28 +154,29 @@ class CgiModule:
         words = query_words(request.method, request.raw_query)
         processor = request.mapping.script_processor if request.mapping is not None else ""
         if processor:
+            known = self._look_at(script, status)
             try:
-                argv = processor_command(processor, os.fsencode(script), words)
+                argv = processor_command(processor, known.raw_path, words)
             except ValueError as error:
                 raise cgi_failures.bad_processor(processor, str(error)) from error
             refuse_unlisted(request, os.fsdecode(argv[0]), processor)
-            text = self._start_of(script, status)[0] if b"perl" in argv[0] else b""
-            return Command(argv, "", argv[0], text, by_processor=True)
+            text = known.start if b"perl" in argv[0] else b""
+            return Command(argv, known.raw_folder, "", argv[0], text, by_processor=True)
         refuse_unlisted(request, script)
         if not status.st_mode & 0o111:
             raise cgi_failures.not_executable(script)
-        argv = [os.fsencode(script), *words]
-        start, line = self._start_of(script, status)
+        _, start, line, raw_path, raw_folder = self._look_at(script, status)
+        argv = [raw_path, *words]
         if line is None:
-            return Command(argv, start=start)
+            return Command(argv, raw_folder, start=start)
         named = os.fsdecode(line.program)
         interpreters = request.settings.cgi.language_interpreters
         if (interpreters or not line.is_linuxs) and (
             own := own_command(line, interpreters, self._is_there)
         ) is not None:
-            return Command([*own, *argv], named, own[0], start, by_processor=True)
+            return Command([*own, *argv], raw_folder, named, own[0], start, by_processor=True)
         interpreter = (shebang_command(start) or [b""])[0]
-        return Command(argv, named, interpreter, start)
+        return Command(argv, raw_folder, named, interpreter, start)
 
     def _is_there(self, program: bytes) -> bool:
         search_path = os.fsdecode(self._inherited.get(b"PATH", b""))
@@ -184,7 +198,7 @@ class CgiModule:
             return self._answer_in_task(request, command)
         announces_length = bool(request.first_header("Content-Length"))
         order = self._order(request, command, 0 if announces_length else None, None)
-        refuse = partial(self._refused, request, command)
+        refuse = functools.partial(self._refused, request, command)
         try:
             return ProgramCall(self._calls, order, request, self._pending_result(), answer_with, refuse)
         except OSError as error:
@@ -230,7 +244,7 @@ class CgiModule:
         return ProgramOrder(
             argv=command.argv,
             environment=lasting | variables,
-            directory=os.fsencode(os.path.dirname(request.physical_path)),
+            directory=command.folder,
             request_id=request.id,
             script=request.physical_path,
             time_limits=time_limits(request),
@@ -249,13 +263,19 @@ class CgiModule:
         return failure
 
     def _lasting_environment(self, request: Request, command: Command) -> dict[bytes, bytes]:
-        """What every request for the script is given: the server's variables, the pool's, and PYTHONPATH."""
-        of_pool = {os.fsencode(name): os.fsencode(value) for name, value in request.application.environment.items()}
-        environment = self._inherited | of_pool
-        if command.python_path:
-            own = environment.get(b"PYTHONPATH")
-            environment[b"PYTHONPATH"] = own + b":" + command.python_path if own else command.python_path
-        return environment
+        """What every request for the script is given: the server's variables, the pool's, and PYTHONPATH. Remembered
+        for each application; nobody changes it."""
+        application = request.application
+        key = (application.site_id, application.path, command.python_path)
+        known = self._lasting.get(key)
+        if known is None or known[0] is not application:
+            of_pool = {os.fsencode(name): os.fsencode(value) for name, value in application.environment.items()}
+            environment = self._inherited | of_pool
+            if command.python_path:
+                own = environment.get(b"PYTHONPATH")
+                environment[b"PYTHONPATH"] = own + b":" + command.python_path if own else command.python_path
+            known = self._lasting[key] = application, environment
+        return known[1]
 
     @staticmethod
     def _warm_start(
@@ -264,6 +284,8 @@ class CgiModule:
         """How a warm interpreter would run `command`, if it is one for it."""
         if request.settings.cgi.interpreters != "warm" or request.settings.cgi.run_as != POOLS_USER:
             return None
+        if not command.by_processor and not command.start.startswith(b"#!"):
+            return None  # a program: nothing else is to be looked at
         own = {*variables, b"TMPDIR"} if request.settings.cgi.has_private_temp else variables
         names = [name for name in lasting if name not in own]
         if command.by_processor:
@@ -272,12 +294,11 @@ class CgiModule:
         search_path = lasting.get(b"PATH", b"")
         return warm_shebang(command.argv, command.start, names, lambda name: find_program(name, search_path))
 
-    def _start_of(self, script: str, status: os.stat_result) -> tuple[bytes, FirstLine | None]:
-        """The file's first bytes, if they are text of a script, and what the `#!` line says; read again when the file
-        has changed."""
+    def _look_at(self, script: str, status: os.stat_result) -> _Script:
+        """What is to be known of the file; read again when it has changed."""
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        known = self._starts.get(script)
-        if known is None or known[0] != stamp:
+        known = self._scripts.get(script)
+        if known is None or known.stamp != stamp:
             try:
                 with open(script, "rb", buffering=0) as file:
                     start = file.read(LONGEST_PREAMBLE)
@@ -285,11 +306,11 @@ class CgiModule:
                 start = b""  # executable and not readable: a compiled program may be that
             if b"perl" not in start[:LONGEST_SHEBANG] and b"\nuse " not in start:
                 start = start[:LONGEST_SHEBANG]  # who asks for more is Perl
-            if len(self._starts) >= KNOWN_STARTS:
-                self._starts.clear()
-            line = read_first_line(start[:LONGEST_SHEBANG])
-            known = self._starts[script] = (stamp, start, line)
-        return known[1], known[2]
+            if len(self._scripts) >= KNOWN_STARTS:
+                self._scripts.clear()
+            line, raw_path = read_first_line(start[:LONGEST_SHEBANG]), os.fsencode(script)
+            known = self._scripts[script] = _Script(stamp, start, line, raw_path, os.path.dirname(raw_path))
+        return known
 
 
 _loaded: list[CgiModule] = []
@@ -310,13 +331,18 @@ def find_program(name: bytes, search_path: bytes) -> bytes:
 
 
 def _speaks_http(request: Request) -> bool:
-    return os.path.basename(request.physical_path).startswith("nph-")
+    return request.physical_path.rpartition("/")[2].startswith("nph-")
 
 
 def time_limits(request: Request) -> TimeLimits:
     """Those of the request's path."""
     cgi = request.settings.cgi
-    return TimeLimits(in_all=cgi.timeout_seconds, first_byte=cgi.first_byte_seconds, silence=cgi.idle_seconds)
+    return _time_limits(cgi.timeout_seconds, cgi.first_byte_seconds, cgi.idle_seconds)
+
+
+@functools.lru_cache(maxsize=64)
+def _time_limits(in_all: int, first_byte: int, silence: int) -> TimeLimits:
+    return TimeLimits(in_all=in_all, first_byte=first_byte, silence=silence)
 
 
 def refuse_unlisted(request: Request, program: str, command_line: str = "") -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Generator
+import select
+from collections.abc import Callable, Collection, Coroutine, Generator
 from typing import Any, Final
 
 from host.api import HttpError, PendingResult, ProgramExit, Request, Response, ScriptRun, StartedProgram, ThreadAnswer
@@ -46,6 +47,7 @@ class ProgramCalls:
         self.null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         """What a program reads that has no body."""
         self._calls: set[ProgramCall] = set()
+        self._pipes = select.poll()  # of all calls: one look at the clock asks the kernel once
         self._timer: asyncio.TimerHandle | None = None
         self._large: dict[str, int] = {}
 
@@ -65,14 +67,19 @@ class ProgramCalls:
         self._large[script] = _RUNS_BESIDE
 
     def add(self, call: ProgramCall) -> None:
-        """Look at it now and then."""
+        """Look at it, and its pipes, now and then."""
         self._calls.add(call)
+        self._pipes.register(call.output_at, select.POLLIN)
+        self._pipes.register(call.errors_at, select.POLLIN)
         if self._timer is None:
             self._timer = call.loop.call_later(PROMPT_SECONDS, self._look, call.loop)
 
     def discard(self, call: ProgramCall) -> None:
-        """Look at it no more."""
-        self._calls.discard(call)
+        """Look at it no more; its pipes are still open."""
+        if call in self._calls:
+            self._calls.remove(call)
+            self._pipes.unregister(call.output_at)
+            self._pipes.unregister(call.errors_at)
 
     def close(self) -> None:
         """The worker ends."""
@@ -82,8 +89,9 @@ class ProgramCalls:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        speaking = {pipe for pipe, _ in self._pipes.poll(0)}
         for call in list(self._calls):
-            call.look(now)
+            call.look(now, speaking)
         self._timer = loop.call_later(PROMPT_SECONDS, self._look, loop) if self._calls else None
 
 
@@ -93,13 +101,11 @@ class ProgramCall(ThreadAnswer):
 
     __slots__ = (
         "_calls",
-        "_errors",
         "_go_on",
         "_is_read",
         "_looks",
         "_order",
         "_output",
-        "_output_at",
         "_pending",
         "_program",
         "_refuse",
@@ -107,7 +113,9 @@ class ProgramCall(ThreadAnswer):
         "_response",
         "_started_at",
         "cr_await",
+        "errors_at",
         "loop",
+        "output_at",
     )
 
     def __init__(
@@ -133,7 +141,7 @@ class ProgramCall(ThreadAnswer):
         self.cr_await: Coroutine[Any, Any, Response] | None = None
         self.loop = asyncio.get_running_loop()
         self._started_at = self.loop.time()
-        self._output_at, self._errors, self._program = self._start()
+        self.output_at, self.errors_at, self._program = self._start()
         calls.add(self)
 
     def __await__(self) -> Generator[Any, None, Response]:
@@ -157,10 +165,13 @@ class ProgramCall(ThreadAnswer):
         """The response, if the answer was short and came whole."""
         return self._response
 
-    def look(self, now: float) -> None:
-        """Called by the shared timer: it may be something else than a short answer."""
-        self._read()
-        if len(self._output) >= PIECE_BYTES or held_bytes(self._errors) >= _MUCH_SAID_BYTES:
+    def look(self, now: float, speaking: Collection[int]) -> None:
+        """Called by the shared timer: it may be something else than a short answer. `speaking` are the pipes that have
+        something to be read, or have ended."""
+        if self.output_at in speaking:
+            self._read()
+        says_much = self.errors_at in speaking and held_bytes(self.errors_at) >= _MUCH_SAID_BYTES
+        if says_much or len(self._output) >= PIECE_BYTES:
             self._calls.note_large(self._order.script)
             self._settle()
             return
@@ -172,8 +183,9 @@ class ProgramCall(ThreadAnswer):
 
     def told(self) -> None:
         """The program has ended, or could not be started."""
-        if self._pending.done() or self._output_at < 0:  # a task goes on with it, or nobody does
+        if self._pending.done() or self.output_at < 0:  # a task goes on with it, or nobody does
             return
+        self._calls.discard(self)
         program = self._program
         if program.failure is None:
             self._read()
@@ -228,7 +240,7 @@ class ProgramCall(ThreadAnswer):
         """Take what is there, as far as it is a short answer."""
         try:
             while not self._is_read and len(self._output) < PIECE_BYTES:
-                data = os.read(self._output_at, PIECE_BYTES)
+                data = os.read(self.output_at, PIECE_BYTES)
                 if data:
                     self._output += data
                 else:
@@ -239,7 +251,7 @@ class ProgramCall(ThreadAnswer):
     def _finish(self, ended: ProgramExit) -> None:
         """The answer is complete and the program has ended."""
         try:
-            said = os.read(self._errors, PIECE_BYTES)
+            said = os.read(self.errors_at, PIECE_BYTES)
         except BlockingIOError:
             said = None
         if said != b"":  # or a child of it may still say something
@@ -274,8 +286,8 @@ class ProgramCall(ThreadAnswer):
         """It is looked after as any other from now on; `said` was read from its standard error."""
         self._tell_remark()
         order, watch = self._order, self._calls.watch
-        pipes = OutputPipe(self._output_at, self._output), ErrorPipe(self._errors, watch.reporter(order), said)
-        self._output_at = self._errors = -1
+        pipes = OutputPipe(self.output_at, self._output), ErrorPipe(self.errors_at, watch.reporter(order), said)
+        self.output_at = self.errors_at = -1
         source = RequestInput(self._request.body)
         return ProgramRun(watch, order, source, self._program, pipes, started_at=self._started_at)
 
@@ -286,11 +298,11 @@ class ProgramCall(ThreadAnswer):
     def _let_go(self) -> None:
         """Nobody waits for the response any more."""
         self._calls.discard(self)
-        if self._output_at >= 0:
+        if self.output_at >= 0:
             self._as_run().abandon("the client left")
 
     def _close(self) -> None:
-        for descriptor in (self._output_at, self._errors):
+        for descriptor in (self.output_at, self.errors_at):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._output_at = self._errors = -1
+        self.output_at = self.errors_at = -1

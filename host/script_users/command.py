@@ -58,13 +58,14 @@ def _is_of(processor: str, argv: Sequence[bytes], script: bytes, words: Sequence
         return False
 
 
-def wants_module_cgi(entries: Iterable[bytes], of_pool: Mapping[bytes, bytes]) -> bool:
+def wants_module_cgi(variables: Mapping[bytes, bytes], of_pool: Mapping[bytes, bytes]) -> bool:
     """Whether the worker has added a folder to the pool's PYTHONPATH: it does where a Python lacks the module cgi."""
-    own = b"PYTHONPATH=" + of_pool.get(b"PYTHONPATH", b"")
-    return any(entry.startswith(b"PYTHONPATH=") and entry != own for entry in entries)
+    asked = variables.get(b"PYTHONPATH")
+    return asked is not None and asked != of_pool.get(b"PYTHONPATH", b"")
 
 
-def clean_environment(entries: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Of `NAME=value` entries those that CGI has."""
-    pairs = (entry.partition(b"=") for entry in entries)
-    return {name: value for name, _, value in pairs if _OF_CGI.fullmatch(name) and name not in _NEVER}
+def clean_environment(variables: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Those that CGI has."""
+    return {
+        name: value for name, value in variables.items() if _OF_CGI.fullmatch(name) is not None and name not in _NEVER
+    }

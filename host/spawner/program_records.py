@@ -4,32 +4,56 @@ from __future__ import annotations
 
 import socket
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 
 from host.spawner.warm_servers import Asked
+from host.wire.spawn_messages import Answer
 
 
-@dataclass(slots=True, eq=False)
 class Program:
-    """One that was started for `worker`, under its number."""
+    """One that was started for `worker`, under its number. `is_told`: the worker knows that it runs; `remark` and
+    `is_warm` are what else it is told then."""
 
-    worker: Worker
-    number: int
-    pid: int
-    request_id: str
-    has_ended: bool = False
-    is_being_killed: bool = False
+    __slots__ = (
+        "has_ended",
+        "is_being_killed",
+        "is_told",
+        "is_warm",
+        "number",
+        "pid",
+        "remark",
+        "request_id",
+        "worker",
+    )
+
+    def __init__(
+        self, worker: Worker, number: int, pid: int, request_id: str, remark: str, *, is_warm: bool, is_told: bool
+    ) -> None:
+        self.worker = worker
+        self.number = number
+        self.pid = pid
+        self.request_id = request_id
+        self.remark = remark
+        self.is_warm = is_warm
+        self.is_told = is_told
+        self.has_ended = False
+        self.is_being_killed = False
 
 
-@dataclass(slots=True, eq=False)
 class Worker:
-    """Who asks for programs over `sock`, and what has become of them."""
+    """Who asks for programs over `sock`, and what has become of them. `serve` is called with it when its socket is
+    ready."""
 
-    name: str
-    sock: socket.socket
-    running: dict[int, Program] = field(default_factory=dict)
-    ended: OrderedDict[int, Program] = field(default_factory=OrderedDict)
-    starting: dict[int, Asked] = field(default_factory=dict)  # what a warm interpreter has been asked for
-    unsent: deque[bytes] = field(default_factory=deque)
-    is_blocked: bool = False
-    is_gone: bool = False
+    __slots__ = ("ended", "is_blocked", "is_gone", "name", "running", "serve", "sock", "starting", "unsent")
+
+    def __init__(self, name: str, sock: socket.socket, serve: Callable[[Worker], None]) -> None:
+        self.name = name
+        self.sock = sock
+        self.serve: Callable[[], None] = partial(serve, self)
+        self.running: dict[int, Program] = {}
+        self.ended: OrderedDict[int, Program] = OrderedDict()
+        self.starting: dict[int, Asked] = {}  # what a warm interpreter has been asked for
+        self.unsent: deque[Answer] = deque()
+        self.is_blocked = False
+        self.is_gone = False

@@ -10,14 +10,16 @@ from typing import Final
 from host.spawner.limited_launch import spawn_limited
 from host.wire.spawn_messages import NO_LIMITS, LaunchProgram
 
-_DEFAULT_SIGNALS: Final = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_DEFAULT_SIGNALS: Final = sorted(int(one) for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_DUPLICATE: Final = os.POSIX_SPAWN_DUP2
 
 
 def start_program(message: LaunchProgram, descriptors: Sequence[int], become: Callable[[], None] | None = None) -> int:
     """In a session of its own, in this process's current folder; gives the process id. `become`, if any, is called in
-    the child first. Raises OSError with the errno of exec; ValueError and IndexError for what is no command."""
-    stdin, stdout, stderr, *_ = descriptors
-    environment = dict(entry.split(b"=", 1) for entry in message.environment)
+    the child first. Raises OSError with the errno of exec; ValueError and IndexError for what is no command, or no name
+    of a variable."""
+    stdin, stdout, stderr = descriptors[0], descriptors[1], descriptors[2]
+    environment = message.environment
     if become is not None:
         return spawn_limited(message.argv, environment, (stdin, stdout, stderr), message.limits, become)
     if message.limits != NO_LIMITS:
@@ -27,9 +29,9 @@ def start_program(message: LaunchProgram, descriptors: Sequence[int], become: Ca
         message.argv,
         environment,
         file_actions=(
-            (os.POSIX_SPAWN_DUP2, stdin, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_DUP2, stderr, 2),
+            (_DUPLICATE, stdin, 0),
+            (_DUPLICATE, stdout, 1),
+            (_DUPLICATE, stderr, 2),
         ),
         setsid=True,
         setsigmask=(),

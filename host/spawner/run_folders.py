@@ -7,9 +7,12 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
+
+from host.spawner.process_tree import TreeKill
 
 PREFIX: Final = "isapy-run-"
 
@@ -23,6 +26,54 @@ class RunPlace:
     restrict: Callable[[str], None] | None = None
 
 
+class RunFolders:
+    """Those of a spawner's programs, each by its worker and number."""
+
+    def __init__(self) -> None:
+        self.place = RunPlace()
+        self._folders: dict[tuple[object, int], bytes] = {}
+        self._left: list[tuple[int, bytes]] = []  # of programs that have ended, with their process ids
+
+    def make(self, run: tuple[object, int]) -> bytes:
+        """A new one. Raises OSError."""
+        folder = self._folders[run] = make_run_folder(self.place.folder)
+        return folder
+
+    def add(self, run: tuple[object, int], folder: bytes) -> None:
+        """One that somebody else has made."""
+        self._folders[run] = folder
+
+    def forget(self, run: tuple[object, int]) -> None:
+        """Its program could not be started: take it away, if there is one."""
+        if self._folders and (folder := self._folders.pop(run, b"")):
+            remove_run_folder(folder)
+
+    def restriction(self, run: tuple[object, int]) -> Callable[[], None] | None:
+        """What the child of a sandboxed pool gives up for its own folder; None where there is nothing of the kind."""
+        restrict = self.place.restrict
+        if restrict is None or not (folder := self._folders.get(run)):
+            return None
+        return partial(restrict, os.fsdecode(folder))
+
+    def ended(self, run: tuple[object, int], pid: int) -> None:
+        """Its program has ended, which was that process."""
+        if self._folders and (folder := self._folders.pop(run, b"")):
+            self._left.append((pid, folder))
+
+    def remove_left(self, kills: Iterable[TreeKill]) -> None:
+        """Take away those of programs that have ended, but for trees that are still being killed."""
+        if self._left:
+            dying = {tree.leader for tree in kills}
+            for _, folder in (one for one in self._left if one[0] not in dying):
+                remove_run_folder(folder)
+            self._left = [one for one in self._left if one[0] in dying]
+
+    def close(self) -> None:
+        """Take all away."""
+        for folder in (*self._folders.values(), *(folder for _, folder in self._left)):
+            remove_run_folder(folder, waits=True)
+
+
 def make_run_folder(place: str, user: int = -1, group: int = -1) -> bytes:
     """A new folder in `place`, closed to everybody but its owner: `user`, -1 this process's own. Raises OSError."""
     folder = tempfile.mkdtemp(prefix=PREFIX, dir=place or None)
@@ -32,12 +83,6 @@ def make_run_folder(place: str, user: int = -1, group: int = -1) -> bytes:
         os.rmdir(folder)
         raise
     return os.fsencode(folder)
-
-
-def set_run_folder(environment: list[bytes], folder: bytes) -> None:
-    """Let TMPDIR in these `NAME=value` entries be the folder."""
-    environment[:] = [entry for entry in environment if not entry.startswith(b"TMPDIR=")]
-    environment.append(b"TMPDIR=" + folder)
 
 
 def remove_run_folder(folder: bytes, *, waits: bool = False) -> None:

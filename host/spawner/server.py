@@ -14,14 +14,14 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
+from host.spawner.answers import Answers
 from host.spawner.packets import receive_message
 from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
 from host.spawner.program_records import Program, Worker
 from host.spawner.program_start import start_program
-from host.spawner.run_folders import RunPlace, make_run_folder, remove_run_folder, set_run_folder
+from host.spawner.run_folders import RunFolders, RunPlace
 from host.spawner.user_launch import LaunchNotAllowed, UserLaunch
 from host.spawner.warm_servers import Asked, WarmServers
 from host.wire.errors import WireError
@@ -35,8 +35,8 @@ from host.wire.spawn_messages import (
     LaunchRefused,
     ProgramEnded,
     ProgramLaunched,
+    TellStart,
     UseConfiguration,
-    encode_spawn_message,
 )
 
 _PACKETS_PER_TURN: Final = 16
@@ -74,11 +74,11 @@ class Spawner:
         self._kills: list[TreeKill] = []
         self._asked_kills: list[TreeKill] = []  # since the last tick
         self._looks_at = 0.0  # monotonic seconds: when the others are looked at again
-        self._place = RunPlace()
-        self._folders: dict[tuple[Worker, int], bytes] = {}  # of runs, by worker and number
-        self._left_folders: list[tuple[int, bytes]] = []  # of programs that have ended, with their process ids
-        self._packet = bytearray(LARGEST_PACKET)
+        self._folders = RunFolders()
+        self._packet = memoryview(bytearray(LARGEST_PACKET))
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = b""  # where this process is, while it launches programs; empty: at home
+        self._answers = Answers(selector)
         self._warm = WarmServers(
             selector,
             started=self._started_warm,
@@ -96,7 +96,7 @@ class Spawner:
     def settle(self, place: RunPlace) -> None:
         """The process has another current folder, is another user, or may use other processors: programs are launched
         as it is now, from now on. `place` is where folders of runs are made."""
-        self._place = place
+        self._folders.place = place
         self._warm.end_all()
         os.close(self._home)
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -107,9 +107,9 @@ class Spawner:
         When the worker closes its end (or dies), all programs it has started are killed with their trees.
         """
         sock.setblocking(False)
-        worker = Worker(name, sock)
+        worker = Worker(name, sock, self._serve)
         self._workers.append(worker)
-        self._selector.register(sock, selectors.EVENT_READ, lambda: self._serve(worker))
+        self._selector.register(sock, selectors.EVENT_READ, worker.serve)
 
     def owns(self, pid: int) -> bool:
         """Whether `pid` is a program started here that has not ended, or a warm interpreter."""
@@ -118,33 +118,39 @@ class Spawner:
         return pid in self._programs or self._warm.owns(pid)
 
     def ended(self, pid: int, status: int) -> None:
-        """`pid` has been reaped: exit code, or minus the signal's number. A program's worker is told."""
-        if self._warm.owns(pid):
-            self._warm.ended(pid, status)
-        else:
+        """`pid` has been reaped: exit code, or minus the signal's number. A program's worker is told, at the next tick
+        at the latest."""
+        if pid in self._programs:
             self._program_has_ended(pid, status)
+        elif self._warm.owns(pid):
+            self._warm.ended(pid, status)
 
     def _program_has_ended(self, pid: int, status: int) -> None:
         program = self._programs.pop(pid, None)
         if program is None:
             return
         program.has_ended = True
-        for tree in (*self._kills, *self._asked_kills):
+        for tree in (*self._kills, *self._asked_kills) if self._kills or self._asked_kills else ():
             if tree.leader == pid:
                 tree.is_leader_ended = True
-        worker = program.worker
-        folder = self._folders.pop((worker, program.number), b"")
-        if folder:
-            self._left_folders.append((pid, folder))
-        worker.running.pop(program.number, None)
-        worker.ended[program.number] = program
+        worker, number = program.worker, program.number
+        self._folders.ended((worker, number), pid)
+        worker.running.pop(number, None)
+        worker.ended[number] = program
         if len(worker.ended) > _ENDED_PROGRAMS_KEPT:
             worker.ended.popitem(last=False)
-        self._send(worker, ProgramEnded(number=program.number, status=status))
+        if program.is_told:
+            self._answers.say(worker, ProgramEnded(number=number, status=status))
+        else:
+            is_warm, remark = program.is_warm, program.remark
+            self._answers.say(
+                worker, ProgramEnded(number=number, status=status, pid=pid, remark=remark, is_warm=is_warm)
+            )
 
     def tick(self, now: float) -> None:
         """Begin with the trees that are to be killed since the last tick, all of them by one look at the processes, and
-        go on with the others now and then; `now` is monotonic seconds."""
+        go on with the others now and then; `now` is monotonic seconds. The workers are told what they have not been."""
+        self._answers.tell()
         self._warm.tick(now)
         is_due = bool(self._kills) and now >= self._looks_at
         if self._asked_kills or is_due:
@@ -154,11 +160,7 @@ class Spawner:
             if not self._kills:
                 self._looks_at = now + _LOOK_SECONDS
             self._kills += advance_kills(asked, now, self._programs.keys())
-        if self._left_folders:
-            dying = {tree.leader for tree in self._kills}
-            for _, folder in (one for one in self._left_folders if one[0] not in dying):
-                remove_run_folder(folder)
-            self._left_folders = [one for one in self._left_folders if one[0] in dying]
+        self._folders.remove_left(self._kills)
 
     def forget(self) -> None:
         """In a forked worker: let go of the sockets, leave the programs alone."""
@@ -179,8 +181,7 @@ class Spawner:
         for worker in list(self._workers):
             self._drop(worker)
         kill_everything_below()
-        for folder in (*self._folders.values(), *(folder for _, folder in self._left_folders)):
-            remove_run_folder(folder, waits=True)
+        self._folders.close()
         if self._users is not None:
             self._users.close()
         self._programs.clear()
@@ -193,26 +194,40 @@ class Spawner:
 
     def _serve(self, worker: Worker) -> None:
         """Its socket is ready: send what waited, then take its messages."""
-        self._flush(worker)
-        for _ in range(_PACKETS_PER_TURN):
-            descriptors: list[int] = []
-            try:
-                message = receive_message(worker.sock, self._packet, descriptors)
-                if message is None:
-                    return
-                self._obey(worker, message, descriptors)
-            except (EOFError, WireError, ConnectionError):
-                self._drop(worker)
-                return
-            finally:
-                for descriptor in descriptors:
-                    os.close(descriptor)
+        self._answers.tell()  # of programs that have ended: whoever waits for them need not wait for others to start
+        if worker.is_blocked:
+            self._answers.flush(worker)
+        try:
+            for _ in range(_PACKETS_PER_TURN):
+                if not self._take_message(worker):
+                    break
+        finally:
+            self._go_home()
+        self._answers.tell()
+
+    def _take_message(self, worker: Worker) -> bool:
+        """False when there is none, and never will be when the worker is gone."""
+        descriptors: list[int] = []
+        try:
+            message = receive_message(worker.sock, self._packet, descriptors)
+            if message is None:
+                return False
+            self._obey(worker, message, descriptors)
+        except (EOFError, WireError, ConnectionError):
+            self._drop(worker)
+            return False
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
 
     def _obey(self, worker: Worker, message: AnySpawnMessage, descriptors: list[int]) -> None:
         if isinstance(message, LaunchProgram):
             if message.number in worker.running or message.number in worker.starting:
                 raise WireError(f"program {message.number} runs already")
             self._launch(worker, message, descriptors)
+        elif isinstance(message, TellStart):
+            self._tell_start(worker, message.number)
         elif isinstance(message, KillProgram):
             program = worker.running.get(message.number) or worker.ended.get(message.number)
             if message.number in worker.starting:
@@ -224,10 +239,18 @@ class Spawner:
         else:
             raise WireError(f"a worker does not send {type(message).__name__}")
 
+    def _tell_start(self, worker: Worker, number: int) -> None:
+        """Nothing is to be said of a program whose end has been told, or that could not be started."""
+        program = worker.running.get(number)
+        if number in worker.starting:
+            worker.starting[number].is_awaited = True
+        elif program is not None and not program.is_told:
+            self._say_started(program)
+
     def _launch(self, worker: Worker, message: LaunchProgram, descriptors: list[int]) -> None:
         number = message.number
         if len(descriptors) < 3:  # this process has no descriptor left for them
-            self._send(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
+            self._answers.say(worker, LaunchFailed(number=number, errno=errno.EMFILE, path=b""))
             return
         if message.script or self._only_users:
             self._launch_as_user(worker, message, descriptors)
@@ -235,8 +258,9 @@ class Spawner:
         asked = None
         if message.private_temp and not self._make_folder(worker, message):
             return
-        is_warm = message.warm is not None and not (message.private_temp and self._place.restrict)
+        is_warm = message.warm is not None and not (message.private_temp and self._folders.place.restrict)
         if is_warm and os.path.isdir(message.directory):
+            self._go_home()  # where a warm interpreter is started
             asked = self._warm.ask(message, descriptors, worker)
         if asked is not None:
             worker.starting[number] = asked
@@ -244,44 +268,39 @@ class Spawner:
             self._launch_cold(worker, message, descriptors, self._warm.take_remark())
 
     def _make_folder(self, worker: Worker, message: LaunchProgram) -> bool:
+        folders = self._folders
         try:
-            folder = make_run_folder(self._place.folder)
+            message.environment[b"TMPDIR"] = folders.make((worker, message.number))
         except OSError as error:
-            path = os.fsencode(self._place.folder)
-            self._send(worker, LaunchFailed(number=message.number, errno=error.errno or errno.EINVAL, path=path))
+            path = os.fsencode(folders.place.folder)
+            self._answers.say(worker, LaunchFailed(number=message.number, errno=error.errno or errno.EINVAL, path=path))
             return False
-        self._folders[worker, message.number] = folder
-        set_run_folder(message.environment, folder)
         return True
 
-    def _forget_folder(self, worker: Worker, number: int) -> None:
-        folder = self._folders.pop((worker, number), b"")
-        if folder:
-            remove_run_folder(folder)
-
-    def _restricted(self, worker: Worker, number: int) -> Callable[[], None] | None:
-        """What the child of a sandboxed pool gives up for its own folder."""
-        folder, restrict = self._folders.get((worker, number)), self._place.restrict
-        return partial(restrict, os.fsdecode(folder)) if folder and restrict is not None else None
-
     def _launch_cold(self, worker: Worker, message: LaunchProgram, descriptors: list[int], remark: str) -> None:
+        """Leaves this process in the program's folder: its caller goes home."""
         number = message.number
         concerned = message.directory
         try:
-            os.chdir(message.directory)
+            if self._folder != message.directory:
+                os.chdir(message.directory)
+                self._folder = message.directory
             concerned = message.argv[0]
-            pid = start_program(message, descriptors, self._restricted(worker, number))
+            pid = start_program(message, descriptors, self._folders.restriction((worker, number)))
         except OSError as error:
-            self._forget_folder(worker, number)
-            self._send(worker, LaunchFailed(number=number, errno=error.errno or errno.EINVAL, path=concerned))
+            self._folders.forget((worker, number))
+            self._answers.say(worker, LaunchFailed(number=number, errno=error.errno or errno.EINVAL, path=concerned))
             return
-        except (ValueError, IndexError):  # a zero byte, a variable without "=", no program at all
-            self._forget_folder(worker, number)
-            self._send(worker, LaunchFailed(number=number, errno=errno.EINVAL, path=concerned))
+        except (ValueError, IndexError):  # a zero byte, an impossible name of a variable, no program at all
+            self._folders.forget((worker, number))
+            self._answers.say(worker, LaunchFailed(number=number, errno=errno.EINVAL, path=concerned))
             return
-        finally:
-            os.fchdir(self._home)
         self._note_start(worker, message, pid, remark)
+
+    def _go_home(self) -> None:
+        if self._folder:
+            self._folder = b""
+            os.fchdir(self._home)
 
     def _launch_as_user(self, worker: Worker, message: LaunchProgram, descriptors: list[int]) -> None:
         number = message.number
@@ -290,26 +309,41 @@ class Spawner:
                 raise LaunchNotAllowed("identity", _NO_USERS, "Recycle the pool.")
             pid, folder = self._users.launch(message, descriptors[:3])
         except LaunchNotAllowed as no:
-            self._send(worker, LaunchRefused(number=number, check=no.check, reason=no.reason, remedy=no.remedy))
+            self._answers.say(worker, LaunchRefused(number=number, check=no.check, reason=no.reason, remedy=no.remedy))
         except (OSError, ValueError) as error:
             code = getattr(error, "errno", None) or errno.EINVAL
-            self._send(worker, LaunchFailed(number=number, errno=code, path=message.script))
+            self._answers.say(worker, LaunchFailed(number=number, errno=code, path=message.script))
         else:
             if folder:
-                self._folders[worker, number] = folder
+                self._folders.add((worker, number), folder)
             self._note_start(worker, message, pid, "")
 
     def _note_start(
-        self, worker: Worker, message: LaunchProgram, pid: int, remark: str, *, is_warm: bool = False
+        self,
+        worker: Worker,
+        message: LaunchProgram,
+        pid: int,
+        remark: str,
+        *,
+        is_warm: bool = False,
+        is_awaited: bool = False,
     ) -> Program:
-        program = Program(worker, message.number, pid, message.request_id)
-        self._programs[pid] = worker.running[message.number] = program
-        self._send(worker, ProgramLaunched(number=message.number, pid=pid, remark=remark, is_warm=is_warm))
+        number = message.number
+        program = Program(worker, number, pid, message.request_id, remark, is_warm=is_warm, is_told=False)
+        self._programs[pid] = worker.running[number] = program
+        if is_awaited or not message.is_brief:
+            self._say_started(program)
         return program
+
+    def _say_started(self, program: Program) -> None:
+        program.is_told = True
+        number, pid, remark, is_warm = program.number, program.pid, program.remark, program.is_warm
+        self._answers.say(program.worker, ProgramLaunched(number=number, pid=pid, remark=remark, is_warm=is_warm))
 
     def _started_warm(self, asked: Asked, pid: int) -> None:
         worker = self._settled(asked)
-        program = self._note_start(worker, asked.message, pid, self._warm.take_remark(), is_warm=True)
+        remark = self._warm.take_remark()
+        program = self._note_start(worker, asked.message, pid, remark, is_warm=True, is_awaited=asked.is_awaited)
         for descriptor in asked.descriptors:
             os.close(descriptor)
         if asked.is_cancelled or worker.is_gone:
@@ -319,10 +353,13 @@ class Spawner:
         worker = self._settled(asked)
         try:
             if asked.is_cancelled or worker.is_gone:
-                self._forget_folder(worker, asked.message.number)
+                self._folders.forget((worker, asked.message.number))
             else:
                 self._launch_cold(worker, asked.message, asked.descriptors, why)
+                if asked.is_awaited:
+                    self._tell_start(worker, asked.message.number)
         finally:
+            self._go_home()
             for descriptor in asked.descriptors:
                 os.close(descriptor)
 
@@ -355,25 +392,3 @@ class Spawner:
         worker.sock.close()
         for program in worker.running.values():
             self._kill(program)
-
-    # --- answers -----------------------------------------------------------------------------------------------
-
-    def _send(self, worker: Worker, message: AnySpawnMessage) -> None:
-        if not worker.is_gone:
-            worker.unsent.append(encode_spawn_message(message))
-            self._flush(worker)
-
-    def _flush(self, worker: Worker) -> None:
-        """Send what waits. A worker that does not read must not hold up the others: its rest waits for its socket."""
-        try:
-            while worker.unsent:
-                worker.sock.send(worker.unsent[0])
-                worker.unsent.popleft()
-        except BlockingIOError:
-            pass
-        except OSError:
-            worker.unsent.clear()  # its end of input is read next, and drops it
-        if bool(worker.unsent) != worker.is_blocked:
-            worker.is_blocked = not worker.is_blocked
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.is_blocked else 0)
-            self._selector.modify(worker.sock, events, lambda: self._serve(worker))

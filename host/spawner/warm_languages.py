@@ -44,12 +44,13 @@ def encode_order(number: int, message: LaunchProgram, warm: WarmStart) -> bytes:
     four = (limits.processor_seconds, limits.open_files, limits.processes, limits.address_space_bytes)
     script, mark = warm.arguments[0], message.request_id.encode()
     shown_name = os.path.basename(message.argv[0])[:15]
+    environment = [name + b"=" + value for name, value in message.environment.items()]
     if warm.language == "python":
         order = (
             number,
             warm.arguments,
             warm.command,
-            message.environment,
+            environment,
             message.directory,
             four,
             mark,
@@ -59,5 +60,5 @@ def encode_order(number: int, message: LaunchProgram, warm: WarmStart) -> bytes:
         return marshal.dumps(order, 2)
     numbers = [b"%d" % value for value in (*four, len(warm.arguments), len(warm.command))]
     fields = [b"%d" % number, script, shown_name, mark, message.directory, *numbers]
-    fields += [*warm.arguments, *warm.command, *message.environment]
+    fields += [*warm.arguments, *warm.command, *environment]
     return b"".join(_LENGTH.pack(len(one)) + one for one in fields)

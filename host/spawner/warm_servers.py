@@ -58,13 +58,15 @@ Key = tuple[str, bytes, tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """A launch that a server has been asked for. The descriptors are duplicates, to start it cold if need be."""
+    """A launch that a server has been asked for. The descriptors are duplicates, to start it cold if need be;
+    `is_awaited`: the worker wants to know when it runs, although it was to be brief."""
 
     message: LaunchProgram
     descriptors: list[int]
     owner: object
     asked_at: float
     is_cancelled: bool = False
+    is_awaited: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -118,8 +120,8 @@ class WarmServers:
         warm = message.warm
         if warm is None or not warm.arguments or len(message.request_id) > MARK_ROOM or self._must_be_cold(warm):
             return None
-        lasting = set(warm.lasting)
-        base = tuple(sorted(entry for entry in message.environment if entry.partition(b"=")[0] in lasting))
+        variables = message.environment
+        base = tuple(sorted(name + b"=" + variables[name] for name in warm.lasting if name in variables))
         key = (warm.language, warm.program, tuple(warm.command), tuple(warm.modules), base)
         server = self._servers.get(key)
         if server is None:

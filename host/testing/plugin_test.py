@@ -21,8 +21,8 @@ from host.testing.process_state import ProcessState
 from host.testing.site import PORT, SECURE_PORT, SitePlan
 from host.wire.frames import MAX_DATA_BYTES, RequestFlag, RequestFrame
 from host.worker.engine import Engine
+from host.worker.missing_launcher import MissingLauncher
 from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX
-from host.worker.script_launcher import MissingLauncher
 
 PATIENCE_SECONDS: Final = 30.0
 _BROKEN: Final = ("plugin-failed", "filter-refused")

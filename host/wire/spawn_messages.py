@@ -1,7 +1,8 @@
-"""What is said between a worker and the spawner in its pool's parent, one message a packet.
+"""What is said between a worker and the spawner in its pool's parent: one message a packet from the worker, and all
+that it is to be told by the end of a turn in one packet from the spawner.
 
-LaunchProgram travels with three descriptors (standard input, output, error). Environment entries are bytes
-(`NAME=value`), because CGI values need not be text.
+LaunchProgram travels with three descriptors (standard input, output, error). Names and values of the environment are
+bytes, because CGI values need not be text.
 
 A LaunchProgram of more than `LARGEST_PACKET` bytes (a socket takes no packet larger than its send buffer) travels in
 a memory file: the packet is then the single byte `IN_MEMORY_FILE` and the file's descriptor comes as the last one;
@@ -10,6 +11,7 @@ the message starts at its offset 0 and ends with it, and may be `LARGEST_MESSAGE
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -26,11 +28,14 @@ IN_MEMORY_FILE: Final = b"\x00"
 """The packet that says: the message is in the last descriptor. No message is one zero byte."""
 
 
+MOST_ANSWERS: Final = 32
+"""In one packet: each is small."""
+
 GRACE_SECONDS: Final = 2.0
 """From SIGTERM to SIGKILL unless the worker says otherwise; Apache's mod_cgid gives three."""
 
 
-class SpawnMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+class SpawnMessage(msgspec.Struct, frozen=True, kw_only=True, tag=True, array_like=True, forbid_unknown_fields=True):
     """Base of all spawn messages; `number` is the worker's and names the program until it has ended."""
 
     number: int
@@ -73,17 +78,23 @@ class LaunchProgram(SpawnMessage, frozen=True, kw_only=True):
 
     `script`: it is the program for that file, and runs as the user whom the configuration names for it. Who that is,
     and whether it may be, the spawner decides; of `argv`, `environment` and `limits` it takes what it finds right.
-    `private_temp`: TMPDIR is a folder that is made for it, and taken away when it has ended.
+    `private_temp`: TMPDIR is a folder that is made for it, and taken away when it has ended. `is_brief`: it is likely
+    to end before anybody asks about it, so that it runs is said with its end, or when TellStart asks for it.
     """
 
     argv: list[bytes]
-    environment: list[bytes]
+    environment: dict[bytes, bytes]
     directory: bytes
     request_id: str
     limits: Limits = NO_LIMITS
     warm: WarmStart | None = None
     script: bytes = b""
     private_temp: bool = False
+    is_brief: bool = False
+
+
+class TellStart(SpawnMessage, frozen=True, kw_only=True):
+    """Worker: say ProgramLaunched now, of a program that was to be brief, or as soon as it runs."""
 
 
 class KillProgram(SpawnMessage, frozen=True, kw_only=True):
@@ -130,27 +141,55 @@ class UseConfiguration(SpawnMessage, frozen=True, kw_only=True):
 
 
 class ProgramEnded(SpawnMessage, frozen=True, kw_only=True):
-    """Spawner: it has ended; exit code, or minus the signal's number."""
+    """Spawner: it has ended; exit code, or minus the signal's number. The others are ProgramLaunched's, if that has not
+    been said."""
 
     status: int
+    pid: int = 0
+    remark: str = ""
+    is_warm: bool = False
 
 
 AnySpawnMessage = (
-    LaunchProgram | KillProgram | UseConfiguration | ProgramLaunched | LaunchFailed | LaunchRefused | ProgramEnded
+    LaunchProgram
+    | TellStart
+    | KillProgram
+    | UseConfiguration
+    | ProgramLaunched
+    | LaunchFailed
+    | LaunchRefused
+    | ProgramEnded
 )
+
+Answer = ProgramLaunched | LaunchFailed | LaunchRefused | ProgramEnded
+"""What the spawner says."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnySpawnMessage] = msgspec.msgpack.Decoder(AnySpawnMessage)
+_answers_decoder: msgspec.msgpack.Decoder[list[Answer]] = msgspec.msgpack.Decoder(list[Answer])
 
 
 def encode_spawn_message(message: AnySpawnMessage) -> bytes:
-    """One message as bytes."""
+    """One message of a worker as bytes."""
     return _encoder.encode(message)
 
 
-def decode_spawn_message(raw_message: bytes) -> AnySpawnMessage:
+def decode_spawn_message(raw_message: bytes | memoryview) -> AnySpawnMessage:
     """One message from bytes. Raises WireError for anything else."""
     try:
         return _decoder.decode(raw_message)
     except msgspec.MsgspecError as error:
         raise WireError(f"not a spawn message: {error}") from error
+
+
+def encode_answers(answers: Sequence[Answer]) -> bytes:
+    """A packet of the spawner."""
+    return _encoder.encode(answers)
+
+
+def decode_answers(packet: bytes) -> list[Answer]:
+    """What the spawner says in a packet. Raises WireError for anything else."""
+    try:
+        return _answers_decoder.decode(packet)
+    except msgspec.MsgspecError as error:
+        raise WireError(f"not what a spawner says: {error}") from error

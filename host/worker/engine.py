@@ -30,6 +30,7 @@ from host.worker.executing import executing_rows
 from host.worker.filter_rows import filter_rows
 from host.worker.hooks import Hook
 from host.worker.hosted_processes import HostedProcesses
+from host.worker.missing_launcher import MissingLauncher
 from host.worker.out_of_process import OutOfProcess
 from host.worker.pacing import Pacer
 from host.worker.pipeline import Pipeline
@@ -38,7 +39,6 @@ from host.worker.plugins import NOT_LISTED, Plugins, ReportEvent, WorkerFacts
 from host.worker.raw_data import RawDataFilters, RawVerdict
 from host.worker.routes import Routes
 from host.worker.script_counts import ScriptCounts
-from host.worker.script_launcher import MissingLauncher
 from host.worker.served_application import ServedApplication
 from host.worker.thread_pool import ThreadPool
 from host.worker.time_limits import RequestTimeLimit

@@ -9,39 +9,41 @@ from collections.abc import Callable
 from typing import Final
 
 from host.api import ProgramExit
-from host.wire.spawn_messages import GRACE_SECONDS, KillProgram, ProgramLaunched
+from host.wire.spawn_messages import GRACE_SECONDS, KillProgram, ProgramEnded, ProgramLaunched, TellStart
 
 GONE: Final = "the spawner is gone: the pool's parent has ended"
 
 _NOT_STARTED: Final = 127
+_clean_exit: Final = ProgramExit(0, "")
 
 
 class LaunchedProgram:
     """A program for a request, from the word to start it (host.api.StartedProgram)."""
 
-    def __init__(self, send: Callable[[KillProgram], None], number: int, told: Callable[[], None] | None) -> None:
+    __slots__ = ("_asks", "_exit", "_failure", "_number", "_send", "_told", "_waiters", "is_warm", "pid", "remark")
+
+    def __init__(
+        self,
+        send: Callable[[KillProgram | TellStart], None],
+        number: int,
+        told: Callable[[], None] | None,
+        *,
+        is_brief: bool = False,
+    ) -> None:
+        """`is_brief`: that it runs is said with its end, or when it is asked for."""
         self._send = send
         self._number = number
         self._told = told
-        self._launched: ProgramLaunched | None = None
+        self._asks = is_brief
         self._failure: OSError | None = None
         self._exit: ProgramExit | None = None
         self._waiters: list[asyncio.Future[None]] = []
-
-    @property
-    def pid(self) -> int:
-        """Process id of the program; 0 while it is being started."""
-        return 0 if self._launched is None else self._launched.pid
-
-    @property
-    def remark(self) -> str:
+        self.pid = 0
+        """Process id of the program; 0 while it is being started, as far as is known."""
+        self.remark = ""
         """Why it was not started warm, if that was asked and has not been said before."""
-        return "" if self._launched is None else self._launched.remark
-
-    @property
-    def is_warm(self) -> bool:
+        self.is_warm = False
         """Whether it is a fork of an interpreter that had been started before."""
-        return self._launched is not None and self._launched.is_warm
 
     @property
     def failure(self) -> OSError | None:
@@ -55,7 +57,10 @@ class LaunchedProgram:
 
     async def start(self) -> None:
         """Return when it runs, or has run. Raises OSError when it could not be started."""
-        while self._launched is None and self._failure is None:
+        if self._asks and not self.pid and self._exit is None:
+            self._asks = False
+            self._send(TellStart(number=self._number))
+        while not self.pid and self._failure is None:
             await self._news()
         if self._failure is not None:
             raise self._failure
@@ -68,11 +73,15 @@ class LaunchedProgram:
 
     async def kill(self, reason: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
         """End the whole process tree, also what is left of it when the program itself has ended."""
+        self.end(reason, grace_seconds)
+
+    def end(self, reason: str, grace_seconds: float = GRACE_SECONDS) -> None:
+        """As `kill`, which waits for nothing either."""
         self._send(KillProgram(number=self._number, reason=reason, grace_seconds=grace_seconds))
 
     def launched(self, message: ProgramLaunched) -> None:
         """It runs."""
-        self._launched = message
+        self.pid, self.remark, self.is_warm = message.pid, message.remark, message.is_warm
         self._wake()
 
     def failed(self, failure: OSError) -> None:
@@ -80,17 +89,22 @@ class LaunchedProgram:
         self._failure, self._exit = failure, ProgramExit(_NOT_STARTED, "")
         self._tell()
 
-    def ended(self, status: int) -> None:
+    def ended(self, message: ProgramEnded) -> None:
         """It has ended."""
-        self._exit = ProgramExit(status, _signal_name(-status) if status < 0 else "")
-        self._tell()
+        if not self.pid:
+            self.pid, self.remark, self.is_warm = message.pid, message.remark, message.is_warm
+        self._end(message.status)
 
     def lost(self) -> None:
         """Its spawner is gone, and has taken it along."""
-        if self._launched is None:
+        if not self.pid:
             self.failed(BrokenPipeError(errno.EPIPE, GONE))
         else:
-            self.ended(-signal.SIGKILL)
+            self._end(-signal.SIGKILL)
+
+    def _end(self, status: int) -> None:
+        self._exit = _clean_exit if status == 0 else ProgramExit(status, _signal_name(-status) if status < 0 else "")
+        self._tell()
 
     def _tell(self) -> None:
         self._wake()
@@ -99,10 +113,11 @@ class LaunchedProgram:
             told()
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     async def _news(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

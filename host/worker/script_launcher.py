@@ -6,13 +6,14 @@ travels in a memory file.
 
 from __future__ import annotations
 
+import array
 import asyncio
 import errno
-import itertools
 import os
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from host.api import LaunchRefused, Program, ResourceLimits, WarmStart
 from host.wire import spawn_messages
@@ -22,17 +23,23 @@ from host.wire.spawn_messages import (
     LARGEST_MESSAGE,
     LARGEST_PACKET,
     NO_LIMITS,
+    Answer,
     KillProgram,
     LaunchFailed,
     LaunchProgram,
     Limits,
     ProgramEnded,
     ProgramLaunched,
+    TellStart,
     UseConfiguration,
-    decode_spawn_message,
+    decode_answers,
     encode_spawn_message,
 )
 from host.worker.launched_program import GONE, LaunchedProgram
+
+# as plain numbers: an enumeration's are found by calls
+_SOCKET_LEVEL: Final = int(socket.SOL_SOCKET)
+_RIGHTS: Final = int(socket.SCM_RIGHTS)
 
 
 class ScriptLauncher:
@@ -46,7 +53,7 @@ class ScriptLauncher:
         spawner.setblocking(False)
         self._loop = loop
         self._socket = spawner
-        self._numbers = itertools.count(1)
+        self._number = 0
         self._programs: dict[int, LaunchedProgram] = {}  # that have not ended
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._is_closed = False
@@ -83,7 +90,7 @@ class ScriptLauncher:
         try:
             await program.start()
         except asyncio.CancelledError:
-            await program.kill("its request ended while it was started")
+            program.end("its request ended while it was started")
             raise
         return program
 
@@ -113,25 +120,28 @@ class ScriptLauncher:
                 script=script,
                 told=told,
             )
-        number = next(self._numbers)
+        number = self._number = self._number + 1
         message = LaunchProgram(
             number=number,
-            argv=list(argv),
-            environment=[name + b"=" + value for name, value in environment.items()],
+            argv=argv if isinstance(argv, list) else list(argv),
+            environment=environment if isinstance(environment, dict) else dict(environment),
             directory=directory,
             request_id=request_id,
             limits=NO_LIMITS if limits is None else _as_said(limits),
             warm=None if warm is None else _as_asked(warm),
             script=script,
             private_temp=private_temp,
+            is_brief=told is not None,
         )
         self.send(message, descriptors)
         if self._is_closed:  # which was found just now
             raise BrokenPipeError(errno.EPIPE, GONE)
-        program = self._programs[number] = LaunchedProgram(self.send, number, told)
+        program = self._programs[number] = LaunchedProgram(self.send, number, told, is_brief=told is not None)
         return program
 
-    def send(self, message: LaunchProgram | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()) -> None:
+    def send(
+        self, message: LaunchProgram | TellStart | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()
+    ) -> None:
         """Say something; the descriptors stay the caller's, and are duplicated when it cannot be said at once. Raises
         OSError for a launch that cannot be said."""
         if self._is_closed:
@@ -174,7 +184,8 @@ class ScriptLauncher:
     def _has_sent(self, raw_message: bytes, descriptors: Sequence[int]) -> bool:
         """False when the socket takes nothing now; to a spawner that is gone everything is sent."""
         try:
-            socket.send_fds(self._socket, [raw_message], descriptors)
+            rights = [(_SOCKET_LEVEL, _RIGHTS, array.array("i", descriptors))] if descriptors else []
+            self._socket.sendmsg([raw_message], rights)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
@@ -204,70 +215,29 @@ class ScriptLauncher:
             self.close()
             return
         try:
-            message = decode_spawn_message(packet)
+            answers = decode_answers(packet)
         except WireError:
             self.close()
             return
-        if isinstance(message, ProgramLaunched):
-            program = self._programs.get(message.number)
-            if program is not None:
-                program.launched(message)
-            return
-        program = self._programs.pop(message.number, None)
+        for answer in answers:
+            self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
+        number = answer.number
+        program = self._programs.get(number)
         if program is None:
             return
-        if isinstance(message, ProgramEnded):
-            program.ended(message.status)
-        elif isinstance(message, LaunchFailed):
-            path = os.fsdecode(message.path)
-            program.failed(OSError(message.errno, os.strerror(message.errno), path))
-        elif isinstance(message, spawn_messages.LaunchRefused):
-            program.failed(LaunchRefused(message.check, message.reason, message.remedy))
-
-
-class MissingLauncher:
-    """The launcher of a process without a spawner (a dllhost: CGI stays in inetinfo)."""
-
-    async def launch(  # noqa: PLR0913  the parameters are those of an exec
-        self,
-        argv: Sequence[bytes],
-        environment: Mapping[bytes, bytes],
-        *,
-        directory: bytes,
-        stdin: int,
-        stdout: int,
-        stderr: int,
-        request_id: str,
-        limits: ResourceLimits | None = None,
-        warm: WarmStart | None = None,
-        script: bytes = b"",
-        private_temp: bool = False,
-    ) -> Program:
-        """Raises OSError ENOSYS."""
-        del environment, directory, stdin, stdout, stderr, request_id, limits, warm, script, private_temp
-        raise _starts_nothing(argv)
-
-    def start(  # noqa: PLR0913  the parameters are those of an exec
-        self,
-        argv: Sequence[bytes],
-        environment: Mapping[bytes, bytes],
-        *,
-        directory: bytes,
-        descriptors: tuple[int, int, int],
-        request_id: str,
-        limits: ResourceLimits | None = None,
-        warm: WarmStart | None = None,
-        script: bytes = b"",
-        private_temp: bool = False,
-        told: Callable[[], None] | None = None,
-    ) -> LaunchedProgram:
-        """Raises OSError ENOSYS."""
-        del environment, directory, descriptors, request_id, limits, warm, script, private_temp, told
-        raise _starts_nothing(argv)
-
-
-def _starts_nothing(argv: Sequence[bytes]) -> OSError:
-    return OSError(errno.ENOSYS, "this process starts no programs", os.fsdecode(argv[0]))
+        if isinstance(answer, ProgramLaunched):
+            program.launched(answer)
+            return
+        del self._programs[number]
+        if isinstance(answer, ProgramEnded):
+            program.ended(answer)
+        elif isinstance(answer, LaunchFailed):
+            path = os.fsdecode(answer.path)
+            program.failed(OSError(answer.errno, os.strerror(answer.errno), path))
+        else:
+            program.failed(LaunchRefused(answer.check, answer.reason, answer.remedy))
 
 
 def _as_said(limits: ResourceLimits) -> Limits:

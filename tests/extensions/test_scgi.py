@@ -18,7 +18,7 @@ from extensions import scgi
 from host.api import ApplicationInfo, HandlerMapping, HttpError, PluginContext, hookspecs
 from host.config.cgi_settings import Cgi
 from host.config.model import PathSettings
-from host.worker.script_launcher import MissingLauncher
+from host.worker.missing_launcher import MissingLauncher
 from tests.extensions.cgi_rig import Answer, whole_body
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody, sample_request

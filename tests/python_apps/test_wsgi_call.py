@@ -15,8 +15,8 @@ from host.python_apps.applications import Order
 from host.python_apps.interface import Interface
 from host.python_apps.wsgi import WsgiApplication
 from host.python_apps.wsgi_call import Runnable
+from host.worker.missing_launcher import MissingLauncher
 from host.worker.request_body import ArrivedBody
-from host.worker.script_launcher import MissingLauncher
 from host.worker.thread_pool import ThreadPool
 
 

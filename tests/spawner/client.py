@@ -21,7 +21,7 @@ from host.wire.spawn_messages import (
     ProgramEnded,
     ProgramLaunched,
     WarmStart,
-    decode_spawn_message,
+    decode_answers,
     encode_spawn_message,
 )
 from tests.spawner.spawner_process import SpawnerProcess
@@ -56,6 +56,7 @@ class SpawnerClient:
         warm: WarmStart | None = None,
         script: bytes = b"",
         private_temp: bool = False,
+        is_brief: bool = False,
     ) -> int:
         """Send a LaunchProgram; its number."""
         self._number += 1
@@ -64,13 +65,14 @@ class SpawnerClient:
         message = LaunchProgram(
             number=self._number,
             argv=list(argv),
-            environment=[name + b"=" + value for name, value in variables.items()],
+            environment=variables,
             directory=directory,
             request_id=request_id,
             limits=limits,
             warm=warm,
             script=script,
             private_temp=private_temp,
+            is_brief=is_brief,
         )
         raw_message = encode_spawn_message(message)
         if len(raw_message) <= LARGEST_PACKET:
@@ -106,7 +108,7 @@ class SpawnerClient:
                 if isinstance(message, kinds) and message.number == number:
                     self._heard.remove(message)
                     return message
-            self._heard.append(decode_spawn_message(self.sock.recv(LARGEST_PACKET)))
+            self._heard += decode_answers(self.sock.recv(LARGEST_PACKET))
 
 
 class Launched:

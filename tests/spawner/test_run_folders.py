@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host.spawner.run_folders import make_run_folder, remove_run_folder, set_run_folder
+from host.spawner.run_folders import make_run_folder, remove_run_folder
 from host.wire.spawn_messages import LaunchFailed
 from tests.running_service import wait_until
 from tests.spawner.client import SpawnerClient
@@ -51,13 +51,6 @@ def test_a_folder_that_cannot_be_given_away_is_not_left(tmp_path: Path) -> None:
     with pytest.raises(PermissionError):
         make_run_folder(str(tmp_path), user=os.geteuid() + 1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_environment_names_the_folder_once() -> None:
-    """Whatever it named before."""
-    entries = [b"TMPDIR=/a", b"TMPDIRS=/b", b"TMPDIR=/c"]
-    set_run_folder(entries, b"/own")
-    assert entries == [b"TMPDIRS=/b", b"TMPDIR=/own"]
 
 
 def test_each_run_has_its_own_and_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from host.spawner.server import Spawner
-from host.wire.spawn_messages import LARGEST_PACKET, LaunchFailed, ProgramEnded, decode_spawn_message
+from host.wire.spawn_messages import (
+    LARGEST_PACKET,
+    LaunchFailed,
+    ProgramEnded,
+    ProgramLaunched,
+    TellStart,
+    decode_answers,
+    encode_spawn_message,
+)
 from tests.spawner.client import Launched, SpawnerClient
 
 SH = b"/bin/sh"
@@ -202,7 +210,7 @@ def test_worker_that_does_not_read_holds_up_nobody() -> None:
             key.data()
     answers: list[int] = []
     while len(answers) < count:
-        answers.append(decode_spawn_message(ours.recv(1000)).number)
+        answers += [answer.number for answer in decode_answers(ours.recv(LARGEST_PACKET))]
         for key, _ in selector.select(0):
             key.data()
     assert answers == list(range(1, count + 1))
@@ -239,3 +247,44 @@ def test_many_programs_at_once(client: SpawnerClient) -> None:
         assert isinstance(ended, ProgramEnded)
         found.append(ended.status)
     assert found == list(range(50))
+
+
+def test_each_program_of_a_turn_has_its_own_folder(client: SpawnerClient, tmp_path: Path) -> None:
+    """Also behind one that could not be started, and one that is in the same folder."""
+    folders = [tmp_path / name for name in ("a", "a", "missing", "b", "a")]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    (tmp_path / "missing").rmdir()
+    null = os.open(os.devnull, os.O_RDWR)
+    reading, writing = os.pipe()
+    for folder in folders:
+        client.send_launch([b"/bin/pwd"], [null, writing, null], directory=bytes(folder))
+    os.close(null)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as output:
+        found = sorted(output.read().decode().split())
+    assert found == [f"{tmp_path}/a"] * 3 + [f"{tmp_path}/b"]
+    program = client.launch([SH, b"-c", b"readlink /proc/$PPID/cwd"], directory=bytes(tmp_path))
+    assert program.read_all() == os.getcwdb() + b"\n"  # the spawner itself is where it was
+    program.close()
+
+
+def test_a_brief_program_is_told_of_with_its_end(client: SpawnerClient) -> None:
+    """One message says that it ran, and how it ended; of one that goes on it is said when somebody asks."""
+    null = os.open(os.devnull, os.O_RDWR)
+    brief = client.send_launch([SH, b"-c", b"exit 4"], [null] * 3, is_brief=True)
+    ended = client.hear(ProgramLaunched, ProgramEnded, number=brief)
+    assert isinstance(ended, ProgramEnded)
+    assert ended.pid > 0
+    assert ended.status == 4
+    longer = client.send_launch([b"/bin/sleep", b"1000"], [null] * 3, is_brief=True)
+    client.sock.send(encode_spawn_message(TellStart(number=longer)))
+    client.sock.send(encode_spawn_message(TellStart(number=brief)))  # nothing is to be said of it any more
+    started = client.hear(ProgramLaunched, ProgramEnded, number=longer)
+    assert isinstance(started, ProgramLaunched)
+    client.kill(longer)
+    ended = client.hear(ProgramLaunched, ProgramEnded, number=longer)
+    assert ended == ProgramEnded(number=longer, status=-signal.SIGTERM)
+    failed = client.send_launch([b"/nowhere"], [null] * 3, is_brief=True)
+    assert isinstance(client.hear(ProgramLaunched, LaunchFailed, number=failed), LaunchFailed)
+    os.close(null)

@@ -60,7 +60,7 @@ class Keeper:
         message = LaunchProgram(
             number=1,
             argv=[*command, bytes(self.script)],
-            environment=[b"V=" + variable.encode(), b"UNIQUE_ID=r", b"BODY=" + b"x" * size],
+            environment={b"V": variable.encode(), b"UNIQUE_ID": b"r", b"BODY": b"x" * size},
             directory=bytes(self.folder),
             request_id="r",
             warm=WarmStart(program=command[0], command=command, arguments=[bytes(self.script)], lasting=[b"V"]),

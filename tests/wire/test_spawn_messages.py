@@ -8,13 +8,17 @@ import pytest
 from host.wire.errors import WireError
 from host.wire.spawn_messages import (
     IN_MEMORY_FILE,
+    Answer,
     AnySpawnMessage,
     KillProgram,
     LaunchFailed,
     LaunchProgram,
     ProgramEnded,
     ProgramLaunched,
+    TellStart,
+    decode_answers,
     decode_spawn_message,
+    encode_answers,
     encode_spawn_message,
 )
 
@@ -22,7 +26,8 @@ from host.wire.spawn_messages import (
 @pytest.mark.parametrize(
     "message",
     [
-        LaunchProgram(number=1, argv=[b"/bin/\xff"], environment=[b"A=\xfe"], directory=b"/", request_id="r"),
+        LaunchProgram(number=1, argv=[b"/bin/\xff"], environment={b"A": b"\xfe"}, directory=b"/", request_id="r"),
+        TellStart(number=1),
         KillProgram(number=1, reason="timeout"),
         ProgramLaunched(number=1, pid=7),
         LaunchFailed(number=1, errno=2, path=b"/x"),
@@ -37,9 +42,18 @@ def test_a_message_survives_the_wire(message: AnySpawnMessage) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", IN_MEMORY_FILE, b"\xff", msgspec.msgpack.encode({"type": "KillProgram", "number": "1", "reason": ""})],
+    [b"", IN_MEMORY_FILE, b"\xff", msgspec.msgpack.encode(["KillProgram", "1", "", 2.0])],
 )
 def test_anything_else_is_a_wire_error(raw: bytes) -> None:
     """Also the byte that stands for a message in a memory file: it is no message."""
+    for decode in (decode_spawn_message, decode_answers):
+        with pytest.raises(WireError):
+            decode(raw)
+
+
+def test_what_the_spawner_says_comes_in_order() -> None:
+    """Several answers in one packet; a worker's words are none."""
+    answers: list[Answer] = [ProgramLaunched(number=1, pid=7), ProgramEnded(number=2, status=0, pid=8, remark="cold")]
+    assert decode_answers(encode_answers(answers)) == answers
     with pytest.raises(WireError):
-        decode_spawn_message(raw)
+        decode_answers(msgspec.msgpack.encode([TellStart(number=1)]))

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from host.api import Program, ProgramExit
-from host.worker.script_launcher import MissingLauncher, ScriptLauncher
+from host.api import Program, ProgramExit, StartedProgram
+from host.worker.missing_launcher import MissingLauncher
+from host.worker.script_launcher import ScriptLauncher
 from tests.extensions.requests import open_descriptors
 from tests.spawner.spawner_process import SpawnerProcess
 from tests.worker.front import CLOSERS, run, until
@@ -148,6 +149,37 @@ def test_a_caller_that_leaves_while_its_program_starts_leaves_no_program(spawner
         assert await (await launch(launcher, b"/bin/true")).wait() == ProgramExit(0)
         children = Path(f"/proc/{spawner.process.pid}/task/{spawner.process.pid}/children")
         await until(lambda: not children.read_text().split())
+
+    with_launcher(spawner, main)
+
+
+def test_that_a_program_runs_is_told_when_it_is_asked_for(spawner: SpawnerProcess) -> None:
+    """Whoever is told of its end hears of its start with it, unless they wait for it."""
+
+    async def main(launcher: ScriptLauncher) -> None:
+        null = os.open("/dev/null", os.O_RDWR)
+
+        def start(*argv: bytes) -> tuple[StartedProgram, asyncio.Event]:
+            ended = asyncio.Event()
+            program = launcher.start(
+                argv, {}, directory=b"/", descriptors=(null, null, null), request_id="x", told=ended.set
+            )
+            return program, ended
+
+        brief, is_over = start(b"/bin/true")
+        await is_over.wait()
+        assert (brief.pid > 0, brief.exit) == (True, ProgramExit(0))
+        await brief.start()
+        longer, is_over = start(b"/bin/sleep", b"1000")
+        await longer.start()
+        os.kill(longer.pid, signal.SIGKILL)
+        await is_over.wait()
+        assert longer.exit == ProgramExit(-signal.SIGKILL, "SIGKILL")
+        missing, is_over = start(b"/nowhere")
+        with pytest.raises(FileNotFoundError):
+            await missing.start()
+        assert is_over.is_set()
+        os.close(null)
 
     with_launcher(spawner, main)
 
