@@ -187,8 +187,7 @@ class CgiModule:
         command = self.command(request)
         body = request.body
         is_likely_short = (
-            body.length == 0
-            and request.method != "HEAD"
+            self._calls.holds(body)
             and not request.settings.cgi.instances.most
             and not _speaks_http(request)
             and self._legacy_cgi.needs_nothing(command.runner)
@@ -196,11 +195,12 @@ class CgiModule:
         )
         if not is_likely_short:
             return self._answer_in_task(request, command)
-        announces_length = bool(request.first_header("Content-Length"))
-        order = self._order(request, command, 0 if announces_length else None, None)
+        content = body.read_blocking() if body.length else b""
+        length = len(content) if content or request.first_header("Content-Length") else None
+        order = self._order(request, command, length, None)
         refuse = functools.partial(self._refused, request, command)
         try:
-            return ProgramCall(self._calls, order, request, self._pending_result(), answer_with, refuse)
+            return ProgramCall(self._calls, order, request, content, self._pending_result(), answer_with, refuse)
         except OSError as error:
             raise refuse(error) from error
 

@@ -22,18 +22,21 @@ def whole_answer(request: Request, output: bytes) -> Response | None:
     """The response that a program's whole output is, when nothing is left to be asked: a document with its body.
     None otherwise: that is `respond`'s."""
     found = parse_whole(output)
-    if found is None or request.method == "HEAD":
+    if found is None:
         return None
     head, rest = found
     roots = request.settings.cgi.sendfile_roots if request.settings is not None else ()
     if not head.has_body or (roots and names_file(head)):
         return None
+    body: bytes | NoBody = rest
     promised = head.content_length
-    if promised is not None and promised != len(rest):
+    if request.method == "HEAD":
+        body = NoBody()
+    elif promised is not None and promised != len(rest):
         if promised > len(rest):
             return None
-        rest = rest[:promised]
-    response = new_response(head.status, head.headers.copy(), rest, head.reason)  # filters may change the fields
+        body = rest[:promised]
+    response = new_response(head.status, head.headers.copy(), body, head.reason)  # filters may change the fields
     if head.status == 401:
         response.substatus = 5  # denied by a CGI program
     return response

@@ -14,13 +14,23 @@ import select
 from collections.abc import Callable, Collection, Coroutine, Generator
 from typing import Any, Final
 
-from host.api import HttpError, PendingResult, ProgramExit, Request, Response, ScriptRun, StartedProgram, ThreadAnswer
+from host.api import (
+    HttpError,
+    PendingResult,
+    ProgramExit,
+    Request,
+    RequestBody,
+    Response,
+    ScriptRun,
+    StartedProgram,
+    ThreadAnswer,
+)
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.gateway_answer import whole_answer
 from host.programs.output_pipe import PIECE_BYTES, OutputPipe, held_bytes
 from host.programs.program_run import LOOK_SECONDS, ProgramOrder, ProgramRun, ProgramWatch
-from host.programs.request_input import RequestInput
+from host.programs.request_input import PIPE_BYTES, RequestInput, filled_pipe
 
 PROMPT_SECONDS: Final = 0.005
 """From one look at programs that have not ended to the next."""
@@ -50,6 +60,12 @@ class ProgramCalls:
         self._pipes = select.poll()  # of all calls: one look at the clock asks the kernel once
         self._timer: asyncio.TimerHandle | None = None
         self._large: dict[str, int] = {}
+
+    @staticmethod
+    def holds(body: RequestBody) -> bool:
+        """Whether it is here, and a pipe holds it: its program needs nobody who goes on writing."""
+        length = body.length
+        return length == 0 or (length is not None and length <= PIPE_BYTES and body.is_complete)
 
     def expects(self, script: str) -> bool:
         """Whether its answer is likely to be a short one."""
@@ -123,11 +139,13 @@ class ProgramCall(ThreadAnswer):
         calls: ProgramCalls,
         order: ProgramOrder,
         request: Request,
+        body: bytes,
         pending: PendingResult,
         go_on: Callable[[Request, ProgramRun], Coroutine[Any, Any, Response]],
         refuse: Callable[[OSError], HttpError],
     ) -> None:
-        """Starts it. Raises OSError when that cannot be asked for."""
+        """Starts it; `body` is what it reads, of no more than a pipe holds. Raises OSError when that cannot be asked
+        for."""
         self._calls = calls
         self._order = order
         self._request = request
@@ -141,7 +159,7 @@ class ProgramCall(ThreadAnswer):
         self.cr_await: Coroutine[Any, Any, Response] | None = None
         self.loop = asyncio.get_running_loop()
         self._started_at = self.loop.time()
-        self.output_at, self.errors_at, self._program = self._start()
+        self.output_at, self.errors_at, self._program = self._start(body)
         calls.add(self)
 
     def __await__(self) -> Generator[Any, None, Response]:
@@ -202,20 +220,23 @@ class ProgramCall(ThreadAnswer):
 
     # --- inside
 
-    def _start(self) -> tuple[int, int, StartedProgram]:
+    def _start(self, body: bytes) -> tuple[int, int, StartedProgram]:
         order = self._order
         made: list[int] = []
+        stdin = self._calls.null
         try:
+            if body:
+                made.append(stdin := filled_pipe(body))
             made += os.pipe2(os.O_CLOEXEC)
             made += os.pipe2(os.O_CLOEXEC)
-            output, stdout, errors, stderr = made
+            output, stdout, errors, stderr = made[-4:]
             os.set_blocking(output, False)
             os.set_blocking(errors, False)
             program = self._calls.watch.launcher.start(
                 order.argv,
                 order.environment,
                 directory=order.directory,
-                descriptors=(self._calls.null, stdout, stderr),
+                descriptors=(stdin, stdout, stderr),
                 request_id=order.request_id,
                 limits=order.limits,
                 warm=order.warm,
@@ -229,6 +250,8 @@ class ProgramCall(ThreadAnswer):
             raise
         os.close(stdout)
         os.close(stderr)
+        if body:
+            os.close(stdin)
         return output, errors, program
 
     def _settle(self) -> None:

@@ -13,7 +13,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from host.api import ClientGone, HttpError, Program, ProgramExit, ProgramLauncher, ResourceLimits, ScriptRun, WarmStart
+from host.api import (
+    ClientGone,
+    HttpError,
+    ProgramExit,
+    ProgramLauncher,
+    ResourceLimits,
+    ScriptRun,
+    StartedProgram,
+    WarmStart,
+)
 from host.gateway import cgi_failures
 from host.programs.error_pipe import ErrorPipe
 from host.programs.gateway_run import PipedRun
@@ -114,7 +123,7 @@ class ProgramRun(PipedRun):
         watch: ProgramWatch,
         order: ProgramOrder,
         source: RequestInput,
-        program: Program,
+        program: StartedProgram,
         pipes: tuple[OutputPipe, ErrorPipe],
         started_at: float | None = None,
     ) -> None:
@@ -129,14 +138,15 @@ class ProgramRun(PipedRun):
         self._is_counted = False
         self._ended_at = 0.0
         self._is_killed = False
-        self._feeder = watch.spawn(self._feed()) if source.needs_feeding else None
-        if order.ended is not None:
-            watch.spawn(self._tell_end(order.ended))
+        self._feeder: asyncio.Task[None] | None = None
+        if not source.is_held_back:
+            self._begin_feeding()
         watch.add(self)
 
     @classmethod
     async def start(cls, watch: ProgramWatch, order: ProgramOrder, source: RequestInput) -> ProgramRun:
-        """Start the program with `source`, opened, as its input. Raises OSError with exec's or chdir's errno."""
+        """Start the program with `source`, opened, as its input, and return when it runs. Its body goes into the pipe
+        meanwhile. Raises OSError with exec's or chdir's errno."""
         ours, stdout = os.pipe2(os.O_CLOEXEC)
         output = OutputPipe(ours)
         errors = None
@@ -145,21 +155,17 @@ class ProgramRun(PipedRun):
             ours, stderr = os.pipe2(os.O_CLOEXEC)
             theirs.append(stderr)
             errors = ErrorPipe(ours, watch.reporter(order))
-            program = await watch.launcher.launch(
+            program = watch.launcher.start(
                 order.argv,
                 order.environment,
                 directory=order.directory,
-                stdin=source.descriptor,
-                stdout=stdout,
-                stderr=stderr,
+                descriptors=(source.descriptor, stdout, stderr),
                 request_id=order.request_id,
                 limits=order.limits,
                 warm=order.warm,
                 script=os.fsencode(order.script) if order.runs_as_its_user else b"",
                 private_temp=order.has_private_temp,
             )
-            if program.remark:
-                watch.report_event("cgi-not-warm", program.remark)
         except BaseException:
             output.close()
             if errors is not None:
@@ -169,7 +175,26 @@ class ProgramRun(PipedRun):
             for descriptor in theirs:
                 os.close(descriptor)
             source.close_descriptor()
-        return cls(watch, order, source, program, (output, errors))
+        run = cls(watch, order, source, program, (output, errors))
+        try:
+            await program.start()
+        except asyncio.CancelledError:
+            run.abandon("its request ended while it was started")
+            raise
+        except BaseException:
+            run.let_go()
+            raise
+        run.has_started()
+        return run
+
+    def has_started(self) -> None:
+        """It runs: a body that its client holds back is waited for from now on."""
+        if self._program.remark:
+            self._watch.report_event("cgi-not-warm", self._program.remark)
+        if self._feeder is None and not self._is_killed:
+            self._begin_feeding()
+        if self._order.ended is not None:
+            self._watch.spawn(self._tell_end(self._order.ended))
 
     async def read(self, patience_seconds: float | None = None) -> bytes | None:
         """The next output; empty at the end, None when nothing came for `patience_seconds`.
@@ -344,6 +369,10 @@ class ProgramRun(PipedRun):
         if self._feeder is not None:
             self._feeder.cancel()
         self._input.close()
+
+    def _begin_feeding(self) -> None:
+        if self._input.needs_feeding:
+            self._feeder = self._watch.spawn(self._feed())
 
     async def _feed(self) -> None:
         try:

@@ -89,6 +89,11 @@ class RequestInput:
         return self._awaits_client if self._handed is None else self._handed.awaits_client
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether its client waits to be asked for it."""
+        return self._hold is not None
+
+    @property
     def needs_feeding(self) -> bool:
         """Whether `feed` has something to do."""
         return self._target >= 0
@@ -212,6 +217,26 @@ class RequestInput:
             self._loop.remove_writer(self._target)
             os.close(self._target)
             self._target = -1
+
+
+def filled_pipe(data: bytes) -> int:
+    """The reading end of a pipe that holds `data`, at most `PIPE_BYTES`, and ends behind it; a file instead where the
+    kernel gives this user only small pipes (pipe-user-pages-soft). Raises OSError."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    try:
+        os.set_blocking(writing, False)
+        if os.write(writing, data) == len(data):
+            return reading
+        os.close(reading)
+        reading = os.memfd_create("request body", os.MFD_CLOEXEC)
+        _write_all(reading, data)
+        os.lseek(reading, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return reading
 
 
 async def spool(body: RequestBody) -> tuple[int, int]:

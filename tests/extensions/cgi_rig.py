@@ -17,11 +17,21 @@ import pluggy
 import uvloop
 
 from extensions import cgi
-from host.api import ApplicationInfo, Connection, FileBody, HandlerMapping, PluginContext, Request, Response, hookspecs
+from host.api import (
+    ApplicationInfo,
+    Connection,
+    FileBody,
+    HandlerMapping,
+    PluginContext,
+    Request,
+    RequestBody,
+    Response,
+    hookspecs,
+)
 from host.config.cgi_settings import Cgi
 from host.config.model import PathSettings
 from host.worker.script_launcher import ScriptLauncher
-from tests.gateway.sample_request import PieceBody, sample_request
+from tests.gateway.sample_request import sample_request
 from tests.spawner.spawner_process import SpawnerProcess
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "cgi_programs"
@@ -136,7 +146,7 @@ class CgiRig:
         *,
         settings: PathSettings = SETTINGS,
         processor: str = "",
-        body: PieceBody | None = None,
+        body: RequestBody | None = None,
         **changes: Any,
     ) -> Request:
         """A request for one of the sample programs, or for a file of this rig's folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -334,6 +335,38 @@ def test_empty_post_announces_zero(rig: CgiRig) -> None:
     answer = rig.get("echo_body.sh", [("Content-Length", "0")], method="POST")
     assert (answer.response.headers["X-Length"], answer.body) == ("0", b"")
     assert rig.get("echo_body.sh").response.headers["X-Length"] == "none"
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\nexec wc -c\n", "#!/no/such\n"])
+def test_a_large_body_goes_into_the_pipe_while_the_program_is_started(rig: CgiRig, program: str) -> None:
+    """All of it is there before the spawner, which stands still, has heard of the program; one that cannot be started
+    is a 502 all the same."""
+    size = 4 * 65536
+    script = rig.write("x.sh", program)
+    body = PieceBody([b"x" * 65536] * 4, size)
+    stat = Path(f"/proc/{rig.spawner.process.pid}/stat")
+
+    async def work() -> tuple[int, bytes]:
+        before = open_descriptors()
+        os.kill(rig.spawner.process.pid, signal.SIGSTOP)
+        try:
+            while stat.read_text().rpartition(")")[2].split()[0] != "T":  # noqa: ASYNC110 - it stops by itself
+                await asyncio.sleep(0)
+            answer = asyncio.ensure_future(cgi.handle(rig.request(script, method="POST", body=body)))
+            while not body.is_at_end:  # noqa: ASYNC110 - the pipe takes it
+                await asyncio.sleep(0)
+            assert not answer.done()
+        finally:
+            os.kill(rig.spawner.process.pid, signal.SIGCONT)
+        try:
+            response = await answer
+        except HttpError as failure:
+            while open_descriptors() > before:  # noqa: ASYNC110 - the feeder lets go of the pipe
+                await asyncio.sleep(0)
+            return failure.status, b""
+        return response.status, await whole_body(response)
+
+    assert rig.run(work) == ((200, b"%d\n" % size) if "wc" in program else (502, b""))
 
 
 def test_body_that_is_never_read_blocks_nothing(rig: CgiRig) -> None:

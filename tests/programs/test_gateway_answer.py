@@ -77,7 +77,8 @@ def test_what_is_taken_at_once_is_what_would_be_read(head: bytes, body: bytes, m
         if at_once is not None:
             response, whole = asyncio.run(long_way(head + body, method))
             assert at_once == replace(response, body=at_once.body)
-            assert at_once.body == whole
+            assert asyncio.run(whole_body(at_once)) == whole
+            assert method != "HEAD" or not isinstance(at_once.body, bytes)  # nobody may announce a length of 0
 
 
 @pytest.mark.parametrize("output", [b"Content-Type: a/b\r\n\r\npage", b"Content-Type: a/b\n\npage"])

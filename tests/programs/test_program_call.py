@@ -15,7 +15,7 @@ from extensions import cgi
 from host.api import ThreadAnswer
 from host.programs.program_call import ProgramCall
 from tests.extensions.cgi_rig import CgiRig, StandingLoop, as_moments_pass, wait_until_gone, whole_body
-from tests.extensions.requests import open_descriptors
+from tests.extensions.requests import BytesBody, open_descriptors
 from tests.spawner.spawner_process import SpawnerProcess
 
 
@@ -50,6 +50,29 @@ def test_a_short_answer_is_read_when_its_program_has_ended(standing: CgiRig) -> 
 
     assert standing.run(work) == (b"page\n", 0)
     assert [text.rpartition(": ")[2] for text in standing.event_texts("cgi-stderr")] == ["oh"]
+
+
+@pytest.mark.parametrize("size", [1, 65536])
+def test_a_body_that_is_here_lies_in_the_pipe_before_the_program_starts(standing: CgiRig, size: int) -> None:
+    """It is waited for as one without: the clock stands, and nobody goes on writing. The program may leave it unread,
+    and print while it reads."""
+    script = standing.write(
+        "x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\necho $CONTENT_LENGTH\n[ $QUERY_STRING ] || wc -c\n"
+    )
+
+    async def work() -> list[object]:
+        before = open_descriptors()
+        bodies: list[object] = []
+        for query in ("", "unread"):
+            request = standing.request(script, method="POST", body=BytesBody(b"x" * size), raw_query=query)
+            answer = cgi.handle(request)
+            assert isinstance(answer, ProgramCall)
+            bodies.append((await answer).body)
+        while open_descriptors() > before:  # noqa: ASYNC110 - the end of standard error is read by the loop
+            await asyncio.sleep(0)
+        return bodies
+
+    assert standing.run(work) == [b"%d\n%d\n" % (size, size), b"%d\n" % size]
 
 
 def test_a_client_that_leaves_takes_the_program_along(standing: CgiRig) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from host.api import ClientGone
-from host.programs.request_input import PIPE_BYTES, SPOOL_BYTES, WIDE_BYTES, RequestInput
+from host.programs.request_input import PIPE_BYTES, SPOOL_BYTES, WIDE_BYTES, RequestInput, filled_pipe
 from host.worker.request_body import Handing, StreamedBody
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
@@ -55,6 +55,18 @@ def test_small_body_is_complete_before_the_program_starts() -> None:
         assert os.read(source.descriptor, 10) + os.read(source.descriptor, 10) == b"abc"
         source.close_descriptor()
         source.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize("size", [3, PIPE_BYTES, PIPE_BYTES + 1])
+def test_a_whole_body_can_be_read_to_its_end(size: int) -> None:
+    """From a pipe that holds it; or from a file, where the pipe is too small for it."""
+
+    async def work() -> None:
+        with open(filled_pipe(b"x" * size), "rb") as stdin:
+            assert stat.S_ISFIFO(os.fstat(stdin.fileno()).st_mode) == (size <= PIPE_BYTES)
+            assert len(stdin.read()) == size
 
     run(work)
 
