@@ -68,6 +68,7 @@ class WorkerLink:
         "_side",
         "_stream",
         "_unsent",
+        "_urgent",
         "_wanted",
         "credit",
         "exchanges",
@@ -105,6 +106,7 @@ class WorkerLink:
         self.is_closed = False
         self._decoder = FrameDecoder()
         self._queued: list[bytes] = []
+        self._urgent = 0  # of them: those that somebody waits for
         self._unsent = b""
         self._is_flush_due = False
         self._is_late_flush_due = False
@@ -123,7 +125,8 @@ class WorkerLink:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
         self._queued.append(frame)
-        if len(self._queued) >= FRAMES_AT_ONCE and not self._unsent:
+        self._urgent += 1
+        if self._urgent >= FRAMES_AT_ONCE and not self._unsent:
             self._flush()
             self._is_flush_due = True  # the one that was scheduled still comes
 
@@ -220,6 +223,7 @@ class WorkerLink:
 
     def _flush(self) -> None:
         self._is_flush_due = False
+        self._urgent = 0
         if self.is_closed or not self._queued:
             return
         if self._unsent:  # the socket is full; `_writable` goes on
@@ -240,6 +244,7 @@ class WorkerLink:
     def _writable(self) -> None:
         data = b"".join((self._unsent, *self._queued))
         self._queued.clear()
+        self._urgent = 0
         if self._write(data):
             self._loop.remove_writer(self._stream.fileno())
 
