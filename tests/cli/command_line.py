@@ -1,12 +1,16 @@
-"""Runs the isapy command as people do: a process of its own."""
+"""Runs the isapy command as people do: a process of its own, or without the wait for one."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from host.cli.main import main
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -26,3 +30,20 @@ def isapy(
         cwd=folder or CHECKOUT,
         env={**variables, "PYTHONPATH": path, "COLUMNS": "110", **(environment or {})},
     )
+
+
+def typed(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same command line and what comes of it, in this process: the start of an interpreter takes longer than most
+    commands. For those that leave nothing behind."""
+    output, error = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["isapy", *map(str, arguments)]
+    try:
+        with redirect_stdout(output), redirect_stderr(error):
+            main()
+        status: object = 0
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.argv = before
+    assert isinstance(status, int), status
+    return subprocess.CompletedProcess(sys.argv, status, output.getvalue(), error.getvalue())

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from host.cli import new_plugin
+from host.cli.failures import CommandLineError
 from host.config.store import ServerConfiguration, build_snapshot, read_source
 from tests.cli.command_line import CHECKOUT, isapy
 from tests.running_service import start_service
@@ -20,12 +23,37 @@ from tests.running_service import start_service
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A site made by `isapy init`."""
-    result = isapy("init", tmp_path / "site")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `isapy init` has made."""
+    folder = tmp_path_factory.mktemp("made") / "site"
+    result = isapy("init", folder)
     assert result.returncode == 0, result
-    return tmp_path / "site"
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, made: Path) -> Path:
+    """A copy of it, for this test alone."""
+    return Path(shutil.copytree(made, tmp_path / "site"))
+
+
+NEW = {
+    "extension": new_plugin.new_extension,
+    "filter": new_plugin.new_filter,
+    "module": new_plugin.new_module,
+    "isapi": new_plugin.new_isapi,
+    "isapi-c": new_plugin.new_isapi_c,
+    "wsgi": new_plugin.new_wsgi,
+    "asgi": new_plugin.new_asgi,
+}
+
+
+def refused(kind: str, name: str, site: Path) -> CommandLineError:
+    """The error of `isapy new`, which a process of its own would tell and end with."""
+    with pytest.raises(CommandLineError) as error:
+        NEW[kind](name, site)
+    return error.value
 
 
 def config_of(site: Path) -> Path:
@@ -138,9 +166,9 @@ def test_new_filter_is_listed_last_and_nothing_else_changes(site: Path) -> None:
 )
 def test_names_that_will_not_do(site: Path, name: str, reason: str) -> None:
     """Names become file names, modules and URL endings."""
-    result = isapy("new", "extension", name, "--root", site)
-    assert result.returncode in (1, 2)
-    assert reason in result.stderr
+    error = refused("extension", name, site)
+    assert error.status in (1, 2)
+    assert reason in error.message
     assert list((site / "extensions").iterdir()) == []
 
 
@@ -154,11 +182,11 @@ def test_names_that_will_not_do(site: Path, name: str, reason: str) -> None:
 )
 def test_an_application_may_not_hide_what_it_imports(site: Path, kind: str, name: str, reason: str) -> None:
     """Its folder stands first in sys.path; a plugin file of that name is loaded privately and hides nothing."""
-    result = isapy("new", kind, name, "--root", site)
-    assert result.returncode == 2
-    assert reason in " ".join(result.stderr.split())
+    error = refused(kind, name, site)
+    assert (error.status, reason in error.message) == (2, True)
     assert not (site / "applications").exists()
-    assert isapy("new", "extension", name, "--root", site).returncode == 0
+    NEW["extension"](name, site)
+    assert (site / "extensions" / f"{name}.py").is_file()
 
 
 def test_new_overwrites_nothing(site: Path) -> None:
@@ -166,9 +194,8 @@ def test_new_overwrites_nothing(site: Path) -> None:
     for kind in ("extension", "filter"):
         (site / f"{kind}s" / "mine.py").write_text("# mine")
         before = config_of(site).read_bytes()
-        result = isapy("new", kind, "mine", "--root", site)
-        assert result.returncode == 1
-        assert "is not overwritten" in result.stderr
+        error = refused(kind, "mine", site)
+        assert (error.status, "is not overwritten" in error.message) == (1, True)
         assert (site / f"{kind}s" / "mine.py").read_text() == "# mine"
         assert config_of(site).read_bytes() == before
 
@@ -184,9 +211,7 @@ def test_a_broken_configuration_is_left_alone(site: Path) -> None:
     """Its errors are shown, no plugin file is left behind."""
     text = config_of(site).read_text().replace('mode="WorkerProcess"', 'mode="Sideways"')
     config_of(site).write_text(text)
-    result = isapy("new", "filter", "x", "--root", site)
-    assert result.returncode == 1
-    assert "Sideways" in result.stderr
+    assert "Sideways" in " ".join(refused("filter", "x", site).remedies)
     assert config_of(site).read_text() == text
     assert not (site / "filters" / "x.py").exists()
 
@@ -195,9 +220,7 @@ def test_a_listed_name_is_refused(site: Path) -> None:
     """The configuration lists it already, for a file elsewhere."""
     text = config_of(site).read_text().replace("</isapiFilters>", '<filter name="x" enabled="false" /></isapiFilters>')
     config_of(site).write_text(text)
-    result = isapy("new", "filter", "x", "--root", site)
-    assert result.returncode == 1
-    assert "lists a filter called x already" in result.stderr
+    assert "lists a filter called x already" in refused("filter", "x", site).message
     assert not (site / "filters" / "x.py").exists()
 
 
@@ -249,8 +272,8 @@ def follow(told: str, config: Path) -> None:
 
 
 def with_checkout() -> dict[str, str]:
-    """An environment in which isapy can be imported from anywhere."""
-    return {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    """An environment in which isapy can be imported from anywhere, and pytest loads no plugins that nobody needs."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def test_a_test_that_is_there_is_not_overwritten(site: Path) -> None:
@@ -258,8 +281,8 @@ def test_a_test_that_is_there_is_not_overwritten(site: Path) -> None:
     (site / "tests" / "test_mine.py").write_text("# mine")
     before = config_of(site).read_bytes()
     for kind in KINDS:
-        result = isapy("new", kind, "mine", "--root", site)
-        assert (result.returncode, "is not overwritten" in result.stderr) == (1, True)
+        error = refused(kind, "mine", site)
+        assert (error.status, "is not overwritten" in error.message) == (1, True)
     assert (site / "tests" / "test_mine.py").read_text() == "# mine"
     assert config_of(site).read_bytes() == before
     assert list(site.rglob("mine.*")) == []

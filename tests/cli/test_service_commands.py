@@ -45,7 +45,7 @@ from host.admin.filter_messages import Filters, ListFilters
 from host.admin.location import control_socket
 from host.cli.service_commands import wait_for_end
 from tests.admin.running_server import running_server
-from tests.cli.command_line import CHECKOUT, isapy
+from tests.cli.command_line import CHECKOUT, isapy, typed
 
 pytestmark = pytest.mark.slow
 
@@ -109,10 +109,6 @@ def service(folder: Path) -> Iterator[Running]:
         yield config, commands
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return isapy(*arguments, environment={"ISAPY_CONTROL": os.environ["ISAPY_CONTROL"]})
-
-
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [
@@ -140,33 +136,33 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 )
 def test_each_command_says_what_was_typed(service: Running, arguments: list[str], command: Command) -> None:
     """The one running service is found by itself; nothing is shown on standard error but notes."""
-    result = run(*arguments)
+    result = typed(*arguments)
     assert result.returncode == 0, result
     assert service[1][-1] == command
 
 
 def test_tables_and_json(service: Running) -> None:
     """The same rows for people and for programs."""
-    assert "Shop#1" in run("list", "workers").stdout
-    assert json.loads(run("list", "workers", "--json").stdout)[0]["process_id"] == 1
-    assert json.loads(run("list", "sites", "--json").stdout) == []
-    assert json.loads(run("status", "--json").stdout)["isolation_mode"] == "WorkerProcess"
+    assert "Shop#1" in typed("list", "workers").stdout
+    assert json.loads(typed("list", "workers", "--json").stdout)[0]["process_id"] == 1
+    assert json.loads(typed("list", "sites", "--json").stdout) == []
+    assert json.loads(typed("status", "--json").stdout)["isolation_mode"] == "WorkerProcess"
 
 
 def test_a_refusal_shows_message_and_remedy(service: Running) -> None:
     """On standard error, with status 1."""
-    result = run("recycle", "pool", "Nope")
+    result = typed("recycle", "pool", "Nope")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "isapy: there is no such pool\n       pools in use: Shop\n"
 
 
 def test_no_service(folder: Path) -> None:
     """Status 3 and what to type."""
-    result = run("list", "pools")
+    result = typed("list", "pools")
     assert (result.returncode, result.stdout) == (3, "")
     assert "no isapy service is running" in result.stderr
     assert "isapy run" in result.stderr
-    result = run("stop", "--config", folder / "x.config")
+    result = typed("stop", "--config", folder / "x.config")
     assert result.returncode == 3
     assert f"isapy run --config {folder / 'x.config'}" in result.stderr
 
@@ -175,10 +171,10 @@ def test_several_services_need_a_name(service: Running, folder: Path) -> None:
     """The error lists them; --config chooses, and so does the folder of a site, as for `isapy run`."""
     other = folder / "b" / "conf" / "applicationHost.config"
     with running_server(control_socket(other), answer) as commands:
-        result = run("list", "pools")
+        result = typed("list", "pools")
         assert result.returncode == 2
         assert result.stderr.count("--config /srv/conf/applicationHost.config") == 2
-        assert run("list", "pools", "--config", other).returncode == 0
+        assert typed("list", "pools", "--config", other).returncode == 0
         assert commands.pop() == ListPools()
         site = other.parent.parent
         site.joinpath("conf").mkdir(parents=True)
@@ -191,7 +187,7 @@ def test_several_services_need_a_name(service: Running, folder: Path) -> None:
 @pytest.mark.parametrize("arguments", [["stop", "pool"], ["stop", "app", "x"], ["stop", "site"]])
 def test_stop_what(service: Running, arguments: list[str]) -> None:
     """A half-typed `stop pool` never stops the service."""
-    result = run(*arguments)
+    result = typed(*arguments)
     assert result.returncode == 2
     assert "isapy stop pool NAME" in result.stderr
     assert service[1] == []
@@ -201,7 +197,7 @@ def test_the_news_of_the_service_do_not_go_into_a_pipe(folder: Path) -> None:
     """What a long command waits for is for a terminal (tests/cli/test_patience.py); a program gets the answer alone."""
     config = folder / "a" / "conf" / "applicationHost.config"
     with running_server(control_socket(config), answer, news=["waiting for GET /slow"]):
-        result = run("recycle", "pool", "Shop", "--config", config)
+        result = typed("recycle", "pool", "Shop", "--config", config)
     assert (result.returncode, result.stdout, result.stderr) == (0, "RecyclePool Shop\n", "")
 
 
@@ -231,7 +227,7 @@ def test_stop_waits_until_the_service_has_ended(folder: Path) -> None:
     with service:
         assert service.stdout is not None
         assert service.stdout.readline() == "ready\n"
-        result = run("stop", "--config", config)
+        result = typed("stop", "--config", config)
         assert (result.returncode, result.stdout) == (0, "ending\n"), result
         assert service.stdout.read() == "closed\n"
         assert service.wait(60) == 0

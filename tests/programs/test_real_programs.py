@@ -133,9 +133,10 @@ def wait_until_warm(service: RunningService, path: str) -> None:
     wait_until(is_warm, service.folder, f"a warm run of {path}")
 
 
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(("service", "start"), [("workerprocess", "warm"), ("iis5", "cold")], indirect=["service"])
 def test_mercurial_clones_and_pushes_by_hgweb(service: RunningService, start: str) -> None:
-    """A push of 3 MB of noise, a clone of it, a pull of a second change, and hgweb's pages in between."""
+    """A push of 3 MB of noise, a clone of it, a pull of a second change, and hgweb's pages in between. Each start and
+    each process model once: git's programs and the ones below go through both of both."""
     folder = service.folder / start
     path = f"/cgi-bin/{start}/hgweb.cgi"
     url = f"http://127.0.0.1:{service.port}{path}/project"
