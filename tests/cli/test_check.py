@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.cli import templates
-from tests.cli.command_line import isapy
+from tests.cli.command_line import isapy, typed
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def replace_in_config(site: Path, old: str, new: str) -> int:
 
 def test_a_valid_site(site: Path) -> None:
     """Status 0, and nothing on standard output to parse."""
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert (result.returncode, result.stdout) == (0, "")
     assert "is valid (0 warnings)" in result.stderr
 
@@ -82,7 +82,7 @@ def test_the_samples_are_valid() -> None:
 def test_each_kind_of_error_has_file_line_and_names(site: Path, old: str, new: str, words: list[str]) -> None:
     """Status 1, no traceback, the line where it stands."""
     line = replace_in_config(site, old, new)
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert result.returncode == 1, result
     assert "Traceback" not in result.stderr
     assert result.stdout.startswith(f"error: {config_of(site)}:")
@@ -95,7 +95,7 @@ def test_all_errors_at_once(site: Path) -> None:
     """Not only the first; the summary counts them."""
     replace_in_config(site, 'mode="WorkerProcess"', 'mode="Sideways"')
     replace_in_config(site, "127.0.0.1:8080:", "127.0.0.1:port:")
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert len([line for line in result.stdout.splitlines() if line.startswith("error: ")]) == 2
     assert "2 errors, 0 warnings" in result.stderr
 
@@ -104,21 +104,21 @@ def test_a_broken_web_config_deep_below_is_found(site: Path) -> None:
     """With its own file and line."""
     path = site / "wwwroot" / "deep" / "web.config"
     path.write_text('<configuration>\n<system.webServer>\n<directoryBrowse enabled="perhaps" />\n')
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert result.returncode == 1
     assert f"error: {path}:" in result.stdout
     path.write_text(
         '<configuration>\n<system.webServer>\n<directoryBrowse enabled="perhaps" />\n'
         "</system.webServer>\n</configuration>"
     )
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert f"error: {path}:3: directoryBrowse/@enabled:" in result.stdout
 
 
 def test_warnings_do_not_fail(site: Path) -> None:
     """A section that isapy does not support yet is named; the status is 0."""
     line = replace_in_config(site, "<security>", '<odbcLogging dataSource="logs" /><security>')
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert result.returncode == 0
     assert result.stdout.startswith(f"warning: {config_of(site)}:{line}: ")
     assert "(1 warning)" in result.stderr
@@ -126,13 +126,13 @@ def test_warnings_do_not_fail(site: Path) -> None:
 
 def test_json(site: Path) -> None:
     """Fields of their own for programs, in both cases."""
-    valid = json.loads(isapy("check", "--config", config_of(site), "--json").stdout)
+    valid = json.loads(typed("check", "--config", config_of(site), "--json").stdout)
     assert valid.pop("machine")["processors"] >= 1
     assert isinstance(valid.pop("pools"), dict)
     assert valid.pop("front").startswith("listener runs as ")
     assert valid == {"config": str(config_of(site)), "valid": True, "errors": [], "warnings": []}
     line = replace_in_config(site, 'mode="WorkerProcess"', 'mode="Sideways"')
-    result = isapy("check", "--config", config_of(site), "--json")
+    result = typed("check", "--config", config_of(site), "--json")
     assert result.returncode == 1
     broken = json.loads(result.stdout)
     assert not broken["valid"]
@@ -144,7 +144,7 @@ def test_json(site: Path) -> None:
 
 def test_no_such_file(tmp_path: Path) -> None:
     """What to type instead."""
-    result = isapy("check", "--config", tmp_path / "no.config")
+    result = typed("check", "--config", tmp_path / "no.config")
     assert result.returncode == 1
     assert "isapy init FOLDER" in result.stderr
 
@@ -153,7 +153,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_files_that_are_no_configuration(site: Path, content: bytes) -> None:
     """Empty, binary, another format: an error, never a traceback."""
     config_of(site).write_bytes(content)
-    result = isapy("check", "--config", config_of(site))
+    result = typed("check", "--config", config_of(site))
     assert result.returncode == 1
     assert "error: " in result.stdout
     assert "Traceback" not in result.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import isapy
+from tests.cli.command_line import isapy, typed
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_script_gets_a_line_and_its_reasons(folder: Path) -> None:
     """Status 1 while one will not run; what can be mended is said with the command."""
-    result = isapy("doctor", folder)
+    result = typed("doctor", folder)
     assert result.returncode == 1
     assert "runs      good.sh" in result.stdout
     assert "will not  dos.sh" in result.stdout
@@ -53,12 +53,12 @@ def test_fix_mends_and_says_how_to_undo(folder: Path, tmp_path: Path) -> None:
     assert report["backups"].startswith(str(tmp_path / "state"))
     assert (Path(report["backups"]) / "dos.sh").read_bytes() == b"#!/bin/sh\r\necho\r\n"
     (folder / "wrong.pl").unlink()
-    assert isapy("doctor", folder).returncode == 0
+    assert typed("doctor", folder).returncode == 0
 
 
 def test_json_has_every_finding(folder: Path) -> None:
     """Rule, severity, line, remedy and whether it can be fixed."""
-    report = json.loads(isapy("doctor", folder, "--json").stdout)
+    report = json.loads(typed("doctor", folder, "--json").stdout)
     wrong = next(each for each in report["scripts"] if each["path"] == "wrong.pl")
     assert (wrong["language"], wrong["will_run"]) == ("perl", False)
     finding = wrong["findings"][0]
@@ -68,13 +68,13 @@ def test_json_has_every_finding(folder: Path) -> None:
 
 def test_what_cannot_be_looked_at(tmp_path: Path) -> None:
     """No folder, no such user: status 2, and what to do."""
-    assert isapy("doctor", tmp_path / "none").returncode == 2
-    unknown = isapy("doctor", tmp_path, "--user", "nobody-of-that-name")
+    assert typed("doctor", tmp_path / "none").returncode == 2
+    unknown = typed("doctor", tmp_path, "--user", "nobody-of-that-name")
     assert (unknown.returncode, "there is no user" in unknown.stderr) == (2, True)
 
 
 def test_another_user_sees_with_other_permissions(folder: Path) -> None:
     """A folder that only its owner may pass through is closed to the pool's user."""
     folder.chmod(0o700)
-    result = isapy("doctor", folder, "--user", "nobody")
+    result = typed("doctor", folder, "--user", "nobody")
     assert "nobody may not pass through" in result.stdout

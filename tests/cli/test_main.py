@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from host import __version__
-from tests.cli.command_line import CHECKOUT, isapy
+from tests.cli.command_line import CHECKOUT, isapy, typed
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def test_help_names_every_command_and_the_exit_statuses() -> None:
 )
 def test_every_command_explains_itself(command: str) -> None:
     """Help is there and says more than the usage."""
-    result = isapy(*command.split(), "--help")
+    result = typed(*command.split(), "--help")
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) > 6
 
@@ -40,7 +40,7 @@ def test_every_command_explains_itself(command: str) -> None:
 @pytest.mark.parametrize("arguments", [(), ("list",), ("new",), ("dance",), ("run", "--port", "0"), ("list", "stars")])
 def test_a_wrong_command_line_is_status_2(arguments: tuple[str, ...]) -> None:
     """Usage goes out, no traceback."""
-    result = isapy(*arguments)
+    result = typed(*arguments)
     assert result.returncode == 2
     assert "Usage: isapy" in result.stdout + result.stderr
     assert "Traceback" not in result.stderr

@@ -135,7 +135,7 @@ def wait_until_warm(service: RunningService, path: str) -> None:
 
 @pytest.mark.parametrize(("service", "start"), [("workerprocess", "warm"), ("iis5", "cold")], indirect=["service"])
 def test_mercurial_clones_and_pushes_by_hgweb(service: RunningService, start: str) -> None:
-    """A push of 3 MB of noise, a clone of it, a pull of a second change, and hgweb's pages in between. Each start and
+    """A push of 1.5 MB of noise, a clone of it, a pull of a second change, and hgweb's pages in between. Each start and
     each process model once: git's programs and the ones below go through both of both."""
     folder = service.folder / start
     path = f"/cgi-bin/{start}/hgweb.cgi"
@@ -145,7 +145,7 @@ def test_mercurial_clones_and_pushes_by_hgweb(service: RunningService, start: st
         wait_until_warm(service, path)
     first, second = str(folder / "first"), str(folder / "second")
     hg(service, "clone", "--quiet", url, first)
-    (folder / "first" / "noise.bin").write_bytes(os.urandom(3_000_000))
+    (folder / "first" / "noise.bin").write_bytes(os.urandom(1_500_000))
     hg(service, "-R", first, "commit", "--quiet", "--addremove", "-m", "noise")
     hg(service, "-R", first, "push", "--quiet", "--new-branch")
     hg(service, "clone", "--quiet", url, second)
