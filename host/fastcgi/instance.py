@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 from collections.abc import Callable, Mapping
@@ -78,6 +79,7 @@ class Instance:
             for descriptor in theirs:
                 os.close(descriptor)
         self._socket.hand_over()
+        _let_others_finish(self._program.pid)
 
     @property
     def pid(self) -> int:
@@ -178,3 +180,11 @@ class Instance:
             self.errors.close()
         if self._socket is not None:
             self._socket.close()
+
+
+def _let_others_finish(pid: int) -> None:
+    """A request that comes for that process interrupts nobody: worker and listener finish what they are at, often for
+    several requests. Its part of the processors stays the same (SCHED_BATCH, sched(7))."""
+    with contextlib.suppress(OSError):  # it has ended, or a container's rules forbid it
+        if os.sched_getscheduler(pid) == os.SCHED_OTHER:
+            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))

@@ -350,6 +350,16 @@ def test_a_process_is_used_again(rig: FastCgiRig) -> None:
     assert [served for _, served in found] == [1, 2, 3, 4, 5]
 
 
+def test_a_process_does_not_interrupt_who_gives_it_requests(rig: FastCgiRig) -> None:
+    """Its scheduling policy is that of programs that compute."""
+
+    async def work() -> int:
+        pid, _ = await rig.process()
+        return os.sched_getscheduler(pid)
+
+    assert rig.run(work) == os.SCHED_BATCH
+
+
 def test_short_answers_need_no_task_and_come_in_the_order_of_asking(rig: FastCgiRig) -> None:
     """One process, twenty requests at once: only the one for which it is started has a task of the event loop."""
     rig.configure(max_instances=1)
@@ -406,6 +416,18 @@ def test_an_application_that_ends_behind_its_answer_is_no_failure(rig: FastCgiRi
         return found
 
     assert len(rig.run(work)) == 4
+    assert rig.event_texts("fastcgi-failed") == []
+
+
+def test_who_waits_behind_the_last_answer_of_a_process_is_answered_by_another(rig: FastCgiRig) -> None:
+    """It is given to the process that has just answered, without a look whether that lives on."""
+    rig.configure(max_instances=1, rapid_fails_per_minute=1)
+
+    async def work() -> list[int]:
+        _, *found = await asyncio.gather(rig.ask("leave"), rig.process(), rig.process())
+        return [served for _, served in found]
+
+    assert sorted(rig.run(work)) == [1, 2]
     assert rig.event_texts("fastcgi-failed") == []
 
 
