@@ -182,5 +182,6 @@ def new_response(status: int, headers: Headers, body: Body, reason: str = "") ->
     response.close_connection = response.abortive_close = response.raw = response.internal_keeps_request = False
     response.cache = response.source_file = None
     response.internal_target = ""
-    response.__post_init__()
+    if not 100 <= status <= 999:
+        response.__post_init__()
     return response

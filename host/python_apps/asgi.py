@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
+from host.api.response import new_response
 from host.python_apps.applications import Applications, Order
 from host.python_apps.asgi_body import AsgiBody, ClientLeft
 from host.python_apps.asgi_scope import http_scope
@@ -137,7 +138,9 @@ class AsgiCall:
             await asyncio.shield(self._gone)
         return {"type": "http.disconnect"}
 
-    async def send(self, message: dict[str, Any]) -> None:
+    # What the application hands in is checked here, and not by a compiled function's arguments.
+
+    async def send(self, message: Any) -> None:
         """The response's head, and pieces of its body under flow control. Raises ClientLeft, AsgiError."""
         kind = message["type"]
         if self.is_gone and not self._is_sent:
@@ -151,7 +154,12 @@ class AsgiCall:
         elif self._is_sent:
             raise AsgiError(f"{kind} was sent after the end of the response")
         elif kind == "http.response.body":
-            await self._send_body(message.get("body", b""), is_last=not message.get("more_body", False))
+            piece = message.get("body", b"")
+            is_last = not message.get("more_body", False)
+            if is_last and self._body is None and piece.__class__ is bytes:  # the everyday answer: nothing can wait
+                self._send_whole(piece)
+            else:
+                await self._send_body(piece, is_last=is_last)
         elif kind == "http.response.pathsend":
             await self._send_body(_open_file(message["path"]), is_last=True)
         else:
@@ -173,6 +181,15 @@ class AsgiCall:
             await call(self._application.function, self, self._request)
         except SystemExit as error:  # it would end the loop, and the worker with it
             raise AsgiError(f"the application called sys.exit({error.code!r})") from error
+
+    def _send_whole(self, body: bytes) -> None:
+        response = self._response
+        assert response is not None, "the head has come"
+        self._is_sent = True
+        response.body = body
+        if not self._settle(response):  # refused or cancelled
+            _drop(response)
+        self._tell_of_the_end()
 
     async def _send_body(self, piece: Any, *, is_last: bool) -> None:
         if isinstance(piece, bytearray | memoryview):
@@ -310,16 +327,16 @@ def _single_callable(function: Any, name: str) -> Any:
     return call_in_two_steps
 
 
-def _response_of(message: dict[str, Any]) -> Response:
+def _response_of(message: Any) -> Response:
     given = list(message.get("headers", ()))
     try:
         fields = [_fields.get((name, value)) or _remember(name, value) for name, value in given]
     except TypeError:  # a bytearray cannot be looked up; what is no bytes at all raises here as well
         fields = [_remember(bytes(name), bytes(value)) for name, value in given]
-    return Response(status=message["status"], headers=Headers.repeated(fields))
+    return new_response(message["status"], Headers.repeated(fields), b"")
 
 
-def _remember(raw_name: bytes, raw_value: bytes) -> tuple[str, str]:
+def _remember(raw_name: Any, raw_value: Any) -> tuple[str, str]:
     field = str(raw_name, "latin-1"), str(raw_value, "latin-1")
     if len(raw_name) + len(raw_value) <= _LONGEST_FIELD:
         if len(_fields) >= _MOST_FIELDS:

@@ -20,7 +20,7 @@ from host.python_apps.wsgi_thread_call import ThreadCall
 
 
 class ThreadCallAnswer(ThreadAnswer):
-    """What a call on a thread answers; to be awaited. (The call itself is compiled, and inherits from what is, too.)"""
+    """What a call on a thread answers; to be awaited."""
 
     __slots__ = ("_call", "_pending")
 
@@ -115,5 +115,5 @@ class WsgiHost:
         )
         return WsgiApplication(function, order, self._context)
 
-    async def _end(self, application: WsgiApplication) -> None:
-        del application  # WSGI tells an application nothing of its end
+    async def _end(self, _application: WsgiApplication) -> None:
+        """WSGI tells an application nothing of its end."""

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol
 
 from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
@@ -36,6 +35,17 @@ RunCode = Callable[[Any, Request], Any]
 whose code it is, and for which request."""
 
 
+class KnownHead:
+    """Header fields that an application has given, as it gave them and as they go out."""
+
+    __slots__ = ("fields", "given", "promised")
+
+    def __init__(self, given: list[Any], fields: list[tuple[str, str]], promised: int | None) -> None:
+        self.given = given
+        self.fields = fields
+        self.promised = promised  # Content-Length
+
+
 @dataclass(slots=True)
 class Callee:
     """A loaded application, and what its calls share."""
@@ -45,6 +55,7 @@ class Callee:
     report_event: Callable[[str, str], None]
     turn: Turn | None  # None: many calls at a time
     base: dict[str, Any]  # of environ
+    known: KnownHead | None = None  # the last answer's: most answers have the same
 
     def report(self, request_id: str, line: str) -> None:
         """A line of wsgi.errors. On any thread."""
@@ -61,7 +72,7 @@ class WsgiCall:
         self._callee = callee
         self._request = request
         self._input = InputStream(request.body)
-        self._errors = ErrorStream(partial(callee.report, request.id))  # not a method of this: no circle
+        self._errors = ErrorStream(callee.report, request.id)
         self._status = ""
         self._headers: Any = ()
         self._promised: int | None = None  # Content-Length
@@ -82,6 +93,10 @@ class WsgiCall:
         if not isinstance(status, str) or status[3:4] not in (" ", "") or not status[:3].isdigit():
             raise WsgiError(f"a status is text such as '200 OK', not {status!r}")
         self._status, self._headers, self._promised = status, headers, None
+        known = self._callee.known
+        if known is not None and known.given == headers:
+            self._promised = known.promised
+            return self._write
         for name, value in headers:
             if len(name) == 14 and name.lower() == "content-length":
                 self._promised = int(value)
@@ -111,10 +126,19 @@ class WsgiCall:
             raise self._input.refusal
         if not self._status:
             raise WsgiError("the application returned without a call of start_response")
-        known = _statuses.get(self._status)
-        if known is None:
-            known = _parse_status(self._status)
-        return new_response(known[0], Headers.repeated(self._headers), body, known[1])
+        status = _statuses.get(self._status)
+        if status is None:
+            status = _parse_status(self._status)
+        given = self._headers
+        known = self._callee.known
+        if known is not None and known.given == given:
+            headers = Headers.__new__(Headers)
+            headers._fields = known.fields.copy()  # filters may change them
+        else:
+            headers = Headers.repeated(given)
+            if given.__class__ is list:
+                self._callee.known = KnownHead(given.copy(), headers._fields.copy(), self._promised)
+        return new_response(status[0], headers, body, status[1])
 
 
 def check_piece(data: object) -> None:

@@ -71,7 +71,7 @@ def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
         known is None
         or known.base is not base
         or known.raw_headers != request.raw_headers
-        or not request.has_raw_headers
+        or request._headers is not None
         or known.server_name != request.server_name
         or known.http_version != request.http_version
         or known.ends != ends
@@ -94,10 +94,11 @@ def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
         environ["REMOTE_USER"] = environ["AUTH_USER"] = _bytes_as_text(request.user)
     if request.auth_type:
         environ["AUTH_TYPE"] = request.auth_type
-    if request.context.get("warm_up"):
+    if request.context and request.context.get("warm_up"):
         environ["WARMUP_REQUEST"] = "1"
-    for name, value in request.redirect_variables.items():
-        environ[name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"] = _bytes_as_text(value)
+    if request.redirect_variables:
+        for name, value in request.redirect_variables.items():
+            environ[name if name.startswith("REDIRECT_") else f"REDIRECT_{name}"] = _bytes_as_text(value)
     return environ
 
 

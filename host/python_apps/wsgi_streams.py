@@ -86,12 +86,14 @@ class InputStream:
 
 
 class ErrorStream:
-    """wsgi.errors: text that becomes events tied to the request. `report(line)` may be called on any thread."""
+    """wsgi.errors: text that becomes events tied to the request. `report(request id, line)` may be called on any
+    thread."""
 
-    __slots__ = ("_output", "_report")
+    __slots__ = ("_output", "_report", "_request_id")
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str, str], None], request_id: str) -> None:
         self._report = report
+        self._request_id = request_id
         self._output: ErrorOutput | None = None
 
     def write(self, text: str) -> int:
@@ -99,7 +101,7 @@ class ErrorStream:
         if self._output is None:
             self._output = ErrorOutput()
         for line in self._output.receive(text.encode("utf-8", "backslashreplace")):
-            self._report(line)
+            self._report(self._request_id, line)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -114,7 +116,7 @@ class ErrorStream:
         """The request is over: a last line without its end is told, too."""
         if self._output is not None:
             for line in self._output.receive_end():
-                self._report(line)
+                self._report(self._request_id, line)
 
 
 class FileWrapper:

@@ -38,9 +38,12 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     Fields that are the front's are left out; `Connection: close` becomes a flag. `content_length` replaces the
     handler's own, `drops_length` takes it out (the front knows better, or nobody does).
     """
-    fields = response.headers.items()
+    fields = response.headers._fields  # not to be changed here
     if drops_length and len(fields) == 2:  # applications say both; what is left is an everyday head
-        fields = [field for field in fields if len(field[0]) != 14 or field[0].lower() != "content-length"]
+        if _is_length(fields[1][0]):
+            fields = fields[:1]
+        elif _is_length(fields[0][0]):
+            fields = fields[1:]
     is_everyday = (
         len(fields) == 1
         and content_length < 0
@@ -54,6 +57,10 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
             _HEADS.clear()
         _HEADS[response.status, fields[0]] = head
     return head
+
+
+def _is_length(name: str) -> bool:
+    return len(name) == 14 and name.lower() == "content-length"
 
 
 def close_flags(response: Response) -> int:

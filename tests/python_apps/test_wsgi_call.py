@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response
+from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, ThreadingModel
 from host.cli.application_site import application_configuration
 from host.config.store import ServerConfiguration, Source
 from host.python_apps.applications import Order
@@ -45,6 +46,20 @@ def run_code(call: Runnable, _request: Request) -> Any:
     return call.run()
 
 
+def context_with(threads: ThreadPool) -> PluginContext:
+    """What a worker gives the plugin."""
+    return PluginContext(
+        plugin_name="wsgi",
+        pool_name="Pool",
+        worker_number=1,
+        isolation_mode="WorkerProcess",
+        launcher=MissingLauncher(),
+        report_event=lambda _event_id, _text: None,
+        report_unhealthy=lambda _reason: None,
+        threads=threads,
+    )
+
+
 def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Path) -> None:
     """The ends of calls come to the loop in bursts, and this one's may come before what it has handed over."""
 
@@ -55,16 +70,7 @@ def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Pa
 
     async def main() -> tuple[int, bytes]:
         threads = ThreadPool(asyncio.get_running_loop(), 1)
-        context = PluginContext(
-            plugin_name="wsgi",
-            pool_name="Pool",
-            worker_number=1,
-            isolation_mode="WorkerProcess",
-            launcher=MissingLauncher(),
-            report_event=lambda _event_id, _text: None,
-            report_unhealthy=lambda _reason: None,
-            threads=threads,
-        )
+        context = context_with(threads)
         try:
             request = new_request(tmp_path)
             all_done = threading.Event()
@@ -80,3 +86,49 @@ def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Pa
             threads.close()
 
     assert asyncio.run(main()) == (200, b"one two")
+
+
+def test_each_answer_has_the_fields_that_its_call_has_given(tmp_path: Path) -> None:
+    """Those of the answer before are known: not what a filter has made of them, nor what the application's own list has
+    become, nor the length that another body had."""
+    shared = [("Content-Type", "text/plain"), ("Content-Length", "3")]
+    with_cookie = [("Content-Type", "text/plain"), ("Set-Cookie", "a=b")]
+    given: list[list[tuple[str, str]]] = [shared, shared, with_cookie, shared, [("Bad\nName", "x")], shared]
+
+    def application(_environ: object, start_response: Callable[..., object]) -> Iterator[bytes]:
+        start_response("200 OK", given.pop(0))
+        yield b"one"
+
+    async def main() -> list[object]:
+        threads = ThreadPool(asyncio.get_running_loop(), 1)
+        try:
+            request = new_request(tmp_path)
+            assert request.mapping is not None
+            request.mapping = replace(request.mapping, threading_model=ThreadingModel.SINGLE)
+            called = WsgiApplication(application, Order(request), context_with(threads))
+            found: list[object] = []
+            for number in range(6):
+                if number == 3:
+                    shared.append(("X-More", "1"))
+                try:
+                    response = called.answer(request, run_code)
+                except ValueError as error:
+                    found.append(type(error))
+                    continue
+                assert isinstance(response, Response)
+                found.append((response.headers.items(), response.body == b"one"))
+                response.headers.set("Content-Type", "a/filters")
+            return found
+        finally:
+            threads.close()
+
+    plain = [("Content-Type", "text/plain"), ("Content-Length", "3")]
+    more = [*plain, ("X-More", "1")]
+    assert asyncio.run(main()) == [
+        (plain, True),
+        (plain, True),
+        (with_cookie, False),
+        (more, True),
+        ValueError,
+        (more, True),
+    ]

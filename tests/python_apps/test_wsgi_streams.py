@@ -44,14 +44,14 @@ def test_a_refused_body_is_remembered() -> None:
 def test_errors_become_lines() -> None:
     """Each complete one at once, the last one at the end; control characters are shown."""
     lines: list[str] = []
-    stream = ErrorStream(lines.append)
+    stream = ErrorStream(lambda request_id, line: lines.append(f"{request_id}: {line}"), "7")
     stream.close_line()
     stream.writelines(["one\ntw", "o\n"])
     stream.write("thr\x1bee")
     stream.flush()
-    assert lines == ["one", "two"]
+    assert lines == ["7: one", "7: two"]
     stream.close_line()
-    assert lines[2] == "thr\\x1bee"
+    assert lines[2] == "7: thr\\x1bee"
 
 
 def test_only_regular_binary_files_go_by_descriptor(tmp_path: Path) -> None:
