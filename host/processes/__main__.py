@@ -1,29 +1,26 @@
-"""`python -m host.processes service ...`: what `isapy run` becomes. Other processes are started by the service."""
+"""`python -m host.processes service ...`: what `isapy run` becomes. Other processes are started by the service.
+
+First comes what has to be done before the nursery is forked, and nothing else is loaded: what is in memory by then is a
+part of every pool and worker. What the service alone needs comes afterwards (`serving.py`), while the nursery loads
+what it needs.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import importlib
 import os
 import sys
-from typing import Final
 
 from setproctitle import setproctitle
 
-from host.config.errors import ConfigErrors
-from host.config.store import build_snapshot, read_source
 from host.processes.births import fork_nursery
-from host.processes.console import Console
 from host.processes.immortal import make_immortal
 from host.processes.inherited_sockets import take_inherited_sockets
-from host.processes.orphans import end_everything
 from host.processes.predecessor import PredecessorGone, meet_predecessor
-from host.processes.service import EXIT_FAILED, Service
 from host.processes.service_manager import ServiceManager
 from host.processes.spawn import become_subreaper
-from host.processes.upgrade import become_waiter
-
-EXIT_BAD_CONFIGURATION: Final = 2
+from host.wire.exit_codes import ExitCode
 
 
 def run_service(arguments: list[str]) -> int:
@@ -43,29 +40,11 @@ def run_service(arguments: list[str]) -> int:
     try:
         predecessor = meet_predecessor(os.environ)
     except PredecessorGone as error:
-        Console(sys.stderr, quiet=True).error(str(error))
-        return EXIT_FAILED
+        sys.stderr.write(f"isapy: {error}\n")
+        return ExitCode.FAILED
     nursery = fork_nursery()  # before anything is read that is not everybody's
-    console = Console(sys.stderr, quiet=options.quiet, shows_scripts=options.show_scripts)
-    try:
-        source = read_source(options.config, options.isolation, options.port)
-        snapshot = build_snapshot(source, 1)
-    except ConfigErrors as problems:
-        if predecessor is not None:
-            predecessor.refuse(str(problems.errors[0]))
-        for problem in problems.errors:
-            console.error(str(problem))
-        nursery.kill()
-        return EXIT_BAD_CONFIGURATION
-    service = Service(
-        source, snapshot, console, manager=manager, inherited=inherited, predecessor=predecessor, nursery=nursery
-    )
-    try:
-        status = asyncio.run(service.live())
-    finally:
-        end_everything(service.heirs)
-    if service.waiters_end is not None:
-        become_waiter(service.waiters_end)
+    serving = importlib.import_module("host.processes.serving")
+    status: int = serving.serve(options, manager, inherited, predecessor, nursery)
     return status
 
 

@@ -12,11 +12,10 @@ from typing import Final
 
 from host.processes.control_channel import ControlChannel
 from host.processes.lifeline import ServicesEnd
-from host.processes.succession import HANDOVER_VARIABLE
 from host.wire.control_messages import AnyMessage, Event, Hello, Listen, Ready
 from host.wire.errors import WireError
 from host.wire.frames import PROTOCOL_VERSION
-from host.wire.handover_messages import Serve, Succeed
+from host.wire.handover_messages import HANDOVER_VARIABLE, Serve, Succeed
 
 _MEETING_SECONDS: Final = 30.0
 _STANDARD_ERROR: Final = 2

@@ -20,10 +20,7 @@ from host.processes.control_channel import ControlChannel
 from host.processes.launcher import Launcher
 from host.processes.spawn import kill
 from host.wire.control_messages import AnyMessage, Event, Hello, Listen, Ready
-from host.wire.handover_messages import Serve, Succeed
-
-HANDOVER_VARIABLE: Final = "ISAPY_HANDOVER"
-"""The number of the descriptor over which a successor is told what it takes over."""
+from host.wire.handover_messages import HANDOVER_VARIABLE, Serve, Succeed
 
 START_SECONDS: Final = 120.0
 """How long a successor may take until it is ready: longer than a front may (front_health.START_SECONDS)."""

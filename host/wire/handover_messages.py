@@ -6,7 +6,12 @@ messages, or fields with defaults that it sends only to a peer whose `protocol` 
 
 from __future__ import annotations
 
+from typing import Final
+
 from host.wire.message import Message
+
+HANDOVER_VARIABLE: Final = "ISAPY_HANDOVER"
+"""The environment variable that tells a service the number of its end of the channel, if it is to succeed another."""
 
 
 class Succeed(Message, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -123,3 +125,24 @@ def test_a_service_that_cannot_read_its_configuration_leaves_no_nursery(tmp_path
     service = start_service(tmp_path, config, expect_start=False)
     assert service.process.wait() == 2
     service.wait_until_all_gone()
+
+
+SERVICES_OWN = (
+    "host.activation",
+    "host.admin",
+    "host.http1",
+    "host.listener",
+    "host.logs",
+    "httptools",
+    "psutil",
+    "watchfiles",
+)
+LOADED = "import sys, host.processes.__main__; print(*sys.modules)"
+
+
+def test_what_the_service_alone_needs_is_loaded_after_the_nursery_is_forked() -> None:
+    """All that is there before is a part of every pool and worker, and each fork pays for it."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, timeout=100, check=True)
+    loaded = done.stdout.split()
+    assert "host.processes.pool" in loaded
+    assert [name for name in loaded if name.startswith(SERVICES_OWN)] == []
