@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ from host.admin.commands import (
     StartPool,
     StopPool,
     StopService,
+    WorkerRow,
     Workers,
 )
 from tests.running_service import WAIT_SECONDS, RunningService, running, start_service, started, wait_until
@@ -45,6 +47,14 @@ def handle(request):
     return Response.text("slow but done")
 """
 """Answers when the test has let it go: no test here guesses how long something takes."""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """For tests that leave everything running; each asks for workers of a pool that it names."""
+    folder = tmp_path_factory.mktemp("shared")
+    with running(folder, write_site(folder)) as service:
+        yield service
 
 
 def send(service: RunningService, request: bytes) -> socket.socket:
@@ -106,15 +116,14 @@ def test_a_request_in_hand_is_finished_before_the_end(tmp_path: Path, mode: str)
         assert not service.has_event("plugin-warning")
 
 
-def test_a_killed_listener_is_restarted_and_the_workers_stay(tmp_path: Path) -> None:
+def test_a_killed_listener_is_restarted_and_the_workers_stay(shared: RunningService) -> None:
     """Open connections are cut, the next connect works, the worker is the same process."""
-    with running(tmp_path, write_site(tmp_path)) as service:
-        before = json.loads(service.get("/a.where").body)["pid"]
-        listener = service.pid_of("listener")
-        service.kill(listener)
-        assert json.loads(service.get("/a.where").body)["pid"] == before
-        assert service.pid_of("listener") != listener
-        service.wait_for_event("process-died", "listener", "SIGKILL")
+    before = json.loads(shared.get("/a.where").body)["pid"]
+    listener = shared.pid_of("listener")
+    shared.kill(listener)
+    assert json.loads(shared.get("/a.where").body)["pid"] == before
+    assert shared.pid_of("listener") != listener
+    shared.wait_for_event("process-died", "listener", "SIGKILL")
 
 
 def test_a_killed_inetinfo_is_restarted_and_the_dllhosts_stay(tmp_path: Path) -> None:
@@ -164,21 +173,25 @@ def test_workers_start_on_demand_and_a_web_garden_grows_to_max_processes(tmp_pat
         assert len([title for title in service.titles() if title.startswith("worker DefaultAppPool#")]) == 2
 
 
-def test_a_stopped_pool_answers_503_and_the_others_work(tmp_path: Path) -> None:
-    """503 with HTTPERR's Disabled; start brings it back; recycling a stopped pool is refused with the remedy."""
-    with running(tmp_path, write_site(tmp_path)) as service:
-        service.get("/shop/a.where")
-        assert isinstance(service.ask(StopPool(name="Shop")), Done)
-        assert service.get("/shop/a.where").status == 503
-        assert service.get("/a.where").status == 200
-        service.httperr("Disabled", "/shop/a.where")
-        with pytest.raises(CommandFailed) as refused:
-            service.ask(RecyclePool(name="Shop"))
-        assert "isapy start pool Shop" in refused.value.remedy
-        assert isinstance(service.ask(StartPool(name="Shop")), Done)
-        assert service.get("/shop/a.where").status == 200
-        with pytest.raises(CommandFailed, match="no pool Nowhere"):
-            service.ask(StopPool(name="Nowhere"))
+def test_a_stopped_pool_answers_503_and_the_others_work(shared: RunningService) -> None:
+    """503 with HTTPERR's Disabled; the list of pools says so; start brings it back; recycling a stopped pool is refused
+    with the remedy."""
+    shared.get("/shop/a.where")
+    assert isinstance(shared.ask(StopPool(name="Shop")), Done)
+    assert shared.get("/shop/a.where").status == 503
+    assert shared.get("/a.where").status == 200  # its parent can fork: the pool is Starting no more
+    shared.httperr("Disabled", "/shop/a.where")
+    reply = shared.ask(ListPools())
+    assert isinstance(reply, Pools)
+    states = {row.name: (row.state, row.reason) for row in reply.rows}
+    assert (states["Shop"], states["DefaultAppPool"]) == (("Stopped", "Disabled"), ("Started", ""))
+    with pytest.raises(CommandFailed) as refused:
+        shared.ask(RecyclePool(name="Shop"))
+    assert "isapy start pool Shop" in refused.value.remedy
+    assert isinstance(shared.ask(StartPool(name="Shop")), Done)
+    assert shared.get("/shop/a.where").status == 200
+    with pytest.raises(CommandFailed, match="no pool Nowhere"):
+        shared.ask(StopPool(name="Nowhere"))
 
 
 def test_recycling_on_demand_replaces_the_worker_and_loses_no_request(tmp_path: Path) -> None:
@@ -243,43 +256,31 @@ def test_an_always_running_pool_has_its_worker_without_a_request(tmp_path: Path)
         service.wait_for_event("process-started", "worker Shop#1")
 
 
-def test_the_pools_list_says_state_and_reason(tmp_path: Path) -> None:
-    """What `isapy list pools` shows."""
-    with running(tmp_path, write_site(tmp_path)) as service:
-        service.ask(StopPool(name="Shop"))
-        service.get("/a.where")  # its parent can fork: the pool is Starting no more
-        reply = service.ask(ListPools())
-        assert isinstance(reply, Pools)
-        states = {row.name: (row.state, row.reason) for row in reply.rows}
-        assert states["Shop"] == ("Stopped", "Disabled")
-        assert states["DefaultAppPool"] == ("Started", "")
+def workers_of(service: RunningService, pool: str) -> list[WorkerRow]:
+    """Its workers, as `isapy list workers` shows them."""
+    reply = service.ask(ListWorkers())
+    assert isinstance(reply, Workers)
+    return [row for row in reply.rows if row.pool == pool]
 
 
-def test_the_workers_list_counts_the_request_of_a_moment_ago(tmp_path: Path) -> None:
+def test_the_workers_list_counts_the_request_of_a_moment_ago(shared: RunningService) -> None:
     """The workers are asked, so that nobody looks at numbers of the last ping."""
-    with running(tmp_path, write_site(tmp_path)) as service:
-        for served in (1, 2, 3):
-            service.get("/a.where")
-            reply = service.ask(ListWorkers())
-            assert isinstance(reply, Workers)
-            assert [(row.state, row.requests_served, row.requests_in_hand) for row in reply.rows] == [
-                ("Running", served, 0)
-            ]
-
-
-def test_a_stuck_worker_does_not_hold_up_the_workers_list(tmp_path: Path) -> None:
-    """It is shown with what was last known of it, every time it is asked for."""
-    with running(tmp_path, write_site(tmp_path)) as service:
-        stuck = json.loads(service.get("/a.where").body)["pid"]
-        os.kill(stuck, signal.SIGSTOP)
-        try:
-            replies = [service.ask(ListWorkers()) for _ in range(2)]
-        finally:
-            os.kill(stuck, signal.SIGCONT)
-        assert [[row.process_id for row in reply.rows] for reply in replies if isinstance(reply, Workers)] == [
-            [stuck],
-            [stuck],
+    for served in (1, 2, 3):
+        shared.get("/shop/deep/a.where")
+        assert [(row.state, row.requests_served, row.requests_in_hand) for row in workers_of(shared, "Deep")] == [
+            ("Running", served, 0)
         ]
+
+
+def test_a_stuck_worker_does_not_hold_up_the_workers_list(shared: RunningService) -> None:
+    """It is shown with what was last known of it, every time it is asked for."""
+    stuck = json.loads(shared.get("/a.where").body)["pid"]
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        shown = [[row.process_id for row in workers_of(shared, "DefaultAppPool")] for _ in range(2)]
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+    assert shown == [[stuck], [stuck]]
 
 
 def test_what_nobody_counts_is_not_shown_as_a_number(tmp_path: Path) -> None:
@@ -325,13 +326,11 @@ def test_a_broken_configuration_ends_the_start_with_every_error(tmp_path: Path) 
     assert any("applicationHost.config:" in line and "Shup" in line for line in service.output)
 
 
-def test_the_second_service_of_one_configuration_is_refused(tmp_path: Path) -> None:
+def test_the_second_service_of_one_configuration_is_refused(shared: RunningService) -> None:
     """It names the process that runs it already."""
-    config = write_site(tmp_path)
-    with running(tmp_path, config) as first:
-        second = start_service(tmp_path, config, expect_start=False)
-        assert second.process.wait(WAIT_SECONDS) == 1
-        assert str(first.process.pid) in second.output[0]
+    second = start_service(shared.folder, shared.config, expect_start=False)
+    assert second.process.wait(WAIT_SECONDS) == 1
+    assert str(shared.process.pid) in second.output[0]
 
 
 def test_the_interpreter_of_this_run_is_the_interpreter_of_the_service() -> None:
