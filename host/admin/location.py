@@ -58,14 +58,18 @@ def check_owner(folder: Path) -> None:
         raise ControlError(f"others may write to {folder}", f"chmod 700 {folder}")
 
 
+def service_mark(config_path: str | Path) -> str:
+    """Eight hexadecimal digits that tell the service of this configuration file from others."""
+    return hashlib.sha256(os.fsencode(Path(config_path).resolve())).hexdigest()[:8]
+
+
 def control_socket(config_path: str | Path, environment: Mapping[str, str] | None = None) -> Path:
     """The socket of the service that runs this configuration file."""
     absolute = Path(config_path).resolve()
-    digest = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:8]
     # The file is called applicationHost.config nearly always: the folder that holds it tells people more.
     folder = absolute.parent.parent.name if absolute.parent.name == "conf" else absolute.parent.name
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", folder).strip("-.")[:40] or "root"
-    return control_folder(environment) / f"{stem}-{digest}.sock"
+    return control_folder(environment) / f"{stem}-{service_mark(absolute)}.sock"
 
 
 def find_running(environment: Mapping[str, str] | None = None) -> list[RunningService]:

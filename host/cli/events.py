@@ -13,7 +13,7 @@ import typer
 
 from host.admin.client import ControlError, call
 from host.admin.commands import GetStatus, Status
-from host.admin.location import control_socket
+from host.admin.location import control_socket, service_mark
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.render import safe
@@ -30,15 +30,19 @@ _COLOURS: Final = {"error": typer.colors.RED, "warning": typer.colors.YELLOW}
 
 
 class Wanted:
-    """Which events are shown: those of one of the kinds (all, when none is named) and of the pool."""
+    """Which events are shown: those of one of the kinds (all, when none is named), of the pool, and of the service
+    whose mark that is (empty: of any); what names no service is shown."""
 
-    def __init__(self, kinds: Iterable[str], pool: str) -> None:
+    def __init__(self, kinds: Iterable[str], pool: str, service: str = "") -> None:
         self._kinds = set(kinds)
         self._pool = pool.lower()
+        self._service = service
 
     def __call__(self, event: LoggedEvent) -> bool:
         """Whether it is one of them."""
         if self._kinds and not self._kinds & {event.id, str(event.number)}:
+            return False
+        if self._service and event.fields.get("service", self._service) != self._service:
             return False
         return not self._pool or event.fields.get("pool", "").lower() == self._pool
 
@@ -74,8 +78,8 @@ def events(
         isapy events --id worker-died --id 5002     crashes, and pools that were taken off line for them
     """
     _check_kinds(kinds or [])
-    path = _event_log(config)
-    wanted = Wanted(kinds or [], pool)
+    path, service = _event_log(config)
+    wanted = Wanted(kinds or [], pool, service)
     try:
         with EventFiles(path) as files:
             _show(files.last(last, wanted), as_json=as_json)
@@ -98,20 +102,21 @@ def _check_kinds(kinds: list[str]) -> None:
             raise CommandLineError(f"there is no event {kind}", f"events: {', '.join(near)}", EXIT_USAGE)
 
 
-def _event_log(config: Path | None) -> Path:
-    """Where the events are: a running service says it, otherwise the configuration does."""
+def _event_log(config: Path | None) -> tuple[Path, str]:
+    """Where the events are: a running service says it, otherwise the configuration does. And the mark of the service
+    that is meant, since several may write to one file; empty when none is."""
     if config is not None:
         try:
             status = call(control_socket(config), GetStatus(), timeout=5.0)
         except ControlError:  # it does not run, or is not ours: the file's own place
             if not config.exists():
                 raise CommandLineError(f"there is no file {config}", "correct --config, or leave it out") from None
-            return Path(log_folder(str(config)), EVENT_LOG)
+            return Path(log_folder(str(config)), EVENT_LOG), service_mark(config)
         assert isinstance(status, Status)
-        return Path(status.log_directory, EVENT_LOG)
+        return Path(status.log_directory, EVENT_LOG), service_mark(config)
     if (running := meant_service()) is not None:
-        return Path(running.status.log_directory, EVENT_LOG)
-    return Path(log_folder(str(default_configuration())), EVENT_LOG)
+        return Path(running.status.log_directory, EVENT_LOG), service_mark(running.status.config_path)
+    return Path(log_folder(str(default_configuration())), EVENT_LOG), ""
 
 
 def _follow(files: EventFiles, wanted: Wanted, *, as_json: bool) -> None:

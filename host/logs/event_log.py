@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,7 @@ class LoggedEvent:
     number: int
     level: str
     text: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -60,7 +60,8 @@ class EventLog:
     """Writes events to `path`, to `echo` (the console, a line each) and keeps the last thousand in `recent`.
 
     At 4 MB the file becomes `events.1.log` (and so on, five are kept) and a new one is begun. Nothing raises: a file
-    that cannot be written is said once to `echo`, and tried again with the next event.
+    that cannot be written is said once to `echo`, and tried again with the next event. `common` are fields of every
+    line of the file, which several services may share; who sees `echo` knows them.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class EventLog:
         echo: Callable[[str], None] | None = None,
         *,
         size_limit: int = SIZE_LIMIT,
+        common: Mapping[str, str] | None = None,
     ) -> None:
         self.recent: deque[LoggedEvent] = deque(maxlen=KEPT_EVENTS)
         self._path = Path(path)
         self._clock = clock
         self._echo = echo
         self._size_limit = size_limit
+        self._common = dict(common or {})
         self._is_failing = False
 
     def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
@@ -83,14 +86,13 @@ class EventLog:
         kind = EVENTS.get(id, _UNKNOWN)
         event = LoggedEvent(self._clock(), id, kind.number, kind.level, text, dict(fields or {}))
         self.recent.append(event)
-        line = event.line
         try:
-            self._append(line)
+            self._append(replace(event, fields=self._common | event.fields).line if self._common else event.line)
             self._is_failing = False
         except OSError as error:
             self._note_failure(error)
         if self._echo is not None:
-            self._echo(line)
+            self._echo(event.line)
         return event
 
     def _append(self, line: str) -> None:
@@ -101,11 +103,18 @@ class EventLog:
             descriptor = os.open(self._path, _APPENDS, _MODE)
         try:
             os.write(descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
-            is_full = os.fstat(descriptor).st_size >= self._size_limit
+            status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if is_full:
+        if status.st_size >= self._size_limit and self._is_current(status):
             self._rotate()
+
+    def _is_current(self, status: os.stat_result) -> bool:
+        """Whether no other service has rotated that file by now."""
+        try:
+            return os.path.samestat(status, os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def _rotate(self) -> None:
         for number in range(KEPT_FILES - 1, 0, -1):

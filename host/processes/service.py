@@ -19,7 +19,7 @@ from host.activation.supervisor import Supervisor
 from host.admin import commands
 from host.admin.client import ControlError
 from host.admin.commands import Command, Reply
-from host.admin.location import control_socket
+from host.admin.location import control_socket, service_mark
 from host.admin.server import ControlServer
 from host.admin.unix_socket import SocketInUse
 from host.config.model import Snapshot
@@ -82,7 +82,8 @@ class Service:
         self._predecessor = predecessor
         self._nursery = nursery
         self._sockets = ListeningSockets()
-        self._events = EventLog(Path(snapshot.log_directory, "events.log"), echo=console.event)
+        log, mark = Path(snapshot.log_directory, "events.log"), service_mark(source.path)
+        self._events = EventLog(log, echo=console.event, common={"service": mark})
         self._stop = asyncio.Event()
         self._same_request_times: int | None = None  # left of these; None: nobody has told it to stop
         self._exit_status = 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from host.admin.commands import Command, Reply, Status
-from host.admin.location import control_socket
+from host.admin.location import control_socket, service_mark
 from host.logs.event_log import EventLog
 from tests.admin.running_server import running_server
 from tests.cli.command_line import CHECKOUT, isapy
@@ -115,6 +115,15 @@ def test_a_running_service_says_where_its_log_is(place: Place, tmp_path: Path) -
         assert "from elsewhere" in place.run().stdout
         assert "from elsewhere" in isapy("events", environment=place.environment).stdout
     assert place.run().stdout == ""
+
+
+def test_events_of_another_service_in_the_same_file_are_not_shown(place: Place, tmp_path: Path) -> None:
+    """All services of one state folder write to one file; what names no service is anybody's."""
+    for name in (str(place.config), str(tmp_path / "other.config")):
+        EventLog(place.path, common={"service": service_mark(name)}).write("service-started", name)
+    place.log.write("service-stopping", "of an older version")
+    shown = place.run().stdout
+    assert [word in shown for word in (str(place.config), "other.config", "older version")] == [True, False, True]
 
 
 def test_following_goes_on_over_a_rollover_and_ends_with_ctrl_c(place: Place) -> None:

@@ -53,6 +53,16 @@ def test_a_full_file_is_rotated_and_five_are_kept(tmp_path: Path) -> None:
     assert "number 3" in (tmp_path / "events.5.log").read_text()
 
 
+def test_fields_of_every_line_stand_in_the_file_alone(tmp_path: Path) -> None:
+    """They tell whose event it is where several services write; before the event's own."""
+    echoed: list[str] = []
+    log = EventLog(tmp_path / "events.log", standing_clock, echoed.append, common={"service": "0a1b2c3d"})
+    log.write("process-started", "one", {"pid": "7"})
+    assert (tmp_path / "events.log").read_text().endswith(" process-started one service=0a1b2c3d pid=7\n")
+    assert echoed[0].endswith(" process-started one pid=7")
+    assert log.recent[0].fields == {"pid": "7"}
+
+
 def test_the_last_thousand_stay_in_memory(tmp_path: Path) -> None:
     """For `isapy list`-like questions, whatever the file does."""
     log = EventLog(tmp_path / "events.log", standing_clock)

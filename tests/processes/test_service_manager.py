@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from host.admin.location import service_mark
 from host.processes.service_manager import ServiceManager, Watchdog
 from tests.processes.notification_socket import NotificationSocket, notification_socket
 from tests.processes.test_service_life import SLOW, read_all, send
@@ -189,4 +190,4 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path, mode: str) -> N
         with contextlib.suppress(ConnectionResetError):
             assert read_all(connection) == b""
     service.wait_until_all_gone()
-    service.wait_for_event("process-killed", "was to end at once")
+    service.wait_for_event("process-killed", "was to end at once", f"service={service_mark(config)}")
