@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,28 @@ from tests.running_service import RunningService, running, wait_until
 from tests.sample_site import write_site
 
 MODES = ("workerprocess", "iis5")
+BROKEN = """\
+from host.api import HandlerMapping, hookimpl
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name="Broken", path="*.broken")]
+
+raise RuntimeError("out of order")
+"""
+
+
+@pytest.fixture(scope="module", params=MODES)
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """With a plugin that does not load, and a second document in one folder; for changes below the configuration."""
+    folder = tmp_path_factory.mktemp(request.param)
+    config = write_site(folder)
+    (folder / "extensions" / "broken.py").write_text(BROKEN)
+    (folder / "wwwroot" / "folder" / "start.htm").write_text("started here\n")
+    mapping = '<add name="Broken" path="*.broken" verb="*" modules="broken" />'
+    config.write_text(config.read_text().replace('<add name="Script"', f'{mapping}\n      <add name="Script"'))
+    with running(folder, config, "--isolation", request.param) as it:
+        yield it
 
 
 class Load:
@@ -103,53 +125,35 @@ def test_saving_the_switch_changes_the_process_model_of_the_running_service(tmp_
         service.wait_for_event("process-ended", "inetinfo")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_saving_a_plugin_file_replaces_the_process_that_runs_it(tmp_path: Path, mode: str) -> None:
+def test_saving_a_plugin_file_replaces_the_process_that_runs_it(service: RunningService) -> None:
     """The new code answers, in a new process, and no request is lost meanwhile."""
-    with running(tmp_path, write_site(tmp_path), "--isolation", mode) as service:
-        before = json.loads(service.get("/shop/a.where").body)["pid"]
-        with Load(service, "/shop/a.where") as load:
-            save(tmp_path / "extensions" / "where.py", lambda text: text.replace('"method"', '"verb"'))
-            assert wait_until(lambda: b'"verb"' in service.get("/shop/a.where").body, tmp_path, "the new code")
-        assert load.failures == []
-        assert json.loads(service.get("/shop/a.where").body)["pid"] != before
+    before = json.loads(service.get("/shop/a.where").body)["pid"]
+    with Load(service, "/shop/a.where") as load:
+        save(service.folder / "extensions" / "where.py", lambda text: text.replace('"method"', '"verb"'))
+        assert wait_until(lambda: b'"verb"' in service.get("/shop/a.where").body, service.folder, "the new code")
+    assert load.failures == []
+    assert json.loads(service.get("/shop/a.where").body)["pid"] != before
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_plugin_that_does_not_load_breaks_its_mapping_only(tmp_path: Path, mode: str) -> None:
+def test_a_plugin_that_does_not_load_breaks_its_mapping_only(service: RunningService) -> None:
     """500 with the traceback for a local client on its URLs; everything else works."""
-    config = write_site(tmp_path)
-    broken = "from host.api import HandlerMapping, hookimpl\n\n@hookimpl\ndef handler_mappings():\n"
-    broken += '    return [HandlerMapping(name="Broken", path="*.broken")]\n\nraise RuntimeError("out of order")\n'
-    (tmp_path / "extensions" / "broken.py").write_text(broken)
-    config.write_text(
-        config.read_text().replace(
-            '<add name="Script"',
-            '<add name="Broken" path="*.broken" verb="*" modules="broken" />\n      <add name="Script"',
-        )
-    )
-    with running(tmp_path, config, "--isolation", mode) as service:
-        answer = service.get("/x.broken")
-        assert (answer.status, "500.21" in answer.text, "out of order" in answer.text) == (500, True, True)
-        assert service.get("/a.where").status == 200
-        service.wait_for_event("plugin-failed", "broken")
+    answer = service.get("/x.broken")
+    assert (answer.status, "500.21" in answer.text, "out of order" in answer.text) == (500, True, True)
+    assert service.get("/a.where").status == 200
+    service.wait_for_event("plugin-failed", "broken")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_web_config_takes_effect_and_a_broken_one_keeps_the_last_good(tmp_path: Path, mode: str) -> None:
+def test_a_web_config_takes_effect_and_a_broken_one_keeps_the_last_good(service: RunningService) -> None:
     """Another default document for one folder; then a mistake, which is an event and no outage."""
-    (tmp_path / "wwwroot" / "folder").mkdir(parents=True)
-    (tmp_path / "wwwroot" / "folder" / "start.htm").write_text("started here\n")
-    web_config = tmp_path / "wwwroot" / "folder" / "web.config"
-    with running(tmp_path, write_site(tmp_path), "--isolation", mode) as service:
-        assert service.get("/folder/").text == "in the folder\n"
-        document = '<defaultDocument><files><add value="start.htm" /></files></defaultDocument>'
-        web_config.write_text(f"<configuration><system.webServer>{document}</system.webServer></configuration>")
-        assert wait_until(lambda: service.get("/folder/").text == "started here\n", tmp_path, "web.config")
-        if mode == "workerprocess":  # the pool is recycled, too: what follows is for the new worker
-            service.wait_for_event("process-ended", "web.config changed")
-            assert service.get("/folder/").text == "started here\n"
-        web_config.write_text("<configuration><system.webServer><defaultDocumint /></system.webServer></configuration>")
-        service.wait_until_answered("/folder/", lambda: service.has_event("web.config", "defaultDocumint"))
+    web_config = service.folder / "wwwroot" / "folder" / "web.config"
+    assert service.get("/folder/").text == "in the folder\n"
+    document = '<defaultDocument><files><add value="start.htm" /></files></defaultDocument>'
+    web_config.write_text(f"<configuration><system.webServer>{document}</system.webServer></configuration>")
+    assert wait_until(lambda: service.get("/folder/").text == "started here\n", service.folder, "web.config")
+    if "listener" in service.titles():  # WorkerProcess: the pool is recycled, too; what follows is for the new worker
+        service.wait_for_event("process-ended", "web.config changed")
         assert service.get("/folder/").text == "started here\n"
-        assert service.get("/").status == 200
+    web_config.write_text("<configuration><system.webServer><defaultDocumint /></system.webServer></configuration>")
+    service.wait_until_answered("/folder/", lambda: service.has_event("web.config", "defaultDocumint"))
+    assert service.get("/folder/").text == "started here\n"
+    assert service.get("/").status == 200
