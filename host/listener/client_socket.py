@@ -115,17 +115,20 @@ class ClientSocket(asyncio.Protocol):
 
     @property
     def peer(self) -> Address:
-        """Both ends of the connection; looked up once, since it costs system calls. A unix socket's peer has no
-        address, and its own end is where the scheme's port would be."""
+        """Both ends of the connection; looked up once, since it costs system calls."""
         if self._peer is None:
-            peer = self.transport.get_extra_info("peername")
-            own = self.transport.get_extra_info("sockname")
-            if isinstance(own, tuple):
-                peer = peer or ("", 0)
-                self._peer = Address(unmapped(peer[0]), peer[1], unmapped(own[0]), own[1])
-            else:
-                self._peer = Address("", 0, "", DEFAULT_PORT if self.tls is None else DEFAULT_SECURE_PORT)
+            self._peer = self.ends()
         return self._peer
+
+    def ends(self) -> Address:
+        """Both ends, by the transport. A unix socket's peer has no address, and its own end is where the scheme's port
+        would be."""
+        peer = self.transport.get_extra_info("peername")
+        own = self.transport.get_extra_info("sockname")
+        if isinstance(own, tuple):
+            peer = peer or ("", 0)
+            return Address(unmapped(peer[0]), peer[1], unmapped(own[0]), own[1])
+        return Address("", 0, "", DEFAULT_PORT if self.tls is None else DEFAULT_SECURE_PORT)
 
     @property
     def endpoint(self) -> tuple[str, int]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from host.listener.bindings import unmapped
 from host.listener.client_socket import ClientSocket
 from host.listener.context import ListenerContext
+from host.listener.error_log import Address
 from host.listener.file_piece import FilePiece
 from host.listener.newcomers import UnwatchedTransport
 from host.listener.paced_transport import PacedTransport
+
+_new: Final = tuple.__new__  # a named tuple's own constructor is a call of Python's besides
 
 
 class NewcomerSocket(ClientSocket):
@@ -27,6 +31,15 @@ class NewcomerSocket(ClientSocket):
             self.unwatched = self.transport = transport
         else:
             super().adopt(transport)
+
+    def ends(self) -> Address:
+        """As ClientSocket."""
+        unwatched = self.unwatched
+        found = None if unwatched is None else unwatched.ends()
+        if found is None:
+            return super().ends()
+        client_ip, client_port, own_ip, own_port = found
+        return _new(Address, (unmapped(client_ip), client_port, unmapped(own_ip), own_port))
 
     def be_watched(self, transport: Any) -> None:
         """The loop watches the socket from now on, by this transport."""

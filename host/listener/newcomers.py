@@ -186,6 +186,14 @@ class UnwatchedTransport:
             return self._own
         return None
 
+    def ends(self) -> tuple[str, int, str, int] | None:
+        """Host and port of the client, then of this end; None: a unix socket has none, or it is this transport's no
+        more."""
+        client, own = address_of(self._family, self._peer), self.get_extra_info("sockname")
+        if client is None or own is None:
+            return None
+        return client[0], client[1], own[0], own[1]
+
     def _as_socket(self) -> socket.socket:
         """The client's socket, which stays this transport's."""
         if self._socket is None:

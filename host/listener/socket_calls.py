@@ -28,34 +28,31 @@ _DO_NOT_WAIT: Final = int(socket.MSG_DONTWAIT)
 _FLAGS: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _LAST_FLAGS: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL | socket.MSG_MORE)
 _NOT_NOW: Final = frozenset((errno.EAGAIN, errno.EINTR))
-_FIONREAD: Final = int(termios.FIONREAD)
 _IPV4: Final = int(socket.AF_INET)
 _IPV6: Final = int(socket.AF_INET6)
 
+# Handed over as they are, because they need not be converted at each call: buffers, and numbers that are no int in C.
 _address: Final[Any] = ctypes.create_string_buffer(_ADDRESS_BYTES)
 _address_size: Final = ctypes.c_uint32(0)  # socklen_t
-_count: Final = ctypes.c_int(0)
 _input: Final[Any] = ctypes.create_string_buffer(READ_BYTES)
+_output_size: Final = ctypes.c_size_t(0)
+_count: Final = ctypes.c_int(0)
 _ADDRESS: Final[Any] = ctypes.byref(_address)
 _ADDRESS_SIZE: Final[Any] = ctypes.byref(_address_size)
-_COUNT: Final[Any] = ctypes.byref(_count)
 _INPUT: Final[Any] = ctypes.byref(_input)
+_INPUT_SIZE: Final = ctypes.c_size_t(READ_BYTES)
+_COUNT: Final[Any] = ctypes.byref(_count)
+_UNREAD: Final = ctypes.c_ulong(termios.FIONREAD)
 
 _library: Final = ctypes.PyDLL(None, use_errno=True)  # its functions keep the interpreter's lock
 _accept4: Final[Any] = _library.accept4
-_accept4.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
 _getsockname: Final[Any] = _library.getsockname
-_getsockname.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _recv: Final[Any] = _library.recv
-_recv.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _recv.restype = ctypes.c_ssize_t
 _send: Final[Any] = _library.send
-_send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
 _send.restype = ctypes.c_ssize_t
 _ioctl: Final[Any] = _library.ioctl
-_ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
 _close: Final[Any] = _library.close
-_close.argtypes = (ctypes.c_int,)
 
 
 def accept(listening: int) -> tuple[int, bytes]:
@@ -81,7 +78,7 @@ def own_address(descriptor: int) -> bytes:
 
 def receive(descriptor: int) -> bytes | None:
     """What has come, READ_BYTES at most; empty at the end, None when nothing has come. Raises OSError."""
-    count: int = _recv(descriptor, _INPUT, READ_BYTES, _DO_NOT_WAIT)
+    count: int = _recv(descriptor, _INPUT, _INPUT_SIZE, _DO_NOT_WAIT)
     if count < 0:
         _raise_unless_not_now()
         return None
@@ -93,7 +90,8 @@ def send(descriptor: int, data: bytes, *, is_last: bool = False) -> int:
     """How much of `data` the kernel has taken; NOT_NOW when it takes nothing. Of what `is_last` it keeps the end back,
     for 200 ms at most, so that it leaves together with the connection's end, which must follow at once. Raises
     OSError."""
-    count: int = _send(descriptor, data, len(data), _LAST_FLAGS if is_last else _FLAGS)
+    _output_size.value = len(data)
+    count: int = _send(descriptor, data, _output_size, _LAST_FLAGS if is_last else _FLAGS)
     if count < 0:
         _raise_unless_not_now()
     return count
@@ -101,7 +99,7 @@ def send(descriptor: int, data: bytes, *, is_last: bool = False) -> int:
 
 def unread_bytes(descriptor: int) -> int:
     """How much has come that nobody has read; 0 also when the connection is gone."""
-    return 0 if _ioctl(descriptor, _FIONREAD, _COUNT) < 0 else _count.value
+    return 0 if _ioctl(descriptor, _UNREAD, _COUNT) < 0 else _count.value
 
 
 def close(descriptor: int) -> None:
