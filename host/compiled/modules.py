@@ -1,4 +1,4 @@
-"""Which modules are compiled: those that every request runs through in listener and worker.
+"""Which modules are compiled: those that every request runs through in listener, worker and whoever starts programs.
 
 A room is compiled whole where its classes use each other's attributes: a compiled class is fast for compiled code, and
 a little slower than a Python one for everybody else. What mypyc (2.4) makes of a module differs from Python in few
