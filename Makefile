@@ -11,8 +11,8 @@ SECONDS ?= 60
 SEED ?=
 # What the tests convert and run from its source: a release for Python 2 cannot be installed.
 SOURCES := isapi-wsgi==0.4.2
-# Test files run beside one another: most of them wait for processes. As many as there are processors.
-TEST_PROCESSES ?= $(shell nproc)
+# Test files run beside one another, one more than there are processors: most of them wait for processes.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
 # What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler, load, a browser.
 DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
 
