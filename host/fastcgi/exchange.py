@@ -228,7 +228,9 @@ class FastCgiExchange:
             self._output.end()
         else:
             self._output.fail(failures.refused(self._owner.settings, _name_of(end.protocol_status)))
-        if not self._is_all_sent:  # the rest must not be taken for the next request
+        if not self._is_all_sent or self._abort_at is not None:
+            # The rest must not be taken for the next request; and an abort that comes behind the answer makes php-cgi
+            # close the connection, perhaps when the next request is on its way.
             self._connection.close()
         self._settle()
         self._owner.release(self._instance)

@@ -737,6 +737,30 @@ def test_a_client_that_leaves_aborts_its_request_and_the_process_lives_on(rig: F
     assert rig.event_texts("fastcgi-failed") == []
 
 
+def test_a_form_behind_an_answer_that_nobody_waits_for_is_not_lost(rig: FastCgiRig) -> None:
+    """The abort comes too late: the process closes the connection for it, and a POST may not be given twice."""
+    rig.configure(max_instances=1)
+    fifo = rig.folder / "fifo"
+    os.mkfifo(fifo)
+
+    async def work() -> bytes:
+        pid, _ = await rig.process()
+        leaving = asyncio.ensure_future(rig.ask("lines", [("X-Fifo", str(fifo))]))
+        await asyncio.sleep(0)
+        fields = [("Content-Length", "4")]
+        form = asyncio.ensure_future(rig.ask("echo", fields, method="POST", body=PieceBody([b"form"], 4)))
+        await rig.line_of(1)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        await asyncio.to_thread(fifo.write_text, "seen\n")
+        answer = (await form).body
+        assert (await rig.process())[0] == pid
+        return answer
+
+    assert rig.run(work) == b"form"
+    assert rig.event_texts("fastcgi-failed") == []
+
+
 def test_a_process_that_does_not_obey_an_abort_is_ended(standing: FastCgiRig) -> None:
     """Five seconds later; nobody waits for it meanwhile."""
     standing.configure(max_instances=1)

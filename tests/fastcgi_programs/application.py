@@ -200,6 +200,9 @@ def main() -> None:
                 block, keeps, connection.body_ended = b"", bool(content[2] & 1), False
             elif kind == PARAMS and content:
                 block += content
+            elif kind == ABORT:  # of a request that is over: php-cgi closes then, here when it hurts most
+                connection.record()
+                break
             elif kind == PARAMS:
                 served += 1
                 if not serve(connection, pairs(block)) or not keeps:
