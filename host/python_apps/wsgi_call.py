@@ -97,9 +97,7 @@ class WsgiCall:
         if known is not None and known.given == headers:
             self._promised = known.promised
             return self._write
-        for name, value in headers:
-            if len(name) == 14 and name.lower() == "content-length":
-                self._promised = int(value)
+        self._promised = _promised_by(headers)
         return self._write
 
     def _write(self, data: Any) -> None:
@@ -136,8 +134,8 @@ class WsgiCall:
             headers._fields = known.fields.copy()  # filters may change them
         else:
             headers = Headers.repeated(given)
-            if given.__class__ is list:
-                self._callee.known = KnownHead(given.copy(), headers._fields.copy(), self._promised)
+            if given.__class__ is list:  # it may have changed since start_response
+                self._callee.known = KnownHead(given.copy(), headers._fields.copy(), _promised_by(given))
         return new_response(status[0], headers, body, status[1])
 
 
@@ -163,6 +161,14 @@ def close(iterable: Any) -> None:
     function = getattr(iterable, "close", None)
     if function is not None:
         function()
+
+
+def _promised_by(headers: Any) -> int | None:
+    promised = None
+    for name, value in headers:
+        if len(name) == 14 and name.lower() == "content-length":
+            promised = int(value)
+    return promised
 
 
 def _parse_status(text: str) -> tuple[int, str]:

@@ -88,6 +88,33 @@ def test_a_stream_whose_call_ends_before_the_loop_looks_is_answered(tmp_path: Pa
     assert asyncio.run(main()) == (200, b"one two")
 
 
+def test_a_length_that_was_taken_out_of_the_fields_cuts_no_later_answer(tmp_path: Path) -> None:
+    """A list that has changed since start_response is remembered as it went out, with the length that it names."""
+    changing = [("Content-Type", "text/plain"), ("Content-Length", "3")]
+
+    def application(_environ: object, start_response: Callable[..., object]) -> Iterator[bytes]:
+        start_response("200 OK", changing)
+        del changing[1:]
+        yield b"one"
+        yield b" two"
+
+    async def main() -> list[object]:
+        threads = ThreadPool(asyncio.get_running_loop(), 1)
+        try:
+            request = new_request(tmp_path)
+            assert request.mapping is not None
+            request.mapping = replace(request.mapping, threading_model=ThreadingModel.SINGLE)
+            called = WsgiApplication(application, Order(request), context_with(threads))
+            answers = [called.answer(request, run_code) for _ in range(2)]
+            return [answer.body if isinstance(answer, Response) else answer for answer in answers]
+        finally:
+            threads.close()
+
+    cut, whole = asyncio.run(main())
+    assert cut == b"one"
+    assert whole != b"one"
+
+
 def test_each_answer_has_the_fields_that_its_call_has_given(tmp_path: Path) -> None:
     """Those of the answer before are known: not what a filter has made of them, nor what the application's own list has
     become, nor the length that another body had."""
