@@ -28,6 +28,8 @@ class InterruptibleCall:
         self._under_way.add(self._note)
         try:
             await job.future
+            if job.is_delivered and job.exception is not None:  # it was interrupted just before it raised
+                raise job.exception
         finally:
             if job.is_delivered:
                 self._under_way.discard(self._note)

@@ -64,6 +64,28 @@ def test_an_interrupted_call_goes_on_and_its_end_is_told() -> None:
     run(main())
 
 
+def test_what_is_raised_just_behind_an_interruption_is_raised() -> None:
+    """Both come to the loop in one turn: the call is over, and its exception must not be lost between the two."""
+
+    async def main() -> None:
+        pool = new_pool(1)
+        call, under_way = new_call(pool)
+
+        def work() -> None:
+            call.interrupt()
+            raise LookupError
+
+        running = asyncio.ensure_future(call.run(work))
+        await asyncio.sleep(0)
+        pool.close()  # returns when the thread has ended, and the loop has seen nothing of it yet
+        with pytest.raises(LookupError):
+            await running
+        await call.end()
+        assert not under_way
+
+    run(main(), plain=True)  # whose timers come behind what threads have said
+
+
 def test_a_cancelled_call_that_no_thread_has_begun_is_dropped() -> None:
     """Its function is never called."""
 
