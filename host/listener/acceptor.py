@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from host.listener.newcomers import Newcomer, Newcomers
-from host.listener.socket_calls import NOT_NOW, accept
+from host.listener.socket_calls import NOT_NOW, accept, address_of, own_address
 
 ACCEPTED_AT_ONCE: Final = 16
 """Connections in one turn of the loop: those that are open have their turn as well."""
@@ -70,11 +70,11 @@ class Acceptor:
         self._new_connection = new_connection
         self._is_closed = False
         listening.listen(BACKLOG)
-        own = listening.getsockname()
-        self._own: Any = own
+        # written as clients' addresses are: without the zone of a link-local one
+        self._own: Any = address_of(self._family, own_address(self._descriptor)) or listening.getsockname()
         if listening.family != socket.AF_UNIX:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
-            if own[0] in _ANY_ADDRESS:
+            if self._own[0] in _ANY_ADDRESS:
                 self._own = None  # each connection has its own
         loop.add_reader(listening.fileno(), self._accept)
 
