@@ -181,9 +181,10 @@ class ProgramRun(PipedRun):
         except asyncio.CancelledError:
             run.abandon("its request ended while it was started")
             raise
-        except BaseException:
+        except BaseException as error:
             run.let_go()
-            raise
+            if not (run._is_killed and isinstance(error, OSError)):  # else a time limit has passed: a reader is told
+                raise
         run.has_started()
         return run
 

@@ -353,7 +353,9 @@ class Spawner:
         worker = self._settled(asked)
         try:
             if asked.is_cancelled or worker.is_gone:
-                self._folders.forget((worker, asked.message.number))
+                number = asked.message.number
+                self._folders.forget((worker, number))
+                self._answers.say(worker, LaunchFailed(number=number, errno=errno.ECANCELED, path=b""))
             else:
                 self._launch_cold(worker, asked.message, asked.descriptors, why)
                 if asked.is_awaited:

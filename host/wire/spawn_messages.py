@@ -113,7 +113,7 @@ class ProgramLaunched(SpawnMessage, frozen=True, kw_only=True):
 
 
 class LaunchFailed(SpawnMessage, frozen=True, kw_only=True):
-    """Spawner: it could not be started; `errno` and the path it concerns."""
+    """Spawner: it could not be started; `errno` and the path it concerns. ECANCELED: it was to be killed before."""
 
     errno: int
     path: bytes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -227,3 +229,39 @@ def test_a_program_that_cannot_start_gives_its_place_back(rig: CgiRig) -> None:
         assert (await cgi.handle(rig.request(good, settings=settings, method="POST", body=body))).status == 200
 
     rig.run(work)
+
+
+def test_a_time_limit_that_passes_before_the_program_runs_is_told_as_any_other(standing: CgiRig) -> None:
+    """The warm interpreter that was asked for it hangs. When that has gone the script is not started any more, and the
+    request is answered with the limit."""
+    script = standing.write(
+        "x.py", f"#!{sys.executable}\nimport os\nopen('ran', 'w')\nprint('Content-Type: a/b\\n')\nprint(os.getppid())\n"
+    )
+    other = standing.write("other.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
+    settings = replace(SETTINGS, cgi=Cgi(timeout_seconds=20))
+
+    async def work() -> HttpError:
+        server = standing.spawner.process.pid
+        while server == standing.spawner.process.pid:
+            response = await cgi.handle(standing.request(script, settings=settings))
+            server = int(await whole_body(response))
+        (standing.folder / "ran").unlink()
+        os.kill(server, signal.SIGSTOP)
+        body = PieceBody([b"x" * 100000], 100000)
+        answer = asyncio.ensure_future(
+            cgi.handle(standing.request(script, method="POST", settings=settings, body=body))
+        )
+        while not standing.event_texts("cgi-timeout"):
+            pass_seconds(1)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await cgi.handle(standing.request(other))  # what was said of the first one has been heard
+        os.kill(server, signal.SIGKILL)
+        with pytest.raises(HttpError) as found:
+            await answer
+        return found.value
+
+    failure = standing.run(work)
+    assert (failure.status, failure.substatus) == (502, 1)
+    assert not (standing.folder / "ran").exists()
+    assert not standing.event_texts("cgi-failed")

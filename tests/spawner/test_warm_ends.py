@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from host.wire.spawn_messages import ProgramLaunched
+from host.wire.spawn_messages import LaunchFailed, ProgramEnded, ProgramLaunched
 from tests.spawner.client import Launched, SpawnerClient
 from tests.spawner.warm_rig import PerlRig, WarmRig
 
@@ -101,6 +102,23 @@ def test_a_program_of_the_same_request_is_not_taken_for_the_one_that_was_asked_f
     rig.client.kill(first.number)
     assert first.status() == -signal.SIGTERM
     assert first.read_all() == first.read_errors() == second.read_errors() == b""
+
+
+def test_a_script_that_was_killed_before_it_began_is_told_of(rig: WarmRig, language: str) -> None:
+    """Its server hangs until it is ended: nothing is started any more, and whoever still waits for it hears so."""
+    script = rig.write(rig.script_name, SCRIPTS[language])
+    server = rig.server()
+    os.kill(server, signal.SIGSTOP)
+    launched = _ask(rig, script, "one-request")
+    rig.client.kill(launched.number)
+    behind = rig.client.launch([b"/bin/true"])  # what was said before has been heard
+    assert behind.status() == 0
+    os.kill(server, signal.SIGKILL)
+    told = rig.client.hear(ProgramLaunched, ProgramEnded, LaunchFailed, number=launched.number)
+    assert told == LaunchFailed(number=launched.number, errno=errno.ECANCELED, path=b"")
+    assert launched.read_all() == launched.read_errors() == b""
+    assert not (rig.folder / "ran").exists()
+    behind.close()
 
 
 def _ask(rig: WarmRig, script: Path, request_id: str) -> Launched:
