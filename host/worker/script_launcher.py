@@ -219,8 +219,18 @@ class ScriptLauncher:
         except WireError:
             self.close()
             return
-        for answer in answers:
-            self._take(answer)
+        answers.reverse()
+        self._take_all(answers)
+
+    def _take_all(self, answers: list[Answer]) -> None:
+        """From the last to the first. Whoever is told of one, and raises, keeps nobody waiting who is to be told of the
+        others."""
+        try:
+            while answers:
+                self._take(answers.pop())
+        finally:
+            if answers:
+                self._take_all(answers)
 
     def _take(self, answer: Answer) -> None:
         number = answer.number

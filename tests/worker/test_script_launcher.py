@@ -10,11 +10,13 @@ import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from host.api import Program, ProgramExit, StartedProgram
+from host.wire.spawn_messages import ProgramEnded, encode_answers
 from host.worker.missing_launcher import MissingLauncher
 from host.worker.script_launcher import ScriptLauncher
 from tests.extensions.requests import open_descriptors
@@ -200,6 +202,41 @@ def test_when_the_spawner_dies_callers_hear_of_it() -> None:
 
     with_launcher(process, main)
     process._control.close()
+
+
+def test_whoever_raises_when_it_is_told_of_an_end_keeps_nobody_else_waiting() -> None:
+    """The ends of several programs come in one packet: all are told, in order, and the loop hears what was raised."""
+    told: list[int] = []
+    raised: list[BaseException] = []
+
+    def tell(number: int) -> None:
+        told.append(number)
+        if number < 3:
+            raise ValueError(number)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: raised.append(context["exception"]))
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        launcher = ScriptLauncher(loop, mine)
+        CLOSERS.extend((launcher.close, theirs.close))
+        with open(os.devnull, "rb") as null:
+            for number in (1, 2, 3):
+                launcher.start(
+                    [SHELL],
+                    {},
+                    directory=b"/",
+                    descriptors=(null.fileno(),) * 3,
+                    request_id="test-request",
+                    told=partial(tell, number),
+                )
+        theirs.send(encode_answers([ProgramEnded(number=number, status=0, pid=1) for number in (1, 2, 3)]))
+        await until(lambda: len(told) == 3)
+
+    run(main())
+    assert told == [1, 2, 3]
+    [error] = raised
+    assert [error.args, error.__context__ and error.__context__.args] == [(2,), (1,)]
 
 
 def test_a_process_without_spawner_starts_nothing() -> None:
