@@ -229,7 +229,7 @@ def _some(paths: list[Path]) -> str:
 
 def _is_meant_to_run(path: Path) -> bool:
     """Not the counter, the template and the readme that lie beside programs, nor what has a hidden segment's name."""
-    if path.name in HIDDEN_SEGMENTS:
+    if path.name in HIDDEN_SEGMENTS or not path.is_file():  # to open a named pipe waits for whoever writes to it
         return False
     if f"*{path.suffix}" in PROGRAM_PATTERNS or os.access(path, os.X_OK):
         return True

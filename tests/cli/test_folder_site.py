@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,7 @@ def test_what_lies_beside_programs_is_not_to_be_made_executable(tmp_path: Path) 
     }.items():
         (folder / name).write_text(start, encoding="utf-8")
         (folder / name).chmod(0o644)
+    os.mkfifo(folder / "pipe")  # nobody writes to it: whoever opened it would wait for ever
     text = "\n".join(what_is_served(tmp_path))
     assert "(2 found)" in text
     assert text.count("chmod +x") == 2
