@@ -47,7 +47,8 @@ class Nursery:
         if self._channel.is_closed:
             return 0
         if not self._is_ready:
-            if not self._waits(self._patience_seconds):
+            patience, self._patience_seconds = self._patience_seconds, 0.0
+            if not self._waits(patience):
                 return 0
             self._is_ready = isinstance(self._answer(), Ready)
         order = GiveBirth(role=slot.role.value, name=slot.name, title=slot.title, applications=list(slot.applications))

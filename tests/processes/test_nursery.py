@@ -7,11 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from host.isolation.placement import Slot, SlotRole
+from host.processes.births import Nursery
+from host.processes.control_channel import ControlChannel, channel_pair
 from tests.running_service import RunningService, running, start_service, wait_until
 from tests.sample_site import write_site
 
@@ -94,6 +98,20 @@ def test_a_nursery_that_hangs_is_ended_and_delays_one_start_only(tmp_path: Path)
         assert image(replaced(service, "pool Shop", "/shop/x.where")) != image(service.process.pid)
         service.wait_for_event("process-died", f"pid={nursery}", "signal 9 (SIGKILL)")
         assert image(replaced(service, "pool Deep", "/shop/deep/x.where")) != image(service.process.pid)
+
+
+def test_a_nursery_that_never_becomes_ready_delays_one_start_only() -> None:
+    """Whatever it hangs in: its first order is given up after a while, and the next ones are not kept waiting."""
+    patience = 2.0
+    ours, its = channel_pair()
+    with subprocess.Popen(["/bin/sleep", "1000"]) as sleeper, its:
+        nursery = Nursery(sleeper, ControlChannel(ours), patience)
+        slot = Slot(SlotRole.POOL, "Shop", "pool Shop")
+        assert nursery.give_birth(slot, its) == 0
+        before = time.monotonic()
+        assert nursery.give_birth(slot, its) == 0
+        assert time.monotonic() - before < patience
+        nursery.kill()
 
 
 def test_nothing_of_the_services_start_is_found_in_who_is_born(tmp_path: Path) -> None:
