@@ -245,11 +245,15 @@ class WarmServers:
         packet = encode_order(self._numbers, message, warm)
         if len(packet) > LARGEST_PACKET:
             return None
+        own: list[int] = []
         try:
-            socket.send_fds(server.sock, [packet], descriptors[:3])
-        except OSError:  # it is busy, or gone: then its end is reaped next
+            for one in descriptors[:3]:
+                own.append(os.dup(one))
+            socket.send_fds(server.sock, [packet], own)
+        except OSError:  # it is busy, or gone: then its end is reaped next; or no descriptor is left
+            for one in own:
+                os.close(one)
             return None
-        own = [os.dup(one) for one in descriptors[:3]]
         asked = server.asked[self._numbers] = Asked(message, own, owner, asked_at=self._clock())
         return asked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import sys
 import time
@@ -183,3 +184,19 @@ def test_a_launch_that_no_packet_takes_is_not_offered(keeper: Keeper) -> None:
     assert keeper.ask(size=30000)
     while not keeper.ended[1:]:
         keeper.turn()
+
+
+def test_a_launch_without_descriptors_to_spare_is_not_offered(keeper: Keeper) -> None:
+    """Who is asked has to be known, and may have to be started cold: nothing runs that nobody would know of."""
+    keeper.until_warm()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.open(os.devnull, os.O_RDONLY))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 3, hard))  # for what a worker sends, and two duplicates
+        assert not keeper.ask()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert keeper.ask()
+    while not keeper.ended[1:]:
+        keeper.turn()
+    assert (len(keeper.started), len(keeper.ended)) == (2, 2)
