@@ -227,8 +227,8 @@ def filled_pipe(data: bytes) -> int:
         os.set_blocking(writing, False)
         if os.write(writing, data) == len(data):
             return reading
-        os.close(reading)
-        reading = os.memfd_create("request body", os.MFD_CLOEXEC)
+        pipe, reading = reading, os.memfd_create("request body", os.MFD_CLOEXEC)
+        os.close(pipe)
         _write_all(reading, data)
         os.lseek(reading, 0, os.SEEK_SET)
     except BaseException:
