@@ -127,7 +127,8 @@ class Program(Protocol):
 
 
 class StartedProgram(Program, Protocol):
-    """A program from the word to start it: `pid` is 0 until it runs."""
+    """A program from the word to start it: `pid` is 0 until it runs; where somebody is `told` of its end, until that or
+    until `start` has returned."""
 
     @property
     def failure(self) -> OSError | None:
