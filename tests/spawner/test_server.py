@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from host.spawner.answers import Answers
+from host.spawner.program_records import Worker
 from host.spawner.server import Spawner
 from host.wire.spawn_messages import (
     LARGEST_PACKET,
+    MOST_ANSWERS,
     LaunchFailed,
     ProgramEnded,
     ProgramLaunched,
@@ -289,3 +292,26 @@ def test_a_brief_program_is_told_of_with_its_end(client: SpawnerClient) -> None:
     failed = client.send_launch([b"/nowhere"], [null] * 3, is_brief=True)
     assert isinstance(client.hear(ProgramLaunched, LaunchFailed, number=failed), LaunchFailed)
     os.close(null)
+
+
+def test_what_is_said_at_length_comes_in_packets_that_a_worker_takes() -> None:
+    """Many answers with long remarks: all of them, in order, and no packet is cut."""
+    selector = selectors.DefaultSelector()
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    its.setblocking(False)
+    ours.settimeout(60)
+    worker = Worker("worker", its, lambda _worker: None)
+    selector.register(its, selectors.EVENT_READ, worker.serve)
+    answers = Answers(selector)
+    said = [ProgramEnded(number=number, status=0, pid=1, remark="x" * 3000) for number in range(2 * MOST_ANSWERS)]
+    for answer in said:
+        answers.say(worker, answer)
+    answers.tell()
+    heard: list[object] = []
+    while len(heard) < len(said):
+        heard += decode_answers(ours.recv(LARGEST_PACKET))
+        answers.flush(worker)
+    assert heard == said
+    ours.close()
+    its.close()
+    selector.close()
