@@ -13,11 +13,16 @@ SEED ?=
 SOURCES := isapi-wsgi==0.4.2
 # Test files run beside one another, one more than there are processors: most of them wait for processes.
 TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
-# What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler, load, a browser.
-DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev procps wrk chromium openssl testssl.sh slowhttptest
+# What the tests run beside isapy: git's and Mercurial's own CGI programs, gitweb, a wiki, a C compiler and Python's
+# headers for it, load, a browser.
+DEBIAN := git curl gitweb perl libcgi-pm-perl libtemplate-perl mercurial usemod-wiki php-cgi php-fpm libscgi-perl gcc g++ libc6-dev python3-dev procps wrk chromium openssl testssl.sh slowhttptest
 
 # Python keeps what it has parsed beside the sources, whatever the environment says: isapy starts hundreds of times here.
 unexport PYTHONDONTWRITEBYTECODE
+
+# A Python that is no longer there, or was replaced by another version, has taken along what was installed for it.
+STAMPS := $(VENV)/.made $(VENV)/.installed $(VENV)/.installed-test
+$(if $(wildcard $(STAMPS)),$(shell $(BIN)/python -c 'import pip' 2>/dev/null || rm -f $(STAMPS)))
 
 .PHONY: run test prepare check-format lint types unit install install-test debian compile chaos fuzz bench clean
 
@@ -34,6 +39,7 @@ install: $(VENV)/.installed
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("isapy needs Python 3.11 or later, this is %s: make PYTHON=/path/to/python3.11" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@[ -e $(BIN)/python ] || rm -f $(BIN)/python*  # links that lead nowhere, which venv would leave
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "python venv is missing: apt-get install python3-venv"; exit 1; }
 	@touch $@
 
