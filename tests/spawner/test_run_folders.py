@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_given_away_is_not_left(tmp_path: Path) -> None:
 
 def test_each_run_has_its_own_and_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After an end, after a kill that a child in another session has to be awaited for, after a start that failed; and
-    when the spawner ends, of what ran until then."""
+    when the spawner ends, of what ran until then. What the environment called TMPDIR counts no more."""
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
@@ -64,7 +64,7 @@ def test_each_run_has_its_own_and_none_is_left(tmp_path: Path, monkeypatch: pyte
         show = b'cd "$TMPDIR" && pwd && ls -A && echo mine > file; mkdir -p a/b; echo $TMPDIR'
         folders = []
         for _ in range(2):
-            program = client.launch([SH, b"-c", show], private_temp=True)
+            program = client.launch([SH, b"-c", show], environment={b"TMPDIR": b"/proc"}, private_temp=True)
             first, second = program.read_all().split()  # nothing was in it
             assert first == second
             assert program.status() == 0
