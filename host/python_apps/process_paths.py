@@ -63,6 +63,13 @@ class ProcessPaths:
             self._members.append(wanted)
             return note
 
+    def exchange(self, members: list[Wanted]) -> list[Wanted]:
+        """From now on those are the ones that were let in; gives who it was. For whoever puts back what else of the
+        process they have changed."""
+        with self._lock:
+            before, self._members = self._members, members
+        return before
+
     def _check_beside(self, first: Wanted, wanted: Wanted) -> None:
         if os.path.realpath(first.environment or "/") != os.path.realpath(wanted.environment or "/"):
             text = (

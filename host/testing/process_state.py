@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import sys
-from types import ModuleType
+from typing import Any
 
 _ENVIRONMENT = f"{os.sep}site-packages{os.sep}"
-_ROOM = "host.python_apps"  # knows which applications its process has let in
+_MEMBERS = "host.python_apps.process_paths"  # knows which applications its process has let in; loaded with the first
 
 
 class ProcessState:
@@ -19,7 +19,7 @@ class ProcessState:
         self._folder = os.getcwd()
         self._path = list(sys.path)
         self._modules = frozenset(sys.modules)
-        self._room = _taken_out()
+        self._members = _exchange([])
 
     def restore(self) -> None:
         """Make it so again. Modules are forgotten that came from the folders added since, so that the next test runs
@@ -30,12 +30,14 @@ class ProcessState:
             file = os.path.realpath(getattr(sys.modules[name], "__file__", None) or "")
             if file.startswith(added) and _ENVIRONMENT not in file:
                 del sys.modules[name]
-        _taken_out()
-        sys.modules.update(self._room)
+        _exchange(self._members)
         sys.path[:] = self._path
         os.chdir(self._folder)
 
 
-def _taken_out() -> dict[str, ModuleType]:
-    names = [name for name in sys.modules if name == _ROOM or name.startswith(f"{_ROOM}.")]
-    return {name: sys.modules.pop(name) for name in names}
+def _exchange(members: list[Any]) -> list[Any]:
+    """Let those be the applications of this process, and give who they were. The modules stay: compiled ones are loaded
+    once in a process."""
+    module = sys.modules.get(_MEMBERS)
+    before: list[Any] = [] if module is None else module.PROCESS_PATHS.exchange(members)
+    return before
