@@ -41,7 +41,9 @@ class Place:
     @contextmanager
     def following(self, *arguments: str, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
         """`isapy events --follow`, ended afterwards."""
-        command = [sys.executable, "-m", "host", "events", "--follow", "--config", str(self.config), *arguments]
+        # whoever runs the tests in the background of a script has Ctrl-C ignored by all that is started there
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "host", "events", "--follow"]
+        command += ["--config", str(self.config), *arguments]
         environment = {**os.environ, **self.environment, "TERM": "xterm"}
         with subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, cwd=CHECKOUT, env=environment) as process:
             try:
