@@ -107,11 +107,13 @@ def test_a_nursery_that_never_becomes_ready_delays_one_start_only() -> None:
     with subprocess.Popen(["/bin/sleep", "1000"]) as sleeper, its:
         nursery = Nursery(sleeper, ControlChannel(ours), patience)
         slot = Slot(SlotRole.POOL, "Shop", "pool Shop")
-        assert nursery.give_birth(slot, its) == 0
-        before = time.monotonic()
-        assert nursery.give_birth(slot, its) == 0
-        assert time.monotonic() - before < patience
-        nursery.kill()
+        try:
+            assert nursery.give_birth(slot, its) == 0
+            before = time.monotonic()
+            assert nursery.give_birth(slot, its) == 0
+            assert time.monotonic() - before < patience
+        finally:
+            nursery.kill()
 
 
 def test_nothing_of_the_services_start_is_found_in_who_is_born(tmp_path: Path) -> None:
