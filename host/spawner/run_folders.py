@@ -33,6 +33,7 @@ class RunFolders:
         self.place = RunPlace()
         self._folders: dict[tuple[object, int], bytes] = {}
         self._left: list[tuple[int, bytes]] = []  # of programs that have ended, with their process ids
+        self._with_forks: list[bytes] = []  # that are being taken away
 
     def make(self, run: tuple[object, int]) -> bytes:
         """A new one. Raises OSError."""
@@ -46,7 +47,7 @@ class RunFolders:
     def forget(self, run: tuple[object, int]) -> None:
         """Its program could not be started: take it away, if there is one."""
         if self._folders and (folder := self._folders.pop(run, b"")):
-            remove_run_folder(folder)
+            self._take_away(folder)
 
     def restriction(self, run: tuple[object, int]) -> Callable[[], None] | None:
         """What the child of a sandboxed pool gives up for its own folder; None where there is nothing of the kind."""
@@ -65,13 +66,18 @@ class RunFolders:
         if self._left:
             dying = {tree.leader for tree in kills}
             for _, folder in (one for one in self._left if one[0] not in dying):
-                remove_run_folder(folder)
+                self._take_away(folder)
             self._left = [one for one in self._left if one[0] in dying]
 
     def close(self) -> None:
-        """Take all away."""
-        for folder in (*self._folders.values(), *(folder for _, folder in self._left)):
+        """Take all away. No fork of this process lives any more: what one was about to remove may be there still."""
+        for folder in (*self._folders.values(), *(folder for _, folder in self._left), *self._with_forks):
             remove_run_folder(folder, waits=True)
+
+    def _take_away(self, folder: bytes) -> None:
+        self._with_forks = [one for one in self._with_forks if os.path.lexists(one)]
+        if not remove_run_folder(folder):
+            self._with_forks.append(folder)
 
 
 def make_run_folder(place: str, user: int = -1, group: int = -1) -> bytes:
@@ -85,21 +91,32 @@ def make_run_folder(place: str, user: int = -1, group: int = -1) -> bytes:
     return os.fsencode(folder)
 
 
-def remove_run_folder(folder: bytes, *, waits: bool = False) -> None:
+def remove_run_folder(folder: bytes, *, waits: bool = False) -> bool:
     """Take it away with all that is in it. What is not empty a fork of this process takes away, for which nobody needs
-    to wait: a program may leave a great many files. `waits`: this process does it."""
+    to wait: a program may leave a great many files. `waits`: this process does it. False when a fork is at it."""
     try:
         os.rmdir(folder)
-        return
+        return True
     except FileNotFoundError:
-        return
+        return True
     except OSError:
         pass  # there is something in it
-    if waits:
-        shutil.rmtree(folder, ignore_errors=True)
-    elif os.fork() == 0:
+    if not waits and _fork_to_remove(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def _fork_to_remove(folder: bytes) -> bool:
+    """False when no further process is to be had."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if pid == 0:
         signal.set_wakeup_fd(-1)
         try:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os._exit(0)
+    return True

@@ -19,6 +19,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +38,9 @@ RETRY_SECONDS: Final = 300.0
 
 MOST_SERVERS: Final = 16
 """Of one pool; what has been idle longest makes place for the next, if it has been idle for `BUSY_SECONDS`."""
+
+_LONGEST_REMARK: Final = 8192
+"""Characters: an answer that holds it must fit into a packet."""
 
 BEGIN_SECONDS: Final = 5.0
 """To say that it runs and leave the session, for a fork of a server that has ended: it takes less than a millisecond.
@@ -110,8 +114,8 @@ class WarmServers:
         self._numbers = 0
 
     def take_remark(self) -> str:
-        """What has gone wrong since it was asked last; empty when nothing has."""
-        text = "; ".join(self._remarks)
+        """What has gone wrong since it was asked last, the beginning of it; empty when nothing has."""
+        text = "; ".join(self._remarks)[:_LONGEST_REMARK]
         self._remarks.clear()
         return text
 
@@ -208,32 +212,33 @@ class WarmServers:
             self._leave(idle_longest)
         language, program, command, modules, base = key
         place = server_socket(language)
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        said = os.memfd_create("isapy-warm", os.MFD_CLOEXEC)
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            pid = os.posix_spawn(
-                program,
-                [*command, *server_words(language, modules)],
-                {b"UNIQUE_ID": b"0" * MARK_ROOM} | dict(entry.split(b"=", 1) for entry in base),
-                file_actions=(
-                    (os.POSIX_SPAWN_DUP2, null, 0),
-                    (os.POSIX_SPAWN_DUP2, said, 1),
-                    (os.POSIX_SPAWN_DUP2, said, 2),
-                    (os.POSIX_SPAWN_DUP2, its.fileno(), place),
-                ),
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
-            )
+            with ExitStack() as its_side, ExitStack() as our_side:
+                ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                its_side.callback(its.close)
+                our_side.callback(ours.close)
+                said = os.memfd_create("isapy-warm", os.MFD_CLOEXEC)
+                our_side.callback(os.close, said)
+                null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                its_side.callback(os.close, null)
+                pid = os.posix_spawn(
+                    program,
+                    [*command, *server_words(language, modules)],
+                    {b"UNIQUE_ID": b"0" * MARK_ROOM} | dict(entry.split(b"=", 1) for entry in base),
+                    file_actions=(
+                        (os.POSIX_SPAWN_DUP2, null, 0),
+                        (os.POSIX_SPAWN_DUP2, said, 1),
+                        (os.POSIX_SPAWN_DUP2, said, 2),
+                        (os.POSIX_SPAWN_DUP2, its.fileno(), place),
+                    ),
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=_DEFAULT_SIGNALS,
+                )
+                our_side.pop_all()
         except (OSError, ValueError):  # the script's own start, cold, says what is wrong
             self._refused[key] = now + RETRY_SECONDS
-            ours.close()
-            os.close(said)
             return
-        finally:
-            its.close()
-            os.close(null)
         ours.setblocking(False)
         server = self._servers[key] = _Server(key, pid, ours, said, now, now)
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._hear(server))

@@ -200,3 +200,18 @@ def test_a_launch_without_descriptors_to_spare_is_not_offered(keeper: Keeper) ->
     while not keeper.ended[1:]:
         keeper.turn()
     assert (len(keeper.started), len(keeper.ended)) == (2, 2)
+
+
+@pytest.mark.parametrize("left", range(1, 5))
+def test_no_server_is_started_without_descriptors_and_none_is_kept(keeper: Keeper, left: int) -> None:
+    """The pool's parent goes on, and the launch is a cold one; `left` are free, one of them for the launch."""
+    before = os.listdir("/proc/self/fd")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.open(os.devnull, os.O_RDONLY))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + left, hard))
+        assert not keeper.ask()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir("/proc/self/fd") == before
+    assert not keeper.ask()
