@@ -58,7 +58,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     pools = [
         POOL.format(
             name=name,
-            startup="10" if name == "hangs_on_load" else "59",
+            startup="20" if name == "hangs_on_load" else "59",
             recycling=leaking if name == "leaks" else "",
         )
         for name in NAMES
@@ -101,7 +101,7 @@ def test_a_plugin_that_does_not_return_from_load_is_ended_and_named(service: Run
         service.wait_for_event("process-started", "worker hangs_on_load#1")
         assert pid_at(service) == before
         assert waiting.result().status == 503
-    service.wait_for_event("worker-startup-limit", "hangs_on_load#1", "was not ready within 10 s")
+    service.wait_for_event("worker-startup-limit", "hangs_on_load#1", "was not ready within 20 s")
     assert "filters/hangs_on_load.py (load)" in service.wait_for_event("hangs_on_load#1", "SIGKILL")
     assert pid_at(service) == before
 
