@@ -220,12 +220,12 @@ def _from_application(site_id: int, metabase_path: str, physical_path: str) -> V
     )
 
 
-def _from_connection(request: Request) -> VariableGroup:
-    """Kept with the connection, for the client and the host name of its last request: a proxy's connection may bring
-    another client with each."""
-    connection, name = request.connection, request.server_name
-    ends = (
-        name,
+def ends_of(request: Request) -> tuple[object, ...]:
+    """What variables say of the connection: while it is the same, they are. A proxy's may bring other ends with each
+    request."""
+    connection = request.connection
+    return (
+        request.server_name,
         connection.remote_address,
         connection.remote_port,
         connection.local_address,
@@ -233,9 +233,15 @@ def _from_connection(request: Request) -> VariableGroup:
         connection.is_secure,
         connection.tls,
     )
+
+
+def _from_connection(request: Request) -> VariableGroup:
+    """Kept with the connection, for the client and the host name of its last request: a proxy's connection may bring
+    another client with each."""
+    connection, ends = request.connection, ends_of(request)
     known: tuple[object, VariableGroup] | None = connection.state.get(_KNOWN_HERE)
     if known is None or known[0] != ends:
-        known = connection.state[_KNOWN_HERE] = ends, _of_connection(connection, name)
+        known = connection.state[_KNOWN_HERE] = ends, _of_connection(connection, request.server_name)
     return known[1]
 
 

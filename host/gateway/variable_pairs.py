@@ -17,6 +17,7 @@ from host.gateway.environment import (
     LONGEST_KNOWN_BLOCK,
     LONGEST_KNOWN_TARGET,
     client_groups,
+    ends_of,
     own_group,
     url_group,
     variable_groups,
@@ -104,21 +105,12 @@ def announces_length(request: Request) -> bool:
 
 def _is_repeated(request: Request) -> bool:
     """Whether its fields are as the client sent them, and may come again."""
-    return request._headers is None and len(request.raw_headers) <= LONGEST_KNOWN_BLOCK
+    return request.has_raw_headers and len(request.raw_headers) <= LONGEST_KNOWN_BLOCK
 
 
 def _client_of(request: Request, pass_authorization: bool) -> bytes:
     """Kept with the connection. A proxy's may bring another client with each request."""
-    connection = request.connection
-    ends = (
-        request.server_name,
-        connection.remote_address,
-        connection.remote_port,
-        connection.local_address,
-        connection.local_port,
-        connection.is_secure,
-        connection.tls,
-    )
+    connection, ends = request.connection, ends_of(request)
     known: _Client | None = connection.state.get(_KNOWN_HERE)
     if (
         known is None

@@ -36,7 +36,7 @@ def http_scope(request: Request, state: dict[str, Any] | None) -> dict[str, Any]
     if (
         facts is None
         or facts.raw_headers != request.raw_headers
-        or request._headers is not None
+        or not request.has_raw_headers
         or facts.client != (connection.remote_address, connection.remote_port)  # a proxy brings another client
         or facts.server != (connection.local_address, connection.local_port)
     ):

@@ -38,11 +38,11 @@ whose code it is, and for which request."""
 class KnownHead:
     """Header fields that an application has given, as it gave them and as they go out."""
 
-    __slots__ = ("fields", "given", "promised")
+    __slots__ = ("given", "headers", "promised")
 
-    def __init__(self, given: list[Any], fields: list[tuple[str, str]], promised: int | None) -> None:
+    def __init__(self, given: list[Any], headers: Headers, promised: int | None) -> None:
         self.given = given
-        self.fields = fields
+        self.headers = headers
         self.promised = promised  # Content-Length
 
 
@@ -130,12 +130,11 @@ class WsgiCall:
         given = self._headers
         known = self._callee.known
         if known is not None and known.given == given:
-            headers = Headers.__new__(Headers)
-            headers._fields = known.fields.copy()  # filters may change them
+            headers = known.headers.copy()  # filters may change them
         else:
             headers = Headers.repeated(given)
             if given.__class__ is list:  # it may have changed since start_response
-                self._callee.known = KnownHead(given.copy(), headers._fields.copy(), _promised_by(given))
+                self._callee.known = KnownHead(given.copy(), headers.copy(), _promised_by(given))
         return new_response(status[0], headers, body, status[1])
 
 

@@ -71,7 +71,7 @@ def request_environ(base: dict[str, Any], request: Request) -> dict[str, Any]:
         known is None
         or known.base is not base
         or known.raw_headers != request.raw_headers
-        or request._headers is not None
+        or not request.has_raw_headers
         or known.server_name != request.server_name
         or known.http_version != request.http_version
         or known.ends != ends
