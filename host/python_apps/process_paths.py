@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from host.python_apps.byte_code import import_settled
 from host.python_apps.virtual_environment import EnvironmentRefused, packages_folder
 
 _MOVE: Final = (
@@ -59,6 +60,7 @@ class ProcessPaths:
                 os.chdir(wanted.folder)
             elif os.path.realpath(os.getcwd()) != os.path.realpath(wanted.folder):
                 note = f"the current folder stays {os.getcwd()}, that of {first.application}"
+            import_settled(wanted.folder)
             _put_first([wanted.folder])
             self._members.append(wanted)
             return note

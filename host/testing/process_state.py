@@ -1,5 +1,5 @@
-"""What a worker keeps for itself of its process, put back behind a test: the current folder, sys.path, the modules of
-Python applications. A worker's process ends with it; a test's goes on, with the next test in it.
+"""What a worker keeps for itself of its process, put back behind a test: the current folder, sys.path and its hooks,
+the modules of Python applications. A worker's process ends with it; a test's goes on, with the next test in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class ProcessState:
     def __init__(self) -> None:
         self._folder = os.getcwd()
         self._path = list(sys.path)
+        self._path_hooks = list(sys.path_hooks)
         self._modules = frozenset(sys.modules)
         self._members = _exchange([])
 
@@ -32,6 +33,7 @@ class ProcessState:
                 del sys.modules[name]
         _exchange(self._members)
         sys.path[:] = self._path
+        sys.path_hooks[:] = self._path_hooks
         os.chdir(self._folder)
 
 
