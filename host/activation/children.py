@@ -82,7 +82,8 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
     `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
-    needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them."""
+    needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them.
+    `has_lost_parent` hears that a pool's parent has died: the CGI programs that it had started are orphans now."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -91,6 +92,7 @@ class Surroundings:
     wall_clock: Callable[[], datetime] = datetime.now
     memory_facts: Callable[[int], MemoryFacts] = memory_facts
     certificates: Callable[[], Certificates | None] = lambda: None
+    has_lost_parent: Callable[[], None] = lambda: None
     log_folders: HandOver = lambda _say, _told: None
     scripts: ScriptTotals = field(default_factory=ScriptTotals)
 

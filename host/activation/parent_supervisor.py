@@ -96,7 +96,6 @@ class ParentSupervisor:
         self._reason = ""
         self._why_again = ""  # it is ending, and another one is wanted behind it
         self._is_ending = False
-        self._has_died = False
         self._preloads = True  # until a parent has died of it
         self._preload_limit: asyncio.TimerHandle | None = None  # set while it imports plugins
         self._start_timer: asyncio.TimerHandle | None = None
@@ -185,11 +184,6 @@ class ParentSupervisor:
         """Find out what that worker is doing; the owner is told, unless it ends before."""
         self._tell_of(name, ExamineWorker(worker=name))
 
-    def take_death(self) -> bool:
-        """Whether it died unexpectedly since this was asked last (its CGI programs are orphans then)."""
-        died, self._has_died = self._has_died, False
-        return died
-
     def _spawn(self, why: str) -> None:
         child = self._around.launcher.start(self.slot, lambda status: self._ended(child, status))
         self._child, self._ready_at, self._is_ending, self._reason = child, None, False, ""
@@ -254,7 +248,7 @@ class ParentSupervisor:
         if outgoing.is_told:
             self._around.report("process-ended", f"{self.slot.title}, which was replaced, has ended", fields)
         else:
-            self._has_died = True
+            self._around.has_lost_parent()
             how = describe_exit(status)
             text = f"{self.slot.title}, which was replaced, ended by {how}; its workers finish what they have"
             self._around.report("process-died", text, fields)
@@ -269,7 +263,7 @@ class ParentSupervisor:
         self._forked = set()
         fields = {"pid": str(child.pid), "status": str(status)}
         if not self._is_ending:
-            self._has_died = True
+            self._around.has_lost_parent()
             if end.was_preloading:
                 self._preloads = False
                 text = f"{self.slot.title} ended by {end.cause} while it imported plugins: nothing is preloaded"

@@ -220,10 +220,6 @@ class PoolSupervisor:
         """The front's answer to a pause; true when it is about one of this pool's workers."""
         return self._workers.has_paused(name, number, is_paused=is_paused)
 
-    def take_parent_death(self) -> bool:
-        """Whether the parent died unexpectedly since this was asked last."""
-        return self._parent.take_death()
-
     async def until_gone(self, names: set[str]) -> None:
         """Wait until none of these workers is left."""
         await self._workers.until_gone(names)

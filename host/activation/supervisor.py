@@ -130,10 +130,6 @@ class Supervisor:
         """Process ids of everything that runs below the service, also of topologies that are being replaced."""
         return {pid for topology in self._topologies for pid in topology.pids() if pid}
 
-    def has_lost_a_parent(self) -> bool:
-        """Whether a pool's parent has died since this was asked last: its CGI programs are orphans."""
-        return True in [pool.take_parent_death() for topology in self._topologies for pool in topology.every_pool]
-
     def kill(self) -> None:
         """End everything at once."""
         for topology in self._topologies:

@@ -88,6 +88,7 @@ class Service:
         self._same_request_times: int | None = None  # left of these; None: nobody has told it to stop
         self._exit_status = 0
         self._status = ""
+        self._may_have_orphans = False
         self._background_tasks: set[asyncio.Task[None]] = set()
         self._launcher: Launcher
         self._supervisor: Supervisor
@@ -144,6 +145,7 @@ class Service:
             self._launcher,
             self._report,
             certificates=self._certificates.message,
+            has_lost_parent=self._has_lost_parent,
             log_folders=folders.hand_over,
         )
         self._supervisor = Supervisor(around)
@@ -366,13 +368,17 @@ class Service:
     # --- small things -----------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Orphans come back to the service when a pool's parent dies: reap them, end the CGI programs among them."""
+        """Orphans come back to the service when a pool's parent dies: reap them, end the CGI programs among them, and
+        what these had started, which comes back in its turn."""
         if self._upgrade.heirs:
             return  # they become this process's children one after the other, and nothing of theirs is an orphan
         reap_orphans(self._launcher.is_ours)
-        if self._supervisor.has_lost_a_parent():
-            end_orphans(set(self._supervisor.pids()), self._launcher.is_ours)
+        if self._may_have_orphans:
+            self._may_have_orphans = bool(end_orphans(self._supervisor.pids(), self._launcher.is_ours))
         asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _has_lost_parent(self) -> None:
+        self._may_have_orphans = True
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str]) -> None:
         if event_id == REQUEST_TRACED:

@@ -138,21 +138,22 @@ def test_a_killed_inetinfo_is_restarted_and_the_dllhosts_stay(tmp_path: Path) ->
 
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_a_killed_pool_parent_is_restarted_and_its_cgi_programs_end(tmp_path: Path, *, is_replaced: bool) -> None:
-    """The pool serves on with a new parent and new workers. Its programs end also when the process model was switched
-    meanwhile, so that the pool only finishes what it has."""
+    """The pool serves on with a new parent and new workers. Its programs end, and what these have started in sessions
+    of their own, also when the process model was switched meanwhile, so that the pool only finishes what it has."""
     config = write_site(tmp_path)
-    write_program(tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nexec sleep 300\n")
+    write_program(
+        tmp_path / "wwwroot" / "cgi-bin" / "sleep.cgi", "#!/bin/sh\nsetsid sleep 300 &\nsetsid tail -f /dev/null\n"
+    )
     with running(tmp_path, config) as service:
         service.get("/a.where")
         connection = send(service, b"GET /cgi-bin/sleep.cgi HTTP/1.1\r\nHost: x\r\n\r\n")
-        program = service.wait_for_process("sleep")
+        programs = [service.wait_for_process(name) for name in ("sleep.cgi", "sleep", "tail")]
         parent = service.pid_of("pool DefaultAppPool")
         if is_replaced:
             config.write_text(config.read_text().replace('mode="WorkerProcess"', 'mode="IIS5"'))
             service.wait_for_event("configuration-applied")
         service.kill(parent)
-        psutil.wait_procs([program], timeout=WAIT_SECONDS)
-        assert not program.is_running()
+        assert psutil.wait_procs(programs, timeout=WAIT_SECONDS)[1] == []
         assert service.get("/cgi-bin/hello.cgi").status == 200
         service.wait_for_event("process-", "pool DefaultAppPool", f"pid={parent}", "status=-9")
         connection.close()
