@@ -21,9 +21,9 @@ class Variable(NamedTuple):
 
 
 _USER: Final = Variable("text(user_name) if user_name else '-'")
-_METHOD: Final = Variable("word(method)")
-_PROTOCOL: Final = Variable("word(http_version)")
-_CLIENT: Final = Variable("text(client_ip)")
+_METHOD: Final = Variable("word[method]")
+_PROTOCOL: Final = Variable("word[http_version]")
+_CLIENT: Final = Variable("word[client_ip]")
 _TARGET: Final = Variable("target or '-'")
 
 VARIABLES: Final = {
@@ -40,7 +40,7 @@ VARIABLES: Final = {
     "INSTANCE_ID": Variable("site_id"),
     "INSTANCE_META_PATH": Variable("'/LM/W3SVC/' + str(site_id)"),
     "INSTANCE_NAME": Variable("text(site_name)"),
-    "LOCAL_ADDR": Variable("word(server_ip)"),
+    "LOCAL_ADDR": Variable("word[server_ip]"),
     "LOGON_USER": _USER,
     "QUERY_STRING": Variable("query or '-'"),
     "REMOTE_ADDR": _CLIENT,
@@ -48,7 +48,7 @@ VARIABLES: Final = {
     "REMOTE_PORT": Variable("(details.client_port or '-') if details else '-'"),
     "REMOTE_USER": _USER,
     "REQUEST_METHOD": _METHOD,
-    "SERVER_NAME": Variable("host_name(header.get(b'host', ''), word(server_ip))", "host"),
+    "SERVER_NAME": Variable("host_name(header.get(b'host', ''), word[server_ip])", "host"),
     "SERVER_PORT": Variable("server_port"),
     "SERVER_PORT_SECURE": Variable("int(details.is_secure) if details else '-'"),
     "SERVER_PROTOCOL": _PROTOCOL,

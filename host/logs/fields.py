@@ -3,7 +3,7 @@
 A value is an expression, so that `w3c.py` can compile one formatter for the columns of a site and no request pays for
 a column that nobody selected. An expression may use: the fields of a RequestRecord by their names, `day` and `clock`
 (its date and time in UTC), `stem` and `query` (the halves of its target, made safe), `text` (makes a value safe for one
-column), `word` (the same, cached, for values of which there are few), `site` (what s-sitename shows for an id and a
+column), `word` (looks the same up, for values that come again), `site` (what s-sitename shows for an id and a
 name), `computer` (s-computername), and `header` (request header fields by lower-case name, made safe).
 """
 
@@ -27,14 +27,14 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("time", "Time", True, "clock"),
     Column("s-sitename", "SiteName", False, "site(site_id, site_name)"),
     Column("s-computername", "ComputerName", False, "computer"),
-    Column("s-ip", "ServerIP", True, "word(server_ip)"),
-    Column("cs-method", "Method", True, "word(method)"),
+    Column("s-ip", "ServerIP", True, "word[server_ip]"),
+    Column("cs-method", "Method", True, "word[method]"),
     Column("cs-uri-stem", "UriStem", True, "stem or '-'"),
     Column("cs-uri-query", "UriQuery", True, "query or '-'"),
     Column("s-port", "ServerPort", True, "server_port"),
     Column("cs-username", "UserName", True, "text(user_name) if user_name else '-'"),
-    Column("c-ip", "ClientIP", True, "text(client_ip)"),
-    Column("cs-version", "ProtocolVersion", False, "word(http_version)"),
+    Column("c-ip", "ClientIP", True, "word[client_ip]"),
+    Column("cs-version", "ProtocolVersion", False, "word[http_version]"),
     Column("cs(User-Agent)", "UserAgent", True, "header.get(b'user-agent', '-')", "user-agent"),
     Column("cs(Cookie)", "Cookie", False, "header.get(b'cookie', '-')", "cookie"),
     Column("cs(Referer)", "Referer", True, "header.get(b'referer', '-')", "referer"),

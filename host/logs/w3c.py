@@ -16,25 +16,30 @@ from host.config.log_settings import CustomField
 from host.logs.custom_fields import CustomColumns, custom_columns, host_name
 from host.logs.fields import COLUMNS_BY_NAME, Column
 from host.logs.record import RecordParts, RequestRecord
+from host.logs.remembered import Remembered
 
 SOFTWARE: Final = "isapy"
 _LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8
+_MOST_WORDS: Final = 2048
+_LONGEST_WORD: Final = 64
+_MOST_HEADERS: Final = 256
+_LONGEST_HEADERS: Final = 4096  # bytes, as of those that the listener recognizes
 
 FindHeaders = Callable[[bytes], list[tuple[bytes, bytes]]]
 FormatLine = Callable[[RecordParts], str]
 """Turns a record (or its parts in their order) into its line, line end included."""
 
 _FORMATTER: Final = """\
-def make(text, word, header_text, find_headers, stamp, site, computer, find_answer, all_values, host_name, cut, keys):
-    last_second, day, clock, last_fields, header = -1, "", "", b"", {{}}
+def make(text, word, headers, stamp, site, computer, find_answer, all_values, host_name, cut, keys):
+    begin, end, day, clock = 0.0, 0.0, "", ""
 
     def format_line(record):
-        nonlocal last_second, day, clock, last_fields, header
+        nonlocal begin, end, day, clock
         {fields} = record
-        second = int(ended_at)
-        if second != last_second:
-            last_second = second
-            day, clock = stamp(second)
+        if not begin <= ended_at < end:
+            begin = ended_at // 1.0
+            end = begin + 1.0
+            day, clock = stamp(int(begin))
 {prepare}        return f"{line}\\n"
 
     return format_line
@@ -44,17 +49,8 @@ _SPLIT_TARGET: Final = """\
             target = text(target)
         stem, _, query = target.partition("?")
 """
-_SPLIT_HEADERS: Final = """\
-        if raw_fields != last_fields:
-            last_fields = raw_fields
-            header = {}
-            for name, value in find_headers(b"\\n" + last_fields):
-                header[name.lower()] = header_text(value)
-"""
-_JOIN_HEADERS: Final = """\
-        if raw_fields != last_fields:
-            last_fields = raw_fields
-            header = all_values(find_headers, last_fields)
+_FIND_HEADERS: Final = """\
+        header = headers[raw_fields]
 """
 _SPLIT_ANSWER: Final = """\
         answer = all_values(find_answer, details.raw_head) if details else {}
@@ -76,18 +72,15 @@ def _header_text(raw_value: bytes) -> str:
     return column_text(raw_value.rstrip(b" \t").decode("utf-8", "replace"))
 
 
+_WORDS: Final = Remembered(column_text, _MOST_WORDS, _LONGEST_WORD)
+
+
 def within_bytes(text: str, limit: int) -> str:
     """As much of the text as fits into so many bytes of UTF-8; no character is cut in two."""
     if len(text) * _LONGEST_CHARACTER <= limit:
         return text
     raw = text.encode("utf-8", "backslashreplace")
     return text if len(raw) <= limit else raw[:limit].decode("utf-8", "ignore")
-
-
-@lru_cache(maxsize=256)
-def _word(value: str) -> str:
-    """A value of which there are few (methods, versions) as one column."""
-    return column_text(value)
 
 
 @lru_cache(maxsize=8)
@@ -128,9 +121,11 @@ def compile_formatter(
     exec(_source(chosen, custom), namespace)
     line: FormatLine = namespace["make"](
         column_text,
-        _word,
-        _header_text,
-        _header_finder((*(column.header for column in chosen if column.header), *custom.request_headers)),
+        _WORDS,
+        _headers(
+            (*(column.header for column in chosen if column.header), *custom.request_headers),
+            is_joined=bool(custom.request_headers),
+        ),
         date_and_time,
         _site_id if log_site_id else _site_name,
         column_text(computer_name),
@@ -148,10 +143,8 @@ def _source(columns: Sequence[Column], custom: CustomColumns) -> str:
     steps = []
     if any(word in expression for expression in expressions for word in ("stem", "query", "target")):
         steps.append(_SPLIT_TARGET)
-    if custom.request_headers:
-        steps.append(_JOIN_HEADERS)
-    elif any(column.header for column in columns):
-        steps.append(_SPLIT_HEADERS)
+    if custom.request_headers or any(column.header for column in columns):
+        steps.append(_FIND_HEADERS)
     if custom.answer_headers:
         steps.append(_SPLIT_ANSWER)
     line = " ".join(f"{{{expression}}}" for expression in expressions)
@@ -162,6 +155,19 @@ def _header_finder(names: Sequence[str]) -> FindHeaders:
     """One search for all header fields the columns need. The literal line feed lets the engine skip by memchr."""
     pattern = "|".join(re.escape(name) for name in names)
     return re.compile(rf"\n({pattern}):[ \t]*([^\r\n]*)".encode(), re.IGNORECASE).findall
+
+
+@lru_cache(maxsize=64)
+def _headers(names: tuple[str, ...], *, is_joined: bool) -> Remembered[bytes, dict[bytes, str]]:
+    """These fields of a header block, by name in lower case. Sites with the same columns share what is remembered:
+    browsers take turns between a few sets of fields, and searching costs more than all the rest of a line."""
+    values_of = _all_values if is_joined else _last_values
+    return Remembered(partial(values_of, _header_finder(names)), _MOST_HEADERS, _LONGEST_HEADERS)
+
+
+def _last_values(find: FindHeaders, raw_fields: bytes) -> dict[bytes, str]:
+    """Header fields by lower-case name; of one that came several times the last."""
+    return {name.lower(): _header_text(value) for name, value in find(b"\n" + raw_fields)}
 
 
 def _all_values(find: FindHeaders, raw_fields: bytes) -> dict[bytes, str]:

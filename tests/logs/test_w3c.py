@@ -79,6 +79,15 @@ def test_header_fields_do_not_leak_from_one_request_into_the_next() -> None:
     assert format_line(request_record()) == "Mozilla/5.0+(X11)\n"
 
 
+def test_browsers_take_turns() -> None:
+    """Sites with the same columns share what is known of header fields; each line shows its own client's."""
+    sites = [compile_formatter(["s-sitename", "cs(User-Agent)", "c-ip"]) for _ in range(2)]
+    for number in range(600):  # more than are kept
+        raw_fields = b"Host: x\r\nUser-Agent: A/%d\r\n" % (number // 2)
+        record = request_record(raw_fields=raw_fields, client_ip=f"10.0.0.{number % 3}")
+        assert sites[number % 2](record) == f"W3SVC1 A/{number // 2} 10.0.0.{number % 3}\n"
+
+
 @pytest.mark.parametrize(
     ("raw_agent", "shown"),
     [
