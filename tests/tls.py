@@ -62,12 +62,17 @@ def client_context(trusted: Pair | None, own: Pair | None = None) -> ssl.SSLCont
 
 
 def connect(
-    port: int, context: ssl.SSLContext, name: str = "localhost", *, hears_goodbyes: bool = False
+    port: int,
+    context: ssl.SSLContext,
+    name: str = "localhost",
+    *,
+    hears_goodbyes: bool = False,
+    session: ssl.SSLSession | None = None,
 ) -> ssl.SSLSocket:
     """A connection to 127.0.0.1 that names this host; the handshake is done. `hears_goodbyes`: an end without
-    close_notify raises ssl.SSLEOFError."""
+    close_notify raises ssl.SSLEOFError. `session`: one of the same context that is to go on."""
     raw = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
-    return context.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=not hears_goodbyes)
+    return context.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=not hears_goodbyes, session=session)
 
 
 def _new_key(path: Path) -> tuple[str | Path, ...]:

@@ -5,6 +5,10 @@ certificate of the name that the client gives (SNI): a new one is shown from the
 touched. OpenSSL takes the question whether a client certificate is asked for from the outer context: where one site of
 an address wants them, every client of that address may be asked.
 
+A session that is resumed keeps the client certificate of the handshake that began it, whoever is asked for now: TLS 1.3
+does not tie it to the name that the client gave (CVE-2025-23419), and nobody's authorities are asked again. So sessions
+begin anew where bindings of one address believe different authorities, and after a change of those.
+
 TLS 1.2 and later, forward secrecy and authenticated encryption only.
 """
 
@@ -43,19 +47,20 @@ class ServedCertificate:
 class _Address:
     """The certificates of one listening address, by host name."""
 
-    __slots__ = ("allows_tls_1_3", "asks_clients", "default", "hosts", "wildcards")
+    __slots__ = ("allows_tls_1_3", "authorities", "default", "hosts", "wildcards")
 
     def __init__(self) -> None:
         self.default: ServedCertificate | None = None
         self.hosts: dict[str, ServedCertificate] = {}
         self.wildcards: dict[str, ServedCertificate] = {}  # by what follows the star
-        self.asks_clients = False
+        self.authorities: set[bytes] = set()  # those of each binding that asks for client certificates
         self.allows_tls_1_3 = True
 
     def add(self, binding: Binding, served: ServedCertificate) -> None:
         """A binding without SNI is for clients that name no host, or one that nobody has."""
         assert binding.tls is not None, "only https bindings have certificates"
-        self.asks_clients = self.asks_clients or served.asks_clients
+        if served.asks_clients:
+            self.authorities.add(served.item.client_authorities)
         self.allows_tls_1_3 = self.allows_tls_1_3 and binding.tls.allows_tls_1_3
         if not binding.tls.uses_sni:
             self.default = served
@@ -82,7 +87,7 @@ class TlsTable:
         self._served: dict[str, ServedCertificate] = {}
         self._addresses: dict[tuple[str, int], _Address] = {}
         self._by_context: dict[int, ServedCertificate] = {}
-        self._outer: dict[str, tuple[tuple[bool, bool], ssl.SSLContext]] = {}
+        self._outer: dict[str, tuple[tuple[frozenset[bytes], bool], ssl.SSLContext]] = {}
         self._bindings: list[Binding] = []
 
     def set_certificates(self, items: Iterable[CertificateItem]) -> None:
@@ -102,12 +107,14 @@ class TlsTable:
         if address is None:
             self._outer.pop(endpoint, None)
             return None
-        form = (address.asks_clients, address.allows_tls_1_3)
+        form = (frozenset(address.authorities), address.allows_tls_1_3)
         kept = self._outer.get(endpoint)
         if kept is not None and kept[0] == form:
             return kept[1]
         outer = _new_context()
-        outer.verify_mode = ssl.CERT_OPTIONAL if address.asks_clients else ssl.CERT_NONE
+        outer.verify_mode = ssl.CERT_OPTIONAL if address.authorities else ssl.CERT_NONE
+        if len(address.authorities) > 1:
+            outer.num_tickets = 0  # of TLS 1.3; TLS 1.2 goes on under the name that began the session
         if not address.allows_tls_1_3:
             outer.maximum_version = ssl.TLSVersion.TLSv1_2
 

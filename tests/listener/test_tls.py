@@ -225,6 +225,66 @@ def test_a_certificate_means_nothing_to_another_site_of_the_connection(start: St
     assert front.log.next_refusal().reason == "Hostname"
 
 
+def session_of(front: RunningListener, context: ssl.SSLContext, worker: TestWorker) -> ssl.SSLSession:
+    """What a client needs to go on as who it is in another connection."""
+    with connect(front.port, context) as connection:
+        ask(connection, worker)  # the tickets of TLS 1.3 come before the answer
+        assert connection.session is not None
+        return connection.session
+
+
+def answer_to_resumed(front: RunningListener, context: ssl.SSLContext, session: ssl.SSLSession, name: str) -> bytes:
+    """What a request for `name` is answered that goes on with that session; empty: the handshake fails."""
+    try:
+        with connect(front.port, context, name, session=session) as connection:
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            return connection.recv(65536)
+    except TimeoutError:  # a worker was asked
+        raise
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_of_one_site_is_none_of_another_with_other_authorities(
+    start: Start, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """CVE-2025-23419: the certificate that a resumed session brings along was never shown to the other's authority."""
+    clients, others = authority(tmp_path), authority(tmp_path, "Others")
+    context = client_context(None, client_pair(tmp_path, clients))
+    context.maximum_version = version
+    default, named = server_pair(tmp_path, "localhost"), server_pair(tmp_path, "named.example")
+    front = begin(start, settings(default, clients=clients), settings(named, sni=True, clients=others))
+    worker = front.worker()
+    session = session_of(front, context, worker)
+    assert answer_to_resumed(front, context, session, "named.example")[:13] in (b"", b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_ends_with_the_authorities_that_believed_its_client(
+    start: Start, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """One authority alone: sessions go on, also over a renewal of the server's certificate, until it is another one."""
+    clients = authority(tmp_path)
+    context = client_context(None, client_pair(tmp_path, clients))
+    context.maximum_version = version
+    tls = settings(server_pair(tmp_path, "localhost"), clients=clients)
+    front = begin(start, tls)
+    worker = front.worker()
+    session = session_of(front, context, worker)
+    server_pair(tmp_path, "localhost")
+    renewed = item(tls)
+    front.run(lambda: front.listener.set_certificates([renewed]))
+    with connect(front.port, context, session=session) as connection:
+        assert connection.session_reused
+        ask(connection, worker)
+    clients.certificate.write_bytes(authority(tmp_path, "Others").certificate.read_bytes())
+    changed = item(tls)
+    front.run(lambda: front.listener.set_certificates([changed]))
+    front.settle()
+    assert answer_to_resumed(front, context, session, "localhost") == b""
+
+
 def test_a_large_file_goes_out_encrypted_and_whole(start: Start, tmp_path: Path) -> None:
     """Piece by piece as the client takes it."""
     front = begin(start, settings(server_pair(tmp_path, "localhost")))
