@@ -1,4 +1,4 @@
-"""Accepts at one listening socket that speaks no TLS.
+"""Accepts at one listening socket.
 
 Clients that have connected together are taken together, so that their requests reach the worker in one packet; one
 call in vain says that there are no more. When descriptors run out, or nothing can be accepted for another reason, that
@@ -11,9 +11,9 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from host.listener.newcomers import Newcomer, Newcomers
+from host.listener.newcomers import Newcomer
 from host.listener.socket_calls import NOT_NOW, accept, address_of, own_address
 
 ACCEPTED_AT_ONCE: Final = 16
@@ -40,17 +40,24 @@ _OF_THE_CLIENT: Final = frozenset(
 _ANY_ADDRESS: Final = frozenset(("0.0.0.0", "::"))
 
 
+class Door(Protocol):
+    """Where those who were accepted go."""
+
+    def welcome(self, connection: Newcomer, client: int, family: int, peer: bytes, own: Any) -> None:
+        """As Newcomers.welcome."""
+
+
 class Acceptor:
     """`listening` is non-blocking, and the acceptor's from now on."""
 
     __slots__ = (
         "_descriptor",
+        "_door",
         "_family",
         "_is_closed",
         "_listening",
         "_loop",
         "_new_connection",
-        "_newcomers",
         "_own",
     )
 
@@ -58,7 +65,7 @@ class Acceptor:
         self,
         loop: asyncio.AbstractEventLoop,
         listening: socket.socket,
-        newcomers: Newcomers,
+        door: Door,
         new_connection: Callable[[], Newcomer],
     ) -> None:
         """Raises OSError when the socket cannot listen."""
@@ -66,7 +73,7 @@ class Acceptor:
         self._listening = listening
         self._descriptor = listening.fileno()
         self._family = int(listening.family)
-        self._newcomers = newcomers
+        self._door = door
         self._new_connection = new_connection
         self._is_closed = False
         listening.listen(BACKLOG)
@@ -79,7 +86,7 @@ class Acceptor:
         loop.add_reader(listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        newcomers, descriptor = self._newcomers, self._descriptor
+        door, descriptor = self._door, self._descriptor
         for _ in range(ACCEPTED_AT_ONCE):
             if self._is_closed:
                 return
@@ -92,7 +99,7 @@ class Acceptor:
             else:
                 if client == NOT_NOW:
                     return
-                newcomers.welcome(self._new_connection(), client, self._family, peer, self._own)
+                door.welcome(self._new_connection(), client, self._family, peer, self._own)
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._listening.fileno())

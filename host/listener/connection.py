@@ -67,7 +67,7 @@ class ClientConnection(UploadingSocket):
             return
         self.adopt(transport)
         context = self.context
-        if context.max_connections and len(context.connections) >= context.max_connections:
+        if self.tls is None and context.is_full():  # who speaks TLS has a place since the handshake began
             if context.refused_at != context.now:  # once a second: a flood must not become a flood of lines
                 context.refused_at = context.now
                 self.note(0, "Connections_Refused", NOTHING_ASKED)

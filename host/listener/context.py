@@ -18,6 +18,7 @@ from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
 from host.listener.file_turns import FileTurns
 from host.listener.forwarded import ForwardedClients
+from host.listener.handshakes import Handshakes
 from host.listener.pacing import Pacing
 from host.listener.relay import Relay
 from host.listener.response_cache import ResponseCache
@@ -123,6 +124,7 @@ class ListenerContext:
         self.connection_numbers = itertools.count(*numbers)
         self.most_connections = 0  # 0: as many as come; what the limit of open files allows
         self.max_connections = 0  # that, or what the configuration says if it is less
+        self.handshakes: Final = Handshakes(loop, self.is_full)
         self.web_limits = WebLimits()
         self._settings = ListenerSettings()
         self.body_read_ahead_bytes = self._settings.body_read_ahead_bytes
@@ -159,6 +161,10 @@ class ListenerContext:
         named = Stamp(self.clock.wall())
         self.stamp = self.bare_stamp if settings.disable_server_header == 2 else named
         self.refusal_stamp = self.bare_stamp if settings.disable_server_header else named
+
+    def is_full(self) -> bool:
+        """Whether one more connection would be one too many. TLS handshakes that are under way count."""
+        return 0 < self.max_connections <= len(self.connections) + len(self.handshakes)
 
     def limit_connections(self, most: int = 0) -> None:
         """Take so many connections at once, if other limits allow it; 0: what the other limits say."""

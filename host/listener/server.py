@@ -69,7 +69,11 @@ class Listener:
         self._send = send
         self._request_prefix = request_prefix
         self._endpoints = Endpoints(
-            loop, partial(ClientConnection, self._context), self._context.tls.server_context, self._cannot_listen
+            loop,
+            partial(ClientConnection, self._context),
+            self._context.tls.server_context,
+            self._cannot_listen,
+            self._context.handshakes,
         )
         self._ticking = loop.call_later(TICK_SECONDS, self._tick)
 
@@ -175,7 +179,7 @@ class Listener:
         context = self._context
         context.tick()
         if self._descriptors.look(context.now):
-            count = len(context.connections)
+            count = len(context.connections) + len(context.handshakes)
             context.limit_connections(max(1, count) if self._descriptors.is_short else 0)
             if self._descriptors.is_short:
                 text = f"no more files can be opened; {count} connections are open, and more are not taken for a while"
@@ -200,6 +204,7 @@ class Listener:
             for connection in list(context.connections):
                 connection.break_off()  # one that the loop does not watch is lost at once
             await asyncio.wait([context.all_closed], timeout=TICK_SECONDS)  # so that workers hear of it before DRAIN
+        await context.handshakes.give_up()
         patience.cancel()
         for question in list(context.revalidations):
             question.cancel()

@@ -17,6 +17,7 @@ import pytest
 
 from host.listener.acceptor import ACCEPTED_AT_ONCE
 from host.listener.endpoints import Endpoints
+from host.listener.handshakes import Handshakes
 from host.wire.control_messages import Event
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, open_descriptors
 from tests.tls import client_context, server_pair
@@ -156,7 +157,11 @@ def test_a_change_of_tls_without_descriptors_leaves_the_address_served_as_it_was
 
     async def main() -> None:
         endpoints = Endpoints(
-            asyncio.get_running_loop(), lambda: Closing(ended), lambda _: tls[0], lambda _, error: told.append(error)
+            asyncio.get_running_loop(),
+            lambda: Closing(ended),
+            lambda _: tls[0],
+            lambda _, error: told.append(error),
+            Handshakes(asyncio.get_running_loop(), lambda: False),
         )
         endpoints.listen("127.0.0.1:1", listening)
         assert await is_served(None)

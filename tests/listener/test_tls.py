@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.config.certificates import read_certificate
+from host.config.listener_settings import ListenerSettings
 from host.config.tls_settings import BindingTls, Hsts
 from host.wire.certificate_messages import CertificateItem
 from host.wire.codec import decode_request
@@ -332,6 +334,34 @@ def test_strangers_to_tls_cost_nothing(start: Start, tmp_path: Path) -> None:
                     pass
     with connect(front.port, client_context(pair)) as connection:
         ask(connection, worker)
+
+
+def test_who_has_not_shaken_hands_yet_counts_as_a_connection(start: Start, tmp_path: Path) -> None:
+    """One more than maxConnections is closed unheard, also where nobody has said a word; who leaves makes room."""
+    one_alone = ListenerSettings(max_connections=1)
+    front = begin(start, settings(server_pair(tmp_path, "localhost")), listener=one_alone)
+    worker = front.worker()
+    with socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS) as silent:
+        front.settle()
+        second = socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS)
+        with second, contextlib.suppress(ConnectionResetError):
+            assert second.recv(1) == b""
+        refusal = front.log.next_refusal()
+        assert (refusal.reason, refusal.client_ip) == ("Connections_Refused", "127.0.0.1")
+        with client_context(None).wrap_socket(silent, server_hostname="localhost") as connection:
+            ask(connection, worker)  # the place was its own
+    front.settle()
+    with connect(front.port, client_context(None)) as connection:
+        ask(connection, worker)
+
+
+def test_a_drain_waits_for_no_handshake(start: Start, tmp_path: Path) -> None:
+    """Whoever has connected and says nothing is let go of."""
+    front = begin(start, settings(server_pair(tmp_path, "localhost")))
+    with socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS) as silent:
+        front.settle()
+        front.drain(0.0)
+        assert silent.recv(1) == b""
 
 
 def test_an_address_can_begin_to_speak_tls_and_stop(start: Start, tmp_path: Path) -> None:
