@@ -33,6 +33,7 @@ from host.api import (
 from host.compression.siblings import find_siblings
 from host.gateway.byte_ranges import ByteRange, Unsatisfiable, parse_ranges
 from host.gateway.content_codings import choose_coding
+from host.gateway.files_allow import answer_other_method
 from host.gateway.folder_listing import ListedEntry, listing_page
 from host.gateway.hidden_names import refuse_hidden_names
 from host.gateway.preconditions import Verdict, conditional_fields, evaluate, range_applies
@@ -84,7 +85,7 @@ def in_process_only() -> bool:
 @hookimpl
 async def handle(request: Request) -> Response | None:
     if request.method not in ("GET", "HEAD"):
-        raise HttpError(405, 0, f"static content has no {request.method}", headers={"Allow": "GET, HEAD"})
+        return answer_other_method(request.method)
     if "/." in request.path or "web.config" in request.path.lower():
         refuse_hidden_names(request.path)
     try:

@@ -137,12 +137,19 @@ def test_an_empty_file_is_an_empty_answer(root: Path) -> None:
     assert ask(root, "/empty.txt", "HEAD").headers["Content-Length"] == "0"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get"])
+def test_options_says_what_is_allowed(root: Path) -> None:
+    """RFC 9110 section 9.3.7: of a file and of a folder."""
+    for path in ("/small.txt", "/docs/"):
+        response = ask(root, path, "OPTIONS")
+        assert (response.status, response.body, response.headers["Allow"]) == (200, b"", "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "get"])
 def test_other_methods_are_refused_with_allow(root: Path, method: str) -> None:
     """405.0, and what is allowed (RFC 9110 section 15.5.6)."""
     error = refused(root, "/small.txt", method)
     assert pair(error) == (405, 0)
-    assert error.headers == {"Allow": "GET, HEAD"}
+    assert error.headers == {"Allow": "GET, HEAD, OPTIONS"}
 
 
 def test_last_modified_is_never_in_the_future(root: Path) -> None:
