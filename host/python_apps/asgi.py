@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
+from host.api.ctrl_c import is_ctrl_c
 from host.api.response import new_response
 from host.python_apps.applications import Applications, Order
 from host.python_apps.asgi_body import AsgiBody, ClientLeft
@@ -181,6 +182,10 @@ class AsgiCall:
             await call(self._application.function, self, self._request)
         except SystemExit as error:  # it would end the loop, and the worker with it
             raise AsgiError(f"the application called sys.exit({error.code!r})") from error
+        except KeyboardInterrupt as error:  # so would this
+            if is_ctrl_c(error):
+                raise
+            raise AsgiError("the application raised KeyboardInterrupt") from error
 
     def _send_whole(self, body: bytes) -> None:
         response = self._response

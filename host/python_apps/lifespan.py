@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from host.api.ctrl_c import is_ctrl_c
 from host.python_apps.loading import LoadFailure, failure_of
 
 SHUTDOWN_SECONDS: Final = 10.0
@@ -80,6 +81,10 @@ class Lifespan:
             await self._application(scope, self._receive, self._send)
         except SystemExit as error:  # it would end the loop
             raise RuntimeError(f"the application called sys.exit({error.code!r})") from error
+        except KeyboardInterrupt as error:
+            if is_ctrl_c(error):
+                raise
+            raise RuntimeError("the application raised KeyboardInterrupt") from error
 
     async def _receive(self) -> dict[str, Any]:
         return {"type": await self._events.get()}

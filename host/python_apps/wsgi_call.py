@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
+from host.api.ctrl_c import is_ctrl_c
 from host.api.response import new_response
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.turn import Turn
@@ -62,6 +64,13 @@ class Callee:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self.loop.call_soon_threadsafe(self.report_event, "application-output", f"request {request_id}: {line}")
 
+    def report_failure(self, request: Request, what: str, error: BaseException) -> None:
+        """Something has failed of which the answer does not depend any more. On any thread."""
+        lines = "".join(traceback.format_exception(error)).rstrip()
+        text = f"request {request.id}: {what} raised {type(error).__name__}: {error}\n{lines}"
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self.loop.call_soon_threadsafe(self.report_event, "plugin-error", text)
+
 
 class WsgiCall:
     """One request's way through the application."""
@@ -110,6 +119,16 @@ class WsgiCall:
         environ["wsgi.input"] = self._input
         environ["wsgi.errors"] = self._errors
         return self._callee.function(environ, self.start_response)
+
+    def _let_go(self, iterable: Any) -> None:
+        """Close what the application has returned. What that raises is an event alone: by now the answer is complete,
+        or something else is the matter with it."""
+        try:
+            close(iterable)
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
+            self._callee.report_failure(self._request, "close() behind the answer", error)
 
     def _complete(self, iterable: Any) -> bytes | FileBody | None:
         """The body, when what the application returned holds all of it."""

@@ -11,7 +11,7 @@ from contextvars import Context
 from typing import Any
 
 from host.api import NO_MORE, Request, Response, SteppedBody, call_plainly
-from host.python_apps.wsgi_call import Callee, RunCode, WsgiCall, check_piece, close
+from host.python_apps.wsgi_call import Callee, RunCode, WsgiCall, check_piece
 
 
 class MainThreadCall(WsgiCall):
@@ -65,7 +65,7 @@ class MainThreadCall(WsgiCall):
             return response
         finally:
             if not is_streamed:
-                close(iterable)
+                self._let_go(iterable)
 
     def _first(self, iterable: Any) -> Response:
         """The response of what yields pieces: whole when the first is all that was promised, or nothing comes."""
@@ -113,7 +113,7 @@ class MainThreadCall(WsgiCall):
             self._leave()
 
     def _close(self) -> None:
-        close(self._iterable)
+        self._let_go(self._iterable)
 
     def _leave(self) -> None:
         self._errors.close_line()

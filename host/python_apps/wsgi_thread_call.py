@@ -15,7 +15,7 @@ from typing import Any
 
 from host.api import ClientGone, FileBody, PendingResult, Request, Response
 from host.python_apps.threaded_body import ThreadedBody
-from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece, close
+from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece
 
 
 class ThreadCall(WsgiCall):
@@ -69,7 +69,7 @@ class ThreadCall(WsgiCall):
         try:
             return self._answer(iterable)
         finally:
-            close(iterable)
+            self._let_go(iterable)
 
     def _answer(self, iterable: Any) -> Response | None:
         if self._body is None and (complete := self._complete(iterable)) is not None:
@@ -78,6 +78,8 @@ class ThreadCall(WsgiCall):
         for piece in iterable:
             if not piece:
                 continue
+            if piece.__class__ is not bytes:
+                check_piece(piece)
             if self._body is None and len(piece) == self._promised:
                 return self._head(piece)
             self._write(piece)

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response, ThreadAnswer
+from host.api.ctrl_c import is_ctrl_c
 from host.worker.filter_changes import CHANGED, check_change, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
@@ -31,7 +32,7 @@ class FilterEnded(Exception):
     """A filter has said FINISHED of a response that is being sent: nothing more of it goes out."""
 
 
-_ENDS = (HttpError, ClientGone, FilterEnded, asyncio.CancelledError, KeyboardInterrupt)  # these pass as they are
+_ENDS = (HttpError, ClientGone, FilterEnded, asyncio.CancelledError)  # these pass as they are
 BODY = "body"
 """The name of the call while a handler's body is sent, piece by piece: `CallUnderWay.name` is a hook's, or this."""
 
@@ -106,6 +107,8 @@ class HookCaller:
         except _ENDS:
             raise
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise self.blame(hook, error, arguments[0]) from error
         return None
 
@@ -133,9 +136,11 @@ class HookCaller:
                     return
             except ClientGone:
                 continue
-            except (asyncio.CancelledError, KeyboardInterrupt):
+            except asyncio.CancelledError:
                 raise
             except BaseException as error:
+                if is_ctrl_c(error):
+                    raise
                 if before is not None:
                     undo_changes(arguments[1], before)
                 if not isinstance(error, PluginError):  # that one has been reported
@@ -177,6 +182,8 @@ class HookCaller:
         except _ENDS:
             raise
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise self.blame(hook, error, request) from error
 
     async def _wait(self, hook: Hook, subject: object, answer: Awaitable[Any]) -> Any:

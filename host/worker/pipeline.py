@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from host.api import ApplicationInfo, ClientGone, HttpError, Request, Response, ThreadAnswer
+from host.api.ctrl_c import is_ctrl_c
 from host.worker.admission import admit, ask_url_map
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
@@ -312,11 +313,13 @@ class Pipeline:
             if not send_at_once(self._offers, exchange, request, response, plan):
                 await self._delivery.send(exchange, request, response, plan)
             return response
-        except (asyncio.CancelledError, ClientGone, KeyboardInterrupt):
+        except (asyncio.CancelledError, ClientGone):
             raise
         except HttpError as error:
             refusal = error
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             modules = request.mapping.modules if request.mapping is not None else ""
             refusal = self._caller.blame(Hook(self.serve, INLINE, modules or "a handler", "body"), error, request)
         return await self._send_instead(exchange, request, refusal, plan)

@@ -23,6 +23,7 @@ from host.api import (
     ScriptRun,
     Threads,
 )
+from host.api.ctrl_c import is_ctrl_c
 from host.api.plugins import ProcessSource
 from host.wire.message_rows import PluginRow
 from host.worker.declarations import NO_FILTER_INFO, NO_MODULE_INFO, Declarations, known_ahead, read_declarations
@@ -268,9 +269,9 @@ class Plugins:
                 plugin.hooks = with_contexts(hooks, plugin.private_name)
                 declared = read_declarations(plugin.hooks)
             self._note(plugin, declared)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # a plugin may even raise SystemExit while it is imported
+            if is_ctrl_c(error):
+                raise
             self._failed(plugin, error)
             plugin.mappings = plugin.mappings or tuple(declared_mappings(plugin.path) if plugin.path else ())
             return
@@ -283,9 +284,9 @@ class Plugins:
             await self._call_life_hook(plugin, "load")
             if HTTP_EXTENSION_PROC in plugin.hooks:
                 plugin.isapi = carry(plugin.hooks, self._context_of(plugin))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             self._failed(plugin, error)
             await self._unload(self._load_order.pop())
             return
@@ -336,9 +337,9 @@ class Plugins:
             if plugin.isapi is not None:
                 await plugin.isapi.terminate()
             await self._call_life_hook(plugin, "unload")
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             self._facts.report_event(
                 "plugin-error", f"{plugin.name}: unload raised {error!r} at {where(error)}", {"plugin": plugin.name}
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from host.api import Connection, FilterStatus, RawData
+from host.api.ctrl_c import is_ctrl_c
 from host.worker.calling import HookCaller
 from host.worker.filter_changes import check_change
 from host.worker.filter_output import FilterOutput, output_of
@@ -113,9 +114,9 @@ class RawDataFilters:
             check_change(hook.name, raw)
             if answer is not None and not isinstance(answer, FilterStatus):
                 raise TypeError(f"on_read_raw_data must not return a {type(answer).__name__}")
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise
             raise _Ended(_first_line(self._caller.blame(hook, error, connection))) from error
         if answer is FilterStatus.ERROR:
             raise _Ended(_first_line(self._caller.report_error(hook, connection)))

@@ -50,6 +50,8 @@ def handle(request: Request) -> Response:
     maybe_raise(request, "handle")
     if "raise=exit" in request.raw_query:
         raise SystemExit(1)
+    if "raise=interrupt" in request.raw_query:
+        raise KeyboardInterrupt
     return Response.text("fine")
 
 

@@ -163,6 +163,8 @@ def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningSer
         ("/no-start", "without a call of start_response"),
         ("/text-body", "a piece of the body is no bytes"),
         ("/exit", "SystemExit"),
+        ("/interrupt", "KeyboardInterrupt"),
+        ("/numbers", "a piece of the body is int, not bytes"),
     ],
 )
 def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, base: str, path: str, cause: str) -> None:
@@ -170,6 +172,14 @@ def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, base: st
     answer = service.get(base + path)
     assert (answer.status, cause in answer.text) == (500, True), answer.text
     service.wait_for_event("plugin-error", cause)
+    assert service.get(f"{base}/environ").status == 200
+
+
+@pytest.mark.parametrize("query", ["", "?length"])
+def test_a_failure_behind_the_answer_is_an_event_only(service: RunningService, base: str, query: str) -> None:
+    """Whatever close() raises: the client has its answer, as behind every other server."""
+    assert service.get(f"{base}/close-fails{query}").text == "whole"
+    service.wait_for_event("plugin-error", "close() behind the answer raised LookupError: too late")
     assert service.get(f"{base}/environ").status == 200
 
 
@@ -285,6 +295,7 @@ def test_asgi_files_go_by_descriptor(service: RunningService) -> None:
         ("/asgi/error-before", "RuntimeError: before the head"),
         ("/asgi/no-answer", "returned without a response"),
         ("/asgi/exit", "sys.exit(3)"),
+        ("/asgi/interrupt", "raised KeyboardInterrupt"),
         ("/asgi/twice", "http.response.start was sent twice"),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import gc
+import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -701,8 +703,16 @@ def test_an_exception_after_the_response_is_an_event_only(site: Site, hook: str)
     run(main())
 
 
-def test_a_handler_that_exits_ends_its_request_and_nothing_else(site: Site) -> None:
-    """sys.exit() in a handler is a 500.0, on a thread or not."""
+@pytest.fixture
+def no_ctrl_c() -> Iterator[None]:
+    """SIGINT is ignored, as in a worker."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_handler_that_exits_ends_its_request_and_nothing_else(site: Site, no_ctrl_c: None) -> None:
+    """sys.exit() in a handler is a 500.0, on a thread or not; so is a KeyboardInterrupt that nobody has typed."""
     site.misbehaving("raises_everywhere")
     site.extension(
         "leaves",
@@ -711,7 +721,10 @@ def test_a_handler_that_exits_ends_its_request_and_nothing_else(site: Site) -> N
         @hookimpl
         def handler_mappings(): return [HandlerMapping(name="Leaves", path="*.leaves")]
         @hookimpl
-        async def handle(request): sys.exit("bye")
+        async def handle(request):
+            if request.raw_query:
+                raise KeyboardInterrupt
+            sys.exit("bye")
         """,
     )
 
@@ -719,6 +732,9 @@ def test_a_handler_that_exits_ends_its_request_and_nothing_else(site: Site) -> N
         front = await site.serve()
         assert (await front.ask("/a.raises?raise=exit")).status == 500
         assert (await front.ask("/a.leaves")).status == 500
+        for target in ("/a.leaves?interrupts", "/a.raises?raise=interrupt"):
+            answer = await front.ask(target)
+            assert (answer.status, "raised KeyboardInterrupt" in answer.text) == (500, True)
         assert (await front.ask("/a.raises")).text == "fine"
 
     run(main())

@@ -164,6 +164,10 @@ async def leave(scope, receive, send):
     sys.exit(3)
 
 
+async def interrupt(scope, receive, send):
+    raise KeyboardInterrupt
+
+
 async def twice(scope, receive, send):
     await start(send)
     await start(send)
@@ -187,6 +191,7 @@ PAGES = {
     "error-after": error_after,
     "no-answer": no_answer,
     "exit": leave,
+    "interrupt": interrupt,
     "twice": twice,
 }
 

@@ -156,8 +156,31 @@ def text_body(environ, start_response):
     return ["text"]
 
 
+def numbers(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return b"text"
+
+
 def leave(environ, start_response):
     sys.exit(3)
+
+
+def interrupt(environ, start_response):
+    raise KeyboardInterrupt
+
+
+class ClosesInVain:
+    def __iter__(self):
+        yield b"whole"
+
+    def close(self):
+        raise LookupError("too late")
+
+
+def close_fails(environ, start_response):
+    length = [("Content-Length", "5")] if environ["QUERY_STRING"] else []
+    start_response("200 OK", [("Content-Type", "text/plain"), *length])
+    return ClosesInVain()
 
 
 def complain(environ, start_response):
@@ -203,7 +226,10 @@ PAGES = {
     "exc-info": exc_info,
     "no-start": no_start,
     "text-body": text_body,
+    "numbers": numbers,
     "exit": leave,
+    "interrupt": interrupt,
+    "close-fails": close_fails,
     "complain": complain,
     "validated": validated,
 }
