@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, Protocol, cast
 
 from host.gateway.fastcgi_records import EndRequest, MalformedRecord
-from host.gateway.fastcgi_response import ResponseReader
+from host.gateway.fastcgi_response import ResponseReader, StrayRecord
 
 _MOST_UNSENT: Final = 131072
 """Bytes of a request's body that may wait here for a process that does not read."""
@@ -27,8 +27,8 @@ class Receiver(Protocol):
     def ended(self, end: EndRequest) -> None:
         """It is over; the connection may be used again."""
 
-    def broken(self, why: str) -> None:
-        """What came is no FastCGI; the connection is closed."""
+    def broken(self, why: str, *, is_stray: bool) -> None:
+        """What came is no FastCGI, or (`is_stray`) belongs to the request before; the connection is closed."""
 
     def lost(self) -> None:
         """The other side has closed the connection before the end."""
@@ -88,7 +88,7 @@ class FastCgiConnection(asyncio.Protocol):
             is_told = self._receiver is not None
             self.close()
             if is_told and receiver is not None:
-                receiver.broken(str(error))
+                receiver.broken(str(error), is_stray=isinstance(error, StrayRecord))
         if ended is not None and receiver is not None:  # the next request may begin within this call
             receiver.ended(ended)
 
@@ -119,15 +119,16 @@ class FastCgiConnection(asyncio.Protocol):
         """Whether the process does not take what we have for it."""
         return self._is_full
 
-    def begin(self, receiver: Receiver, data: bytes) -> None:
-        """Send a request's beginning. Raises MalformedRecord when the connection was spoiled meanwhile."""
-        self._reader.begin()
+    def begin(self, receiver: Receiver, *, keeps_connection: bool) -> int:
+        """The request id of the one that `receiver` is about to send. Raises MalformedRecord when the connection was
+        spoiled meanwhile."""
+        number = self._reader.begin(keeps_connection=keeps_connection)
         self._receiver = receiver
         self.last_heard = self.loop.time()
-        self._transport.write(data)
+        return number
 
     def write(self, data: bytes) -> None:
-        """More of it. What a closed connection is given is dropped."""
+        """Send this. What a closed connection is given is dropped."""
         if self.is_open:
             self._transport.write(data)
 

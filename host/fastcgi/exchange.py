@@ -27,7 +27,6 @@ from host.gateway.fastcgi_records import (
     encode_record,
     encode_stream,
 )
-from host.gateway.fastcgi_response import REQUEST_ID
 from host.programs.gateway_run import StaleRun
 from host.programs.output_body import GATHER_SECONDS
 from host.programs.output_pipe import PIECE_BYTES
@@ -39,9 +38,6 @@ ABORT_SECONDS: Final = 5.0
 
 EXIT_SECONDS: Final = 1.0
 """A process that has closed its connection is dead or dying: its exit status is waited for no longer."""
-
-_END_OF_STDIN: Final = encode_record(RecordType.STDIN, REQUEST_ID)
-_ABORT: Final = encode_record(RecordType.ABORT_REQUEST, REQUEST_ID)
 
 
 class FastCgiExchange:
@@ -63,6 +59,7 @@ class FastCgiExchange:
         "_is_all_sent",
         "_is_over",
         "_loop",
+        "_number",
         "_output_stream",
         "_owner",
         "_request_id",
@@ -98,21 +95,23 @@ class FastCgiExchange:
         self._has_left = False
         self._verdict = ErrorTextVerdict.PASS
         self._is_over = False
+        self._number = 0  # its id on the connection
 
     def start(
         self, pairs: bytes, source: RequestPieces, *, keeps_connection: bool, awaiter: Awaiter | None = None
     ) -> None:
         """Send the request, whose variables are `pairs` (`encode_pairs`). Raises MalformedRecord when the connection
         was spoiled meanwhile. `awaiter` is only for a body that is whole."""
+        number = self._number = self._connection.begin(self, keeps_connection=keeps_connection)
         if source.is_whole and not source.first:
-            beginning = encode_bodyless(REQUEST_ID, pairs, keeps_connection=keeps_connection)
+            beginning = encode_bodyless(number, pairs, keeps_connection=keeps_connection)
         else:
-            beginning = encode_begin(REQUEST_ID, keeps_connection=keeps_connection) + encode_params(REQUEST_ID, pairs)
+            beginning = encode_begin(number, keeps_connection=keeps_connection) + encode_params(number, pairs)
             if source.first:
-                beginning += encode_stream(RecordType.STDIN, REQUEST_ID, source.first)
+                beginning += encode_stream(RecordType.STDIN, number, source.first)
             if source.is_whole:
-                beginning += _END_OF_STDIN
-        self._connection.begin(self, beginning)
+                beginning += encode_record(RecordType.STDIN, number)
+        self._connection.write(beginning)
         if source.is_whole:
             self._is_all_sent = True
             self._awaiter = awaiter
@@ -164,7 +163,7 @@ class FastCgiExchange:
         if not self._is_over and self._abort_at is None:
             if self._instance.pid:
                 self._abort_at = self._loop.time() + ABORT_SECONDS
-                self._connection.write(_ABORT)
+                self._connection.write(encode_record(RecordType.ABORT_REQUEST, self._number))
             else:
                 self._give_up(reason, is_failure=False)
         self._stop_feeding()
@@ -235,11 +234,12 @@ class FastCgiExchange:
         self._settle()
         self._owner.release(self._instance)
 
-    def broken(self, why: str) -> None:
-        """No FastCGI."""
+    def broken(self, why: str, *, is_stray: bool) -> None:
+        """No FastCGI. What is stray is the fault of the request before: another process may get this one."""
         failure = failures.broken(self._owner.settings, why)
         self._owner.report("fastcgi-failed", f"{self.name}: {failure.detail}")
-        self._output.fail(failure)
+        is_stale = is_stray and not self._has_heard and self._is_all_sent and self._abort_at is None
+        self._output.fail(StaleRun() if is_stale else failure)
         self._give_up(failure.detail, is_failure=True)
 
     def lost(self) -> None:
@@ -359,7 +359,7 @@ class FastCgiExchange:
             self._feeder.cancel()
             self._feeder = None
             if not self._is_over:
-                self._connection.write(_END_OF_STDIN)
+                self._connection.write(encode_record(RecordType.STDIN, self._number))
         if self._source is not None:
             self._source.close()
 
@@ -368,12 +368,12 @@ class FastCgiExchange:
             self._waits_for_client = True
             while piece := await source.read_some():
                 self._waits_for_client = False
-                self._connection.write(encode_stream(RecordType.STDIN, REQUEST_ID, piece))
+                self._connection.write(encode_stream(RecordType.STDIN, self._number, piece))
                 await self._connection.drained()
                 self._waits_for_client = True
             self._waits_for_client = False
             self._connection.last_heard = self._loop.time()
-            self._connection.write(_END_OF_STDIN)
+            self._connection.write(encode_record(RecordType.STDIN, self._number))
             self._is_all_sent = True
             self._feeder = None
         except (ClientGone, HttpError) as error:  # HttpError: a filter's limit for bodies

@@ -150,8 +150,8 @@ def encode_stream(kind: int, request_id: int, data: bytes) -> bytes:
 
 def encode_begin(request_id: int, role: int = Role.RESPONDER, *, keeps_connection: bool) -> bytes:
     """BEGIN_REQUEST."""
-    if request_id == 1 and role == 1:  # of every request: made once
-        return _KEEPING if keeps_connection else _CLOSING
+    if role == 1 and 0 < request_id <= _MOST_KNOWN:  # of every request: made once
+        return _KEEPING[request_id] if keeps_connection else _CLOSING[request_id]
     return _begin(request_id, role, keeps_connection=keeps_connection)
 
 
@@ -160,9 +160,13 @@ def _begin(request_id: int, role: int, *, keeps_connection: bool) -> bytes:
     return encode_record(RecordType.BEGIN_REQUEST, request_id, body)
 
 
-_KEEPING: Final = _begin(1, 1, keeps_connection=True)
-_CLOSING: Final = _begin(1, 1, keeps_connection=False)
-_ENDS: Final = encode_record(RecordType.PARAMS, 1) + encode_record(RecordType.STDIN, 1)
+_MOST_KNOWN: Final = 2  # request ids in use: `fastcgi_response.py`
+_KEEPING: Final = [_begin(number, 1, keeps_connection=True) for number in range(_MOST_KNOWN + 1)]
+_CLOSING: Final = [_begin(number, 1, keeps_connection=False) for number in range(_MOST_KNOWN + 1)]
+_ENDS: Final = [
+    encode_record(RecordType.PARAMS, number) + encode_record(RecordType.STDIN, number)
+    for number in range(_MOST_KNOWN + 1)
+]
 
 
 def encode_end(request_id: int, app_status: int = 0, protocol_status: int = 0) -> bytes:
@@ -178,10 +182,10 @@ def encode_params(request_id: int, pairs: bytes) -> bytes:
 def encode_bodyless(request_id: int, pairs: bytes, *, keeps_connection: bool) -> bytes:
     """All of a responder's request that has no body."""
     begin = encode_begin(request_id, keeps_connection=keeps_connection)
-    if request_id != 1 or len(pairs) > LARGEST_CONTENT or not pairs:
+    if not 0 < request_id <= _MOST_KNOWN or len(pairs) > LARGEST_CONTENT or not pairs:
         end = encode_record(RecordType.STDIN, request_id)
         return b"".join((begin, encode_params(request_id, pairs), end))
-    return b"".join((begin, _HEADER.pack(VERSION, _PARAMS, 1, len(pairs), 0), pairs, _ENDS))
+    return b"".join((begin, _HEADER.pack(VERSION, _PARAMS, request_id, len(pairs), 0), pairs, _ENDS[request_id]))
 
 
 def encode_pairs(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

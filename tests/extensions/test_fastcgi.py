@@ -583,6 +583,38 @@ def test_a_request_that_was_given_to_a_process_that_goes_away(rig: FastCgiRig, m
     assert len(rig.event_texts("fastcgi-failed")) == (method == "POST")
 
 
+@pytest.mark.parametrize(("method", "expected"), [("GET", "another 1"), ("POST", "500.0")])
+def test_what_a_process_writes_behind_its_end_is_not_the_next_answer(
+    rig: FastCgiRig, method: str, expected: str
+) -> None:
+    """In a packet of its own, when the next request is under way: the process is ended, another one gets GET."""
+    rig.configure(max_instances=1)
+
+    async def work() -> str:
+        first, _ = await rig.process()
+        await rig.ask("late-output")
+        try:
+            pid, served = (await rig.ask("process", method=method)).body.split()
+        except HttpError as error:
+            return number(error)
+        return f"{'the same' if int(pid) == first else 'another'} {int(served)}"
+
+    assert rig.run(work) == expected
+    assert "came behind the end of its request" in rig.event_texts("fastcgi-failed")[0]
+
+
+def test_an_application_that_answers_as_request_1_whatever_it_is_asked(rig: FastCgiRig) -> None:
+    """Such are written where only servers that never ask as anything else are known."""
+    rig.configure(more_arguments="--always-one")
+
+    async def work() -> list[tuple[int, int]]:
+        return [await rig.process() for _ in range(3)]
+
+    answers = rig.run(work)
+    assert [served for _, served in answers] == [1, 2, 3]
+    assert not rig.event_texts("fastcgi-failed")
+
+
 def test_a_process_that_dies_in_its_page_cuts_it(rig: FastCgiRig) -> None:
     """What has been sent stays; the end is an error, never a silent one."""
 

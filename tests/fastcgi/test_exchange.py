@@ -74,7 +74,7 @@ class Scene:
         _, instance.connection = await self.loop.create_unix_connection(FastCgiConnection, sock=ours)
         self.exchange = FastCgiExchange(self.owner, instance, "/srv/app.x", "r1")
         await self.source.open(announces_length=True)
-        self.exchange.start(encode_pairs([(b"A", b"b")]), self.source, keeps_connection=True, awaiter=awaiter)
+        self.exchange.start(encode_pairs([(b"A", b"b")]), self.source, keeps_connection=False, awaiter=awaiter)
 
     def send_soon(self, data: bytes) -> asyncio.Task[None]:
         return self.loop.create_task(self.loop.sock_sendall(self.application, data))

@@ -17,6 +17,7 @@ class Connection:
         self.sock = sock
         self.file = sock.makefile("rb")
         self.body_ended = False
+        self.number = 1
 
     def record(self) -> tuple[int, int, bytes] | None:
         header = self.file.read(8)
@@ -30,7 +31,9 @@ class Connection:
     def send(self, kind: int, content: bytes = b"", padding: int = 0) -> None:
         for start in range(0, max(len(content), 1), 65535):
             piece = content[start : start + 65535]
-            self.sock.sendall(struct.pack(">BBHHBB", 1, kind, 1, len(piece), padding, 0) + piece + b"p" * padding)
+            self.sock.sendall(
+                struct.pack(">BBHHBB", 1, kind, self.number, len(piece), padding, 0) + piece + b"p" * padding
+            )
 
     def out(self, text: str) -> None:
         self.send(STDOUT, text.encode())
@@ -171,6 +174,12 @@ def serve(connection: Connection, variables: dict[str, str]) -> bool:  # noqa: P
         while (found := connection.record()) is not None and found[0] != PARAMS:
             continue  # the next request has begun
         sys.exit(0)
+    elif word == "late-output":
+        connection.out(HEAD + "this one is answered")
+        connection.end()
+        while (found := connection.record()) is not None and found[0] != PARAMS:
+            continue  # the next request has begun
+        connection.out(HEAD + "and this is behind its end")
     elif word == "leave":
         connection.out(HEAD + "leaves")
         connection.end()
@@ -195,8 +204,9 @@ def main() -> None:
         connection = Connection(sock)
         block, keeps = b"", False
         while (found := connection.record()) is not None:
-            kind, _, content = found
+            kind, number, content = found
             if kind == BEGIN:
+                connection.number = 1 if "--always-one" in sys.argv else number
                 block, keeps, connection.body_ended = b"", bool(content[2] & 1), False
             elif kind == PARAMS and content:
                 block += content
