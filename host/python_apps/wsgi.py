@@ -14,8 +14,8 @@ from host.python_apps.loading import LoadFailure, load_callable
 from host.python_apps.turn import Turn
 from host.python_apps.wsgi_call import Callee, RunCode
 from host.python_apps.wsgi_environ import base_environ
+from host.python_apps.wsgi_file import FileWrapper
 from host.python_apps.wsgi_main_call import MainThreadCall
-from host.python_apps.wsgi_streams import FileWrapper
 from host.python_apps.wsgi_thread_call import ThreadCall
 
 

@@ -15,7 +15,8 @@ from host.api.response import new_response
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.turn import Turn
 from host.python_apps.wsgi_environ import request_environ
-from host.python_apps.wsgi_streams import ErrorStream, FileWrapper, InputStream
+from host.python_apps.wsgi_file import FileWrapper
+from host.python_apps.wsgi_streams import ErrorStream, InputStream
 
 _MOST_STATUSES: Final = 256
 _statuses: Final[dict[str, tuple[int, str]]] = {}

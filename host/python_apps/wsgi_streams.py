@@ -1,16 +1,11 @@
-"""What a WSGI application reads, writes errors to, and wraps files in. Used on one thread, that of its request."""
+"""What a WSGI application reads, and writes errors to. Used on one thread, that of its request."""
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
 
-from host.api import FileBody, HttpError, RequestBody
+from host.api import HttpError, RequestBody
 from host.gateway.error_output import ErrorOutput
-
-_BLOCK_BYTES: Final = 65536
 
 
 class InputStream:
@@ -117,33 +112,3 @@ class ErrorStream:
         if self._output is not None:
             for line in self._output.receive_end():
                 self._report(self._request_id, line)
-
-
-class FileWrapper:
-    """wsgi.file_wrapper: a file that the listener sends from its descriptor when it is a real one."""
-
-    def __init__(self, filelike: Any, block_size: int = _BLOCK_BYTES) -> None:
-        self.filelike = filelike
-        self.block_size = block_size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.filelike.read(self.block_size), b"")
-
-    def close(self) -> None:
-        """Close what was wrapped, if it can be closed."""
-        if hasattr(self.filelike, "close"):
-            self.filelike.close()
-
-    def as_file(self, length: int | None) -> FileBody | None:
-        """From where it stands to its end, or `length` bytes; None for what is no regular file. The descriptor is a
-        new one, so that the application may close its own."""
-        try:
-            descriptor = self.filelike.fileno()
-            offset = self.filelike.tell()
-            status = os.fstat(descriptor)
-        except (AttributeError, OSError, ValueError, TypeError):
-            return None
-        if not stat.S_ISREG(status.st_mode) or isinstance(self.filelike.read(0), str):
-            return None
-        left = max(0, status.st_size - offset)
-        return FileBody(os.dup(descriptor), offset, left if length is None else min(length, left))

@@ -1,17 +1,15 @@
-"""wsgi.input against the standard library's own stream, wsgi.errors, and files."""
+"""wsgi.input against the standard library's own stream, and wsgi.errors."""
 
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host.api import HttpError
-from host.python_apps.wsgi_streams import ErrorStream, FileWrapper, InputStream
+from host.python_apps.wsgi_streams import ErrorStream, InputStream
 from tests.gateway.sample_request import PieceBody
 
 PIECES = st.lists(st.binary(max_size=20).map(lambda piece: piece.replace(b"a", b"\n")).filter(bool), max_size=6)
@@ -52,23 +50,3 @@ def test_errors_become_lines() -> None:
     assert lines == ["7: one", "7: two"]
     stream.close_line()
     assert lines[2] == "7: thr\\x1bee"
-
-
-def test_only_regular_binary_files_go_by_descriptor(tmp_path: Path) -> None:
-    """From where they stand; at most what was promised; pipes, text and memory do not."""
-    path = tmp_path / "file"
-    path.write_bytes(b"0123456789")
-    with path.open("rb") as file:
-        file.seek(3)
-        for length, expected in ((None, 7), (4, 4), (100, 7)):
-            body = FileWrapper(file).as_file(length)
-            assert body is not None
-            assert (body.offset, body.length) == (3, expected)
-            os.close(body.descriptor)
-        assert list(FileWrapper(file, 4)) == [b"3456", b"789"]
-    reader, writer = os.pipe()
-    with path.open() as text, os.fdopen(reader, "rb") as pipe, os.fdopen(writer, "wb"):
-        assert [FileWrapper(one).as_file(None) for one in (text, pipe, io.BytesIO(b"x"), object())] == [None] * 4
-    wrapped = FileWrapper(path.open("rb"))
-    wrapped.close()
-    assert wrapped.filelike.closed
