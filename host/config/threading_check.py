@@ -18,6 +18,7 @@ INDIFFERENT_MODULES: Final = frozenset(
         "FastCgiModule",
         "ManagedEngine",
         "ManagedPipelineHandler",
+        "ProtocolSupportModule",
         "ScgiModule",
         "StaticFileModule",
     }
