@@ -7,6 +7,7 @@ quotes with backslash escapes, and so is a text that would not stay on its line.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -60,8 +61,9 @@ class EventLog:
     """Writes events to `path`, to `echo` (the console, a line each) and keeps the last thousand in `recent`.
 
     At 4 MB the file becomes `events.1.log` (and so on, five are kept) and a new one is begun. Nothing raises: a file
-    that cannot be written is said once to `echo`, and tried again with the next event. `common` are fields of every
-    line of the file, which several services may share; who sees `echo` knows them.
+    that cannot be written is said once to `echo`, and tried again with the next event; when it works again, an event of
+    its own says how many are missing. `common` are fields of every line of the file, which several services may share;
+    who sees `echo` knows them.
     """
 
     def __init__(
@@ -79,21 +81,32 @@ class EventLog:
         self._echo = echo
         self._size_limit = size_limit
         self._common = dict(common or {})
-        self._is_failing = False
+        self._missing = 0  # events that could not be written since the last one that was
+        self._is_torn = False  # the file ends in the middle of one of our lines
 
     def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
         """Note an event. `id` is one of EVENTS (another one, from a child gone wrong, is noted with number 0)."""
         kind = EVENTS.get(id, _UNKNOWN)
         event = LoggedEvent(self._clock(), id, kind.number, kind.level, text, dict(fields or {}))
+        if self._missing:
+            self._note_return()
+        self._note(event)
+        return event
+
+    def _note(self, event: LoggedEvent) -> None:
         self.recent.append(event)
         try:
-            self._append(replace(event, fields=self._common | event.fields).line if self._common else event.line)
-            self._is_failing = False
+            self._append(self._line(event))
         except OSError as error:
-            self._note_failure(error)
+            self._missing += 1
+            if self._missing == 1:
+                why = error.strerror or str(error)
+                self._remark(f"cannot write the event log {self._path}: {why}; it is tried with every event")
         if self._echo is not None:
             self._echo(event.line)
-        return event
+
+    def _line(self, event: LoggedEvent) -> str:
+        return replace(event, fields=self._common | event.fields).line if self._common else event.line
 
     def _append(self, line: str) -> None:
         try:
@@ -102,7 +115,11 @@ class EventLog:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, _APPENDS, _MODE)
         try:
-            os.write(descriptor, f"{line}\n".encode("utf-8", "backslashreplace"))
+            raw = f"{chr(10) if self._is_torn else ''}{line}\n".encode("utf-8", "backslashreplace")
+            written = os.write(descriptor, raw)
+            self._is_torn = written < len(raw)
+            if self._is_torn:  # a disk that has become full takes the beginning, and says so the next time only
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -123,16 +140,27 @@ class EventLog:
                 older.replace(numbered(self._path, number + 1))
         self._path.replace(numbered(self._path, 1))
 
-    def _note_failure(self, error: OSError) -> None:
-        if self._is_failing:
+    def _note_return(self) -> None:
+        """Say that events are missing, as soon as that can be written."""
+        event = self._of_the_log(f"the event log {self._path} is written again; events missing in it: {self._missing}")
+        try:
+            self._append(self._line(event))
+        except OSError:
             return
-        self._is_failing = True
+        self._missing = 0
+        self._show(event)
+
+    def _remark(self, text: str) -> None:
+        self._show(self._of_the_log(text))
+
+    def _of_the_log(self, text: str) -> LoggedEvent:
         kind = EVENTS["log-failed"]
-        text = f"cannot write the event log {self._path}: {error.strerror or error}; it is tried with every event"
-        failure = LoggedEvent(self._clock(), "log-failed", kind.number, kind.level, text)
-        self.recent.append(failure)
+        return LoggedEvent(self._clock(), "log-failed", kind.number, kind.level, text)
+
+    def _show(self, event: LoggedEvent) -> None:
+        self.recent.append(event)
         if self._echo is not None:
-            self._echo(failure.line)
+            self._echo(event.line)
 
 
 @lru_cache(_NAMES)

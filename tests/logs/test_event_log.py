@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 from host.logs.event_log import KEPT_EVENTS, EventLog
@@ -84,7 +85,26 @@ def test_an_unwritable_file_is_said_once_and_tried_again(tmp_path: Path) -> None
     assert [event.text for event in log.recent if event.id == "process-started"] == ["one", "two"]
     obstacle.unlink()
     log.write("process-started", "three")
-    assert (obstacle / "events.log").read_text().endswith("three\n")
+    again, third = (obstacle / "events.log").read_text().splitlines()
+    assert again.endswith("is written again; events missing in it: 2")
+    assert third.endswith("three")
+
+
+def test_an_event_after_a_torn_one_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """A disk that becomes full takes the beginning of an event; what is written later must not continue that line."""
+    log = EventLog(tmp_path / "events.log", standing_clock)
+    log.write("process-started", "one")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "events.log").stat().st_size + 30, hard))
+    try:
+        log.write("process-started", "torn")
+        log.write("process-started", "lost")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.write("process-started", "last")
+    first, torn, again, last = (tmp_path / "events.log").read_text().splitlines()
+    assert (first[-3:], len(torn), last[-4:]) == ("one", 30, "last")
+    assert again.endswith("events missing in it: 2")
 
 
 def test_ids_have_one_number_each() -> None:
