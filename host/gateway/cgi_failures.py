@@ -18,7 +18,16 @@ _SHOWN_ERROR_LINES: Final = 40
 _LOGGED_ERROR_LINES: Final = 5
 _TAKEN_CARRIAGE_RETURNS: Final = ("\r: not found", "\\r': command not found")  # dash, bash
 _STARTS_PROGRAM_OF_WINDOWS: Final = b"MZ"  # of .exe and of .dll
+_BODYS_FILE: Final = "its request's body, which waits in a file"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BUSY: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+_REMEDIES_OF_PATHS: Final = {
+    errno.ENOENT: "A temporary folder is made again when its pool starts: isapy stop pool NAME, isapy start pool NAME.",
+    errno.ENOSPC: "Make room on the disk of the pool's temporary folder.",
+    errno.EDQUOT: "Make room on the disk of the pool's temporary folder, or raise the quota of the pool's user.",
+    errno.EACCES: "Give the pool's user access to it.",
+}
 
 
 def describe_exit(ended: ProgramExit | None) -> str:
@@ -74,7 +83,8 @@ def bad_processor(processor: str, why: str) -> HttpError:
 
 
 def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: bytes = b"") -> HttpError:
-    """The program could not be started: exec's or chdir's errno, told in the script's terms.
+    """The program could not be started: exec's or chdir's errno, told in the script's terms; or something that it
+    needs could not be had, which `error.filename` names.
 
     `interpreter` is what the script's `#!` line names, empty when it has none; `start` are the file's first bytes.
     """
@@ -86,6 +96,11 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: b
         return HttpError(
             500, 13, reason, remedy="Raise the pool's limits, or lower the number of CGI requests at once."
         )
+    concerned: object = error.filename  # text from the system's calls, bytes from the one who starts programs
+    path = concerned.encode("utf-8", "surrogateescape") if isinstance(concerned, str) else concerned
+    if error.errno in _FULL or (path and path not in argv):
+        named = path.decode("utf-8", "replace") if isinstance(path, bytes) and path else _BODYS_FILE
+        return _hindered_by(error, program, named)
     if error.errno == errno.E2BIG:
         return HttpError(431, 0, f"{reason}: the request's fields and query are larger than an environment may be")
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -103,6 +118,13 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: b
         )
         return HttpError(502, 2, reason, remedy=remedy)
     return HttpError(502, 2, reason)
+
+
+def _hindered_by(error: OSError, program: str, path: str) -> HttpError:
+    """500.0: a file or folder that the program needs, its temporary folder for example, and not the program."""
+    remedy = _REMEDIES_OF_PATHS.get(error.errno or 0, "")
+    detail = f"{program} could not be started because of {path}: {error.strerror or error}"
+    return HttpError(500, 0, detail, remedy=remedy)
 
 
 def overdue_in_brief(attribute: str, seconds: int) -> str:

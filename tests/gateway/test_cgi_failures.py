@@ -40,6 +40,27 @@ def test_each_reason_has_its_number_and_remedy(number: int, expected: str, remed
     assert remedy in told
 
 
+@pytest.mark.parametrize(
+    ("number", "path", "remedy"),
+    [
+        (errno.ENOENT, b"/var/temp/A", "isapy start pool"),
+        (errno.EACCES, "/w", "access to it"),
+        (errno.ENOSPC, "/var/temp/A", "Make room"),
+        (errno.ENOSPC, None, "Make room"),
+    ],
+)
+def test_what_a_program_needs_is_not_taken_for_its_interpreter(
+    number: int, path: str | bytes | None, remedy: str
+) -> None:
+    """Its temporary folder, its folder, the file for its request's body: the program is not to blame."""
+    error = OSError(number, os.strerror(number), path)
+    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], "/usr/bin/perl")
+    assert (refusal.status, refusal.substatus) == (500, 0)
+    assert remedy in refusal.remedy
+    assert "#!" not in refusal.remedy
+    assert (os.fsdecode(path) if path else "request's body") in refusal.detail
+
+
 def test_missing_interpreter_is_named() -> None:
     """ENOENT of a file that is there is its interpreter's; the remedy is written out."""
     remedy = launch(errno.ENOENT, interpreter="C:\\Perl\\perl.exe")[1]
