@@ -31,6 +31,35 @@ WITHOUT_RECYCLING: Final = frozenset(
 """Fields of Pool that no worker knows of. A change of any other one replaces the workers, as in IIS: restart limits,
 idle time-out, pings, time limits, orphan action, processor limits, identity."""
 
+WRITTEN: Final = {
+    "managed_pipeline_mode": "@managedPipelineMode",
+    "managed_runtime_version": "@managedRuntimeVersion",
+    "enable_configuration_override": "@enableConfigurationOverride",
+    "preload_applications": "@preloadApplications",
+    "idle_timeout_seconds": "processModel/@idleTimeout",
+    "idle_timeout_action": "processModel/@idleTimeoutAction",
+    "max_processes": "processModel/@maxProcesses",
+    "max_concurrent_requests": "processModel/@maxConcurrentRequests",
+    "request_time_limit_seconds": "processModel/@requestTimeLimit",
+    "shutdown_time_limit_seconds": "processModel/@shutdownTimeLimit",
+    "startup_time_limit_seconds": "processModel/@startupTimeLimit",
+    "pinging_enabled": "processModel/@pingingEnabled",
+    "ping_interval_seconds": "processModel/@pingInterval",
+    "ping_response_time_seconds": "processModel/@pingResponseTime",
+    "periodic_restart_seconds": "periodicRestart/@time",
+    "periodic_restart_requests": "periodicRestart/@requests",
+    "periodic_restart_memory_kilobytes": "periodicRestart/@memory",
+    "periodic_restart_private_memory_kilobytes": "periodicRestart/@privateMemory",
+    "periodic_restart_schedule": "periodicRestart/schedule",
+    "orphan_worker_process": "failure/@orphanWorkerProcess",
+    "orphan_action_exe": "failure/@orphanActionExe",
+    "orphan_action_params": "failure/@orphanActionParams",
+    "environment_variables": "environmentVariables",
+    "confinement": "identity, privileges or sandbox",
+    "cpu": "cpu",
+}
+"""The other fields of Pool, as the one who has changed them has written them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolDifference:
@@ -49,7 +78,7 @@ class PoolDifference:
     @property
     def reason(self) -> str:
         """One sentence for the event log: what the workers are replaced for."""
-        changed = [name.replace("_", " ") for name in self.settings if name not in WITHOUT_RECYCLING]
+        changed = [WRITTEN.get(name, name) for name in self.settings if name not in WITHOUT_RECYCLING]
         if self.content:
             changed.append("what its applications see")
         return f"the configuration changed: {', '.join(changed)}"

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from host.config.diff import WITHOUT_RECYCLING, Difference, difference
+from host.config.diff import WITHOUT_RECYCLING, WRITTEN, Difference, difference
 from host.config.model import Pool, Snapshot
 from host.config.store import Source, build_snapshot
 from tests.config.server_sample import Server
@@ -69,7 +69,14 @@ def test_pool_settings_are_named(server: Server) -> None:
     found = difference(*snapshots(server, "", "", pools=(old, new)))
     assert found.pools_changed["P"].settings == ("queue_length", "max_processes")
     assert not found.pools_changed["P"].content
-    assert dict(found.touched_pools) == {"P": "the configuration changed: max processes"}
+    assert dict(found.touched_pools) == {"P": "the configuration changed: processModel/@maxProcesses"}
+
+
+def test_every_setting_of_a_pool_is_named_as_it_is_written() -> None:
+    """Those without recycling need no name: nothing is replaced for them."""
+    names = {part.name for part in dataclasses.fields(Pool)} - {"name"}
+    assert names == WITHOUT_RECYCLING | WRITTEN.keys()
+    assert not WITHOUT_RECYCLING & WRITTEN.keys()
 
 
 @pytest.mark.parametrize(
