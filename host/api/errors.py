@@ -90,6 +90,14 @@ def describe(status: int, substatus: int) -> str:
     return SUBSTATUS_MEANINGS.get((status, substatus)) or reason_phrase(status) or "Unknown status"
 
 
+def check_codes(substatus: int, win32_status: int) -> None:
+    """Raises ValueError for what no log line can hold: they are numbers of 16 and of 32 bits without sign."""
+    if not (0 <= substatus <= 0xFFFF and 0 <= win32_status <= 0xFFFFFFFF):
+        raise ValueError(
+            f"a substatus is 0 to 65535 and a win32_status 0 to 4294967295, not {substatus} and {win32_status}"
+        )
+
+
 class HttpError(Exception):
     """Refuses the request in hand.
 
@@ -113,6 +121,8 @@ class HttpError(Exception):
     ) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"an HttpError needs a status of 400 to 599, not {status}")
+        if substatus or win32_status:
+            check_codes(substatus, win32_status)
         super().__init__(f"{status}.{substatus} {describe(status, substatus)}" + (f": {detail}" if detail else ""))
         self.status = status
         self.substatus = substatus

@@ -91,7 +91,7 @@ LISTENER: Final = Section(
             uint(
                 "disableServerHeader",
                 0,
-                "1: no Server field on the listener's own refusals; 2: on nothing",
+                "1: no Server field on the listener's own refusals; 2: on nothing (a response's own one stays)",
                 within=(0, 2),
                 ours=True,
             ),

@@ -124,7 +124,7 @@ class HeadPolicy:
             raise RemoteProtocolError(Fault.VERSION_NOT_SUPPORTED)
         size, fields_at = len(head), line.end()
         if size > self.limits.max_field_bytes:
-            self._check_lengths(head, target)
+            self._check_lengths(head, method, target)
         fields = head[fields_at:-2]
         request = RequestHead(method, target, 1 if minor == b"1" else 0, fields, size)
         judged = self._judged.get(fields)
@@ -221,8 +221,10 @@ class HeadPolicy:
             return b"" if minor_version == 0 else None
         return hosts[0] if len(hosts) == 1 else None
 
-    def _check_lengths(self, head: bytes, target: bytes) -> None:
+    def _check_lengths(self, head: bytes, method: bytes, target: bytes) -> None:
         limit = self.limits.max_field_bytes
+        if len(method) > limit:
+            raise RemoteProtocolError(Fault.INVALID_VERB)
         if len(target) > limit:
             raise RemoteProtocolError(Fault.URL_TOO_LONG)
         if any(len(line) > limit for line in head.split(b"\r\n")[1:]):

@@ -1,9 +1,9 @@
 """Response heads and bodies to bytes: what the worker says, framed by us.
 
-A worker's head is `404 Not Found CRLF` and field lines. It is checked by one regular expression; Date, Server,
-Connection and the framing are added here. A body goes out under one of four framings: none (HEAD, 204, 304), a given
-length, chunks (HTTP/1.1), or until the connection closes (HTTP/1.0). A given length is a promise: more is cut, less
-raises ShortBodyError, and the connection must be broken.
+A worker's head is `404 Not Found CRLF` and field lines. It is checked by one regular expression; Date, Server (unless
+the worker says that there is one), Connection and the framing are added here. A body goes out under one of four
+framings: none (HEAD, 204, 304), a given length, chunks (HTTP/1.1), or until the connection closes (HTTP/1.0). A given
+length is a promise: more is cut, less raises ShortBodyError, and the connection must be broken.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from host.http1.errors import ResponseHeadError, ShortBodyError
 from host.http1.request_head import RequestHead
 
 _FIELD: Final = (
-    rb"(?!(?i:date|server|connection|keep-alive|transfer-encoding|content-length):)"
+    rb"(?!(?i:date|connection|keep-alive|transfer-encoding|content-length):)"
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*\r\n"
 )
 _HEAD: Final = re.compile(

@@ -18,6 +18,7 @@ from host.wire.frames import (
     LENGTH,
     MAX_FILE_OFFSET,
     MAX_FRAME_BYTES,
+    MAX_LOG_CHARACTERS,
     NUMBER_32,
     NUMBER_64,
     PIPE_BODY,
@@ -268,7 +269,7 @@ def decode_end(body: bytes) -> int:
 
 def encode_reset(request_id: int, status: int, substatus: int, credit: int, reason: str) -> bytes:
     """RESET: before a response has begun the client gets `status`; afterwards its connection is cut."""
-    body = RESET_BODY.pack(status, substatus, credit) + reason.encode()[:4096]
+    body = RESET_BODY.pack(status, substatus, credit) + reason.encode("utf-8", "replace")[:4096]
     return encode(Kind.RESET, request_id, body)
 
 
@@ -297,9 +298,11 @@ def decode_cache(body: bytes) -> CacheFrame:
 
 
 def encode_log(request_id: int, frame: LogFrame) -> bytes:
-    """LOG. A NUL inside a text would move the fields behind it: it becomes a space."""
-    if "\0" in "".join(frame):
-        frame = LogFrame(*(text.replace("\0", " ") for text in frame))
+    """LOG. A NUL inside a text would move the fields behind it: it becomes a space. What is longer than any line of a
+    log is cut: a frame has an end."""
+    texts = "".join(frame)
+    if "\0" in texts or len(texts) > MAX_LOG_CHARACTERS:
+        frame = LogFrame(*(text[:MAX_LOG_CHARACTERS].replace("\0", " ") for text in frame))
     return encode(Kind.LOG, request_id, "\0".join(frame).encode("utf-8", "replace"))
 
 

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple
 from host.api import Response
 from host.wire.frames import ResponseFlag
 
-_OURS: Final = frozenset(
-    {"date", "server", "connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "te"}
-)
+_OURS: Final = frozenset({"date", "connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "te"})
 _NOT_IN_REASON: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _STATUS_LINES: Final[dict[int, str]] = {}
 _CLOSE: Final = int(ResponseFlag.CLOSE)
 _ABORT: Final = int(ResponseFlag.CLOSE | ResponseFlag.ABORTIVE)
+MOST_HEAD_BYTES: Final = 1024 * 1024
+"""A handler's fields beyond that are a defect of its: no client takes them, and a frame has an end."""
+_NO_SERVER: Final = int(ResponseFlag.NO_SERVER)
 _KEEP: Final = -1
 
 
@@ -35,8 +36,10 @@ _MOST_HEADS: Final = 256
 def build_head(response: Response, *, content_length: int = _KEEP, drops_length: bool = False) -> Head:
     """The head of `response`.
 
-    Fields that are the front's are left out; `Connection: close` becomes a flag. `content_length` replaces the
-    handler's own, `drops_length` takes it out (the front knows better, or nobody does).
+    Fields that are the front's are left out; `Connection: close` becomes a flag, and so does a Server field: the front
+    adds no other one. `content_length` replaces the
+    handler's own, `drops_length` takes it out (the front knows better, or nobody does). Raises ValueError for a head of
+    more than MOST_HEAD_BYTES.
     """
     fields = response.headers._fields  # not to be changed here
     if drops_length and len(fields) == 2:  # applications say both; what is left is an everyday head
@@ -85,6 +88,10 @@ def _new_head(response: Response, fields: list[tuple[str, str]], content_length:
             if lower == "connection" and "close" in value.lower():
                 flags |= _CLOSE
             continue
+        if lower == "server":  # as HTTP.sys: its own only where the response has none
+            if flags & _NO_SERVER:
+                continue
+            flags |= _NO_SERVER
         if lower == "content-length":
             if drops_length or content_length >= 0:
                 continue
@@ -93,4 +100,7 @@ def _new_head(response: Response, fields: list[tuple[str, str]], content_length:
     if content_length >= 0:
         promised = content_length
         lines.append(f"Content-Length: {content_length}\r\n")
-    return Head("".join(lines).encode("latin-1", "replace"), flags, promised)
+    raw = "".join(lines).encode("latin-1", "replace")
+    if len(raw) > MOST_HEAD_BYTES:
+        raise ValueError(f"the response's status and fields have {len(raw)} bytes; at most {MOST_HEAD_BYTES} are sent")
+    return Head(raw, flags, promised)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.api import Request, Response
+from host.api.errors import check_codes
 from host.config.log_settings import LOGS_EVERYTHING
 from host.wire.frames import MAX_DATA_BYTES, ResponseFlag
 from host.worker.cache_offers import CacheOffers
@@ -51,5 +52,7 @@ def send_at_once(offers: CacheOffers, exchange: Exchange, request: Request, resp
 
 
 def codes_of(response: Response) -> tuple[int, int, int]:
-    """Status, substatus and Windows status, as frames carry them."""
+    """Status, substatus and Windows status, as frames carry them. Raises ValueError for numbers that are too large."""
+    if response.substatus or response.win32_status:
+        check_codes(response.substatus, response.win32_status)
     return response.status, response.substatus, response.win32_status

@@ -193,13 +193,16 @@ def test_expect_is_heard_on_1_1_with_a_body_only() -> None:
 
 
 def test_a_long_field_and_a_long_url_have_limits_of_their_own() -> None:
-    """MaxFieldLength below MaxRequestBytes."""
+    """MaxFieldLength below MaxRequestBytes; a method is no longer than a field, either."""
     with pytest.raises(RemoteProtocolError) as caught:
         check(head(b"A: " + b"b" * 100 + b"\r\n"), max_field_bytes=80)
     assert caught.value.fault is Fault.FIELD_TOO_LONG
     with pytest.raises(RemoteProtocolError) as caught:
         check(head(line=b"GET /" + b"b" * 100 + b" HTTP/1.1"), max_field_bytes=80)
     assert caught.value.fault is Fault.URL_TOO_LONG
+    with pytest.raises(RemoteProtocolError) as caught:
+        check(head(line=b"G" * 100 + b" / HTTP/1.1"), max_field_bytes=80)
+    assert caught.value.fault is Fault.INVALID_VERB
     assert check(head(b"A: " + b"b" * 40 + b"\r\nB: " + b"b" * 40 + b"\r\n"), max_field_bytes=80)
 
 

@@ -23,6 +23,10 @@ NO_SERVER = (
     '<location path="Default Web Site/media"><system.webServer><security><requestFiltering removeServerHeader="true" />'
 )
 NO_SERVER += "</security></system.webServer></location>"
+OWN_SERVER = (
+    '<location path="Default Web Site/who.cgi"><system.webServer><httpProtocol><customHeaders>'
+    '<add name="Server" value="Own/1.0" /></customHeaders></httpProtocol></system.webServer></location>'
+)
 WHO_CGI = """\
 #!/bin/sh
 echo "Content-Type: text/plain"
@@ -60,7 +64,7 @@ def test_one_site_at_three_kinds_of_address(tmp_path: Path, mode: str) -> None:
             .replace("</bindings>", bindings)
             .replace("<applicationPools>", LISTENER + "<applicationPools>")
         )
-        config.write_text(text.replace("</configuration>", NO_SERVER + "</configuration>"))
+        config.write_text(text.replace("</configuration>", NO_SERVER + OWN_SERVER + "</configuration>"))
         with running(tmp_path, config) as service:
             addresses = ("127.0.0.1", service.port), ("::1", sixth), path
             assert [ask(each, "/index.html").status for each in addresses] == [200, 200, 200]
@@ -74,6 +78,7 @@ def test_one_site_at_three_kinds_of_address(tmp_path: Path, mode: str) -> None:
             ]
             assert ask(path, "/index.html").headers["server"] == "isapy"
             assert "server" not in ask(path, "/media/note.txt").headers
+            assert ask(path, "/who.cgi").headers["server"] == "Own/1.0"
             missing = ask(path, "/nothing", client).text
             assert "wwwroot" not in missing  # its client is not on this machine
 

@@ -37,7 +37,9 @@ from host.wire.codec import (
 from host.wire.errors import WireError
 from host.wire.frames import (
     HEADER,
+    MAX_DATA_BYTES,
     MAX_FRAME_BYTES,
+    MAX_LOG_CHARACTERS,
     REQUEST_BODY,
     RESPONSE_BODY,
     CacheFlag,
@@ -163,6 +165,23 @@ def test_the_largest_frame_passes() -> None:
     """The limit counts what follows the length field."""
     body = b"x" * (MAX_FRAME_BYTES - 5)
     assert FrameDecoder().receive(encode(Kind.DATA, 1, body)) == [(Kind.DATA, 1, body)]
+
+
+def test_the_largest_request_head_fits_into_a_frame() -> None:
+    """`<listener maxRequestBytes>` may be 16 MiB."""
+    frame = REQUEST._replace(fields=b"x" * 16777216, body=b"x" * MAX_DATA_BYTES)
+    ((_, _, body),) = FrameDecoder().receive(encode_request(1, frame))
+    assert decode_request(body) == frame
+
+
+def test_texts_without_measure_are_cut() -> None:
+    """What a plugin adds to the log, and why it says that it failed."""
+    long = "x" * MAX_FRAME_BYTES
+    frame = LogFrame(*([long] * len(LogFrame._fields)))._replace(status="", win32_status="")
+    ((_, _, body),) = FrameDecoder().receive(encode_log(1, frame))
+    assert {len(text) for text in decode_log(body)} == {0, MAX_LOG_CHARACTERS}
+    ((_, _, body),) = FrameDecoder().receive(encode_reset(1, 500, 0, 0, "\udcff" + long))
+    assert decode_reset(body)[3].startswith("?xxx")
 
 
 @pytest.mark.parametrize("size", range(REQUEST_BODY.size))

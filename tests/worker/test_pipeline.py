@@ -703,6 +703,40 @@ def test_an_exception_after_the_response_is_an_event_only(site: Site, hook: str)
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("return Response(headers=Headers([('X', 'x' * 5_000_000)]))", "at most 1048576 are sent"),
+        ("return Response(reason='x' * 5_000_000)", "at most 1048576 are sent"),
+        ("return Response(substatus=70000)", "substatus"),
+        ("return Response(win32_status=-1)", "win32_status"),
+        ("raise HttpError(500, 70000)", "substatus"),
+    ],
+)
+def test_an_answer_beyond_every_measure_is_a_500_and_costs_no_link(site: Site, code: str, cause: str) -> None:
+    """The plugin is named; the next request is unharmed."""
+    site.extension(
+        "vast",
+        f"""
+        from host.api import Headers
+        @hookimpl
+        def handler_mappings(): return [HandlerMapping(name="Vast", path="*.vast")]
+        @hookimpl
+        async def handle(request):
+            if request.raw_query: return Response.text("fine")
+            {code}
+        """,
+    )
+
+    async def main() -> None:
+        front = await site.serve()
+        answer = await front.ask("/a.vast")
+        assert (answer.status, cause in answer.text) == (500, True), answer.text
+        assert (await front.ask("/a.vast?next")).text == "fine"
+
+    run(main())
+
+
 @pytest.fixture
 def no_ctrl_c() -> Iterator[None]:
     """SIGINT is ignored, as in a worker."""

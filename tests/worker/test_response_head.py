@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from host.api import Headers, Response
 from host.wire.frames import ResponseFlag
-from host.worker.response_head import build_head
+from host.worker.response_head import MOST_HEAD_BYTES, build_head
 
 
 def test_the_head_is_status_and_fields_without_the_fronts_own() -> None:
-    """Date, Server, Connection and framing are left out; `Connection: close` becomes a flag."""
+    """Date, Connection and framing are left out; `Connection: close` becomes a flag."""
     response = Response(
         status=404,
         headers=Headers(
             [
                 ("Date", "x"),
                 ("X-A", "1"),
-                ("Server", "x"),
                 ("Transfer-Encoding", "chunked"),
                 ("connection", "Keep-Alive, Close"),
                 ("X-A", "é"),
@@ -25,6 +26,23 @@ def test_the_head_is_status_and_fields_without_the_fronts_own() -> None:
     head = build_head(response)
     assert head.raw == "404 Not Found\r\nX-A: 1\r\nX-A: é\r\n".encode("latin-1")
     assert head.flags == ResponseFlag.CLOSE
+
+
+def test_a_server_field_stands_in_place_of_isapys() -> None:
+    """As with HTTP.sys, which adds its own only where the response has none; a second one is left out."""
+    own = [("server", "Apache/1.3"), ("X-A", "1"), ("Server", "other")]
+    head = build_head(Response(headers=Headers(own)))
+    assert head.raw == b"200 OK\r\nserver: Apache/1.3\r\nX-A: 1\r\n"
+    assert head.flags == ResponseFlag.NO_SERVER
+
+
+@pytest.mark.parametrize(
+    "response", [Response(reason="x" * MOST_HEAD_BYTES), Response(headers=Headers([("X", "x" * MOST_HEAD_BYTES)]))]
+)
+def test_a_head_without_measure_is_refused(response: Response) -> None:
+    """It would break the frame, and cost the worker its link."""
+    with pytest.raises(ValueError, match="at most 1048576 are sent"):
+        build_head(response)
 
 
 def test_a_reason_cannot_split_the_head() -> None:
