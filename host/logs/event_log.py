@@ -24,6 +24,9 @@ from host.logs.w3c import date_and_time
 SIZE_LIMIT: Final = 4 * 1024 * 1024
 KEPT_FILES: Final = 5
 KEPT_EVENTS: Final = 1000
+MOST_CHARACTERS: Final = 128 * 1024
+"""Of a text or a field: the stacks of a hundred threads. An exception's message can be whatever a client has sent, and
+a thousand events stay in memory."""
 
 _APPENDS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE: Final = 0o640
@@ -57,6 +60,14 @@ class LoggedEvent:
         return f"{day}T{clock}Z {self.level} {self.number} {_key(self.id)} {text}{pairs}"
 
 
+def _cut(text: str) -> str:
+    """The text; of a longer one its beginning and its end, where a traceback says what and where."""
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    kept = MOST_CHARACTERS // 2
+    return f"{text[:kept]} ... {len(text) - 2 * kept} characters left out ... {text[-kept:]}"
+
+
 class EventLog:
     """Writes events to `path`, to `echo` (the console, a line each) and keeps the last thousand in `recent`.
 
@@ -87,7 +98,8 @@ class EventLog:
     def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
         """Note an event. `id` is one of EVENTS (another one, from a child gone wrong, is noted with number 0)."""
         kind = EVENTS.get(id, _UNKNOWN)
-        event = LoggedEvent(self._clock(), id, kind.number, kind.level, text, dict(fields or {}))
+        values = {name: _cut(value) for name, value in (fields or {}).items()}
+        event = LoggedEvent(self._clock(), id, kind.number, kind.level, _cut(text), values)
         if self._missing:
             self._note_return()
         self._note(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from host.logs.event_log import KEPT_EVENTS, EventLog
+from host.logs.event_log import KEPT_EVENTS, MOST_CHARACTERS, EventLog
 from host.logs.events import EVENTS
 from tests.logs.records import MAY_SECOND
 
@@ -111,3 +111,16 @@ def test_ids_have_one_number_each() -> None:
     """Numbers are what monitoring matches: none twice, all with a known level."""
     assert len({kind.number for kind in EVENTS.values()}) == len(EVENTS)
     assert {kind.level for kind in EVENTS.values()} == {"information", "warning", "error"}
+
+
+def test_a_text_without_measure_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
+    """An exception's message can be a whole request; a thousand events stay in memory."""
+    log = EventLog(tmp_path / "events.log")
+    long = "first" + "x" * (2 * MOST_CHARACTERS) + "last"
+    event = log.write("plugin-error", long, {"stacks": long, "pool": "A"})
+    for text in (event.text, event.fields["stacks"]):
+        assert len(text) < MOST_CHARACTERS + 100
+        assert text.startswith("firstx")
+        assert f" {MOST_CHARACTERS + 9} characters left out " in text
+        assert text.endswith("xlast")
+    assert event.fields["pool"] == "A"
