@@ -176,7 +176,27 @@ def encode_end(request_id: int, app_status: int = 0, protocol_status: int = 0) -
 
 def encode_params(request_id: int, pairs: bytes) -> bytes:
     """The whole PARAMS stream of what `encode_pairs` has given, its end included."""
-    return encode_stream(RecordType.PARAMS, request_id, pairs) + encode_record(RecordType.PARAMS, request_id)
+    end = encode_record(RecordType.PARAMS, request_id)
+    if len(pairs) <= PIECE:
+        return encode_stream(RecordType.PARAMS, request_id, pairs) + end
+    return b"".join([encode_stream(RecordType.PARAMS, request_id, piece) for piece in _whole_pairs(pairs)]) + end
+
+
+def _whole_pairs(pairs: bytes) -> list[bytes]:
+    """What goes into one record each: PHP closes the connection for a pair that goes on in the next one. A pair that is
+    larger than a record is alone in its piece."""
+    pieces: list[bytes] = []
+    begun = at = 0
+    while at < len(pairs):
+        name_length, name_at = _read_length(pairs, at)
+        value_length, name_at = _read_length(pairs, name_at)
+        end = name_at + name_length + value_length
+        if end - begun > PIECE and at > begun:
+            pieces.append(pairs[begun:at])
+            begun = at
+        at = end
+    pieces.append(pairs[begun:])
+    return pieces
 
 
 def encode_bodyless(request_id: int, pairs: bytes, *, keeps_connection: bool) -> bytes:

@@ -80,8 +80,16 @@ def test_params_larger_than_a_record_are_one_stream() -> None:
     variables = {b"LARGE": b"v" * 200_000, b"N" * 130: b"x"}
     records = read_all(encode_params(1, encode_pairs(variables.items())))
     assert {record.type for record in records} == {RecordType.PARAMS}
-    assert [bool(record.content) for record in records] == [True] * 4 + [False]
+    assert [bool(record.content) for record in records] == [True] * 5 + [False]
     assert dict(decode_pairs(b"".join(record.content for record in records))) == variables
+
+
+def test_no_pair_goes_on_in_the_next_record() -> None:
+    """PHP closes the connection for one that does; only what is larger than a record is cut."""
+    variables = {b"HTTP_X_%d" % number: b"v" * 20_000 for number in range(20)}
+    records = read_all(encode_params(1, encode_pairs(variables.items())))
+    assert [len(decode_pairs(record.content)) for record in records] == [3] * 6 + [2, 0]
+    assert dict(pair for record in records for pair in decode_pairs(record.content)) == variables
 
 
 def test_a_stream_is_cut_into_records() -> None:
