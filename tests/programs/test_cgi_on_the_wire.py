@@ -192,8 +192,8 @@ def test_whoever_is_lost_in_the_middle_of_a_large_body_ends_the_script(service: 
 
 
 def test_a_large_body_comes_back_while_it_still_goes(service: RunningService) -> None:
-    """20 MB through `cat`, both ways at once, from a client that reads only when it has sent everything: no deadlock
-    in the script, the worker or the listener; what no pipe holds waits in the client."""
+    """20 MB through `cat`, both ways at once, from a client that reads while it sends: no deadlock in the script, the
+    worker or the listener. Nobody keeps what no pipe holds: it waits in the client."""
     size = 20_000_000
     with service.connect() as connection:
         connection.sendall(b"POST /cgi-bin/echo.sh HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
