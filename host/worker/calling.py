@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from host.api import ClientGone, FilterStatus, HttpError, Request, Response, ThreadAnswer
 from host.api.ctrl_c import is_ctrl_c
@@ -33,6 +33,7 @@ class FilterEnded(Exception):
 
 
 _ENDS = (HttpError, ClientGone, FilterEnded, asyncio.CancelledError)  # these pass as they are
+_ANSWERS: Final = (Response, ThreadAnswer)  # compiled, `Response | ThreadAnswer` would be a new object each time
 BODY = "body"
 """The name of the call while a handler's body is sent, piece by piece: `CallUnderWay.name` is a hook's, or this."""
 
@@ -308,7 +309,7 @@ def call_quick(hooks: Calls, request: Request) -> Response | ThreadAnswer | Call
         answer = hook[0](request)
     except BaseException as error:
         return (saying(hook, error=error), *hooks[1:])
-    return answer if isinstance(answer, Response | ThreadAnswer) else (saying(hook, answer), *hooks[1:])
+    return answer if isinstance(answer, _ANSWERS) else (saying(hook, answer), *hooks[1:])
 
 
 def response_of(hook: Hook, answer: ThreadAnswer) -> Response | ThreadAnswer | Calls:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import lru_cache
 
 from host.api import HttpError, Request
 from host.worker.calling import call_plain
@@ -29,10 +29,19 @@ def map_request(routes: Routes, request: Request) -> Route:
 def call_first(calls: Calls, request: Request) -> Calls:
     """on_preproc_headers, as `call_plain`. It comes before the URL is mapped, and shows what the client's URL says all
     the same: a filter that looks at the path must not find it empty. What is no path stays so; mapping refuses it."""
-    with suppress(HttpError):
-        raw_path, request.raw_query = split_target(request.raw_target)
-        request.path = decode_path(raw_path)
+    raw_path, _, request.raw_query = request.raw_target.partition("?")
+    try:
+        path = _shown_path(raw_path)
+    except HttpError:
+        path = request.path
+    request.path = path
     return call_plain(calls, request)
+
+
+@lru_cache(maxsize=512)
+def _shown_path(raw_path: str) -> str:
+    """The path of a target without its query. Raises HttpError."""
+    return decode_path(split_target(raw_path)[0])
 
 
 def foresee(request: Request, route: Route) -> None:
