@@ -104,7 +104,7 @@ class _Build(build_ext):
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.write_text("int isapy_probe(void) { return 0; }\n", encoding="ascii")
         try:
-            self.compiler.compile([str(probe)], extra_postargs=[*flags])
+            self.compiler.compile([str(probe)], output_dir=self.build_temp, extra_postargs=[*flags])
         except CompileError:
             return False
         return True
