@@ -48,6 +48,7 @@ class Channel:
         self.loop = loop
         self.applications = applications
         self.accepts_forwarded = accepts_forwarded
+        self.arrivals = 0
         self.drained: asyncio.Future[None] = loop.create_future()
         self.requests_served = 0
         self.requests_in_hand = 0

@@ -150,7 +150,7 @@ class Everyday:
         request._host_source = (self._open_host, exchange, plan)
         if plan.on_preproc_headers and (left := call_first(plan.on_preproc_headers, request)):
             return Stage(ASKING, left)
-        stage = self._execute(request)
+        stage = self._execute(request, exchange.arrival)
         response = stage.response
         if response is None or stage.at != ANSWERED:
             if isinstance(stage.answer, ThreadAnswer):
@@ -158,7 +158,7 @@ class Everyday:
             return stage
         return self._send(exchange, request, response, plan) if _needs_nothing(request, response) else stage
 
-    def _execute(self, request: Request) -> Stage:
+    def _execute(self, request: Request, arrival: int) -> Stage:
         """From the URL to the handler's answer. Raises nothing."""
         stage = Stage(ANSWERED)
         try:
@@ -166,7 +166,7 @@ class Everyday:
             if route.application.forward_slot:
                 stage.at = ASKING
                 return stage
-            entry = choose_handler(self._routes, request, route)
+            entry = choose_handler(self._routes, request, route, arrival)
         except BaseException as error:
             stage.at, stage.failure = EXECUTING, error
             return stage

@@ -101,6 +101,7 @@ class Exchange:
         "_task",
         "_window",
         "_window_waiter",
+        "arrival",
         "body",
         "has_begun",
         "is_done",
@@ -135,6 +136,7 @@ class Exchange:
         self.log_status = 0  # what it wants to be logged instead of the client's status
         self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
         self.waits = False  # it has, or had, a task, or is parked
+        self.arrival = 0  # the same number for requests that have come with one read; 0: nobody has counted
         self._task: asyncio.Task[None] | None = None
         self._parked: Parked | None = None
         self._window = INITIAL_RESPONSE_WINDOW

@@ -51,6 +51,7 @@ class ChannelSide(Protocol):
     loop: asyncio.AbstractEventLoop
     applications: Mapping[bytes, ApplicationInfo]
     accepts_forwarded: bool
+    arrivals: int
 
     def begin(self, exchange: Exchange) -> None:
         """Run the request, as far as it goes without waiting."""
@@ -177,7 +178,10 @@ class FrontLink:
             if not sent:
                 for exchange in started:
                     exchange.must_flush = True
+        self._channel.arrivals += 1
+        arrival = self._channel.arrivals
         for exchange in arrived:  # no code of a plugin runs before this
+            exchange.arrival = arrival
             self._channel.begin(exchange)
         self._link.flush_after_this_turn()
         if self.is_draining:

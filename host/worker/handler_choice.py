@@ -49,8 +49,12 @@ def foresee(request: Request, route: Route) -> None:
     request.context[FORESEEN] = foresee_managed(route.candidates, request.method, route.path, route.physical_path)
 
 
-def choose_handler(routes: Routes, request: Request, route: Route) -> Entry:
-    """The mapping that answers, its refusals made. Raises HttpError."""
+def choose_handler(routes: Routes, request: Request, route: Route, arrival: int = 0) -> Entry:
+    """The mapping that answers, its refusals made. Raises HttpError.
+
+    `arrival` is the same number for requests that have come together, before the disk was asked for any of them: what
+    it has said for one of them holds for all.
+    """
     path = route.path
     if request.mapping is not None:  # map_request_handler has chosen
         entry = chosen_entry(request.mapping, route.settings_in_force, routes.find_plugin)
@@ -60,8 +64,11 @@ def choose_handler(routes: Routes, request: Request, route: Route) -> Entry:
         physical_path = route.physical_path
         if is_moved:
             physical_path = request.physical_path + ("/" if path.endswith("/") else "")
-        candidates = without(route.candidates, request.passed_over) if request.passed_over else route.candidates
-        entry, length, resource = select(candidates, request.method, path, physical_path)
+        if is_moved or request.passed_over or not arrival:
+            candidates = without(route.candidates, request.passed_over) if request.passed_over else route.candidates
+            entry, length, resource = select(candidates, request.method, path, physical_path)
+        else:
+            entry, length, resource = route.match_for(arrival, request.method)
         request.mapping = entry.mapping
         if length == len(path):
             request.script_name = path

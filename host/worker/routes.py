@@ -14,7 +14,7 @@ from host.api import HttpError, Request
 from host.api.request import IGNORES_CASE
 from host.config.errors import ConfigErrors
 from host.config.model import Application, PathSettings
-from host.worker.handler_map import Candidate, FindPlugin, HandlerMap
+from host.worker.handler_map import Candidate, FindPlugin, HandlerMap, Match, select
 from host.worker.physical_path import Place, decode_path, map_path, owning_application, split_target
 from host.worker.plugins import Plugin
 from host.worker.served_application import ServedApplication
@@ -38,6 +38,9 @@ class Route:
     """What one raw path of a site leads to."""
 
     __slots__ = (
+        "_match",
+        "_match_arrival",
+        "_match_method",
         "application",
         "candidates",
         "checked_at",
@@ -75,6 +78,9 @@ class Route:
         self.has_conditions = False  # whether `check` may refuse a request
         self.is_shared = False  # whether its answers follow RFC 9111
         self.checked_at = float("-inf")
+        self._match: Match | None = None
+        self._match_arrival = 0
+        self._match_method = ""
         self.verified: tuple[int, int, int] | None = None  # the resource that was found to lie really below the root
 
     def check(self, request: Request) -> None:
@@ -92,6 +98,18 @@ class Route:
         check_tls(request, self.settings_in_force.ssl_flags)
         if self.is_shared:
             insist_on_worker(request)
+
+    def match_for(self, arrival: int, method: str) -> Match:
+        """Who answers a request of that arrival (`handler_choice.choose_handler`). Raises HttpError as `select`."""
+        match = self._match
+        if match is None or arrival != self._match_arrival or method != self._match_method:
+            match = self._match = select(self.candidates, method, self.path, self.physical_path)
+            self._match_arrival, self._match_method = arrival, method
+        return match
+
+    def use(self, candidates: tuple[Candidate, ...]) -> None:
+        """From now on these are asked."""
+        self.candidates, self._match = candidates, None
 
     @property
     def settings_in_force(self) -> PathSettings:
@@ -186,9 +204,8 @@ class Routes:
             route.has_conditions = (
                 route.has_too_many_segments or route.ignores_case or route.is_shared or bool(settings.ssl_flags)
             )
-            route.candidates = self._map_for(settings, route.application).candidates(
-                route.path, route.application.model.path
-            )
+            handlers = self._map_for(settings, route.application)
+            route.use(handlers.candidates(route.path, route.application.model.path))
 
     def _map_for(self, settings: PathSettings, application: ServedApplication) -> HandlerMap:
         key = (id(settings), application.is_classic, application.runtime_version)

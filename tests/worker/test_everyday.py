@@ -255,3 +255,45 @@ def test_a_request_that_is_led_to_another_application_stays_with_its_own_plugins
         assert [served.in_hand for served in engine._served.values()] == [0, 0]
 
     run(main())
+
+
+DISK = """
+import os
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="Disk", path="*.page", resource_type=ResourceType.FILE)]
+@hookimpl
+def handler_info(): return HandlerInfo(quick=True)
+@hookimpl
+def handle(request):
+    if request.raw_query == "remove": os.unlink(request.physical_path)
+    return Response.text(request.method)
+"""
+
+
+def test_requests_that_have_come_together_find_the_disk_as_it_was_then(site: Site) -> None:
+    """One look at it for all of a kind; whoever comes later finds it as it is, and so does another method or URL."""
+    site.extension("disk", DISK)
+    for name in ("a.page", "b.page"):
+        site.write(name)
+
+    async def main() -> list[list[int]]:
+        engine = await site.start()
+        front = attach(engine)
+        for served in engine._served.values():
+            await front.ask("/b.page")
+            served.plan_checked_at = float("inf")
+        together = [
+            front.send("/a.page?remove"),
+            front.send("/a.page"),
+            front.send("/a.page", method="POST"),
+            front.send("/c.page"),
+            front.send("/b.page"),
+        ]
+        found = [[(await front.answer(number)).status for number in together]]
+        together = [front.send(target) for target in ("/a.page", "/a.page", "/b.page")]
+        found.append([(await front.answer(number)).status for number in together])
+        site.write("a.page")
+        found.append([(await front.ask("/a.page")).status])
+        return found
+
+    assert run(main()) == [[200, 200, 404, 404, 200], [404, 404, 200], [200]]
