@@ -1,14 +1,16 @@
 """The rest of a request's body on its way from the client's socket into a pipe, past listener and worker: splice(2).
 
 A worker whose program reads its body from a pipe hands over that pipe's end. No byte passes through Python then, and
-where the client's machine and ours have sent whole pages none is copied before the program reads it. The transport's
-own descriptor cannot be watched (uvloop refuses), so the work is done on a duplicate of it, while the transport does
-not read. What the pipe does not take stays with the client.
+where the client's machine and ours have sent whole pages none is copied before the program reads it. What had been read
+before the worker asked, and had not been sent, is written into the pipe first. The transport's own descriptor cannot be
+watched (uvloop refuses), so the work is done on a duplicate of it, while the transport does not read. What the pipe
+does not take stays with the client.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import select
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from typing import Final, Protocol
 
 _AT_ONCE: Final = 1024 * 1024
 _FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE  # not to wait is ours to say: the pipe's flags are shared
+_NO_WAIT: Final = os.RWF_NOWAIT
 _LOOK_SECONDS: Final = 0.5
 
 
@@ -36,12 +39,14 @@ class BodySource(Protocol):
 
 
 class BodyPipe:
-    """What is left of one body, `left` bytes; `source` is a duplicate of the client's socket, owned from now on.
+    """What is left of one body: `ahead`, which is here, and `left` bytes to come. `source` is a duplicate of the
+    client's socket, owned from now on.
 
     `is_announced` is the dialogue's: the worker has been told that it is awaited.
     """
 
     __slots__ = (
+        "_ahead",
         "_client",
         "_is_taken",
         "_left",
@@ -57,9 +62,12 @@ class BodyPipe:
         "is_closed",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, source: int, left: int, client: BodySource) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, source: int, left: int, client: BodySource, ahead: bytes = b""
+    ) -> None:
         self._loop = loop
         self._source = source
+        self._ahead = ahead
         self._left = left
         self._client = client
         self._target = -1
@@ -82,8 +90,11 @@ class BodyPipe:
         self._target = target
         self._say = say
         self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
-        self._watch_source()
-        self._client.body_passed(0)
+        if not self._ahead or self._has_written_ahead():
+            self._watch_source()
+            self._client.body_passed(0)
+            if not self.is_closed:
+                self._readable()  # most of it is here by now
 
     def close(self) -> None:
         """Write nothing more. The pipe's reader sees its end when the worker has let go, too."""
@@ -124,8 +135,26 @@ class BodyPipe:
 
     def _writable(self) -> None:
         """The pipe's reader has read, or has gone."""
-        self._watch_source()
-        self._readable()
+        if not self._ahead or self._has_written_ahead():
+            self._watch_source()
+            self._readable()
+
+    def _has_written_ahead(self) -> bool:
+        """Whether the pipe has taken all of `ahead`. Not to wait is ours to say here, too."""
+        try:
+            while self._ahead:
+                count = os.pwritev(self._target, (self._ahead,), -1, _NO_WAIT)
+                self._ahead = self._ahead[count:]
+                self._is_taken = True
+        except BlockingIOError:
+            if not self._watches_target:
+                self._watch_target()
+            return False
+        except OSError:  # nobody reads it any more
+            self.close()
+            self._client.body_unread()
+            return False
+        return True
 
     def _look(self) -> None:
         """Tell the worker whom the body waits for: time limits of its program depend on it."""
@@ -153,6 +182,19 @@ class BodyPipe:
         if self._watches_target:
             self._watches_target = False
             self._loop.remove_writer(self._target)
+
+
+@functools.cache
+def can_write_ahead() -> bool:
+    """Whether the kernel writes into a pipe without waiting whatever the pipe's flags are: Linux 6.4 and later."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    try:
+        return os.pwritev(writer, (b"?",), -1, _NO_WAIT) == 1
+    except OSError:
+        return False
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def _has_room(pipe: int) -> bool:

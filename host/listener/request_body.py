@@ -1,10 +1,10 @@
 """A request's body on its way to a worker: under the worker's window, and kept while it may be needed again.
 
 What has come and may not be sent yet waits here; the connection stops reading while that is more than BACKLOG, so an
-upload never lies in the listener's memory. Of a large one READ_AHEAD is enough until the worker reads: it may have a
-pipe for the rest (`body_pipe`), and what was read by then would go the long way. The first KEPT_FOR_REPLAY bytes are
-kept, so that a request with a small body can be given to another worker. A short one is waited for before any worker
-is given the request.
+upload never lies in the listener's memory. Of a large one READ_AHEAD is enough until the worker reads, and no more is
+sent: it may have a pipe for the rest (`body_pipe`), and what was sent by then would have gone the long way. The first
+KEPT_FOR_REPLAY bytes are kept, so that a request with a small body can be given to another worker. A short one is
+waited for before any worker is given the request.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class RequestBody:
         return self.pipe is not None and not self.pipe.is_closed
 
     def announces_hold(self) -> bool:
-        """Whether the worker is to be told now that no more of it comes: once, when nothing waits."""
+        """Whether the worker is to be told now that no more of it comes: once, when nothing waits that is not for its
+        pipe."""
         pipe = self.pipe
         if pipe is None or pipe.is_announced or pipe.is_closed or self._unsent:
             return False
@@ -107,17 +108,30 @@ class RequestBody:
 
     def take(self) -> bytes:
         """What may be sent now."""
-        if not self._unsent or self._window <= 0:
+        most = self._window
+        if self._awaits_reader:
+            most -= INITIAL_BODY_WINDOW - READ_AHEAD  # nothing has been granted yet
+        if not self._unsent or most <= 0:
             return b""
         data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
-        if len(data) > self._window:
-            data, rest = data[: self._window], data[self._window :]
+        if len(data) > most:
+            data, rest = data[:most], data[most:]
             self._unsent = [rest]
         else:
             self._unsent = []
         self._unsent_bytes -= len(data)
         self._window -= len(data)
         return data
+
+    def hold(self, *, for_pipe: bool) -> bytes:
+        """The worker has asked to be spared the rest. `for_pipe`: what waits here is given, to be written there;
+        otherwise it is to be sent first."""
+        self._awaits_reader = False
+        if not for_pipe or not self._unsent:
+            return b""
+        ahead = b"".join(self._unsent)
+        self._unsent, self._unsent_bytes, self._kept = [], 0, None
+        return ahead
 
     def rewind(self) -> None:
         """The worker died: everything is to be sent again, to another. Only while `is_at_hand`."""
@@ -142,12 +156,12 @@ class RequestBody:
             self.pipe.close()
 
     def forget(self) -> bool:
-        """The response has begun: nobody will need it again. Whether the client was stopped that may go on: it may send
-        everything before it reads."""
+        """The response has begun: nobody will need it again. Whether the client was stopped that may go on, and what
+        waits here may leave: it may send everything before it reads."""
         self._kept = None
         was_stopped = self._awaits_reader and self.is_backlogged
         self._awaits_reader = False
-        return was_stopped and not self.is_backlogged
+        return was_stopped
 
 
 def is_read_ahead(head: RequestHead, most_bytes: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from host.listener.body_pipe import BodyPipe
+from host.listener.body_pipe import BodyPipe, can_write_ahead
 from host.listener.client_socket import BODY, NEVER
 from host.listener.request_frames import send_body
 from host.listener.shared_answering import SharedAnsweringSocket
@@ -74,7 +74,8 @@ class UploadingSocket(SharedAnsweringSocket):
             source = os.dup(self.transport.get_extra_info("socket").fileno())
         except OSError:  # no descriptor is left: it comes as it always does
             return
-        exchange.body.pipe = BodyPipe(self.context.loop, source, left, self)
+        ahead = exchange.body.hold(for_pipe=can_write_ahead())
+        exchange.body.pipe = BodyPipe(self.context.loop, source, left, self, ahead)
         self.pause_reading()
         self.stop_waiting_for_body()
         send_body(exchange)

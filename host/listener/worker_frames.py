@@ -122,6 +122,7 @@ class WorkerFrames:
             else:
                 client.begin_answer(exchange, frame)
                 if exchange.body is not None and exchange.body.forget() and exchange.client is client:
+                    send_body(exchange)
                     client.body_moved()
                 self._dirty.append(exchange)
         except (ResponseHeadError, WireError) as error:

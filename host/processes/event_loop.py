@@ -17,6 +17,7 @@ import uvloop
 
 _madvise: Final = ctypes.CDLL(None).madvise
 _YOUNG_OBJECTS: Final = 20_000
+_HEAP_BYTES: Final = 600_000
 SWITCH_SECONDS: Final = 0.0005
 """So long a thread that computes keeps the interpreter from the loop, which wants it several times for each request.
 Python's own 5 ms made a page wait for a tenth of a second beside two busy threads; these are not slower for it."""
@@ -27,6 +28,7 @@ _LAST_SECONDS: Final = 2.0  # what code of plugins has left behind may take so l
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run `main` to its end on a new loop. `ISAPY_EVENT_LOOP=asyncio` chooses the standard library's."""
     sys.setswitchinterval(SWITCH_SECONDS)
+    _keep_heap()
     if os.environ.get("ISAPY_EVENT_LOOP", "uvloop") == "asyncio":
         asyncio.run(main)
     else:
@@ -55,6 +57,13 @@ def settle_memory(loop: asyncio.AbstractEventLoop) -> None:
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
     give_back_zeros(id(loop), type(loop).__basicsize__)
+
+
+def _keep_heap() -> None:
+    """Let malloc keep what is freed at the heap's end, up to 1.2 MB: buffers of 64 KB, which come and go with every
+    large body, cost a page fault for each of their 4 KB otherwise. glibc keeps twice the largest piece that it has ever
+    given back to the kernel (mallopt(3), M_MMAP_THRESHOLD), and so it is given one; other C libraries do not care."""
+    bytes(_HEAP_BYTES)
 
 
 def give_back_zeros(address: int, size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from host.http1.connection import MAX_DISCARDED_BODY
+from host.listener.request_body import READ_AHEAD
 from host.wire.codec import decode_number, encode
 from host.wire.control_messages import WorkerGone
 from host.wire.frames import BODY_PIPE, LEAST_HELD, Kind
@@ -26,7 +28,7 @@ from tests.listener.running_listener import (
 )
 
 SIZE = 3_000_000
-FIRST = 100_000
+FIRST = 60_000
 BODY = os.urandom(SIZE)
 THEIR_DESCRIPTORS = 6
 """Both ends of a client's connection, and of a worker's two."""
@@ -130,22 +132,50 @@ def test_a_client_of_a_unix_socket_is_no_exception() -> None:
         assert client.read_response()[0] == 200
 
 
-def test_what_had_been_read_goes_ahead_under_the_workers_window(front: RunningListener) -> None:
-    """The listener holds more than the window lets through: that comes as BODY, and only then BODY_HELD."""
+def test_what_had_been_read_goes_ahead_into_the_pipe(front: RunningListener) -> None:
+    """The listener holds what it has read and not sent: no BODY follows, the pipe gets it before what is to come."""
     with upload(front) as (client, worker):
         sent = client.send_until_stalled(BODY[FIRST:])
+        assert worker.take(Kind.BODY) == (1, BODY[FIRST:READ_AHEAD])
+        reader = hand_pipe(worker)
+        with sending(client, BODY[FIRST + sent :]):
+            assert rest_of(reader) == BODY[READ_AHEAD:]
+        assert worker.take(Kind.BODY_END) == (1, b"")
+
+
+def test_a_narrow_pipe_gets_it_as_its_reader_reads(front: RunningListener) -> None:
+    """More had been read than the pipe takes: its reader is waited for, not the client."""
+    with upload(front) as (client, worker):
+        sent = client.send_until_stalled(BODY[FIRST:])
+        assert worker.take(Kind.BODY) == (1, BODY[FIRST:READ_AHEAD])
         worker.send(encode(Kind.BODY_HOLD, 1))
-        got = b""
-        while (frame := worker.next_frame())[0] is Kind.BODY:
-            got += frame[2]
-            worker.grant_body(1, len(frame[2]))
-        assert frame[0] is Kind.BODY_HELD
+        worker.take(Kind.BODY_HELD)
         reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
         worker.send_file(1, BODY_PIPE, writer)
         os.close(writer)
+        assert decode_number(worker.take(Kind.BODY_WAITS)[1]) == 0
         with sending(client, BODY[FIRST + sent :]):
-            assert got + rest_of(reader) == BODY[FIRST:]
-        worker.take(Kind.BODY_END)
+            assert rest_of(reader) == BODY[READ_AHEAD:]
+        assert worker.take(Kind.BODY_END) == (1, b"")
+
+
+def test_a_pipe_that_nobody_reads_from_the_beginning(front: RunningListener) -> None:
+    """What had been read for it is dropped with the rest."""
+    with upload(front) as (client, worker):
+        sent = client.send_until_stalled(BODY[FIRST:])
+        assert worker.take(Kind.BODY) == (1, BODY[FIRST:READ_AHEAD])
+        worker.send(encode(Kind.BODY_HOLD, 1))
+        worker.take(Kind.BODY_HELD)
+        reader, writer = os.pipe()
+        os.close(reader)
+        worker.send_file(1, BODY_PIPE, writer)
+        os.close(writer)
+        client.send(BODY[FIRST + sent :] + NEXT)
+        assert worker.take(Kind.BODY_END) == (1, b"")
+        worker.answer(1, b"not read")
+        assert client.read_response()[2] == b"not read"
+        assert worker.request()[1].target == b"/next"
 
 
 def test_a_full_pipe_stops_the_client_and_the_worker_is_told_who_is_waited_for(front: RunningListener) -> None:

@@ -47,6 +47,28 @@ def test_a_large_body_is_read_no_further_than_its_reader_needs_to_begin(length: 
     assert seen == [False, waits, False]
 
 
+def test_of_a_large_body_a_worker_gets_no_more_unasked_than_it_needs_to_begin() -> None:
+    """The rest waits for its first grant, and then for the window."""
+    body = RequestBody(LARGE)
+    body.receive(b"a" * (READ_AHEAD - 1))
+    body.receive(b"b" * (READ_AHEAD + 1))
+    assert [len(body.take()), body.take()] == [READ_AHEAD, b""]
+    body.grant(BODY_GRANT_STEP)
+    assert body.take() == b"b" * READ_AHEAD
+
+
+def test_what_waits_for_a_pipe_is_sent_no_more() -> None:
+    """It is written there. Without that way it is sent before the worker hears that the rest is held."""
+    body = RequestBody(LARGE)
+    body.receive(b"a" * READ_AHEAD + b"b")
+    body.take()
+    assert [body.hold(for_pipe=True), body.take(), body.is_at_hand] == [b"b", b"", False]
+    body = RequestBody(LARGE)
+    body.receive(b"a" * READ_AHEAD + b"b")
+    body.take()
+    assert [body.hold(for_pipe=False), body.take()] == [b"", b"b"]
+
+
 def test_a_large_body_is_read_on_once_the_response_has_begun() -> None:
     """Whoever was stopped by nothing else may go on now, and once."""
     body = RequestBody(LARGE)

@@ -25,6 +25,35 @@ def resident(memory: mmap.mmap, address: int) -> list[bool]:
     return [byte & 1 == 1 for byte in found.raw]
 
 
+CHURNS = """
+import resource
+from host.processes.event_loop import run_loop
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def churn(times):
+    for _ in range(times):
+        buffers = [bytearray(65_600) for _ in range(6)]
+        del buffers
+
+async def main():
+    churn(10)
+    before = faults()
+    churn(100)
+    print(faults() - before)
+
+run_loop(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="malloc is not glibc's")
+def test_buffers_that_come_and_go_cost_no_page_faults() -> None:
+    """Each of a hundred times 96 pages would be one."""
+    told = subprocess.run([sys.executable, "-c", CHURNS], capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 500
+
+
 ASKS = """
 import sys
 from host.processes.event_loop import run_loop
