@@ -105,10 +105,15 @@ class ProgramCalls:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        speaking = {pipe for pipe, _ in self._pipes.poll(0)}
-        for call in list(self._calls):
-            call.look(now, speaking)
-        self._timer = loop.call_later(PROMPT_SECONDS, self._look, loop) if self._calls else None
+        try:
+            speaking = {pipe for pipe, _ in self._pipes.poll(0)}
+            for call in list(self._calls):
+                try:
+                    call.look(now, speaking)
+                except OSError:  # somebody has closed its pipes: it hears so in its task, and the others are looked at
+                    call.settle()
+        finally:  # one that cannot be looked at must not leave the others unseen
+            self._timer = loop.call_later(PROMPT_SECONDS, self._look, loop) if self._calls else None
 
 
 class ProgramCall(ThreadAnswer):
@@ -191,13 +196,13 @@ class ProgramCall(ThreadAnswer):
         says_much = self.errors_at in speaking and held_bytes(self.errors_at) >= _MUCH_SAID_BYTES
         if says_much or len(self._output) >= PIECE_BYTES:
             self._calls.note_large(self._order.script)
-            self._settle()
+            self.settle()
             return
         if self._output or self._is_read:
             self._looks += 1
         most = _LOOKS_AT_END if self._is_read else _LOOKS_AT_OUTPUT
         if self._looks >= most or now - self._started_at >= LOOK_SECONDS:
-            self._settle()
+            self.settle()
 
     def told(self) -> None:
         """The program has ended, or could not be started."""
@@ -213,7 +218,7 @@ class ProgramCall(ThreadAnswer):
                 self._response = whole_answer(self._request, self._output)
                 if self._response is not None:
                     self._finish(ended)
-        self._settle()
+        self.settle()
 
     cr_frame: Final = None
     """As a coroutine has it: reports about requests that hang follow `cr_await` to the plugin's code in the task."""
@@ -254,7 +259,8 @@ class ProgramCall(ThreadAnswer):
             os.close(stdin)
         return output, errors, program
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """It is looked at no more; whoever waits for it goes on."""
         self._calls.discard(self)
         if not self._pending.done():  # it is when a task that waits for it has just been cancelled
             self._pending.set_result(None)
@@ -278,6 +284,7 @@ class ProgramCall(ThreadAnswer):
         except BlockingIOError:
             said = None
         if said != b"":  # or a child of it may still say something
+            self._tell_remark()
             self._as_run(said or b"").finish()
             return
         self._close()
@@ -294,20 +301,16 @@ class ProgramCall(ThreadAnswer):
         )
 
     async def _in_task(self) -> Response:
+        run = self._as_run()  # its time limits count while it is started, too
         try:
-            await self._program.start()
+            await run.started()
         except OSError as error:
-            self._close()
             raise self._refuse(error) from error
-        except BaseException:
-            self._let_go()
-            raise
-        self.cr_await = self._go_on(self._request, self._as_run())
+        self.cr_await = self._go_on(self._request, run)
         return await self.cr_await
 
     def _as_run(self, said: bytes = b"") -> ProgramRun:
         """It is looked after as any other from now on; `said` was read from its standard error."""
-        self._tell_remark()
         order, watch = self._order, self._calls.watch
         pipes = OutputPipe(self.output_at, self._output), ErrorPipe(self.errors_at, watch.reporter(order), said)
         self.output_at = self.errors_at = -1

@@ -176,20 +176,21 @@ class ProgramRun(PipedRun):
                 os.close(descriptor)
             source.close_descriptor()
         run = cls(watch, order, source, program, (output, errors))
-        try:
-            await program.start()
-        except asyncio.CancelledError:
-            run.abandon("its request ended while it was started")
-            raise
-        except BaseException as error:
-            run.let_go()
-            if not (run._is_killed and isinstance(error, OSError)):  # else a time limit has passed: a reader is told
-                raise
-        run.has_started()
+        await run.started()
         return run
 
-    def has_started(self) -> None:
-        """It runs: a body that its client holds back is waited for from now on."""
+    async def started(self) -> None:
+        """Return when it runs, or a time limit has passed: a reader is told. Raises OSError when it cannot be started.
+        A body that its client holds back is waited for from now on."""
+        try:
+            await self._program.start()
+        except asyncio.CancelledError:
+            self.abandon("its request ended while it was started")
+            raise
+        except BaseException as error:
+            self.let_go()
+            if not (self._is_killed and isinstance(error, OSError)):
+                raise
         if self._program.remark:
             self._watch.report_event("cgi-not-warm", self._program.remark)
         if self._feeder is None and not self._is_killed:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import selectors
+import socket
 from itertools import islice
 
 from host.spawner.program_records import Worker
-from host.wire.spawn_messages import LARGEST_PACKET, MOST_ANSWERS, Answer, encode_answers
+from host.wire.spawn_messages import LARGEST_PACKET, MOST_ANSWERS, Answer, encode_answers, shortened
 
 
 class Answers:
@@ -37,13 +39,12 @@ class Answers:
         unsent = worker.unsent
         try:
             while unsent:
-                some = list(islice(unsent, MOST_ANSWERS))
-                packet = encode_answers(some)
-                if len(packet) > LARGEST_PACKET and len(some) > 1:  # a remark is of any length
-                    del some[1:]
-                    packet = encode_answers(some)
-                worker.sock.send(packet)
-                for _ in some:
+                count = min(len(unsent), MOST_ANSWERS)
+                while not _has_sent(worker.sock, encode_answers(list(islice(unsent, count)))):
+                    if count == 1:  # how a program has ended is more than what there is to be said of it
+                        unsent[0] = shortened(unsent[0])
+                    count = 1
+                for _ in range(count):
                     unsent.popleft()
         except BlockingIOError:
             pass
@@ -53,3 +54,17 @@ class Answers:
             worker.is_blocked = not worker.is_blocked
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.is_blocked else 0)
             self._selector.modify(worker.sock, events, worker.serve)
+
+
+def _has_sent(sock: socket.socket, packet: bytes) -> bool:
+    """False when it is too large: for a worker, or for the socket of a system that allows small ones only. Raises
+    OSError."""
+    if len(packet) > LARGEST_PACKET:
+        return False
+    try:
+        sock.send(packet)
+    except OSError as error:
+        if error.errno != errno.EMSGSIZE:
+            raise
+        return False
+    return True

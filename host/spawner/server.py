@@ -231,7 +231,7 @@ class Spawner:
         elif isinstance(message, KillProgram):
             program = worker.running.get(message.number) or worker.ended.get(message.number)
             if message.number in worker.starting:
-                worker.starting[message.number].is_cancelled = True
+                self._cancel(worker, message.number)
             elif program is not None:
                 self._kill(program, message.grace_seconds)
         elif isinstance(message, UseConfiguration) and self._configured is not None and self._users is None:
@@ -246,6 +246,12 @@ class Spawner:
             worker.starting[number].is_awaited = True
         elif program is not None and not program.is_told:
             self._say_started(program)
+
+    def _cancel(self, worker: Worker, number: int) -> None:
+        """A warm interpreter was asked for it and may hang: whoever waits is told now, and what begins is killed."""
+        if not worker.starting[number].is_cancelled:
+            worker.starting[number].is_cancelled = True
+            self._answers.say(worker, LaunchFailed(number=number, errno=errno.ECANCELED, path=b""))
 
     def _launch(self, worker: Worker, message: LaunchProgram, descriptors: list[int]) -> None:
         number = message.number
@@ -353,9 +359,7 @@ class Spawner:
         worker = self._settled(asked)
         try:
             if asked.is_cancelled or worker.is_gone:
-                number = asked.message.number
-                self._folders.forget((worker, number))
-                self._answers.say(worker, LaunchFailed(number=number, errno=errno.ECANCELED, path=b""))
+                self._folders.forget((worker, asked.message.number))
             else:
                 self._launch_cold(worker, asked.message, asked.descriptors, why)
                 if asked.is_awaited:

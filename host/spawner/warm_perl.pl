@@ -121,7 +121,7 @@ BEGIN {
     }
 
     my $answer = sub {
-        my $packet = pack 'a1 q2', @_;
+        my $packet = pack 'a1 q3', @_, 0;
         syscall($call->{write}, 0, $packet, length $packet);
     };
     my $children = pack 'Q', 1 << 16;    # SIGCHLD
@@ -130,6 +130,7 @@ BEGIN {
     my $signals = syscall($call->{signalfd}, -1, $children, 8, 02004000);
     my $wanted = '';
     vec($wanted, $_, 1) = 1 for 0, $signals;
+    my %launches;                        # a fork's number
     my $reap = sub {
         my $facts = "\0" x 128;
         syscall($call->{read}, $signals, $facts, 128);
@@ -138,7 +139,7 @@ BEGIN {
             syscall($call->{waitid}, 0, 0, $facts, 0x01000005, 0) == 0 or return;    # WNOWAIT, WEXITED, WNOHANG
             my ($code, $pid, $status) = unpack 'x8 l x4 l x4 l', $facts;
             return if !$pid;
-            $answer->('E', $pid, $code == 1 ? $status : -($status & 127));
+            $answer->('E', $pid, $code == 1 ? $status : -($status & 127), delete $launches{$pid} || 0);
             waitpid $pid, 0;
         }
     };
@@ -243,6 +244,7 @@ BEGIN {
                 $become->(\@order, $script, @descriptors);
                 last;
             }
+            $launches{$pid} = $number if defined $pid;
             ($what, $value) = defined $pid ? ('', 0) : ('N', $! + 0);
         }
         $answer->($what, $number, $value) if $what;

@@ -48,7 +48,7 @@ from host.spawner.warm_scripts import Script, Watch
 for _name in [name for name in sys.modules if name.partition(".")[0] == "host"]:
     del sys.modules[_name]  # a script's `import host` finds its own
 
-ANSWER = struct.Struct("=cqq")  # what, the number of the launch (or a process id), the process id (or status)
+ANSWER = struct.Struct("=cqqq")  # what, number of the launch, process id, 0; of an end: process id, status, number
 READY, STARTED, ENDED, REFUSED, CHANGED = b"R", b"S", b"E", b"N", b"C"
 
 _LIMIT_KINDS = (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_AS)
@@ -70,6 +70,7 @@ class Server:
         self.streams = Streams()
         self._scripts: dict[bytes, Script] = {}
         self._watch = Watch(_BARE)
+        self._launches: dict[int, int] = {}  # a fork's number
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._children_write, warn_on_full_buffer=False)
 
@@ -94,9 +95,9 @@ class Server:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _answer(self, what: bytes, number: int, value: int) -> None:
+    def _answer(self, what: bytes, number: int, value: int, launch: int = 0) -> None:
         self._sock.setblocking(True)
-        self._sock.send(ANSWER.pack(what, number, value))
+        self._sock.send(ANSWER.pack(what, number, value, launch))
         self._sock.setblocking(False)
 
     def _reap(self) -> None:
@@ -110,7 +111,7 @@ class Server:
             if found is None:
                 return
             status = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-            self._answer(ENDED, found.si_pid, status)
+            self._answer(ENDED, found.si_pid, status, self._launches.pop(found.si_pid, 0))
             os.waitpid(found.si_pid, 0)
 
     def _take(self, order: tuple[Any, ...], descriptors: list[int]) -> tuple[Script, tuple[Any, ...], list[str]] | None:
@@ -135,12 +136,13 @@ class Server:
             self._become(order, descriptors)
             dropped = [name for name in sys.modules if name not in _BARE] if is_plain else []
             return script, order, dropped
+        self._launches[pid] = number
         return None
 
     def _announce(self, number: int) -> None:
         """In the fork, before anything else: what is not said by the one who runs would not be known if the server
         ended now. Whether the socket blocks is the server's business, and not to be changed."""
-        packet = ANSWER.pack(STARTED, number, os.getpid())
+        packet = ANSWER.pack(STARTED, number, os.getpid(), 0)
         while True:
             try:
                 self._sock.send(packet)

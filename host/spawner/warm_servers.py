@@ -50,7 +50,7 @@ BUSY_SECONDS: Final = 10.0
 """More kinds of scripts than places, all in use, would start a server for each request: some are cold then."""
 
 _LOOK_SECONDS: Final = 0.001
-_ANSWER: Final = struct.Struct("=cqq")
+_ANSWER: Final = struct.Struct("=cqqq")
 _CRASHES: Final = frozenset(
     -number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 )
@@ -275,7 +275,7 @@ class WarmServers:
                 return
             self._take(server, *_ANSWER.unpack(packet))
 
-    def _take(self, server: _Server, what: bytes, number: int, value: int) -> None:
+    def _take(self, server: _Server, what: bytes, number: int, value: int, launch: int) -> None:
         if what == b"R":
             if os.fstat(server.said).st_size:  # a script would say that each time
                 self._refused[server.key] = self._clock() + RETRY_SECONDS
@@ -288,6 +288,9 @@ class WarmServers:
                 if value in _CRASHES:
                     self._keep_cold(script, f"ended by signal {-value}")
                 self._program_ended(number, value)
+            elif launch in server.asked:  # it has not said that it runs, so it has done nothing
+                how = f"a fork of {_name(server)} ended before it began: {_how(value)}"
+                self._cold(server.asked.pop(launch), how)
         elif number in server.asked:
             asked = server.asked.pop(number)
             if what == b"S":
@@ -317,7 +320,7 @@ class WarmServers:
     # --- what has failed ---------------------------------------------------------------------------------------
 
     def _note_failure(self, server: _Server, status: int) -> None:
-        how = f"exit code {status}" if status >= 0 else f"signal {-status}"
+        how = _how(status)
         if not server.is_ready:
             self._refused[server.key] = self._clock() + RETRY_SECONDS
             self._remarks.append(f"{_name(server)} did not start: {how}; {self._said(server)}")
@@ -346,6 +349,10 @@ class WarmServers:
     def _said(server: _Server) -> str:
         text = os.pread(server.said, 4096, max(0, os.fstat(server.said).st_size - 4096)).decode(errors="replace")
         return text.strip().rpartition("\n")[2] or "it said nothing"
+
+
+def _how(status: int) -> str:
+    return f"exit code {status}" if status >= 0 else f"signal {-status}"
 
 
 def _name(server: _Server) -> str:

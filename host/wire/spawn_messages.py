@@ -187,6 +187,16 @@ def encode_answers(answers: Sequence[Answer]) -> bytes:
     return _encoder.encode(answers)
 
 
+def shortened(answer: Answer) -> Answer:
+    """The same with texts of half their length."""
+    if isinstance(answer, LaunchFailed):
+        return msgspec.structs.replace(answer, path=answer.path[: len(answer.path) // 2])
+    if isinstance(answer, LaunchRefused):
+        reason, remedy = answer.reason, answer.remedy
+        return msgspec.structs.replace(answer, reason=reason[: len(reason) // 2], remedy=remedy[: len(remedy) // 2])
+    return msgspec.structs.replace(answer, remark=answer.remark[: len(answer.remark) // 2])
+
+
 def decode_answers(packet: bytes) -> list[Answer]:
     """What the spawner says in a packet. Raises WireError for anything else."""
     try:

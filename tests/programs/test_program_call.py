@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -203,6 +203,26 @@ def test_much_on_standard_error_holds_no_program_up(standing: CgiRig) -> None:
         return found
 
     assert standing.run(work) == [(True, b"page\n"), (False, b"page\n")]
+
+
+def test_a_request_whose_pipe_is_gone_keeps_no_other_unseen(rig: CgiRig) -> None:
+    """A plugin that closes what is not its own, for example: the others are looked at as ever."""
+    waits = rig.write("waits.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\nexec sleep 1000\n")
+    goes_on = rig.write("x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\necho page\nexec sleep 1000\n")
+
+    async def work() -> bytes:
+        answer = cgi.handle(rig.request(waits))
+        assert isinstance(answer, ProgramCall)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, answer.errors_at)
+        os.close(null)
+        with pytest.raises(PermissionError, match="not permitted"):
+            await answer
+        response = await cgi.handle(rig.request(goes_on))
+        assert isinstance(response.body, AsyncIterator)
+        return await anext(response.body)
+
+    assert rig.run(work) == b"page\n"
 
 
 def test_a_child_that_keeps_the_output_open_ends_nothing(rig: CgiRig) -> None:

@@ -21,6 +21,7 @@ from host.wire.spawn_messages import (
     LARGEST_PACKET,
     MOST_ANSWERS,
     LaunchFailed,
+    LaunchRefused,
     ProgramEnded,
     ProgramLaunched,
     TellStart,
@@ -292,6 +293,33 @@ def test_a_brief_program_is_told_of_with_its_end(client: SpawnerClient) -> None:
     failed = client.send_launch([b"/nowhere"], [null] * 3, is_brief=True)
     assert isinstance(client.hear(ProgramLaunched, LaunchFailed, number=failed), LaunchFailed)
     os.close(null)
+
+
+def test_a_socket_that_takes_small_packets_only_gets_every_answer() -> None:
+    """A system may give sockets little room (net.core.wmem_default): what has ended is told, if not all about it."""
+    selector = selectors.DefaultSelector()
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    its.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    its.setblocking(False)
+    ours.settimeout(60)
+    worker = Worker("worker", its, lambda _worker: None)
+    selector.register(its, selectors.EVENT_READ, worker.serve)
+    answers = Answers(selector)
+    for number in range(MOST_ANSWERS):
+        answers.say(worker, ProgramEnded(number=number, status=7, pid=1, remark="x" * 8000))
+    answers.say(worker, LaunchFailed(number=MOST_ANSWERS, errno=2, path=b"y" * 8000))
+    answers.say(worker, LaunchRefused(number=MOST_ANSWERS + 1, check="c", reason="r" * 8000, remedy="m" * 8000))
+    answers.tell()
+    heard: list[object] = []
+    while len(heard) < MOST_ANSWERS + 2:
+        heard += decode_answers(ours.recv(LARGEST_PACKET))
+        answers.flush(worker)
+    assert [getattr(answer, "number", -1) for answer in heard] == list(range(MOST_ANSWERS + 2))
+    assert isinstance(heard[0], ProgramEnded)
+    assert (heard[0].status, set(heard[0].remark)) == (7, {"x"})
+    ours.close()
+    its.close()
+    selector.close()
 
 
 def test_what_is_said_at_length_comes_in_packets_that_a_worker_takes() -> None:

@@ -105,20 +105,43 @@ def test_a_program_of_the_same_request_is_not_taken_for_the_one_that_was_asked_f
 
 
 def test_a_script_that_was_killed_before_it_began_is_told_of(rig: WarmRig, language: str) -> None:
-    """Its server hangs until it is ended: nothing is started any more, and whoever still waits for it hears so."""
+    """Its server hangs: whoever waits for it hears so at once, and when the server goes on, or has ended, nothing is
+    started."""
     script = rig.write(rig.script_name, SCRIPTS[language])
     server = rig.server()
     os.kill(server, signal.SIGSTOP)
     launched = _ask(rig, script, "one-request")
     rig.client.kill(launched.number)
-    behind = rig.client.launch([b"/bin/true"])  # what was said before has been heard
-    assert behind.status() == 0
-    os.kill(server, signal.SIGKILL)
     told = rig.client.hear(ProgramLaunched, ProgramEnded, LaunchFailed, number=launched.number)
     assert told == LaunchFailed(number=launched.number, errno=errno.ECANCELED, path=b"")
+    os.kill(server, signal.SIGKILL)
     assert launched.read_all() == launched.read_errors() == b""
     assert not (rig.folder / "ran").exists()
-    behind.close()
+
+
+def test_a_fork_that_is_killed_before_it_has_spoken_is_noticed_at_once(tmp_path: Path, client: SpawnerClient) -> None:
+    """By its server, which knows whose it was: the script has not begun, and is started cold."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\n"
+        "def die():\n"
+        "    if os.path.exists('die'):\n"
+        "        os.unlink('die')\n"
+        "        os.kill(os.getpid(), 9)\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "os.register_at_fork(after_in_child=lambda: (os.chdir(folder), die()))\n"
+    )
+    rig = WarmRig(tmp_path, client, sys.executable)
+    rig.environment = {b"PYTHONPATH": bytes(tmp_path)}
+    script = rig.write("script.py", SCRIPTS["python"])
+    server = rig.server()
+    (tmp_path / "die").touch()
+    launched = rig.launch(script, is_warm=True)
+    assert (launched.read_all(), launched.read_errors(), launched.status()) == (b"all of it\n", b"", 0)
+    assert isinstance(launched.answer, ProgramLaunched)
+    assert not launched.answer.is_warm
+    assert "ended before it began: signal 9" in rig.remarks[-1]
+    assert (tmp_path / "ran").read_text() == "x"
+    os.kill(server, 0)
 
 
 def _ask(rig: WarmRig, script: Path, request_id: str) -> Launched:
