@@ -1,3 +1,4 @@
+# line 2 "warm_perl.pl"
 # A warm Perl: runs CGI scripts in forks of itself. Started by `warm_servers.py` with the script's own interpreter; needs
 # Perl 5.16 or later on 64-bit Linux, and no module: whatever were loaded here a script would find loaded.
 #
@@ -8,6 +9,8 @@
 # program, `caller`, __FILE__, DATA, BEGIN, INIT, END, switches of the first line, messages and exit status included.
 # The server loads what the script's first `use` lines name, without importing it, and compiles no line of a user's.
 # What core Perl has no words for is asked of the kernel by number; nothing here may be seen by a script afterwards.
+# The first line gives a short name: each statement has a copy of it, and the path, which has room for any script's, must be
+# written over in every fork wherever it stands.
 #
 # Packets are fields of four bytes of length and content: number, script, name for ps, request id, directory, four
 # limits, count of argv, count of the words before it, all these words, environment; with three descriptors. Answers are
@@ -21,10 +24,10 @@ BEGIN {
     my %calls = (
         x86_64 => {
             read => 0, write => 1, close => 3, sigprocmask => 14, recvmsg => 47, setsid => 112, prctl => 157,
-            exit => 231, waitid => 247, signalfd => 289, dup3 => 292, prlimit => 302,
+            exit => 231, waitid => 247, signalfd => 289, dup3 => 292, pipe2 => 293, prlimit => 302,
         },
         aarch64 => {
-            dup3 => 24, close => 57, read => 63, write => 64, signalfd => 74, exit => 94, waitid => 95,
+            dup3 => 24, close => 57, pipe2 => 59, read => 63, write => 64, signalfd => 74, exit => 94, waitid => 95,
             sigprocmask => 135, setsid => 157, prctl => 167, recvmsg => 212, prlimit => 261,
         },
     );
@@ -41,11 +44,20 @@ BEGIN {
         local $/;
         return $trusted->(scalar <$file>);
     };
+    my $pipe = sub {            # without handles, which ask the kernel six things about it
+        my $ends = pack 'l2';
+        syscall($call->{pipe2}, $ends, 02000000) == 0 or $give_up->("pipe: $!\n");
+        return unpack 'l2', $ends;
+    };
     my $write_memory = sub {    # by the kernel, which reads from a pipe: a sandbox may have /proc read-only
-        my ($address, $content) = @_;
-        pipe my $from, my $to or $give_up->("pipe: $!\n");
-        syscall($call->{write}, fileno $to, $content, length $content) == length $content or $give_up->("pipe: $!\n");
-        syscall($call->{read}, fileno $from, $address + 0, length $content) == length $content or $give_up->("memory: $!\n");
+        my ($content, @addresses) = @_;
+        my ($from, $to) = $pipe->();
+        my $size = length $content;
+        for my $address (@addresses) {
+            syscall($call->{write}, $to, $content, $size) == $size or $give_up->("pipe: $!\n");
+            syscall($call->{read}, $from, $address + 0, $size) == $size or $give_up->("memory: $!\n");
+        }
+        syscall($call->{close}, $_) for $from, $to;
     };
 
     # --- what ps shows of a process, and by which a request's processes are found: argv and environment, side by side
@@ -58,7 +70,7 @@ BEGIN {
         my $shown = substr join("\0", @words), 0, $middle - $start - 1;
         my $environment = $environment_shown;
         substr $environment, $mark_at + 10, 64, pack 'a64', $mark;
-        $write_memory->($start, pack('a' . ($middle - $start), $shown) . $environment);
+        $write_memory->(pack('a' . ($middle - $start), $shown) . $environment, $start);
     };
 
     # --- two things of the interpreter's on its heap that no word of Perl reaches
@@ -169,7 +181,7 @@ BEGIN {
             syscall($call->{dup3}, $descriptors[$place], $place, 0);
         }
         syscall($call->{close}, $_) for @descriptors, $signals;
-        $write_memory->($_, "$path\0") for @names;
+        $write_memory->("$path\0", @names);
         syscall($call->{prctl}, 15, "$name\0", 0, 0, 0);
         %ENV = ();
         for my $entry (@rest) {
@@ -196,17 +208,18 @@ BEGIN {
         $^T = time;
 
         # Two lines tell Perl where it is; then it reads the script, from its first byte.
-        pipe my $from, my $to or $give_up->("pipe: $!\n");
+        my ($from, $to) = $pipe->();
         my $lines = "BEGIN{&{\${^_Isapy}}}\n# line 1 \"$path\"\n";
-        syscall($call->{write}, fileno $to, $lines, length $lines);
-        syscall($call->{dup3}, fileno $from, 3, 02000000);
+        syscall($call->{write}, $to, $lines, length $lines);
+        syscall($call->{dup3}, $from, 3, 02000000);
+        syscall($call->{close}, $_) for $from, $to;
         my @kept;    # for ever: taking them apart would name them in %main::
         ${^_Isapy} = sub {
             @kept = (\$main::{BEGIN}, \@kept);
             syscall($call->{dup3}, fileno $script, 3, 02000000);
             close $script;
-            $write_memory->($positions[0], pack 'q', -length $lines);    # at 0 when the lines have been read
-            delete @main::{ "\x1fIsapy", '__ANON__', 'BEGIN', "_<$own_name" };
+            $write_memory->(pack('q', -length $lines), $positions[0]);    # at 0 when the lines have been read
+            delete @main::{ "\x1fIsapy", '__ANON__', 'BEGIN', "_<$own_name", '_<warm_perl.pl' };
             $^H = 0;
             syscall($call->{sigprocmask}, 2, $none, 0, 8);
             ($!, $@, $?) = (0, '', 0);

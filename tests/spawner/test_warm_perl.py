@@ -392,3 +392,13 @@ def test_a_hundred_runs_leave_nothing(rig: PerlRig) -> None:
     while children.read_text() and time.monotonic() < deadline:
         os.sched_yield()  # a status is told just before its process is reaped
     assert not children.read_text()
+
+
+def test_a_fork_is_made_with_few_system_calls(rig: PerlRig) -> None:
+    """Each place of the interpreter's memory that has the server's path is written over: one or two, not one for each of
+    the server's statements."""
+    script = rig.write(rig.script_name, "open F, '/proc/self/io'; print join ' ', map { /^sysc[rw]: (\\d+)/ } <F>;\n")
+    rig.server()
+    reads, writes = rig.run(script, is_warm=True).output.split()
+    assert int(reads) < 30
+    assert int(writes) < 20
