@@ -29,6 +29,10 @@ BACKGROUND_SECONDS: Final = 30.0
 
 _BODYLESS: Final = frozenset({204, 205, 304})
 
+# Compiled, `bytes | FileBody` would be a new object each time.
+_MUTABLE: Final = (bytearray, memoryview)
+_SENT: Final = (bytes, FileBody)
+
 _MOST_FIELDS: Final = 512
 _LONGEST_FIELD: Final = 256
 _fields: Final[dict[tuple[bytes, bytes], tuple[str, str]]] = {}
@@ -197,9 +201,9 @@ class AsgiCall:
         self._tell_of_the_end()
 
     async def _send_body(self, piece: Any, *, is_last: bool) -> None:
-        if isinstance(piece, bytearray | memoryview):
+        if isinstance(piece, _MUTABLE):
             piece = bytes(piece)
-        if not isinstance(piece, bytes | FileBody):
+        if not isinstance(piece, _SENT):
             raise AsgiError(f"a body is bytes, not {type(piece).__name__}")
         self._is_sent = is_last
         response, body = self._response, self._body

@@ -18,6 +18,7 @@ from host.python_apps.wsgi_environ import request_environ
 from host.python_apps.wsgi_file import FileWrapper
 from host.python_apps.wsgi_streams import ErrorStream, InputStream
 
+_WHOLE: Final = (list, tuple)  # compiled, `list | tuple` would be a new object each time
 _MOST_STATUSES: Final = 256
 _statuses: Final[dict[str, tuple[int, str]]] = {}
 
@@ -133,7 +134,7 @@ class WsgiCall:
 
     def _complete(self, iterable: Any) -> bytes | FileBody | None:
         """The body, when what the application returned holds all of it."""
-        if isinstance(iterable, list | tuple):
+        if isinstance(iterable, _WHOLE):
             return joined(iterable)
         return iterable.as_file(self._promised) if isinstance(iterable, FileWrapper) else None
 
