@@ -152,7 +152,9 @@ class ClientSocket(asyncio.Protocol):
         if client is None:
             address, self.is_secure = peer, self.tls is not None
         else:
-            address, self.is_secure = peer._replace(client_ip=client.address, client_port=client.port), client.is_secure
+            address, self.is_secure = peer, client.is_secure
+            if client.address:
+                address = peer._replace(client_ip=client.address, client_port=client.port)
             if not peer.server_ip:
                 address = address._replace(server_port=DEFAULT_SECURE_PORT if client.is_secure else DEFAULT_PORT)
         if address != self._address:
@@ -174,7 +176,7 @@ class ClientSocket(asyncio.Protocol):
     def is_local(self) -> bool:
         """Whether the client is on this machine."""
         address = self.address
-        return address.client_ip == address.server_ip or address.client_ip.startswith(("127.", "::ffff:127.", "::1"))
+        return address.client_ip in (address.server_ip, "::1") or address.client_ip.startswith(("127.", "::ffff:127."))
 
     # --- output
 

@@ -26,8 +26,13 @@ _PIECE: Final = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[^",;]++|[,;]', re.DOTALL)
 and never goes back, so that what a client writes costs no more than its length."""
 
 
+UNKNOWN_ADDRESS: Final = "0.0.0.0"
+"""Of a client whom a proxy keeps to itself: not on this machine, as far as anybody can tell, and no proxy either."""
+
+
 class ForwardedClient(NamedTuple):
-    """The client's address (text, plain), its port (0: not told), and whether it spoke TLS to the first proxy."""
+    """The client's address (text, plain; empty: not told, so the peer's own), its port (0: not told), and whether it
+    spoke TLS to the first proxy."""
 
     address: str
     port: int
@@ -57,15 +62,19 @@ class ForwardedClients:
     def client(self, fields: bytes) -> ForwardedClient | None:
         """The client behind a believed proxy that sent this block of header fields; None when they do not say.
 
-        A node that is no address (`unknown`, an obfuscated name) ends the search: who stands behind it cannot be known.
+        A node that is no address (`unknown`, an obfuscated name) ends the search: who stands behind it cannot be known,
+        so it is neither the proxy itself nor, when that runs here, somebody on this machine.
         """
         found: ForwardedClient | None = None
         hops = _forwarded(fields) if self._settings.header == "Forwarded" else _x_forwarded(fields)
         for hop, _ in zip(hops, range(MOST_HOPS), strict=False):
+            is_secure = hop.scheme.lower() == "https"
+            if not hop.node and found is None:
+                return ForwardedClient("", 0, is_secure) if hop.scheme else None
             address, port = _address_of(hop.node)
             if not address:
-                break
-            found = ForwardedClient(address, port, hop.scheme.lower() == "https")
+                return ForwardedClient(UNKNOWN_ADDRESS, 0, is_secure)
+            found = ForwardedClient(address, port, is_secure)
             if not self._is_trusted(address):
                 break
         return found
@@ -79,13 +88,15 @@ class ForwardedClients:
 
 
 def _x_forwarded(fields: bytes) -> Iterator[_Hop]:
-    """The nodes of X-Forwarded-For, last first. X-Forwarded-Proto says a scheme for each, or one for all."""
+    """The nodes of X-Forwarded-For, last first. X-Forwarded-Proto says a scheme for each, one for all, or one alone."""
     nodes = _list(_FORWARDED_FOR, fields)
     schemes = _list(_FORWARDED_PROTO, fields)
     is_parallel = len(schemes) == len(nodes)
     last = schemes[-1] if schemes else ""
     for index in range(len(nodes) - 1, -1, -1):
         yield _Hop(nodes[index], schemes[index] if is_parallel else last)
+    if not nodes and last:
+        yield _Hop("", last)
 
 
 def _list(name: re.Pattern[bytes], fields: bytes) -> list[str]:
@@ -94,7 +105,11 @@ def _list(name: re.Pattern[bytes], fields: bytes) -> list[str]:
 
 
 def _forwarded(fields: bytes) -> Iterator[_Hop]:
-    """The elements of Forwarded, last first; one without `for` hides its client."""
+    """The elements of Forwarded, last first; one without `for` does not tell its client.
+
+    What cannot be read does not count as untold: a client that begins a quoted string makes what its proxy adds a part
+    of it, and would be taken for the proxy.
+    """
     text = b",".join(_FORWARDED.findall(fields)).decode("latin-1")
     pairs: dict[str, str] = {}
     elements, pieces = [pairs], list[str]()
@@ -111,7 +126,8 @@ def _forwarded(fields: bytes) -> Iterator[_Hop]:
             elements.append(pairs)
     for element in reversed(elements):
         if element.keys() - {""}:  # RFC 9110 5.6.1: empty elements of a list do not count
-            yield _Hop(element.get("for", ""), element.get("proto", ""))
+            node = element.get("for") or ("unknown" if "" in element.values() else "")
+            yield _Hop(node, element.get("proto", ""))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from host.http1.reader import RequestReader, Signal
 from host.http1.request_head import RequestHead
 from host.http1.target import routing_path
 from host.http1.writer import begin_response, read_worker_head
-from host.listener.forwarded import ForwardedClients
+from host.listener.forwarded import UNKNOWN_ADDRESS, ForwardedClients
 from host.wire import codec
 from host.wire.errors import WireError
 from host.wire.frames import Kind, ResponseFrame
@@ -121,7 +121,7 @@ def forwarded(data: bytes) -> None:
     for clients in _FORWARDED:
         found = clients.client(data)
         if found is not None:
-            ipaddress.ip_address(found.address)
+            ipaddress.ip_address(found.address or UNKNOWN_ADDRESS)  # not told: the proxy stands for it
             assert 0 <= found.port < 65536
 
 
