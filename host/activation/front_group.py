@@ -36,8 +36,8 @@ def _ignore(*_facts: object) -> None:
 class FrontGroup:
     """The processes of the front's slot, in the order of their places, until they are retired.
 
-    `on_demand`, `on_worker_paused`, `on_worker_gone`: as FrontSupervisor says. `on_started(front)`: one of them is
-    ready, and knows no worker yet. `gone` is done when none is left.
+    `on_demand`, `on_worker_paused`, `on_worker_gone`, `on_unhealthy`: as FrontSupervisor says. `on_started(front)`: one
+    of them is ready, and knows no worker yet. `gone` is done when none is left.
     """
 
     def __init__(self, slot: Slot, around: Surroundings, configure: Configure) -> None:
@@ -50,13 +50,18 @@ class FrontGroup:
         self.on_worker_paused: Callable[[str, int, bool], None] = _ignore
         self.on_worker_gone: Callable[[str, str], None] = _ignore
         self.on_started: Callable[[FrontSupervisor], None] = _ignore
+        self.on_unhealthy: Callable[[str], None] = _ignore
         for front in self.fronts:
             front.on_demand = self._has_demand
             front.on_worker_paused = partial(self._has_paused, front)
             front.on_worker_gone = partial(self._worker_gone, front)
             front.on_started = partial(self._has_started, front)
             front.on_ended = self._deal_sockets
+            front.on_unhealthy = self._is_unhealthy
             front.gone.add_done_callback(lambda _gone: self._note_if_gone())
+
+    def _is_unhealthy(self, reason: str) -> None:
+        self.on_unhealthy(reason)
 
     # --- the processes ------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ from host.wire.control_messages import (
     Ready,
     Requests,
     ResumeWorker,
+    Unhealthy,
     WorkerGone,
     WorkerPaused,
 )
@@ -67,6 +68,7 @@ class FrontSupervisor:
     `on_demand(queue, workers)`: requests wait there, and so many workers are known to it. `on_worker_paused(worker,
     number, is_paused)`: the answer to `pause`. `on_worker_gone(worker, broken)`: that worker's link has ended.
     `on_started()`: a front is ready, and knows no worker yet. `on_ended()`: it has died, and is started again.
+    `on_unhealthy(reason)`: it serves, but another one should take its place.
     """
 
     def __init__(self, slot: Slot, around: Surroundings, configure: Configure) -> None:
@@ -100,6 +102,7 @@ class FrontSupervisor:
         self.on_worker_gone: Callable[[str, str], None] = _ignore
         self.on_started: Callable[[], None] = _ignore
         self.on_ended: Callable[[], None] = _ignore
+        self.on_unhealthy: Callable[[str], None] = _ignore
 
     @property
     def pid(self) -> int:
@@ -298,6 +301,8 @@ class FrontSupervisor:
                 self.on_worker_paused(message.worker, message.number, message.is_paused)
             case WorkerGone():
                 self.on_worker_gone(message.worker, message.broken)
+            case Unhealthy():
+                self.on_unhealthy(message.reason)
             case BlackBoxOpened():
                 self._crash_site.take(descriptors)
             case Event() | Scripts():

@@ -8,11 +8,11 @@ accepts on the same listening sockets: no connection is refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from host.activation.children import Surroundings
-from host.activation.front_group import Sockets
+from host.activation.front_group import FrontGroup, Sockets
 from host.activation.recycling import RecycleReason
 from host.activation.script_totals import ScriptTotals
 from host.activation.topology import Topology
@@ -26,7 +26,7 @@ _PATIENCE_SECONDS: Final = 5.0  # how long idle connections of a replaced front 
 
 
 class Supervisor:
-    """What the service runs. `start` first, `stop` last."""
+    """What the service runs. `start` first, `stop` last. `on_unhealthy(front, reason)`: call `replace_front`."""
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
@@ -34,6 +34,7 @@ class Supervisor:
         self._retiring: set[asyncio.Task[None]] = set()
         self._old: list[Topology] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.on_unhealthy: Callable[[FrontGroup, str], None] = lambda _front, _reason: None
 
     @property
     def topology(self) -> Topology:
@@ -71,7 +72,7 @@ class Supervisor:
         """Start everything. Raises ConnectionAbortedError when the front cannot start.
 
         `pool_states` are those of a service whose place this one takes (`Topology.pool_states`)."""
-        self._topology = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
+        self._topology = self._built(snapshot, configure)
         await self._topology.start(sockets, "the service starts", pool_states)
         self._tick()
 
@@ -115,6 +116,12 @@ class Supervisor:
         for pool in topology.pools.values():
             pool.recycle(reason)
 
+    async def replace_front(self, front: FrontGroup, why: str, configure: Configure, sockets: Sockets) -> None:
+        """That front cannot do its work any more: another one takes its place, without losing a request. Nothing is
+        done when that has happened meanwhile."""
+        if front is self.topology.front and not front.gone.done():
+            await self._replace(self.topology.snapshot, configure, sockets, why)
+
     async def stop(self, seconds: float, *, is_succeeded: bool = False) -> None:
         """End everything in order; what is left after `seconds` is killed.
 
@@ -135,9 +142,14 @@ class Supervisor:
         for topology in self._topologies:
             topology.kill()
 
+    def _built(self, snapshot: Snapshot, configure: Configure) -> Topology:
+        topology = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
+        topology.front.on_unhealthy = lambda reason: self.on_unhealthy(topology.front, reason)
+        return topology
+
     async def _replace(self, snapshot: Snapshot, configure: Configure, sockets: Sockets, why: str) -> None:
         old = self.topology
-        new = Topology(model_for(snapshot.isolation_mode), snapshot, configure, self._around)
+        new = self._built(snapshot, configure)
         try:
             await new.start(sockets, why, old.pool_states)
         except ConnectionAbortedError as error:

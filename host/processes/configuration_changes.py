@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from host.activation.children import EventReporter
+from host.activation.front_group import FrontGroup
 from host.activation.supervisor import Supervisor
 from host.config.diff import difference
 from host.config.errors import ConfigErrors
@@ -86,6 +87,11 @@ class ConfigurationChanges:
         """Read the file again; broken, it changes nothing and the event says why."""
         async with self.lock:
             self._on_reload(await self._read_again())
+
+    async def replace_front(self, front: FrontGroup, why: str) -> None:
+        """The front itself has asked for it."""
+        async with self.lock:
+            await self._supervisor.replace_front(front, why, self.configure, self._sockets.by_endpoint)
 
     async def _read_again(self) -> str:
         try:

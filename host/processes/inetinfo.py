@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from host.activation.children import link_pair
 from host.config.store import ServerConfiguration, Source
@@ -35,6 +36,7 @@ from host.wire.control_messages import (
     Event,
     Executing,
     Plugins,
+    Unhealthy,
     WorkerGone,
 )
 from host.wire.script_messages import Scripts
@@ -42,6 +44,8 @@ from host.wire.spawn_messages import UseConfiguration
 from host.wire.trace_messages import WatchForTrace
 from host.worker.engine import Engine
 from host.worker.script_launcher import ScriptLauncher
+
+_WISH_SECONDS: Final = 10.0  # the process that was to take this one's place may not have started
 
 
 def run_inetinfo(control: socket.socket, applications: tuple[str, ...]) -> None:
@@ -67,7 +71,7 @@ class _Inetinfo(FrontProcess):
         """Load the plugins, then join listener and engine."""
         source = Source(message.path, message.text, message.isolation, message.port)
         configuration = ServerConfiguration(source, message.version)
-        self._launcher = ScriptLauncher(self.loop, self._spawner)
+        self._launcher = ScriptLauncher(self.loop, self._spawner, lost=self._spawner_lost)
         if any(pool.confinement.has_script_users for pool in configuration.snapshot.pools):
             self._launcher.send(_for_spawner(message, configuration))
         self._engine = Engine(
@@ -153,6 +157,19 @@ class _Inetinfo(FrontProcess):
     def _cannot_be_replaced(self, files: Sequence[str]) -> None:
         text = f"{', '.join(files)} changed, but inetinfo runs on with what it has loaded until isapy is restarted"
         self._report("plugin-warning", f"{text}; applications of isolation Medium or High are unloaded by themselves")
+
+    def _spawner_lost(self) -> None:
+        """No CGI program can be started any more, and this process must not fork: another one is to take its place."""
+        if not self.is_closing:
+            self._report(
+                "process-died", "inetinfo's CGI spawner has ended: another inetinfo with another one is started"
+            )
+            self._wish_for_another()
+
+    def _wish_for_another(self) -> None:
+        if not self.is_closing:
+            self.channel.send(Unhealthy(reason="the CGI spawner of the one before it ended"))
+            self.loop.call_later(_WISH_SECONDS, self._wish_for_another)
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
         self.channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))

@@ -160,6 +160,7 @@ class Service:
             report=self._report,
             on_reload=self._has_reloaded,
         )
+        self._supervisor.on_unhealthy = lambda front, why: self._background(self._changes.replace_front(front, why))
         self._administration = Administration(
             self._supervisor,
             self._sites,

@@ -11,7 +11,7 @@ from typing import Final
 from host.api import ProgramExit
 from host.wire.spawn_messages import GRACE_SECONDS, KillProgram, ProgramEnded, ProgramLaunched, TellStart
 
-GONE: Final = "the spawner is gone: the pool's parent has ended"
+GONE: Final = "the process that starts programs has ended: the pool's parent, or inetinfo's CGI spawner"
 
 _NOT_STARTED: Final = 127
 _clean_exit: Final = ProgramExit(0, "")

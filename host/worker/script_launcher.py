@@ -44,15 +44,21 @@ _RIGHTS: Final = int(socket.SCM_RIGHTS)
 
 class ScriptLauncher:
     """The worker's half of `wire/spawn_messages.py` (host.api.ProgramLauncher). `spawner` is its own from now on, and
-    so is `for_users`, which leads to the spawner that may start scripts as other users, where that is another one."""
+    so is `for_users`, which leads to the spawner that may start scripts as other users, where that is another one.
+    `lost` is called when the spawner has ended by itself."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, spawner: socket.socket, for_users: socket.socket | None = None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        spawner: socket.socket,
+        for_users: socket.socket | None = None,
+        lost: Callable[[], None] | None = None,
     ) -> None:
         self._for_users = ScriptLauncher(loop, for_users) if for_users is not None else None
         spawner.setblocking(False)
         self._loop = loop
         self._socket = spawner
+        self._lost = lost
         self._number = 0
         self._programs: dict[int, LaunchedProgram] = {}  # that have not ended
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
@@ -189,8 +195,14 @@ class ScriptLauncher:
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
-            self.close()
+            self._lose()
         return True
+
+    def _lose(self) -> None:
+        self.close()
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
 
     def _writable(self) -> None:
         while self._unsent:
@@ -212,12 +224,12 @@ class ScriptLauncher:
         except OSError:
             packet = b""
         if not packet:
-            self.close()
+            self._lose()
             return
         try:
             answers = decode_answers(packet)
         except WireError:
-            self.close()
+            self._lose()
             return
         answers.reverse()
         self._take_all(answers)

@@ -1,4 +1,5 @@
-"""How many requests inetinfo takes at a time (`isolation/@maxConcurrentRequests`)."""
+"""Requests in inetinfo: how many it takes at a time (`isolation/@maxConcurrentRequests`), and the process that starts
+CGI programs for it."""
 
 from __future__ import annotations
 
@@ -52,3 +53,20 @@ def test_inetinfo_takes_as_many_requests_as_the_file_says(tmp_path: Path) -> Non
         for program in wait_for(3)[1:]:
             (begun.parent / f"fifo.{program}").write_text("go\n")
         assert {read_answer(connection).text for connection in connections} == {"go\n"}
+
+
+def test_an_inetinfo_whose_cgi_spawner_has_died_is_replaced(tmp_path: Path) -> None:
+    """No program can be started without it: every CGI request was 502 until isapy was started again. What is in hand
+    elsewhere is finished."""
+    config = write_site(tmp_path, mode="IIS5")
+    write_program(
+        tmp_path / "wwwroot/cgi-bin/hello.cgi", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n"
+    )
+    with running(tmp_path, config) as service, service.connect() as connection:
+        assert service.get_on(connection, "/cgi-bin/hello.cgi").text == "hello\n"
+        service.wait_for_process("isapy: CGI spawner").kill()
+        service.wait_for_event("process-died", "inetinfo's CGI spawner has ended")
+        service.wait_for_event("process-started", "the CGI spawner of the one before it ended")
+        assert service.get_on(connection, "/").status == 200
+        wait_until(lambda: service.get("/cgi-bin/hello.cgi").text == "hello\n", tmp_path, "a CGI program")
+        assert not service.has_event("inetinfo ended by")
