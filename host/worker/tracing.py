@@ -147,9 +147,9 @@ class _Forwarding:
         try:
             response = await self._forward.handle(slot, request)
         except BaseException as error:
-            self._walk.note("handle", f"dllhost {slot}", since=since, outcome=_raised(error))
+            self._walk.note("handle", slot, since=since, outcome=_raised(error))
             raise
-        self._walk.note("handle", f"dllhost {slot}", since=since, outcome=_told(response))
+        self._walk.note("handle", slot, since=since, outcome=_told(response))
         return response
 
 
