@@ -19,7 +19,7 @@ from host.api.managed import (
 from host.api.managed.contracts import implements
 from host.api.managed.events import Subscriber
 from host.api.managed.posted_files import MultipartForm
-from host.api.managed.values import await_owned, call_owned
+from host.api.managed.values import await_owned, call_owned, no_exit
 from host.managed.application_factory import HttpApplicationFactory
 from host.managed.handler_factories import HandlerFactories, obtain
 from host.managed.output import HandlerOutput
@@ -166,7 +166,8 @@ class Execution:
             try:
                 await self._process(handler)
             finally:
-                factory.release_handler(handler)
+                with no_exit():
+                    factory.release_handler(handler)
         except ResponseEnd:
             context.is_completed = True
         except Exception as error:
@@ -176,8 +177,14 @@ class Execution:
         self.context.handler = handler
         if implements(handler, "process_request_async"):
             await await_owned(self.context, handler.process_request_async, self.context)
-        else:
-            await self.on_thread(HANDLER_OWNER, "handle", handler.process_request, self.context)
+            return
+        answer = await self.on_thread(HANDLER_OWNER, "handle", handler.process_request, self.context)
+        if isinstance(answer, Coroutine):  # nothing of it has run: the answer would be an empty 200
+            answer.close()
+            detail = f"process_request of {type(handler).__qualname__} is a coroutine function, which runs on no thread"
+            raise HttpError(
+                500, 0, detail, remedy="Name it process_request_async (host.api.managed.IHttpAsyncHandler)."
+            )
 
     def settled(self) -> Response:
         """What was written so far, as the host's response."""

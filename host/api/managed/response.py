@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from host.api.headers import Headers
 from host.api.managed.contracts import HttpException, ResponseEnd
+from host.api.managed.values import no_exit
 from host.api.response import FileBody, Response
 
 Piece = bytes | FileBody
@@ -239,7 +240,8 @@ class HttpResponse:
                 self.native.headers.remove("Content-Length")
                 self.native.body = b""
             self._pieces = self._take()
-            self._filter.close()
+            with no_exit():
+                self._filter.close()
             self._filter = self._tail
             self._pieces.extend(self._tail.written)
             self._tail.written = []
@@ -249,8 +251,9 @@ class HttpResponse:
         pieces, self._pieces = self._pieces, []
         if not self.has_filter:
             return pieces
-        for piece in pieces:
-            self._filter.write(piece if isinstance(piece, bytes) else read_piece(piece))
+        with no_exit():
+            for piece in pieces:
+                self._filter.write(piece if isinstance(piece, bytes) else read_piece(piece))
         written, self._tail.written = self._tail.written, []
         return list(written)
 

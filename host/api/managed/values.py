@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from host.api.ctrl_c import is_ctrl_c
 from host.api.managed.contracts import PlatformNotSupportedException
 
 
@@ -93,11 +95,29 @@ def current_owner() -> Any:
     return _owner.get()
 
 
+@contextmanager
+def no_exit() -> Iterator[None]:
+    """What would end the event loop, and with it the worker and all of its requests, is an error of this request alone.
+
+    The traceback stays that of the code which raised it: the event names that place."""
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"the application called sys.exit({error.code!r})").with_traceback(
+            error.__traceback__
+        ) from None
+    except KeyboardInterrupt as error:
+        if is_ctrl_c(error):
+            raise
+        raise RuntimeError("the application raised KeyboardInterrupt").with_traceback(error.__traceback__) from None
+
+
 def call_owned(owner: object, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call with `owner` as the request in hand."""
     token = _owner.set(owner)
     try:
-        return function(*arguments)
+        with no_exit():
+            return function(*arguments)
     finally:
         _owner.reset(token)
 
@@ -106,6 +126,7 @@ async def await_owned(owner: object, function: Callable[..., Any], *arguments: A
     """The same for a coroutine function."""
     token = _owner.set(owner)
     try:
-        return await function(*arguments)
+        with no_exit():
+            return await function(*arguments)
     finally:
         _owner.reset(token)

@@ -1,0 +1,109 @@
+"""Managed code that would leave more than its request: sys.exit, KeyboardInterrupt, coroutines that nobody awaits."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.managed.test_runtime import MODES, serve, write_application
+from tests.worker.front import run
+from tests.worker.site import Site
+
+CODE = """
+    class Plain(IHttpHandler):
+        def process_request(self, context):
+            {raising}
+
+    class OnLoop(IHttpAsyncHandler):
+        async def process_request_async(self, context):
+            {raising}
+
+    class Factory(IHttpHandlerFactory):
+        def get_handler(self, context, request_type, url, path_translated):
+            return Well()
+
+        def release_handler(self, handler):
+            {raising}
+
+    class Well(IHttpHandler):
+        def process_request(self, context):
+            context.response.write("well")
+
+    class Filter:
+        def write(self, data):
+            pass
+
+        def close(self):
+            {raising}
+
+    class Filtered(IHttpHandler):
+        def process_request(self, context):
+            context.response.filter = Filter()
+            context.response.write("filtered")
+
+    class Module(IHttpModule):
+        def init(self, application):
+            application.begin_request += self.begin
+
+        def begin(self, application):
+            if "module" in application.request.query_string:
+                {raising}
+"""
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_ignored() -> Iterator[None]:
+    """As in isapy's own processes."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("raising", "words"),
+    [("raise SystemExit(3)", "called sys.exit(3)"), ("raise KeyboardInterrupt", "raised KeyboardInterrupt")],
+)
+def test_what_would_end_the_worker_is_the_error_of_its_request(site: Site, mode: str, raising: str, words: str) -> None:
+    """On a thread, on the loop, in a factory, a filter and a module: 500, the event has the place."""
+    kinds = {"*.plain": "Plain", "*.loop": "OnLoop", "*.made": "Factory", "*.filtered": "Filtered", "*.well": "Well"}
+    write_application(site, mode, CODE.format(raising=raising), kinds, {"Module": "Module"})
+
+    async def main() -> None:
+        front = await serve(site, mode)
+        for number, target in enumerate(("/a.plain", "/a.loop", "/a.made", "/a.filtered", "/a.well?module=1"), 1):
+            assert (await front.ask(target)).status == 500
+            told = site.told("plugin-error")
+            assert len(told) == number
+            assert words in told[-1]
+            assert "app.py:" in told[-1]
+            assert (await front.ask("/a.well")).text == "well"
+
+    run(main())
+
+
+@MODES
+def test_a_process_request_that_is_a_coroutine_function_is_no_empty_answer(site: Site, mode: str) -> None:
+    """500, and the event says what to call it."""
+    code = """
+    class Wrong(IHttpHandler):
+        async def process_request(self, context):
+            context.response.write("never")
+    """
+    write_application(site, mode, code, {"*.wrong": "Wrong"}, {})
+
+    async def main() -> None:
+        answer = await (await serve(site, mode)).ask("/a.wrong")
+        assert answer.status == 500
+        assert "process_request of Wrong is a coroutine function" in answer.text
+        assert "process_request_async" in answer.text
+
+    run(main())
