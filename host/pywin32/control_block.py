@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from host.api.isapi import HSE_STATUS_SUCCESS, ControlBlock, IsapiError
+from host.isapi.sending import ExtensionControlBlock as HostControlBlock
 from host.pywin32.isapi import ExtensionError
 
 T = TypeVar("T")
@@ -247,6 +249,16 @@ class ExtensionControlBlock:
     def _call(self, name: str, call: Callable[[ControlBlock], T]) -> T:
         block = self._alive()
         return _raise_as(name, lambda: call(block))
+
+
+def report_raised(block: ControlBlock, what: str, error: BaseException, text: str) -> None:
+    """The event of an extension's error that its client gets as a page; on any thread."""
+    if not isinstance(block, HostControlBlock):
+        return
+    said = f"{what} raised {type(error).__name__}: {error}\n{text}"
+    session = block.session
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        session.loop.call_soon_threadsafe(session.facts.report_event, "plugin-error", said)
 
 
 def _raise_as(name: str, call: Callable[[], T]) -> T:

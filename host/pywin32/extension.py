@@ -14,8 +14,7 @@ from host.api import PluginContext
 from host.api.isapi import HSE_MAX_EXT_DLL_NAME_LEN, HSE_STATUS_ERROR, ControlBlock, ExtensionVersion, IsapiError
 from host.isapi.loaded_extension import ExtensionRefused, LoadedExtension
 from host.isapi.plugin_hooks import HookedExtension
-from host.isapi.sending import ExtensionControlBlock as HostControlBlock
-from host.pywin32.control_block import ExtensionControlBlock, SessionMark, text_bytes
+from host.pywin32.control_block import ExtensionControlBlock, SessionMark, report_raised, text_bytes
 from host.pywin32.isapi import InternalReloadException
 from host.pywin32.private_imports import PrivateImports
 
@@ -127,9 +126,7 @@ class FactoryExtension:
     def _show(self, ecb: ControlBlock, error: Exception) -> None:
         text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
-        if isinstance(ecb, HostControlBlock):
-            report = f"{self._path}: HttpExtensionProc raised {type(error).__name__}: {error}\n{text}"
-            ecb.session.facts.report_event("plugin-error", report)
+        report_raised(ecb, f"{self._path}: HttpExtensionProc", error, text)
         try:
             ecb.http_status_code = HSE_STATUS_ERROR
             ecb.log_data = f"{type(error).__name__}: {error}"

@@ -105,6 +105,9 @@ def test_a_thread_pool_extension_ends_its_requests_from_its_threads(site: Site) 
     assert answers[0].text == "True of 3"
     assert "KeyError: &#x27;from a thread&#x27;" in answers[1].text
     assert "KeyError" in answers[1].text
+    (told,) = site.told("plugin-error")
+    assert "threaded_sample.Extension raised KeyError: 'from a thread'" in told
+    assert "threaded_sample.py" in told
     sent = answers[2]
     assert sent.body + sent.file_bytes() in (b"the endthe page", b"the pagethe end", b"the page" + b"the end")
     assert sent.log is not None

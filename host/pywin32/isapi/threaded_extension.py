@@ -12,6 +12,7 @@ from html import escape
 from typing import Any, Final
 
 from host.pywin32 import win32event, win32file, win32security
+from host.pywin32.control_block import ExtensionControlBlock, report_raised
 from host.pywin32.isapi import ExtensionError
 from host.pywin32.isapi.isapicon import HSE_STATUS_ERROR, HSE_STATUS_PENDING
 from host.pywin32.isapi.simple import SimpleExtension
@@ -100,8 +101,11 @@ class ThreadPoolExtension(SimpleExtension):
 
     def HandleDispatchError(self, ecb: Any) -> None:
         """`Dispatch` raised: the traceback goes to the client and to standard error, and the request ends."""
-        text = "".join(traceback.format_exception(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]))
+        error = sys.exc_info()[1]
+        text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
+        if error is not None and isinstance(ecb, ExtensionControlBlock):  # not what a derived class has wrapped it in
+            report_raised(ecb._block, f"Dispatch of {type(self).__module__}.{type(self).__qualname__}", error, text)
         with contextlib.suppress(ExtensionError, RuntimeError):
             ecb.HttpStatusCode = HSE_STATUS_ERROR
             ecb.SendResponseHeaders("200 OK", "Content-type: text/html\r\n\r\n", False)
