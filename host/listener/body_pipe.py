@@ -16,7 +16,10 @@ import select
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from host.listener.body_spool import BodySpool
+
 _AT_ONCE: Final = 1024 * 1024
+_SPOOLED_AT_ONCE: Final = 256 * 1024
 _FLAGS: Final = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE  # not to wait is ours to say: the pipe's flags are shared
 _NO_WAIT: Final = os.RWF_NOWAIT
 _LOOK_SECONDS: Final = 0.5
@@ -30,6 +33,9 @@ class BodySource(Protocol):
 
     def body_stalled(self) -> None:
         """It takes none for now: nobody waits for the client."""
+
+    def body_delivered(self) -> None:
+        """What had been spooled is in the pipe, long after the client has sent the last of it. The pipe is closed."""
 
     def body_unread(self) -> None:
         """Nobody reads the pipe any more. It is closed."""
@@ -54,6 +60,7 @@ class BodyPipe:
         "_said",
         "_say",
         "_source",
+        "_spool",
         "_target",
         "_timer",
         "_watches_source",
@@ -71,6 +78,7 @@ class BodyPipe:
         self._left = left
         self._client = client
         self._target = -1
+        self._spool: BodySpool | None = None  # what has come after `ahead`
         self._say: Callable[[bool], None] | None = None
         self._said = True
         self._is_taken = False  # since the last look
@@ -84,13 +92,30 @@ class BodyPipe:
         """Whether the worker may send its end of the pipe."""
         return self.is_announced and not self.is_closed and self._target < 0
 
+    @property
+    def is_spooled(self) -> bool:
+        """Whether some of it is here."""
+        return self._spool is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is taken off the client."""
+        return not self.is_closed and self._left > 0 and not self._watches_source
+
+    def spool(self, spool: BodySpool) -> None:
+        """Take what the client sends without waiting for the pipe, as far as there is room; `spool` is owned."""
+        self._spool = spool
+        self._watch(source=True, target=self._target >= 0)
+
     def begin(self, target: int, say: Callable[[bool], None]) -> None:
         """Write into `target`, which is owned from now on. `say` is called when it has changed whether the client is
         waited for or the pipe's reader, twice a second at most; and again while a slow reader reads."""
         self._target = target
         self._say = say
         self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
-        if not self._ahead or self._has_written_ahead():
+        if self._spool is not None:
+            self._watch(source=self._watches_source, target=True)
+        elif not self._ahead or self._has_written_ahead():
             self._watch_source()
             self._client.body_passed(0)
             if not self.is_closed:
@@ -103,13 +128,19 @@ class BodyPipe:
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._stop_watching()
+        self._watch(source=False, target=False)
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
         os.close(self._source)
         if self._target >= 0:
             os.close(self._target)
 
     def _readable(self) -> None:
         """The client has sent something, or has left."""
+        if self._spool is not None:
+            self._read_into(self._spool)
+            return
         try:
             count = os.splice(self._source, self._target, min(self._left, _AT_ONCE), flags=_FLAGS)
         except BlockingIOError:
@@ -135,9 +166,57 @@ class BodyPipe:
 
     def _writable(self) -> None:
         """The pipe's reader has read, or has gone."""
-        if not self._ahead or self._has_written_ahead():
+        if self._ahead and not self._has_written_ahead():
+            return
+        spool = self._spool
+        if spool is not None:
+            self._write_from(spool)
+            return
+        self._watch_source()
+        self._readable()
+
+    def _read_into(self, spool: BodySpool) -> None:
+        if not spool.has_room:
+            self._watch(source=False, target=self._watches_target)
+            self._client.body_stalled()
+            return
+        try:
+            data = os.read(self._source, min(self._left, _SPOOLED_AT_ONCE))
+            spool.add(data)
+        except BlockingIOError:
+            return
+        except OSError:  # a reset, or no memory: the program must not take this for the end
+            data = b""
+        if not data:
+            self.close()
+            self._client.body_broken_off()
+            return
+        self._left -= len(data)
+        if self._left == 0:
+            self._watch(source=False, target=self._watches_target)
+        self._client.body_passed(len(data))
+
+    def _write_from(self, spool: BodySpool) -> None:
+        try:
+            if spool.waiting_bytes:
+                spool.move(self._target, _AT_ONCE)
+                self._is_taken = True
+        except BlockingIOError:
+            return
+        except OSError:  # nobody reads it any more
+            self.close()
+            self._client.body_unread()
+            return
+        if spool.waiting_bytes:
+            return
+        spool.close()
+        self._spool = None
+        if self._left:
             self._watch_source()
-            self._readable()
+            self._client.body_passed(0)
+        else:
+            self.close()
+            self._client.body_delivered()
 
     def _has_written_ahead(self) -> bool:
         """Whether the pipe has taken all of `ahead`. Not to wait is ours to say here, too."""
@@ -147,8 +226,7 @@ class BodyPipe:
                 self._ahead = self._ahead[count:]
                 self._is_taken = True
         except BlockingIOError:
-            if not self._watches_target:
-                self._watch_target()
+            self._watch(source=self._watches_source and self._spool is not None, target=True)
             return False
         except OSError:  # nobody reads it any more
             self.close()
@@ -159,29 +237,31 @@ class BodyPipe:
     def _look(self) -> None:
         """Tell the worker whom the body waits for: time limits of its program depend on it."""
         self._timer = self._loop.call_later(_LOOK_SECONDS, self._look)
-        is_for_client = self._watches_source
+        if self._spool is not None and self._spool.has_room and self._left:
+            self._watch(source=True, target=True)
+        is_for_client = not self._watches_target
         if self._say is not None and (is_for_client is not self._said or (self._is_taken and not is_for_client)):
             self._said = is_for_client
             self._say(is_for_client)
         self._is_taken = False
 
     def _watch_source(self) -> None:
-        self._stop_watching()
-        self._watches_source = True
-        self._loop.add_reader(self._source, self._readable)
+        self._watch(source=True, target=False)
 
     def _watch_target(self) -> None:
-        self._stop_watching()
-        self._watches_target = True
-        self._loop.add_writer(self._target, self._writable)
+        self._watch(source=False, target=True)
 
-    def _stop_watching(self) -> None:
-        if self._watches_source:
-            self._watches_source = False
+    def _watch(self, *, source: bool, target: bool) -> None:
+        if source and not self._watches_source:
+            self._loop.add_reader(self._source, self._readable)
+        elif self._watches_source and not source:
             self._loop.remove_reader(self._source)
-        if self._watches_target:
-            self._watches_target = False
+        self._watches_source = source
+        if target and not self._watches_target:
+            self._loop.add_writer(self._target, self._writable)
+        elif self._watches_target and not target:
             self._loop.remove_writer(self._target)
+        self._watches_target = target
 
 
 @functools.cache

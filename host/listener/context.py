@@ -14,6 +14,7 @@ from host.http1.limits import Limits
 from host.http1.policy import HeadPolicy
 from host.http1.writer import Stamp
 from host.listener.bindings import RoutingTable
+from host.listener.body_spool import SpoolRoom
 from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
 from host.listener.file_turns import FileTurns
@@ -118,6 +119,7 @@ class ListenerContext:
         self.pacing: Final = Pacing(loop, clock.monotonic)
         self.file_turns: Final = FileTurns(loop)
         self.cache: Final = ResponseCache()
+        self.spool_room: Final = SpoolRoom()
         self.relay: Final = Relay(loop, send, clock.monotonic, self.cache, numbers)
         self.connections: set[OpenConnection] = set()
         self.revalidations: set[Question] = set()

@@ -158,7 +158,7 @@ class Exchange:
     def let_body_go(self) -> None:
         """It is over for the client: nothing of the body goes to the worker any more."""
         if self.body is not None:
-            self.body.close_pipe()
+            self.body.close()
 
 
 class Fate(enum.Enum):

@@ -13,6 +13,7 @@ from typing import Final
 
 from host.http1.request_head import RequestHead
 from host.listener.body_pipe import BodyPipe
+from host.listener.body_spool import BodySpool
 from host.wire.errors import WireError
 from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
 
@@ -29,6 +30,7 @@ class RequestBody:
         "_awaits_reader",
         "_is_dropped",
         "_kept",
+        "_spool",
         "_unsent",
         "_unsent_bytes",
         "_window",
@@ -45,6 +47,7 @@ class RequestBody:
         self.pipe: BodyPipe | None = None  # the worker has asked to be spared the rest
         self._awaits_reader = length >= LARGE
         self._is_dropped = False
+        self._spool: BodySpool | None = None  # what has come after `_unsent`
         self._window = INITIAL_BODY_WINDOW
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
@@ -53,6 +56,8 @@ class RequestBody:
     @property
     def is_backlogged(self) -> bool:
         """Whether the client should be read no further for now."""
+        if self._spool is not None:
+            return not self._spool.has_room
         return self._unsent_bytes > BACKLOG or (self._awaits_reader and self.received_bytes > READ_AHEAD)
 
     @property
@@ -63,7 +68,26 @@ class RequestBody:
     @property
     def is_all_sent(self) -> bool:
         """Whether nothing waits and nothing more will come."""
-        return self.is_complete and not self._unsent
+        return self.is_complete and not self._unsent and not self.is_spooled
+
+    @property
+    def is_spooled(self) -> bool:
+        """Whether the client is rid of more of it than its reader wants (`spool`)."""
+        return self._spool is not None or (self.pipe is not None and self.pipe.is_spooled)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing of it is taken off the client because its reader takes nothing."""
+        if self.is_complete or self._is_dropped:
+            return False
+        return self.is_backlogged if self.pipe is None or self.pipe.is_closed else self.pipe.is_stopped
+
+    def spool(self, spool: BodySpool) -> None:
+        """Keep there what comes before its reader wants it."""
+        if self.pipe is not None and not self.pipe.is_closed:
+            self.pipe.spool(spool)
+        else:
+            self._spool, self._kept = spool, None
 
     @property
     def is_piped(self) -> bool:
@@ -74,7 +98,7 @@ class RequestBody:
         """Whether the worker is to be told now that no more of it comes: once, when nothing waits that is not for its
         pipe."""
         pipe = self.pipe
-        if pipe is None or pipe.is_announced or pipe.is_closed or self._unsent:
+        if pipe is None or pipe.is_announced or pipe.is_closed or self._unsent or self._spool is not None:
             return False
         pipe.is_announced = True
         return True
@@ -83,6 +107,9 @@ class RequestBody:
         """More of it."""
         self.received_bytes += len(data)
         if self._is_dropped:
+            return
+        if self._spool is not None:
+            self._spool.add(data)
             return
         self._unsent.append(data)
         self._unsent_bytes += len(data)
@@ -111,6 +138,8 @@ class RequestBody:
         most = self._window
         if self._awaits_reader:
             most -= INITIAL_BODY_WINDOW - READ_AHEAD  # nothing has been granted yet
+        if self._spool is not None:
+            self._refill(self._spool, most)
         if not self._unsent or most <= 0:
             return b""
         data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
@@ -122,6 +151,20 @@ class RequestBody:
         self._unsent_bytes -= len(data)
         self._window -= len(data)
         return data
+
+    def _refill(self, spool: BodySpool, most: int) -> None:
+        if most > self._unsent_bytes:
+            data = spool.take(most - self._unsent_bytes)
+            if data:
+                self._unsent.append(data)
+                self._unsent_bytes += len(data)
+            if not spool.waiting_bytes:
+                self._leave_spool()
+
+    def _leave_spool(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
 
     def hold(self, *, for_pipe: bool) -> bytes:
         """The worker has asked to be spared the rest. `for_pipe`: what waits here is given, to be written there;
@@ -148,7 +191,13 @@ class RequestBody:
     def drop_rest(self) -> None:
         """Whoever was to read what is still to come is gone: it is counted only."""
         self._kept, self._is_dropped = None, True
+        self._leave_spool()
         self._awaits_reader = False
+
+    def close(self) -> None:
+        """Nothing goes to the worker any more."""
+        self._leave_spool()
+        self.close_pipe()
 
     def close_pipe(self) -> None:
         """Nothing goes into the worker's pipe any more."""

@@ -6,22 +6,32 @@ the bytes: not over TLS, not through raw-data filters, and not in chunks, whose 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Final
 
 from host.listener.body_pipe import BodyPipe, can_write_ahead
 from host.listener.client_socket import BODY, NEVER
+from host.listener.context import ListenerContext
+from host.listener.exchange import Exchange
 from host.listener.request_frames import send_body
 from host.listener.shared_answering import SharedAnsweringSocket
 from host.wire.frames import LEAST_HELD
 
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
+STOPPED_SECONDS: Final = (
+    0.5  # so long neither the client nor the body's reader takes anything: they wait for one another
+)
 
 
 class UploadingSocket(SharedAnsweringSocket):
     """A client that may send a body (exchange.Client, body_pipe.BodySource)."""
 
-    __slots__ = ()
+    __slots__ = ("_suspicion",)
+
+    def __init__(self, context: ListenerContext) -> None:
+        super().__init__(context)
+        self._suspicion: asyncio.TimerHandle | None = None
 
     def advance(self) -> None:
         """Read on until bytes are missing or the request is complete."""
@@ -41,6 +51,7 @@ class UploadingSocket(SharedAnsweringSocket):
         elif body.is_backlogged:
             self.pause_reading()
             self.stop_waiting_for_body()
+            self._suspect()
         else:
             self.resume_reading()
             if not self.http.awaits_continue:
@@ -58,6 +69,35 @@ class UploadingSocket(SharedAnsweringSocket):
         if self.timer is BODY:
             self.deadline = NEVER
 
+    # --- a client that reads nothing before it has sent everything, and a program that writes while it reads
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        super().pause_writing()
+        self._suspect()
+
+    def _suspect(self) -> None:
+        """Nothing of the body is taken, and the client takes nothing of the answer: look again in a while."""
+        exchange = self.exchange
+        if exchange is None or exchange.body is None or not self.is_write_paused or self._suspicion is not None:
+            return
+        if exchange.body.is_stopped:
+            mark = (self.taken_bytes(), exchange.body.received_bytes)
+            self._suspicion = self.context.loop.call_later(STOPPED_SECONDS, self._look, exchange, mark)
+
+    def _look(self, exchange: Exchange, mark: tuple[int, int]) -> None:
+        self._suspicion = None
+        body = exchange.body
+        if self.exchange is not exchange or body is None or not self.is_write_paused or self.transport.is_closing():
+            return
+        if body.is_stopped and mark == (self.taken_bytes(), body.received_bytes) and not self.is_held_back:
+            spool = None if body.is_spooled else self.context.spool_room.begin()
+            if spool is not None:
+                body.spool(spool)
+        if body.is_spooled:
+            self.body_moved()  # there may be room again
+        self._suspect()
+
     # --- past us
 
     def hold_body(self) -> None:
@@ -66,7 +106,12 @@ class UploadingSocket(SharedAnsweringSocket):
         exchange, left = self.exchange, self.http.reader.remaining_bytes
         if exchange is None or exchange.body is None or left < LEAST_HELD:
             return
-        if self.tls is not None or self.context.sees_raw_data() or self.transport.is_closing():
+        if (
+            exchange.body.is_spooled
+            or self.tls is not None
+            or self.context.sees_raw_data()
+            or self.transport.is_closing()
+        ):
             return
         if self.unwatched is not None:  # it is about to be handed over, and cannot be stopped
             return
@@ -78,6 +123,7 @@ class UploadingSocket(SharedAnsweringSocket):
         exchange.body.pipe = BodyPipe(self.context.loop, source, left, self, ahead)
         self.pause_reading()
         self.stop_waiting_for_body()
+        self._suspect()
         send_body(exchange)
 
     def body_passed(self, count: int) -> None:
@@ -96,12 +142,21 @@ class UploadingSocket(SharedAnsweringSocket):
     def body_stalled(self) -> None:
         """See BodySource."""
         self.stop_waiting_for_body()
+        self._suspect()
+
+    def body_delivered(self) -> None:
+        """See BodySource."""
+        if self.exchange is not None:
+            send_body(self.exchange)
 
     def body_unread(self) -> None:
         """The rest is read and dropped: the answer must reach a client that sends everything before it listens."""
         exchange = self.exchange
         if exchange is not None and exchange.body is not None:
             exchange.body.drop_rest()
+            if exchange.body.is_complete:
+                send_body(exchange)
+                return
             self.resume_reading()
             self.wait_for_body()
 
