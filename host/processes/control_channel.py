@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import os
 import socket
 from collections import deque
@@ -87,6 +88,19 @@ class ControlChannel:
             self._loop.call_soon_threadsafe(self.send, message, descriptors)
         except OSError:  # the peer is gone; the reader sees the end and reports it
             return
+
+    def send_by(self, loop: asyncio.AbstractEventLoop, message: AnyMessage) -> None:
+        """Say something from any thread: at once on that of `loop`, otherwise the loop says it soon. In vain when it
+        has ended."""
+        try:
+            is_its_own = asyncio.get_running_loop() is loop
+        except RuntimeError:  # no thread of a loop
+            is_its_own = False
+        if is_its_own:
+            self.send(message)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(self.send, message)
 
     def receive(self) -> list[tuple[AnyMessage, list[int]]]:
         """Everything that has arrived. Raises EOFError when the peer is gone, WireError when it broke the dialogue."""

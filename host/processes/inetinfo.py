@@ -172,7 +172,7 @@ class _Inetinfo(FrontProcess):
             self.loop.call_later(_WISH_SECONDS, self._wish_for_another)
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
-        self.channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
+        self.channel.send_by(self.loop, Event(id=event_id, text=text, fields=dict(fields or {})))
 
 
 def _for_spawner(message: Configure, configuration: ServerConfiguration) -> UseConfiguration:

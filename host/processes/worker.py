@@ -252,7 +252,7 @@ class WorkerProcess:
         signal.alarm(math.ceil(self._seat.shutdown_seconds + _ALONE_SECONDS))
 
     def _report(self, event_id: str, text: str, fields: Mapping[str, str] | None = None) -> None:
-        self._channel.send(Event(id=event_id, text=text, fields=dict(fields or {})))
+        self._channel.send_by(self._loop, Event(id=event_id, text=text, fields=dict(fields or {})))
 
 
 def report_web_configs_of(configuration: ServerConfiguration, report: Callable[[str, str], None]) -> None:

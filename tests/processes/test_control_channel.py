@@ -96,6 +96,52 @@ def test_a_loop_hears_last_words_and_the_end_of_such_a_peer(
         assert runner.run(scenario()) == [Ping(number=7), ""]
 
 
+def test_what_several_threads_say_arrives_once_and_in_the_order_of_each() -> None:
+    """More than the socket takes, while the loop sends, too."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        left, right = (ControlChannel(end) for end in channel_pair())
+        left.attach(loop, lambda _message, _descriptors: None, lambda _why: None)
+        text = "x" * 20_000
+        heard: list[tuple[int, int]] = []
+        complete = loop.create_future()
+
+        def say(speaker: int) -> None:
+            for number in range(50):
+                left.send_by(loop, Hello(role=text, pid=speaker, protocol=number))
+
+        def listen(message: AnyMessage, _descriptors: list[int]) -> None:
+            assert isinstance(message, Hello)
+            heard.append((message.pid, message.protocol))
+            if len(heard) == 250:
+                complete.set_result(None)
+
+        speaking = [loop.run_in_executor(None, say, speaker) for speaker in range(4)]
+        say(4)
+        right.attach(loop, listen, lambda _why: None)
+        await asyncio.wait_for(complete, 60)
+        await asyncio.gather(*speaking)
+        for speaker in range(5):
+            assert [number for who, number in heard if who == speaker] == list(range(50))
+        left.close()
+        right.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_said_behind_the_end_of_the_loop_is_said_in_vain() -> None:
+    """By a thread that is late."""
+    left, right = (ControlChannel(end) for end in channel_pair())
+    loop = asyncio.new_event_loop()
+    loop.close()
+    left.send_by(loop, Ping(number=1))
+    left.close()
+    with pytest.raises(EOFError):
+        right.receive()
+    right.close()
+
+
 def test_garbage_is_a_wire_error() -> None:
     """A peer that says anything else has broken the dialogue."""
     raw, end = channel_pair()
