@@ -13,6 +13,7 @@ from host.api.managed import HttpApplication, HttpApplicationState, IHttpModule
 from host.api.managed.contracts import implements
 from host.api.managed.events import AFTER_HANDLER, BEFORE_HANDLER, INTEGRATED_ONLY
 from host.api.managed.posted_files import MultipartForm
+from host.api.managed.values import no_exit
 from host.gateway.environment import meta_variables
 from host.managed.application_factory import HttpApplicationFactory
 from host.managed.execution import Execution
@@ -59,7 +60,8 @@ class HttpRuntime:
             self._special = self._new()
             start = life_method(self._special, "start")
             if start is not None:
-                start()
+                with no_exit():
+                    start()
             self.factory.give_back(self.factory.take())
         except BaseException:
             self.loader.forget()
@@ -70,7 +72,8 @@ class HttpRuntime:
         end = life_method(self._special, "end") if self._special is not None else None
         try:
             if end is not None:
-                end()
+                with no_exit():
+                    end()
         finally:
             self.factory.close()
 
@@ -105,6 +108,15 @@ class HttpRuntime:
 
     def _make(self) -> HttpApplication:
         application = self._new()
+        try:
+            with no_exit():
+                self._fill(application)
+        except BaseException:
+            self._dispose(application)
+            raise
+        return application
+
+    def _fill(self, application: HttpApplication) -> None:
         for name, named in self._modules:
             found = self.loader.load(named)
             if not implements(found, "init"):
@@ -114,7 +126,6 @@ class HttpRuntime:
             application.add_module(name, module)
         subscribe_by_name(application)
         application.init()
-        return application
 
     def _dispose(self, application: HttpApplication) -> None:
         self._factories.pop(id(application), None)
@@ -123,7 +134,8 @@ class HttpRuntime:
         ]
         for part in (*parts, application.dispose):
             try:
-                part()
+                with no_exit():
+                    part()
             except Exception as error:  # one that cannot let go keeps no other from it
                 self._host.report_event("plugin-error", f"{part.__qualname__} of {self._application.path}: {error!r}")
 

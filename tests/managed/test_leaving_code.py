@@ -107,3 +107,49 @@ def test_a_process_request_that_is_a_coroutine_function_is_no_empty_answer(site:
         assert "process_request_async" in answer.text
 
     run(main())
+
+
+@MODES
+def test_an_application_that_would_end_the_worker_with_its_start_is_not_started(site: Site, mode: str) -> None:
+    """Each of its requests is a 500 that says so."""
+    write_application(site, mode, "class Well(IHttpHandler): pass", {"*.well": "Well"}, {})
+    site.write("global_asax.py", "def application_start(sender, e):\n    raise SystemExit('no settings')\n")
+
+    async def main() -> None:
+        front = await serve(site, mode)
+        for _ in range(2):
+            answer = await front.ask("/a.well")
+            assert answer.status == 500
+            assert "called sys.exit(" in answer.text
+
+    run(main())
+
+
+@MODES
+def test_what_a_module_holds_is_let_go_of_when_the_next_one_cannot_begin(site: Site, mode: str) -> None:
+    """And one that would end the worker with its end keeps no other from it."""
+    code = """
+    class First(IHttpModule):
+        def init(self, application):
+            pass
+
+        def dispose(self):
+            print("first has let go", flush=True)
+            raise SystemExit(4)
+
+    class Second(IHttpModule):
+        def init(self, application):
+            raise ValueError("no settings")
+
+    class Well(IHttpHandler):
+        def process_request(self, context):
+            context.response.write("well")
+    """
+    write_application(site, mode, code, {"*.well": "Well"}, {"First": "First", "Second": "Second"})
+
+    async def main() -> None:
+        front = await serve(site, mode)
+        assert (await front.ask("/a.well")).status == 500
+        assert [text for text in site.told("plugin-error") if "First.dispose" in text and "sys.exit(4)" in text]
+
+    run(main())
