@@ -21,6 +21,7 @@ MOST_HOPS: Final = 32
 _FORWARDED_FOR: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-for):([^\r\n]*)")
 _FORWARDED_PROTO: Final = re.compile(rb"(?:^|\n)(?i:x-forwarded-proto):([^\r\n]*)")
 _FORWARDED: Final = re.compile(rb"(?:^|\n)(?i:forwarded):([^\r\n]*)")
+_UNREADABLE: Final = "?"  # stands among the parameters of an element for what is none
 _PIECE: Final = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[^",;]++|[,;]', re.DOTALL)
 """A quoted string (or the rest, when it has no end), what stands between marks, a mark. It matches wherever it is asked
 and never goes back, so that what a client writes costs no more than its length."""
@@ -119,14 +120,15 @@ def _forwarded(fields: bytes) -> Iterator[_Hop]:
             continue
         if pieces:
             name, value = _pair("".join(pieces))
-            pairs[name] = value
+            if not "".join(pieces).isspace():
+                pairs[name if name and value else _UNREADABLE] = value
             pieces.clear()
         if piece == ",":
             pairs = {}
             elements.append(pairs)
     for element in reversed(elements):
-        if element.keys() - {""}:  # RFC 9110 5.6.1: empty elements of a list do not count
-            node = element.get("for") or ("unknown" if "" in element.values() else "")
+        if element:  # RFC 9110 5.6.1: empty elements of a list do not count
+            node = "unknown" if _UNREADABLE in element else element.get("for", "")
             yield _Hop(node, element.get("proto", ""))
 
 

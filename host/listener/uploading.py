@@ -19,9 +19,7 @@ from host.listener.shared_answering import SharedAnsweringSocket
 from host.wire.frames import LEAST_HELD
 
 MAX_PIPELINED: Final = 64 * 1024  # bytes of later requests that are read ahead
-STOPPED_SECONDS: Final = (
-    0.5  # so long neither the client nor the body's reader takes anything: they wait for one another
-)
+STOPPED_SECONDS: Final = 0.5  # in which neither client nor the body's reader takes anything: they wait for each other
 
 
 class UploadingSocket(SharedAnsweringSocket):

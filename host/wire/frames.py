@@ -51,9 +51,7 @@ from typing import Final, NamedTuple
 PROTOCOL_VERSION: Final = 1
 HEADER: Final = Struct("<IIB")
 LENGTH: Final = Struct("<I")
-MAX_FRAME_BYTES: Final = (
-    17 * 1024 * 1024
-)  # <listener maxRequestBytes> may be 16 MiB, and more than a head is in a frame
+MAX_FRAME_BYTES: Final = 17 * 1024 * 1024  # maxRequestBytes may be 16 MiB, and more than a head is in a frame
 MAX_LOG_CHARACTERS: Final = 65536  # of one text: maxLogLineLength is no larger
 FRAMES_AT_ONCE: Final = 8  # a busy loop turn writes as soon as so many frames wait: the other side need not idle
 MAX_DATA_BYTES: Final = 64 * 1024  # bodies are cut into pieces of at most this size

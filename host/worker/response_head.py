@@ -37,9 +37,8 @@ def build_head(response: Response, *, content_length: int = _KEEP, drops_length:
     """The head of `response`.
 
     Fields that are the front's are left out; `Connection: close` becomes a flag, and so does a Server field: the front
-    adds no other one. `content_length` replaces the
-    handler's own, `drops_length` takes it out (the front knows better, or nobody does). Raises ValueError for a head of
-    more than MOST_HEAD_BYTES.
+    adds no other one. `content_length` replaces the handler's own, `drops_length` takes it out (the front knows better,
+    or nobody does). Raises ValueError for a head of more than MOST_HEAD_BYTES.
     """
     fields = response.headers._fields  # not to be changed here
     if drops_length and len(fields) == 2:  # applications say both; what is left is an everyday head
