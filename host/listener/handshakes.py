@@ -51,6 +51,11 @@ class Handshakes:
                 ssl_shutdown_timeout=GOODBYE_SECONDS,
             )
 
+    async def settled(self, seconds: float) -> None:
+        """Wait until those under way have ended, one way or the other; for so many seconds at most."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way), timeout=seconds)
+
     async def give_up(self) -> None:
         """End all of them; returns when that is done."""
         for task in self._under_way:

@@ -187,18 +187,21 @@ class Listener:
 
     async def drain(self, seconds: float, patience_seconds: float = 0.0) -> None:
         """Accept nothing more, finish the requests in hand (for so many seconds at most), say DRAIN to the workers,
-        close everything. Idle connections may begin one more request for `patience_seconds`."""
+        close everything. Idle connections, and whose TLS handshake is under way, may begin one more request for
+        `patience_seconds`."""
         context = self._context
+        end = self._loop.time() + seconds
         self._endpoints.close()
         context.is_draining = True
         patience = self._loop.call_later(patience_seconds, self._shut_down_idle)
         if patience_seconds:
             await asyncio.sleep(_SETTLE_SECONDS)  # what the kernel has given us already becomes a connection
+            await context.handshakes.settled(max(0.0, min(patience_seconds, seconds) - _SETTLE_SECONDS))
         else:
             self._shut_down_idle()
         if context.connections:
             context.all_closed = self._loop.create_future()
-            await asyncio.wait([context.all_closed], timeout=seconds)
+            await asyncio.wait([context.all_closed], timeout=max(0.0, end - self._loop.time()))
         if context.connections:
             context.all_closed = self._loop.create_future()
             for connection in list(context.connections):

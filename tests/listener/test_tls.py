@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -362,6 +363,22 @@ def test_a_drain_waits_for_no_handshake(start: Start, tmp_path: Path) -> None:
         front.settle()
         front.drain(0.0)
         assert silent.recv(1) == b""
+
+
+def test_a_replaced_listener_serves_whose_handshake_is_under_way(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was accepted before the drain; as an idle connection, it has patience for one request."""
+    monkeypatch.setattr("host.listener.server._SETTLE_SECONDS", 0.0)
+    front = begin(start, settings(server_pair(tmp_path, "localhost")))
+    worker = front.worker()
+    with socket.create_connection(("127.0.0.1", front.port), timeout=WAIT_SECONDS) as silent:
+        front.settle()
+        drained = asyncio.run_coroutine_threadsafe(front.listener.drain(WAIT_SECONDS, WAIT_SECONDS), front.loop)
+        front.settle()
+        with client_context(None).wrap_socket(silent, server_hostname="localhost") as connection:
+            ask(connection, worker)
+    drained.result(WAIT_SECONDS)
 
 
 def test_an_address_can_begin_to_speak_tls_and_stop(start: Start, tmp_path: Path) -> None:
