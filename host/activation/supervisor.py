@@ -22,6 +22,7 @@ from host.isolation.selection import model_for
 from host.wire.control_messages import Configure
 
 _TICK_SECONDS: Final = 1.0
+_REPLACEMENT_SECONDS: Final = 9.0  # inetinfo asks every ten
 _PATIENCE_SECONDS: Final = 5.0  # how long idle connections of a replaced front may still begin a request
 
 
@@ -34,6 +35,8 @@ class Supervisor:
         self._retiring: set[asyncio.Task[None]] = set()
         self._old: list[Topology] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._is_stopping = False
+        self._next_replacement_at = 0.0  # monotonic: not before that because a front has asked for it
         self.on_unhealthy: Callable[[FrontGroup, str], None] = lambda _front, _reason: None
 
     @property
@@ -118,14 +121,20 @@ class Supervisor:
 
     async def replace_front(self, front: FrontGroup, why: str, configure: Configure, sockets: Sockets) -> None:
         """That front cannot do its work any more: another one takes its place, without losing a request. Nothing is
-        done when that has happened meanwhile."""
-        if front is self.topology.front and not front.gone.done():
+        done when that has happened meanwhile, when everything ends, or when it has been done just before: whoever asks
+        asks again, and what ends each new front at once must not keep the machine busy."""
+        if front is not self.topology.front or front.gone.done() or self._is_stopping:
+            return
+        now = self._around.clock()
+        if now >= self._next_replacement_at:
+            self._next_replacement_at = now + _REPLACEMENT_SECONDS
             await self._replace(self.topology.snapshot, configure, sockets, why)
 
     async def stop(self, seconds: float, *, is_succeeded: bool = False) -> None:
         """End everything in order; what is left after `seconds` is killed.
 
         `is_succeeded`: another service accepts on the same sockets, so idle connections are given patience."""
+        self._is_stopping = True
         if self._timer is not None:
             self._timer.cancel()
         if self._topology is not None:
@@ -154,6 +163,12 @@ class Supervisor:
             await new.start(sockets, why, old.pool_states)
         except ConnectionAbortedError as error:
             self._around.report("configuration-refused", f"the new processes could not start: {error}", {})
+            self._retire(new, 0.0)
+            return
+        except BaseException:  # cancelled, as the service ends: its processes must not be lost sight of
+            self._retire(new, 0.0)
+            raise
+        if self._is_stopping:  # what served is being retired already
             self._retire(new, 0.0)
             return
         self._topology = new
