@@ -25,8 +25,9 @@ SIZE_LIMIT: Final = 4 * 1024 * 1024
 KEPT_FILES: Final = 5
 KEPT_EVENTS: Final = 1000
 MOST_CHARACTERS: Final = 128 * 1024
-"""Of a text or a field: the stacks of a hundred threads. An exception's message can be whatever a client has sent, and
-a thousand events stay in memory."""
+"""Of a text or a field: the stacks of a hundred threads. An exception's message can be whatever a client has sent."""
+MOST_REMEMBERED: Final = 8 * 1024
+"""Of those of the thousand events that stay in memory."""
 
 _APPENDS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE: Final = 0o640
@@ -60,11 +61,11 @@ class LoggedEvent:
         return f"{day}T{clock}Z {self.level} {self.number} {_key(self.id)} {text}{pairs}"
 
 
-def _cut(text: str) -> str:
+def _cut(text: str, most: int) -> str:
     """The text; of a longer one its beginning and its end, where a traceback says what and where."""
-    if len(text) <= MOST_CHARACTERS:
+    if len(text) <= most:
         return text
-    kept = MOST_CHARACTERS // 2
+    kept = most // 2
     return f"{text[:kept]} ... {len(text) - 2 * kept} characters left out ... {text[-kept:]}"
 
 
@@ -98,15 +99,16 @@ class EventLog:
     def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
         """Note an event. `id` is one of EVENTS (another one, from a child gone wrong, is noted with number 0)."""
         kind = EVENTS.get(id, _UNKNOWN)
-        values = {name: _cut(value) for name, value in (fields or {}).items()}
-        event = LoggedEvent(self._clock(), id, kind.number, kind.level, _cut(text), values)
+        values = {name: _cut(value, MOST_CHARACTERS) for name, value in (fields or {}).items()}
+        event = LoggedEvent(self._clock(), id, kind.number, kind.level, _cut(text, MOST_CHARACTERS), values)
         if self._missing:
             self._note_return()
         self._note(event)
         return event
 
     def _note(self, event: LoggedEvent) -> None:
-        self.recent.append(event)
+        values = {name: _cut(value, MOST_REMEMBERED) for name, value in event.fields.items()}
+        self.recent.append(replace(event, text=_cut(event.text, MOST_REMEMBERED), fields=values))
         try:
             self._append(self._line(event))
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from host.logs.event_log import KEPT_EVENTS, MOST_CHARACTERS, EventLog
+from host.logs.event_log import KEPT_EVENTS, MOST_CHARACTERS, MOST_REMEMBERED, EventLog
 from host.logs.events import EVENTS
 from tests.logs.records import MAY_SECOND
 
@@ -124,3 +124,7 @@ def test_a_text_without_measure_keeps_its_beginning_and_its_end(tmp_path: Path) 
         assert f" {MOST_CHARACTERS + 9} characters left out " in text
         assert text.endswith("xlast")
     assert event.fields["pool"] == "A"
+    kept = log.recent[-1]
+    assert kept.text.startswith("firstx")
+    assert kept.text.endswith("xlast")
+    assert max(len(kept.text), len(kept.fields["stacks"])) < MOST_REMEMBERED + 100
