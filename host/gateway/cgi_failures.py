@@ -100,7 +100,9 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: b
     path = concerned.encode("utf-8", "surrogateescape") if isinstance(concerned, str) else concerned
     if error.errno in _FULL or (path and path not in argv):
         named = path.decode("utf-8", "replace") if isinstance(path, bytes) and path else _BODYS_FILE
-        return _hindered_by(error, program, named)
+        is_its_own = isinstance(path, bytes) and any(word.startswith(path + b"/") for word in argv)
+        has_gone = error.errno == errno.ENOENT and is_its_own  # with the script: no pool makes that again
+        return _hindered_by(error, program, named, "" if has_gone else _REMEDIES_OF_PATHS.get(error.errno or 0, ""))
     if error.errno == errno.E2BIG:
         return HttpError(431, 0, f"{reason}: the request's fields and query are larger than an environment may be")
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -120,9 +122,8 @@ def launch_failure(error: OSError, argv: list[bytes], interpreter: str, start: b
     return HttpError(502, 2, reason)
 
 
-def _hindered_by(error: OSError, program: str, path: str) -> HttpError:
+def _hindered_by(error: OSError, program: str, path: str, remedy: str) -> HttpError:
     """500.0: a file or folder that the program needs, its temporary folder for example, and not the program."""
-    remedy = _REMEDIES_OF_PATHS.get(error.errno or 0, "")
     detail = f"{program} could not be started because of {path}: {error.strerror or error}"
     return HttpError(500, 0, detail, remedy=remedy)
 

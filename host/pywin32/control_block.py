@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -256,9 +255,7 @@ def report_raised(block: ControlBlock, what: str, error: BaseException, text: st
     if not isinstance(block, HostControlBlock):
         return
     said = f"{what} raised {type(error).__name__}: {error}\n{text}"
-    session = block.session
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-        session.loop.call_soon_threadsafe(session.facts.report_event, "plugin-error", said)
+    block.session.facts.report_event("plugin-error", said)
 
 
 def _raise_as(name: str, call: Callable[[], T]) -> T:

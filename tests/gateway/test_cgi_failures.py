@@ -61,6 +61,13 @@ def test_what_a_program_needs_is_not_taken_for_its_interpreter(
     assert (os.fsdecode(path) if path else "request's body") in refusal.detail
 
 
+def test_no_pool_makes_a_programs_own_folder_again() -> None:
+    """It went with the script, between the look at the script and its start."""
+    error = OSError(errno.ENOENT, os.strerror(errno.ENOENT), b"/w")
+    refusal = cgi_failures.launch_failure(error, [b"/w/x.pl"], "/usr/bin/perl")
+    assert (refusal.status, refusal.substatus, refusal.remedy) == (500, 0, "")
+
+
 def test_missing_interpreter_is_named() -> None:
     """ENOENT of a file that is there is its interpreter's; the remedy is written out."""
     remedy = launch(errno.ENOENT, interpreter="C:\\Perl\\perl.exe")[1]
