@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,9 @@ from host.cli.default_configuration import SITE_CONFIGURATION
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.new_files import write_atomically
 from host.config.expansion import state_folder
+from host.doctor import machine
+from host.doctor.languages import languages_here
+from host.gateway.first_line import stand_in
 
 PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh", "*.rb", "*.tcl", "*.lua")
 DEFAULT_DOCUMENTS: Final = ("index.html", "index.htm", "index.cgi", "index.py")
@@ -34,6 +38,7 @@ NOT_READ: Final = ".htaccess"
 LOOKED_AT: Final = 5000
 """Files that are looked at for the hints; a larger folder is served all the same."""
 
+_LONGEST_FIRST_LINE: Final = 1024
 _UNUSABLE: Final = re.compile(r"%[A-Za-z_][A-Za-z0-9_()]*%|[\\\x00-\x1f\x7f]|[\ud800-\udfff]")
 
 _TEMPLATE: Final = """\
@@ -73,8 +78,8 @@ _TEMPLATE: Final = """\
         </isapiFilters>
         <security>
             <isapiCgiRestriction notListedCgisAllowed="true" />
-            <requestFiltering>
-                <requestLimits maxAllowedContentLength="4294967295" />
+            <requestFiltering allowDoubleEscaping="true">
+                <requestLimits maxAllowedContentLength="4294967295" maxUrl="65536" maxQueryString="65536" />
                 <fileExtensions>
 {sources}
                 </fileExtensions>
@@ -86,6 +91,11 @@ _TEMPLATE: Final = """\
         <staticContent>
             <mimeMap fileExtension=".*" mimeType="application/octet-stream" />
         </staticContent>
+        <cgi>
+            <languages>
+{languages}
+            </languages>
+        </cgi>
     </system.webServer>
     <!-- Everything here runs, whatever its name is, and nothing is shown. -->
     <location path="Default Web Site/cgi-bin">
@@ -170,7 +180,14 @@ def folder_configuration(folder: Path, address: str, port: int, php: str = "") -
         handlers=_lines(12, _handlers(php)),
         hidden=_lines(20, (f'<add segment="{name}" />' for name in HIDDEN_SEGMENTS)),
         sources=_lines(20, (f'<add fileExtension="{name}" allowed="false" />' for name in _refused_sources(php))),
+        languages=language_lines(16),
     )
+
+
+def language_lines(indent: int) -> str:
+    """The entries of `cgi/languages` for what is installed on this machine."""
+    entries = languages_here().items()
+    return _lines(indent, (f'<add name="{name}" path={quoteattr(program)} />' for name, program in entries))
 
 
 def _handlers(php: str) -> Iterator[str]:
@@ -208,6 +225,7 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
         yield f"    PHP             {' '.join(PHP_PATTERNS)} run in {php} ({len(pages)} found)"
     elif pages:
         yield f"    not served      {len(pages)} pages of PHP: install php-cgi (Debian: php-cgi) and start again"
+    yield from _stand_ins(programs)
     own = folder / SITE_CONFIGURATION
     if own.is_file():
         yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
@@ -221,6 +239,24 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
         yield f"                    and {len(not_executable) - 5} more"
     if programs:
         yield f"    will they run?  isapy doctor {shlex.quote(str(folder.resolve()))}"
+
+
+def _stand_ins(programs: list[Path]) -> Iterator[str]:
+    """Which programs of this machine are started for those that the scripts name and that are not here."""
+    counts = Counter(pair for path in programs if (pair := _stand_in(path)) != ("", ""))
+    for (named, chosen), count in counts.most_common(5):
+        yield f"    instead of      {named}, which is not here, runs {chosen} ({count} found)"
+    if len(counts) > 5:
+        yield f"                    and instead of {len(counts) - 5} others"
+
+
+def _stand_in(path: Path) -> tuple[str, str]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_LONGEST_FIRST_LINE)
+    except OSError:
+        return "", ""
+    return stand_in(start, languages_here(), lambda program: bool(machine.installed(os.fsdecode(program))))
 
 
 def _some(paths: list[Path]) -> str:

@@ -11,6 +11,7 @@ import typer
 from host.cli import templates
 from host.cli.default_configuration import SITE_CONFIGURATION
 from host.cli.failures import CommandLineError
+from host.cli.folder_site import language_lines
 from host.cli.new_files import write_new
 
 PORT: Final = 8080
@@ -33,7 +34,9 @@ def init(
     """
     program = folder / "wwwroot" / "cgi-bin" / "hello.py"
     files = {
-        folder / SITE_CONFIGURATION: templates.fill(templates.APPLICATION_HOST, port=str(port)),
+        folder / SITE_CONFIGURATION: templates.fill(
+            templates.APPLICATION_HOST, port=str(port), languages=language_lines(16)
+        ),
         folder / "wwwroot" / "index.html": templates.INDEX,
         program: templates.CGI_HELLO,
         folder / "README.md": templates.fill(templates.README, port=str(port)),

@@ -1,4 +1,4 @@
-"""The files that `isapy init` writes. `@NAME@` and `@PORT@` are replaced."""
+"""The files that `isapy init` writes. `@NAME@` and its like are replaced."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ APPLICATION_HOST: Final = """\
         <security>
             <isapiCgiRestriction notListedCgisAllowed="true" />
         </security>
+        <!-- Who runs scripts whose first line names a program of Windows, or one that is not here. -->
+        <cgi>
+            <languages>
+@LANGUAGES@
+            </languages>
+        </cgi>
     </system.webServer>
 </configuration>
 """

@@ -11,6 +11,7 @@ from typing import Final
 from host.doctor import machine
 from host.doctor.content import content_findings
 from host.doctor.first_line import first_line_findings, interpreter_of
+from host.doctor.languages import languages_here
 from host.doctor.perl_uses import PerlUses, module_file, perl_findings, perl_uses
 from host.doctor.permissions import permission_findings
 from host.doctor.python_imports import PythonExamination, python_findings
@@ -43,7 +44,7 @@ def examine(scripts: Iterable[Script], identity: Identity, *, runs_perl: bool = 
     for script in scripts:
         program = programs[script.path]
         findings = [
-            *first_line_findings(script, machine.installed),
+            *first_line_findings(script, machine.installed, languages_here()),
             *permission_findings(script, identity),
             *content_findings(script),
         ]
@@ -56,7 +57,7 @@ def examine(scripts: Iterable[Script], identity: Identity, *, runs_perl: bool = 
 
 def _program(script: Script) -> str:
     """What runs it, or would if its first line were right."""
-    interpreter = interpreter_of(script, machine.installed)
+    interpreter = interpreter_of(script, machine.installed, languages_here())
     return interpreter.program or interpreter.substitute
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from host.doctor.script import UTF8_MARK, Finding, Repair, Script, Severity
-from host.gateway.first_line import names_of_language
+from host.gateway.first_line import names_of_language, stand_in
 from host.gateway.interpreter import LONGEST_SHEBANG
 
 Installed = Callable[[str], str]
@@ -27,15 +28,20 @@ _OTHER_HANDLERS: Final = {
 
 
 class Interpreter(NamedTuple):
-    """`named` is what the first line says; `program` its path here; `substitute` another of the same language."""
+    """`named` is what the first line says; `program` its path here; `substitute` another of the same language, which
+    is started in its place where `cgi/languages` has it (`is_mapped`)."""
 
     named: str
     program: str
     substitute: str
+    is_mapped: bool = False
 
 
-def interpreter_of(script: Script, installed: Installed) -> Interpreter:
-    """Which program the first line means, and what is here. All empty for a script without one."""
+def interpreter_of(script: Script, installed: Installed, languages: Mapping[str, str] | None = None) -> Interpreter:
+    """Which program the first line means, and what is here. All empty for a script without one.
+
+    `languages`: what `cgi/languages` has where isapy writes the configuration.
+    """
     if not script.words:
         return Interpreter("", "", "")
     named = script.words[0]
@@ -44,11 +50,16 @@ def interpreter_of(script: Script, installed: Installed) -> Interpreter:
         program = installed(named)
         if program:
             return Interpreter(named, program, "")
+    _, chosen = stand_in(script.raw_first_line, languages or {}, lambda program: bool(installed(os.fsdecode(program))))
+    if chosen:
+        return Interpreter(named, "", chosen, is_mapped=True)
     candidates = _candidates(named)
     return Interpreter(named, "", next(filter(None, map(installed, candidates)), ""))
 
 
-def first_line_findings(script: Script, installed: Installed) -> Iterator[Finding]:
+def first_line_findings(
+    script: Script, installed: Installed, languages: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
     """Whether Linux will start the file, and what stands in the way."""
     extension = script.name[script.name.rfind(".") :].lower() if "." in script.name else ""
     content = script.content or b""
@@ -76,7 +87,7 @@ def first_line_findings(script: Script, installed: Installed) -> Iterator[Findin
         if script.content is not None:
             yield _no_first_line(script, installed)
         return
-    yield from _line_findings(script, interpreter_of(script, installed))
+    yield from _line_findings(script, interpreter_of(script, installed, languages))
 
 
 def _line_findings(script: Script, interpreter: Interpreter) -> Iterator[Finding]:
@@ -104,7 +115,10 @@ def _line_findings(script: Script, interpreter: Interpreter) -> Iterator[Finding
             "relative-interpreter",
             f"its #! line names {named} without a path, which Linux does not search for",
         )
-    yield Finding(rule=rule, severity=Severity.ERROR, text=text, remedy=_instead(interpreter), line=1)
+    severity = Severity.ERROR
+    if interpreter.is_mapped:
+        severity, text = Severity.WARNING, f"{text}: isapy run FOLDER starts {interpreter.substitute} instead"
+    yield Finding(rule=rule, severity=severity, text=text, remedy=_instead(interpreter), line=1)
 
 
 def _dos_first_line(script: Script) -> Finding:
@@ -134,10 +148,13 @@ def _no_first_line(script: Script, installed: Installed) -> Finding:
 def _instead(interpreter: Interpreter) -> str:
     if not interpreter.substitute:
         return f"install {_candidates(interpreter.named)[0]}, or correct the line"
-    if _PYTHON_2.search(interpreter.named) and "2" not in interpreter.substitute.rpartition("/")[2]:
+    is_python_2 = _PYTHON_2.search(interpreter.named) and "2" not in interpreter.substitute.rpartition("/")[2]
+    if is_python_2 and not interpreter.is_mapped:
         return f"install Python 2.7, or port it and write  #!{interpreter.substitute}"
     language = names_of_language(interpreter.named.encode("utf-8", "surrogateescape"))[-1]
     everywhere = f'<cgi><languages><add name="{language}" path="{interpreter.substitute}" /></languages></cgi>'
+    if interpreter.is_mapped:
+        return f"a configuration of your own needs {everywhere}; or write  #!{interpreter.substitute}"
     return f"write  #!{interpreter.substitute}; or, for all such scripts, {everywhere}"
 
 

@@ -66,7 +66,8 @@ def own_command(
     program, arguments = line.program, line.arguments
     uses_env = program.rpartition(b"/")[2] == b"env" and bool(arguments) and not arguments[0].startswith(b"-")
     named = arguments[0] if uses_env else program
-    if interpreters and not is_there(named):
+    is_searched_for = uses_env or program.startswith(b"/")  # Linux takes `#!perl` for a file of the current folder
+    if interpreters and not (is_searched_for and is_there(named)):
         for name in names_of_language(named):
             if name in interpreters:
                 chosen = interpreters[name].encode("utf-8", "surrogateescape")
@@ -74,3 +75,16 @@ def own_command(
     if line.is_linuxs or not program.startswith(b"/"):
         return None
     return [program, *arguments]
+
+
+def stand_in(raw_start: bytes, interpreters: Mapping[str, str], is_there: Callable[[bytes], bool]) -> tuple[str, str]:
+    """What the `#!` line at the start of a file names, and which of `interpreters` is started instead; both empty when
+    Linux finds what it names, or nobody is to stand in for it."""
+    line = read_first_line(raw_start)
+    if line is None or (command := own_command(line, interpreters, is_there)) is None:
+        return "", ""
+    chosen = command[0].decode("utf-8", "surrogateescape")
+    if command[0] == line.program or chosen not in interpreters.values():
+        return "", ""
+    uses_env = line.program.rpartition(b"/")[2] == b"env" and bool(line.arguments)
+    return (line.arguments[0] if uses_env else line.program).decode("utf-8", "surrogateescape"), chosen

@@ -15,6 +15,7 @@ from host.processes.request_lines import RequestLines, has_colours, printable
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
 _SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
+_SHOWN_FOLDERS: Final = 3
 _LINE_HEAD: Final = 50  # moment, level, number and name of an event
 
 
@@ -56,7 +57,7 @@ class Console:
         if topology.pools:
             self._say("          -  isapy: worker ... (each pool's workers start with its first request)")
         self._say(f"Configuration: {path}")
-        self._say(f"Logs: {snapshot.log_directory}")
+        self._say(f"Logs: {_logs(snapshot)}")
         self._say("Ctrl-C ends all of them; from another terminal: isapy list workers, isapy stop")
 
     def still_stopping(self) -> None:
@@ -70,6 +71,14 @@ class Console:
             self._stream.flush()
         except OSError:  # the terminal is gone; the event log has it all
             self._quiet = True
+
+
+def _logs(snapshot: Snapshot) -> str:
+    """Where the logs lie: the sites', which may be in several folders, and that of everything else."""
+    folders = sorted({site.log_file.directory for site in snapshot.sites if site.log_file.enabled})
+    more = f" and {len(folders) - _SHOWN_FOLDERS} more" if len(folders) > _SHOWN_FOLDERS else ""
+    requests = f"{', '.join(folders[:_SHOWN_FOLDERS])}{more} (requests); " if folders else ""
+    return f"{requests}{snapshot.log_directory} (events, HTTPERR)"
 
 
 def _for_people(line: str) -> str:

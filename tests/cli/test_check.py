@@ -18,7 +18,7 @@ def site(tmp_path: Path) -> Path:
     """A valid site without an extra file."""
     (tmp_path / "conf").mkdir()
     (tmp_path / "wwwroot" / "deep").mkdir(parents=True)
-    config_of(tmp_path).write_text(templates.fill(templates.APPLICATION_HOST, port="8080"))
+    config_of(tmp_path).write_text(templates.fill(templates.APPLICATION_HOST, port="8080", languages=""))
     return tmp_path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,10 @@ def test_programs_run_and_files_are_shown(tmp_path: Path) -> None:
     assert settings.not_listed_cgis_allowed
     assert settings.directory_browse_enabled
     assert settings.default_documents == ("index.html", "index.htm", "index.cgi", "index.py")
+    filtering = settings.request_filtering
+    assert filtering.allow_double_escaping  # c++.html is a file like any other
+    assert filtering.max_query_string == 65536
+    assert settings.cgi.language_interpreters["perl"] == shutil.which("perl")
     assert settings.static_content.mime_map[".*"] == "application/octet-stream"
     assert ".git" in settings.request_filtering.hidden_segments
     assert [each.name for each in settings.filters] == ["request_filtering"]

@@ -43,7 +43,7 @@ def config() -> Iterator[Path]:
         (folder / "conf").mkdir()
         (folder / "wwwroot").mkdir()
         path = folder / "conf" / "applicationHost.config"
-        text = templates.fill(templates.APPLICATION_HOST, port="8080")
+        text = templates.fill(templates.APPLICATION_HOST, port="8080", languages="")
         start = text.index("<applicationPools")
         end = text.index("</applicationPools>")
         path.write_text(text[:start] + POOLS + text[end:])

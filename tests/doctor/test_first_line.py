@@ -90,6 +90,26 @@ def test_what_isapy_starts_and_others_do_not_is_warned_of(content: bytes, rule: 
     assert (finding.rule, finding.severity, finding.repair) == (rule, Severity.WARNING, repair)
 
 
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"#!C:\\Perl\\bin\\perl.exe -w\n", "windows-interpreter"),
+        (b"#!/usr/local/bin/perl5\n", "interpreter-missing"),
+        (b"#!perl\n", "relative-interpreter"),
+        (b"#!/usr/local/bin/python2\n", "interpreter-missing"),
+    ],
+)
+def test_what_isapy_maps_by_itself_runs(content: bytes, rule: str) -> None:
+    """A warning, which says what is started, and what a configuration that somebody else wrote lacks."""
+    languages = {"perl": "/usr/bin/perl", "python": "/usr/bin/python3"}
+    script = Script(path="/srv/x.cgi", content=content)
+    (finding,) = first_line_findings(script, installed, languages)
+    chosen = interpreter_of(script, installed, languages).substitute
+    assert (finding.rule, finding.severity) == (rule, Severity.WARNING)
+    assert f"isapy run FOLDER starts {chosen} instead" in finding.text
+    assert f'path="{chosen}" /></languages></cgi>' in finding.remedy
+
+
 def test_a_second_python_2_is_better_than_python_3() -> None:
     """The nearest kin is the substitute."""
     script = Script(path="/srv/x.py", content=b"#!/usr/local/bin/python2\n")

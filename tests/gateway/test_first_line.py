@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from host.gateway.first_line import FirstLine, names_of_language, own_command, read_first_line
+from host.gateway.first_line import FirstLine, names_of_language, own_command, read_first_line, stand_in
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,8 @@ PERL = {"perl": "/usr/bin/perl", "python2": "/opt/py2", "python": "/opt/py3"}
         (b"#!/usr/bin/env python2\n", PERL, [b"python2"], None),
         (b"#!/usr/bin/env -S python2 -u\n", PERL, [b"/usr/bin/env"], None),
         (b"#!/usr/bin/ruby\n", PERL, [], None),
+        (b"#!perl -w\n", PERL, [b"perl"], [b"/usr/bin/perl", b"-w"]),  # PATH has it, and Linux does not look there
+        (b"#!perl -w\n", {}, [b"perl"], None),
     ],
 )
 def test_who_starts_the_script(
@@ -90,3 +92,18 @@ def test_nobody_is_looked_for_without_interpreters_to_choose_from() -> None:
         raise AssertionError("asked")
 
     assert own_command(line, {}, never) is None
+
+
+@pytest.mark.parametrize(
+    ("raw_start", "named", "chosen"),
+    [
+        (rb"#!C:\Perl\bin\perl.exe -w", r"C:\Perl\bin\perl.exe", "/usr/bin/perl"),
+        (b"#!/usr/bin/env python2\n", "python2", "/opt/py2"),
+        (b"#!/opt/there/perl -w\r\n", "", ""),  # isapy starts it, but no other one
+        (b"#!/usr/bin/ruby\n", "", ""),
+        (b"print 1", "", ""),
+    ],
+)
+def test_who_stands_in_for_whom(raw_start: bytes, named: str, chosen: str) -> None:
+    """What the line says, and what is started instead; nothing where nobody has to."""
+    assert stand_in(raw_start, PERL, [b"/opt/there/perl"].__contains__) == (named, chosen)

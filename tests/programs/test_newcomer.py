@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,10 @@ def isapy(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedP
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
 
 
+def _texts(folder: Path) -> str:
+    return "".join(file.read_text() for file in folder.rglob("*.log"))
+
+
 def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
     """Files, a program in cgi-bin, an executable script outside of it, a page of PHP; but not the source of a script
     without the bit, or in a language that nothing runs."""
@@ -126,6 +131,28 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
             assert refused.status == status
             assert "do not show" not in refused.text
         assert service.get("/").status == 200
+        (logs,) = (line for line in service.output if line.startswith("Logs: "))
+        requests = Path(logs.removeprefix("Logs: ").partition(" (requests); ")[0])
+        wait_until(lambda: "/cgi-bin/any" in _texts(requests), requests, "a line of the log")
+    finally:
+        service.stop()
+
+
+def test_run_folder_starts_what_the_machine_has_for_interpreters_that_are_not_here(tmp_path: Path) -> None:
+    """First lines of Windows, of another Unix, and of nowhere in particular; the terminal says which stand in. A plus
+    sign in a path behind them, and a long query, are nothing to be refused."""
+    folder = tmp_path / "site"
+    says = 'print "Content-Type: text/plain\\n\\nperl $ENV{PATH_INFO} ", length $ENV{QUERY_STRING};\n'
+    names = ("C:\\Perl\\bin\\perl.exe -w", "/usr/gnu/bin/perl5.005", "perl -w", "/usr/bin/env perl4")
+    for number, name in enumerate(names):
+        write_program(folder / f"{number}.pl", f"#!{name}\n{says}")
+    service = start_service(tmp_path, folder, "run-folder")
+    try:
+        for number in range(len(names)):
+            assert service.get(f"/{number}.pl/c++?{'q' * 5000}").text == "perl /c++ 5000"
+        text = "\n".join(service.output)
+        for name in ("C:\\Perl\\bin\\perl.exe", "/usr/gnu/bin/perl5.005", "perl", "perl4"):
+            assert f"instead of      {name}, which is not here, runs {shutil.which('perl')} (1 found)" in text
     finally:
         service.stop()
 
