@@ -82,9 +82,9 @@ class RunningService:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         return read_answer(connection)
 
-    def connect(self) -> socket.socket:
-        """A raw connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_SECONDS)
+    def connect(self, client: str = "127.0.0.1") -> socket.socket:
+        """A raw connection; `client` is the address it comes from, one of the loopback's."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_SECONDS, source_address=(client, 0))
 
     def ask(self, command: Command) -> Reply:
         """A command over the control socket."""

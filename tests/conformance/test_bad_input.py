@@ -1,6 +1,6 @@
 """What a client can get wrong, byte for byte, against the running service in both process models.
 
-Every refusal is demanded whole: the status, the line of HTTPERR (found by the client's port), the end of the
+Every refusal is demanded whole: the status, the line of HTTPERR (found by the client's address), the end of the
 connection, and the next client unharmed.
 """
 
@@ -84,10 +84,10 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 class Heard(NamedTuple):
-    """All that came back until the connection ended, and the client's port."""
+    """All that came back until the connection ended, and the client's address."""
 
     raw: bytes
-    port: int
+    client: str
 
     @property
     def statuses(self) -> list[int]:
@@ -108,12 +108,19 @@ class Heard(NamedTuple):
         return b"".join(pieces)
 
 
+CLIENTS = (
+    f"127.{first}.{second}.{third}" for first in range(9, 250) for second in range(250) for third in range(1, 250)
+)
+"""An address for each client whose line in HTTPERR is looked for: a port may be another client's within the second."""
+
+
 def say(service: RunningService, raw: bytes) -> Heard:
     """Send `raw` and listen until the server closes. That it closes is part of every demand here."""
-    with service.connect() as connection:
+    client = next(CLIENTS)
+    with service.connect(client) as connection:
         with suppress(ConnectionError):  # refused before all of it was taken
             connection.sendall(raw)
-        return Heard(listen(connection), connection.getsockname()[1])
+        return Heard(listen(connection), client)
 
 
 def listen(connection: socket.socket) -> bytes:
@@ -125,16 +132,16 @@ def listen(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def httperr_of(service: RunningService, port: int) -> list[list[str]]:
+def httperr_of(service: RunningService, client: str) -> list[list[str]]:
     """The lines that HTTPERR has of that client: words in the order of its fields."""
     lines = service.log_lines("HTTPERR/*.log")
-    return [words for words in (line.split(" ") for line in lines) if words[3:4] == [str(port)]]
+    return [words for words in (line.split(" ") for line in lines) if words[2:3] == [client]]
 
 
-def wait_for_httperr(service: RunningService, port: int) -> list[str]:
+def wait_for_httperr(service: RunningService, client: str) -> list[str]:
     """The one line that HTTPERR has of that client, as soon as it is written."""
-    if not (found := httperr_of(service, port)):
-        found = wait_until(lambda: httperr_of(service, port), service.logs, f"HTTPERR's line of port {port}")
+    if not (found := httperr_of(service, client)):
+        found = wait_until(lambda: httperr_of(service, client), service.logs, f"HTTPERR's line of {client}")
     (words,) = found
     return words
 
@@ -243,7 +250,7 @@ def test_what_is_malformed_is_refused_logged_and_cut_off(service: RunningService
     assert heard.statuses == [status], heard.raw[:300]
     assert b"\r\nConnection: close\r\n" in heard.raw
     assert service.get("/").status == 200
-    words = wait_for_httperr(service, heard.port)
+    words = wait_for_httperr(service, heard.client)
     assert (words[9], words[11]) == (str(status), reason), words
 
 
@@ -340,7 +347,7 @@ def test_what_is_odd_and_legal_is_answered(service: RunningService, name: str) -
     raw, status = ALLOWED[name]
     heard = say(service, raw)
     assert heard.statuses == [status], heard.raw[:600]
-    assert httperr_of(service, heard.port) == []
+    assert httperr_of(service, heard.client) == []
 
 
 def test_pipelined_requests_are_answered_in_order(service: RunningService) -> None:
@@ -359,7 +366,7 @@ def test_a_malformed_request_behind_good_ones_harms_none_of_them(service: Runnin
     good = b"GET /cgi-bin/hello.cgi HTTP/1.1\r\nHost: x\r\n\r\n"
     heard = say(service, good + good + b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + good)
     assert heard.statuses == [200, 200, 400]
-    assert wait_for_httperr(service, heard.port)[11] == "Hostname"
+    assert wait_for_httperr(service, heard.client)[11] == "Hostname"
 
 
 def test_a_body_that_nobody_reads_is_never_read_as_a_request(service: RunningService) -> None:
@@ -378,17 +385,17 @@ def test_a_body_that_nobody_reads_is_never_read_as_a_request(service: RunningSer
 def test_a_malformed_chunk_behind_the_begin_of_the_answer_breaks_the_connection(service: RunningService) -> None:
     """The answer cannot be completed: the client must not take the part for the whole."""
     head = b"POST /x.echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with service.connect() as connection:
+    client = next(CLIENTS)
+    with service.connect(client) as connection:
         connection.sendall(head + b"5\r\nfirst\r\n")
         heard = b""
         while b"first" not in heard:
             heard += connection.recv(65536)
         connection.sendall(b"not a chunk\r\n")
         heard += listen(connection)
-        port = connection.getsockname()[1]
     assert not heard.endswith(b"0\r\n\r\n")
     assert service.get("/").status == 200
-    words = wait_for_httperr(service, port)
+    words = wait_for_httperr(service, client)
     assert (words[9], words[11]) == ("-", "BadRequest")
 
 
@@ -417,7 +424,7 @@ def test_half_a_head_and_the_end_of_the_client_harm_nobody(service: RunningServi
     with service.connect() as connection:
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)
-        heard = Heard(listen(connection), 0)
+        heard = Heard(listen(connection), "")
     assert heard.statuses == [200] * raw.count(b"\r\n\r\n")
     assert service.get("/").status == 200
 
@@ -433,7 +440,7 @@ def test_half_a_body_and_the_end_of_the_client_harm_nobody(service: RunningServi
     with service.connect() as connection:
         connection.sendall(f"POST {target} HTTP/1.1\r\nHost: x\r\n{fields}".encode())
         connection.shutdown(socket.SHUT_WR)
-        heard = Heard(listen(connection), 0)
+        heard = Heard(listen(connection), "")
     if target == "/x.echo":
         assert not heard.raw.endswith(b"0\r\n\r\n")  # a part of the body is no whole answer
     assert service.get(target.replace("x.echo", "")).status == 200
@@ -442,13 +449,13 @@ def test_half_a_body_and_the_end_of_the_client_harm_nobody(service: RunningServi
 def test_a_program_whose_client_leaves_with_half_a_body_is_ended(service: RunningService) -> None:
     """HTTPERR says why there was no answer."""
     program = service.folder / "wwwroot" / "cgi-bin" / "waiting.cgi"
-    with service.connect() as connection:
+    client = next(CLIENTS)
+    with service.connect(client) as connection:
         connection.sendall(b"POST /cgi-bin/waiting.cgi HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf")
         sleeper = service.wait_for_process("sleep")
-        port = connection.getsockname()[1]
     assert sleeper.wait(WAIT_SECONDS) is None
     assert (program.parent / "waiting.cgi.pid").read_text().strip() == str(sleeper.pid)
-    words = wait_for_httperr(service, port)
+    words = wait_for_httperr(service, client)
     assert (words[8:9], words[11]) == (["/cgi-bin/waiting.cgi"], "Connection_Dropped")
 
 
@@ -459,7 +466,7 @@ def test_a_request_that_comes_byte_by_byte_is_answered(service: RunningService) 
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(len(raw)):
             connection.sendall(raw[at : at + 1])
-        heard = Heard(listen(connection), 0)
+        heard = Heard(listen(connection), "")
     assert (heard.statuses, heard.body) == ([200], b"abcde")
 
 
@@ -478,14 +485,14 @@ SLOW: dict[str, tuple[bytes, str]] = {
 def test_clients_that_hold_a_connection_are_cut_off(service: RunningService) -> None:
     """All at once: each is closed after its own time and HTTPERR names the clock; others are served meanwhile."""
     with ExitStack() as stack:
-        connections = {name: stack.enter_context(service.connect()) for name in SLOW}
+        connections = {name: stack.enter_context(service.connect(next(CLIENTS))) for name in SLOW}
         for name, (raw, _) in SLOW.items():
             connections[name].sendall(raw)
         assert service.get("/").status == 200
         for name, (_, reason) in SLOW.items():
-            words = wait_for_httperr(service, connections[name].getsockname()[1])
+            words = wait_for_httperr(service, connections[name].getsockname()[0])
             assert (words[9], words[11]) == ("-", reason), name
-        assert all(Heard(listen(one), 0).statuses in ([], [200]) for one in connections.values())
+        assert all(Heard(listen(one), "").statuses in ([], [200]) for one in connections.values())
     assert service.get("/").status == 200
 
 
@@ -499,7 +506,7 @@ def test_no_request_is_smuggled(service: RunningService) -> None:
                 connection.shutdown(socket.SHUT_WR)
             heard = listen(connection)
         assert b"in the folder" not in heard, name
-        assert len(Heard(heard, 0).statuses) <= 1, name
+        assert len(Heard(heard, "").statuses) <= 1, name
 
 
 @pytest.mark.slow
