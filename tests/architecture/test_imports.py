@@ -263,24 +263,3 @@ def test_every_library_of_the_table_is_a_declared_dependency() -> None:
     """The table and pyproject.toml name the same libraries."""
     declared = (ROOT / "pyproject.toml").read_text()
     assert not [name for name in LIBRARIES if f'"{name}' not in declared]
-
-
-def test_budgets_of_file_and_function_length() -> None:
-    """Files up to 400 lines, functions up to 50: then it is time to split (argument declarations excepted)."""
-    problems = []
-    for path in source_files():
-        text = path.read_text()
-        if text.count("\n") > 400:
-            problems.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
-        for node in nodes_of(path):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                body = [part for part in node.body if not isinstance(part, ast.Expr) or not _is_docstring(part)]
-                first = body[0].lineno if body else node.lineno
-                length = (node.end_lineno or first) - first + 1
-                if length > 50:
-                    problems.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {length} lines")
-    assert not problems, "\n".join(problems)
-
-
-def _is_docstring(part: ast.Expr) -> bool:
-    return isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

@@ -68,70 +68,70 @@ def test_the_sections_are_iiss_and_three_of_ours() -> None:
     ]
 
 
+OURS = {
+    "isolation/@mode",
+    "isolation/@maxConcurrentRequests",
+    "applicationPools/add/@preloadApplications",
+    "applicationPools/@identityRangeFirst",
+    "applicationPools/@identityRangeLast",
+    "applicationPools/add/processModel/@maxConcurrentRequests",
+    "applicationPools/add/processModel/@requestTimeLimit",
+    "applicationPools/add/processModel/@noNewPrivileges",
+    "applicationPools/add/sandbox/@mode",
+    "applicationPools/add/sandbox/add/@path",
+    "applicationPools/add/sandbox/add/@access",
+    "cgi/@interpreters",
+    *(
+        f"cgi/@{name}"
+        for name in (
+            *("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength"),
+            "sendfileRoots",
+            "acceptPathInfo",
+        )
+    ),
+    "cgi/languages/add/@name",
+    "cgi/languages/add/@path",
+    "cgi/@processorTimeLimit",
+    "cgi/@addressSpaceLimit",
+    "cgi/@openFilesLimit",
+    "cgi/@processesLimit",
+    "applicationPools/add/failure/@replayIdempotentRequests",
+    "sites/site/application/@isolation",
+    "sites/site/application/virtualDirectory/@caseInsensitivePaths",
+    "sites/site/bindings/binding/@socketMode",
+    "sites/site/bindings/binding/@certificateFile",
+    "sites/site/bindings/binding/@certificateKeyFile",
+    "sites/site/bindings/binding/@clientCertificateAuthorities",
+    "listener/@maxFieldLength",
+    "listener/@maxRequestBytes",
+    "listener/@uriEnableCache",
+    "listener/@uriMaxUriBytes",
+    "listener/@uriMaxCacheMegabyteCount",
+    "listener/@uriScavengerPeriod",
+    "listener/@userName",
+    "listener/@urlSegmentMaxLength",
+    "listener/@urlSegmentMaxCount",
+    "listener/@maxConnections",
+    "listener/@processes",
+    "listener/@bodyReadAhead",
+    "listener/@disableServerHeader",
+    "listener/forwardedHeaders/@header",
+    "listener/forwardedHeaders/add/@ipAddress",
+    "handlers/add/@threadingModel",
+    "cgi/@passAuthorization",
+    "cgi/@runAs",
+    "cgi/@privateTemp",
+    "caching/profiles/add/@sharedCache",
+    *(f"pythonApplication/@{name}" for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")),
+    "httpCompression/@minResponseSizeForComp",
+    "staticContent/@followSymbolicLinksOutsideRoot",
+    "staticContent/@servePrecompressedFiles",
+}
+
+
 def test_the_attributes_of_ours_are_marked() -> None:
     """Whoever moves a configuration back to IIS must find them."""
-    assert {name for name, attribute in attributes() if attribute.ours and "Defaults/" not in name} == {
-        "isolation/@mode",
-        "isolation/@maxConcurrentRequests",
-        "applicationPools/add/@preloadApplications",
-        "applicationPools/@identityRangeFirst",
-        "applicationPools/@identityRangeLast",
-        "applicationPools/add/processModel/@maxConcurrentRequests",
-        "applicationPools/add/processModel/@requestTimeLimit",
-        "applicationPools/add/processModel/@noNewPrivileges",
-        "applicationPools/add/sandbox/@mode",
-        "applicationPools/add/sandbox/add/@path",
-        "applicationPools/add/sandbox/add/@access",
-        "cgi/@interpreters",
-        *(
-            f"cgi/@{name}"
-            for name in (
-                *("firstByteTimeout", "idleTimeout", "outputSizeLimit", "maxInstances", "queueLength"),
-                "sendfileRoots",
-                "acceptPathInfo",
-            )
-        ),
-        "cgi/languages/add/@name",
-        "cgi/languages/add/@path",
-        "cgi/@processorTimeLimit",
-        "cgi/@addressSpaceLimit",
-        "cgi/@openFilesLimit",
-        "cgi/@processesLimit",
-        "applicationPools/add/failure/@replayIdempotentRequests",
-        "sites/site/application/@isolation",
-        "sites/site/application/virtualDirectory/@caseInsensitivePaths",
-        "sites/site/bindings/binding/@socketMode",
-        "sites/site/bindings/binding/@certificateFile",
-        "sites/site/bindings/binding/@certificateKeyFile",
-        "sites/site/bindings/binding/@clientCertificateAuthorities",
-        "listener/@maxFieldLength",
-        "listener/@maxRequestBytes",
-        "listener/@uriEnableCache",
-        "listener/@uriMaxUriBytes",
-        "listener/@uriMaxCacheMegabyteCount",
-        "listener/@uriScavengerPeriod",
-        "listener/@userName",
-        "listener/@urlSegmentMaxLength",
-        "listener/@urlSegmentMaxCount",
-        "listener/@maxConnections",
-        "listener/@processes",
-        "listener/@bodyReadAhead",
-        "listener/@disableServerHeader",
-        "listener/forwardedHeaders/@header",
-        "listener/forwardedHeaders/add/@ipAddress",
-        "handlers/add/@threadingModel",
-        "cgi/@passAuthorization",
-        "cgi/@runAs",
-        "cgi/@privateTemp",
-        "caching/profiles/add/@sharedCache",
-        *(
-            f"pythonApplication/@{name}"
-            for name in ("monitorChanges", "multithread", "lifespan", "disconnectTimeLimit")
-        ),
-        "httpCompression/@minResponseSizeForComp",
-        "staticContent/@followSymbolicLinksOutsideRoot",
-        "staticContent/@servePrecompressedFiles",
-    }
+    assert {name for name, attribute in attributes() if attribute.ours and "Defaults/" not in name} == OURS
 
 
 def test_no_name_is_supported_and_unsupported_at_once() -> None:

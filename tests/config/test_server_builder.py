@@ -14,29 +14,29 @@ def test_an_empty_pool_has_iiss_defaults(server: Server) -> None:
     assert server.snapshot().pool("Shop") == Pool(name="Shop")
 
 
+EVERY_ATTRIBUTE_OF_A_POOL = """
+    <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
+         enableConfigurationOverride="false" preloadApplications="true">
+      <processModel idleTimeout="00:01:00" idleTimeoutAction="Suspend" logEventOnProcessModel="None"
+         maxProcesses="0" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
+         startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
+      <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true"
+         logEventOnRecycle="Schedule, Memory">
+        <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10">
+          <schedule><add value="23:59:00" /><clear /><add value="13:30:00" /><add value="00:00:00" /></schedule>
+        </periodicRestart>
+      </recycling>
+      <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
+         rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
+         orphanWorkerProcess="true" orphanActionExe="%ISAPY_ROOT%/debug" orphanActionParams="-p %1%"
+         replayIdempotentRequests="false" />
+      <environmentVariables><add name="A" value="%ISAPY_ROOT%/a" /><add name="a" value="2" /></environmentVariables>
+    </add>"""
+
+
 def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
     """Each lands in its own field, times in seconds."""
-    server.write(
-        "",
-        pools="""
-        <add name="P" queueLength="10" autoStart="false" startMode="AlwaysRunning" managedPipelineMode="Classic"
-             enableConfigurationOverride="false" preloadApplications="true">
-          <processModel idleTimeout="00:01:00" idleTimeoutAction="Suspend" logEventOnProcessModel="None"
-             maxProcesses="0" requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:03"
-             startupTimeLimit="00:00:04" pingingEnabled="false" pingInterval="00:00:05" pingResponseTime="00:00:06" />
-          <recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true"
-             logEventOnRecycle="Schedule, Memory">
-            <periodicRestart time="00:07:00" requests="8" memory="9" privateMemory="10">
-              <schedule><add value="23:59:00" /><clear /><add value="13:30:00" /><add value="00:00:00" /></schedule>
-            </periodicRestart>
-          </recycling>
-          <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
-             rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
-             orphanWorkerProcess="true" orphanActionExe="%ISAPY_ROOT%/debug" orphanActionParams="-p %1%"
-             replayIdempotentRequests="false" />
-          <environmentVariables><add name="A" value="%ISAPY_ROOT%/a" /><add name="a" value="2" /></environmentVariables>
-        </add>""",
-    )
+    server.write("", pools=EVERY_ATTRIBUTE_OF_A_POOL)
     assert server.snapshot().pool("P") == Pool(
         name="P",
         queue_length=10,

@@ -132,11 +132,32 @@ class Sizes:
 
 def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
     """One site on every host name of 127.0.0.1, with `/` in pool A and `/shop` in pool B; another for named.example."""
-    folder = (VirtualDirectory(path="/", physical_path="/nowhere"),)
+    web_limits = WebLimits(
+        connection_timeout_seconds=sizes.connection_timeout,
+        header_wait_timeout_seconds=sizes.header_wait,
+        min_bytes_per_second=sizes.min_bytes_per_second,
+        max_global_bandwidth=sizes.max_global_bandwidth,
+    )
+    pools = tuple(
+        Pool(
+            name=name,
+            queue_length=sizes.queue_length,
+            load_balancer_capabilities=sizes.balancer,
+            replay_idempotent_requests=sizes.replay,
+        )
+        for name in ("A", "B")
+    )
+    return Snapshot(
+        version=version,
+        path="/x",
+        sites=_sites(port, sizes),
+        pools=pools,
+        web_limits=web_limits,
+        listener=sizes.listener,
+    )
 
-    def application(site: int, path: str, pool: str) -> Application:
-        return Application(site_id=site, site_name="x", path=path, pool_name=pool, virtual_directories=folder)
 
+def _sites(port: int, sizes: Sizes) -> tuple[Site, Site]:
     def binding(ip: str, host: str) -> Binding:
         tls = sizes.tls.get(host)
         return Binding(protocol="http" if tls is None else "https", ip=ip, port=port, host=host, tls=tls)
@@ -153,7 +174,7 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
             binding("127.0.0.1", "127.0.0.1"),
             *([Binding(protocol="http", ip="", port=0, host="", path=sizes.unix_path)] if sizes.unix_path else []),
         ),
-        applications=(application(1, "/shop", "B"), application(1, "/", "A")),
+        applications=(_application(1, "/shop", "B"), _application(1, "/", "A")),
         limits=limits,
         hsts=sizes.hsts,
         log_file=sizes.log_file,
@@ -162,32 +183,15 @@ def snapshot(port: int, sizes: Sizes, *, version: int = 1) -> Snapshot:
         name="Named",
         id=2,
         bindings=(binding("127.0.0.1" if sizes.tls else "", "named.example"),),
-        applications=(application(2, "/", "A"),),
+        applications=(_application(2, "/", "A"),),
         limits=limits,
     )
-    pools = tuple(
-        Pool(
-            name=name,
-            queue_length=sizes.queue_length,
-            load_balancer_capabilities=sizes.balancer,
-            replay_idempotent_requests=sizes.replay,
-        )
-        for name in ("A", "B")
-    )
-    web_limits = WebLimits(
-        connection_timeout_seconds=sizes.connection_timeout,
-        header_wait_timeout_seconds=sizes.header_wait,
-        min_bytes_per_second=sizes.min_bytes_per_second,
-        max_global_bandwidth=sizes.max_global_bandwidth,
-    )
-    return Snapshot(
-        version=version,
-        path="/x",
-        sites=(default, named),
-        pools=pools,
-        web_limits=web_limits,
-        listener=sizes.listener,
-    )
+    return default, named
+
+
+def _application(site: int, path: str, pool: str) -> Application:
+    folder = VirtualDirectory(path="/", physical_path="/nowhere")
+    return Application(site_id=site, site_name="x", path=path, pool_name=pool, virtual_directories=(folder,))
 
 
 def routing(port: int, sizes: Sizes) -> EndpointRoutes:
