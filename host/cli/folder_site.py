@@ -229,6 +229,9 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
     own = folder / SITE_CONFIGURATION
     if own.is_file():
         yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
+    links = list(_links_outside(folder))
+    if links:
+        yield f"    not served      {_some(links)}: links that lead out of the folder are not followed"
     apaches = [path for path in files if path.name == NOT_READ]
     if apaches:
         yield f"    not read        {_some(apaches)}: what it forbids is open here, until a web.config says it"
@@ -285,6 +288,15 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             yield Path(parent, name)
+
+
+def _links_outside(folder: Path) -> Iterator[Path]:
+    top = os.path.join(folder.resolve(), "")
+    for parent, folders, names in islice(os.walk(folder), LOOKED_AT):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for path in (os.path.join(parent, name) for name in (*folders, *sorted(names))):
+            if os.path.islink(path) and not os.path.join(os.path.realpath(path), "").startswith(top):
+                yield Path(path)
 
 
 def binding_information(address: str, port: int) -> str:

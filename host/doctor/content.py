@@ -12,7 +12,7 @@ SHOWN_LINES: Final = 3
 """Lines with a path of Windows that are named; the rest is counted."""
 
 _WINDOWS_PATH: Final = re.compile(
-    rb"(?<![A-Za-z0-9_$@%&/])[A-Za-z]:(?:\\\\?|/)[A-Za-z0-9_. ~-]|[\"']\\\\\\\\?[A-Za-z0-9]"
+    rb"(?<![A-Za-z0-9_$@%&/\\-])[A-Za-z]:(?:\\\\?|/)[A-Za-z0-9_. ~-]|[\"']\\\\\\\\?[A-Za-z0-9]"
 )
 _PERL_WINDOWS: Final = re.compile(rb"^\s*(?:use|require)\s+(Win32(?:API)?(?:::\w+)*|OLE|Win32)\b", re.MULTILINE)
 _PYTHON_WINDOWS: Final = re.compile(

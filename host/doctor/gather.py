@@ -8,6 +8,7 @@ import pwd
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -42,8 +43,11 @@ def identity_of(user: str = "") -> Identity:
 def scripts_of(folder: Path) -> Iterator[Script]:
     """The scripts below `folder`, in order of their paths; hidden folders are passed over, links are followed to files
     and not to folders. A Python file that nobody can start and another one imports is a module, no script."""
+    site = folder.resolve()
+    top = os.path.join(site.parent if site.name == PROGRAM_FOLDER else site, "")
     for parent, names in islice(_folders(folder), MOST_FILES):
-        found = [script for name in names if (script := _script(os.path.join(parent, name))) is not None]
+        paths = (os.path.join(parent, name) for name in names)
+        found = [_where_it_is(script, top) for path in paths if (script := _script(path)) is not None]
         texts = [script.text for script in found]
         yield from (script for script in found if not _is_module(script, texts))
 
@@ -89,6 +93,11 @@ def _script(path: str) -> Script | None:
     if extension in EXTENSIONS or (script.content or b"").startswith(_BEGINNINGS) or script.content is None:
         return script
     return None
+
+
+def _where_it_is(script: Script, top: str) -> Script:
+    place = os.path.realpath(script.path)
+    return script if place.startswith(top) else replace(script, leads_to=place)
 
 
 def _is_module(script: Script, texts: list[bytes]) -> bool:

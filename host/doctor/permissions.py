@@ -10,6 +10,13 @@ from host.doctor.script import Finding, Identity, Place, Repair, Script, Severit
 
 def permission_findings(script: Script, identity: Identity) -> Iterator[Finding]:
     """What the permission bits of the script and of the folders above it mean for `identity`."""
+    if script.leads_to:
+        yield Finding(
+            rule="leads-outside",
+            severity=Severity.ERROR,
+            text=f"it is a link that leads out of the folder, to {script.leads_to}, and so it is not served",
+            remedy='put the file itself here, or say <staticContent followSymbolicLinksOutsideRoot="true" />',
+        )
     for folder in script.folders:
         if not identity.may(1, folder.mode, folder.owner, folder.group):
             yield Finding(

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     for name, text, mode in (
         ("good.sh", b"#!/bin/sh\n", 0o755),
         ("dos.sh", b"#!/bin/sh\r\necho\r\n", 0o644),
-        ("wrong.pl", b"#!C:\\Perl\\bin\\perl.exe\n", 0o755),
+        ("wrong.pl", b"#!C:\\Rexx\\rexx.exe\n", 0o755),
     ):
         (folder / name).write_bytes(text)
         (folder / name).chmod(mode)
@@ -60,7 +60,7 @@ def test_json_has_every_finding(folder: Path) -> None:
     """Rule, severity, line, remedy and whether it can be fixed."""
     report = json.loads(typed("doctor", folder, "--json").stdout)
     wrong = next(each for each in report["scripts"] if each["path"] == "wrong.pl")
-    assert (wrong["language"], wrong["will_run"]) == ("perl", False)
+    assert (wrong["language"], wrong["will_run"]) == ("rexx", False)
     finding = wrong["findings"][0]
     assert (finding["rule"], finding["severity"], finding["line"]) == ("windows-interpreter", "error", 1)
     assert finding["can_be_fixed"] is False

@@ -188,6 +188,19 @@ def test_what_apaches_files_forbid_is_said_to_be_open(tmp_path: Path) -> None:
     assert f"{tmp_path}/.htaccess and 1 more: what it forbids" in "\n".join(what_is_served(tmp_path))
 
 
+def test_links_that_lead_out_are_said_not_to_be_followed(tmp_path: Path) -> None:
+    """A folder, as Debian's /usr/lib/cgi-bin might be, or a file; links within the folder are followed."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "page.html").write_text("x")
+    (folder / "same.html").symlink_to("page.html")
+    assert "not served" not in "\n".join(what_is_served(folder))
+    (folder / "cgi-bin").symlink_to("/usr/lib")
+    assert f"not served      {folder}/cgi-bin: links that lead out" in "\n".join(what_is_served(folder))
+    (folder / "passwords").symlink_to("/etc/passwd")
+    assert f"not served      {folder}/cgi-bin and 1 more: links that" in "\n".join(what_is_served(folder))
+
+
 def test_a_site_that_is_served_as_a_mere_folder_is_named(tmp_path: Path) -> None:
     """Whoever made it with `isapy init` wanted its configuration to count."""
     (tmp_path / "conf").mkdir()

@@ -38,6 +38,7 @@ def test_what_the_text_says(text: bytes, rule: str, severity: str, line: int) ->
         b"#!/usr/bin/perl\n# it was C:\\Perl once\nprint qq{a:b};\n",
         b"#!/usr/bin/perl\n$text =~ s/Win32::OLE//; print 'use Win32;';\n",
         b"#!/usr/bin/perl\nmy %h = (a => 1); $h{b} ? c:d;\n",
+        b'#!/usr/bin/perl\n/^([0-9A-F:\\.]+)$/; /\\d\\d:\\d\\d/; "\\\\d\\\\d:\\\\d";\n',
         b"\x7fELF\0\r\nC:\\x",
     ],
 )

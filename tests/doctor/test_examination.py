@@ -99,6 +99,21 @@ def test_what_is_looked_at(tmp_path: Path) -> None:
     assert list(judged(tmp_path)) == ["cgi-bin/tool"]
 
 
+def test_a_link_that_leads_out_of_the_site_is_not_served(tmp_path: Path) -> None:
+    """Whoever looks at cgi-bin alone means the site above it, so that a link within the site is none."""
+    site = tmp_path / "site"
+    write(tmp_path, "elsewhere/tool.cgi", "#!/bin/sh\n")
+    write(site, "lib/inside.cgi", "#!/bin/sh\n")
+    (site / "cgi-bin").mkdir()
+    (site / "cgi-bin" / "in").symlink_to("../lib/inside.cgi")
+    (site / "cgi-bin" / "out").symlink_to(tmp_path / "elsewhere" / "tool.cgi")
+    for folder, prefix in ((site, "cgi-bin/"), (site / "cgi-bin", "")):
+        verdicts = judged(folder)
+        assert rules(verdicts[f"{prefix}in"]) == []
+        assert rules(verdicts[f"{prefix}out"]) == ["leads-outside"]
+        assert str(tmp_path / "elsewhere" / "tool.cgi") in verdicts[f"{prefix}out"].findings[0].text
+
+
 @pytest.mark.parametrize("shebang", ["#!/bin/false", "#!/usr/bin/env false"])
 def test_an_interpreter_of_another_name_is_not_asked(tmp_path: Path, shebang: str) -> None:
     """Nothing is known of its language, so nothing is said of it."""
