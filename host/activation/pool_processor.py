@@ -61,6 +61,7 @@ class PoolProcessor:
         self._groups = groups
         self._parents = parents
         self._processors = len(os.sched_getaffinity(0))
+        self._cpu: Cpu | None = None  # what was in force at the last look
         self._window: Window | None = None
         self._shut_until = 0.0
         self._used = 0.0  # of the pool, since this was made
@@ -75,14 +76,19 @@ class PoolProcessor:
     def look(self, pool: Pool) -> None:
         """Measure, and act."""
         cpu, now = pool.cpu, self._around.clock()
+        has_changed = self._cpu is not None and cpu != self._cpu
+        self._cpu = cpu
+        if has_changed:
+            self._begin_anew()
         if not (is_counted(cpu) or is_slowed(cpu) or self._slowed_since is not None):
-            self._window, self._shut_until = None, 0.0
             return
         times = read_times()
         before = self._used
         self._measure(times)
         self._count(pool, CpuUse(now, self._used, self._processors))
         self._slow(pool, times, self._used - before, now)
+        if has_changed and self._slowed_since is not None and self._slowed_since < now:
+            self._report_slowed(pool)
         self._looked_at = now
 
     def attaching(self, worker: WorkerRecord, cpu: Cpu) -> None:
@@ -106,6 +112,12 @@ class PoolProcessor:
             self._used += max(0.0, total - self._seen.get(parent, 0.0))
             seen[parent] = total
         self._seen = seen
+
+    def _begin_anew(self) -> None:
+        """Another limit counts from now on: what the one before it has told, or has shut down, is over."""
+        is_shut, self._window, self._shut_until = bool(self._shut_until), None, 0.0
+        if is_shut and self._owner.refuse_reason == APP_SHUTDOWN:
+            self._owner.end_shut_down()
 
     def _count(self, pool: Pool, use: CpuUse) -> None:
         cpu = pool.cpu
@@ -140,9 +152,7 @@ class PoolProcessor:
         if is_slow and self._slowed_since is None:
             self._slowed_since = now
             self._is_grouped = self._limit_group(pool, times)
-            how = "by its control group" if self._is_grouped else f"by pace ({self._groups.problem})"
-            text = f"pool {pool.name} is held to {cpu.limit / 1000:g} % of {self._processors} processors {how}"
-            self._around.report("cpu-throttled", text, {"pool": pool.name})
+            self._report_slowed(pool)
         elif not is_slow and self._slowed_since is not None:
             self._slowed_since = None
             self._groups.release(pool.name)
@@ -155,6 +165,11 @@ class PoolProcessor:
             mine = sum(seconds - own.get(pid, 0.0) for pid, seconds in self._own.items() if pid in own)
             elsewhere = max(0.0, used - mine) / max(0.001, now - self._looked_at)
             self._tell(worker_share(allowed_share(cpu, self._processors), elsewhere, len(self._own)))
+
+    def _report_slowed(self, pool: Pool) -> None:
+        how = "by its control group" if self._is_grouped else f"by pace ({self._groups.problem})"
+        text = f"pool {pool.name} is held to {pool.cpu.limit / 1000:g} % of {self._processors} processors {how}"
+        self._around.report("cpu-throttled", text, {"pool": pool.name})
 
     def _limit_group(self, pool: Pool, times: dict[int, ProcessTime]) -> bool:
         members = below(self._parents(), times)

@@ -120,6 +120,32 @@ def test_an_administrator_who_starts_the_pool_begins_a_new_window() -> None:
         assert "started" not in bench.owner.told
 
 
+def test_a_limit_that_is_taken_away_or_changed_starts_the_pool_that_it_had_shut_down() -> None:
+    """Nobody is left who would: its window is not looked at any more."""
+    for cpu in (Cpu(), replace(TIGHT.cpu, limit=100000), replace(TIGHT.cpu, action="Throttle")):
+        with burning() as (bench, child):
+            bench.look()
+            burn(child, 0.2)
+            bench.look()
+            bench.look(replace(TIGHT, cpu=cpu))
+            assert bench.owner.told == ["shut down: cpu/@limit is exceeded", "started"]
+            bench.look(replace(TIGHT, cpu=cpu), seconds=120.0)
+            assert bench.owner.told[2:] == []
+
+
+def test_an_action_that_is_changed_begins_a_new_window() -> None:
+    """What was exceeded and only told must not keep the other action from what it is for."""
+    told = replace(TIGHT, cpu=replace(TIGHT.cpu, action="NoAction"))
+    with burning() as (bench, child):
+        bench.look(told)
+        burn(child, 0.2)
+        assert bench.look(told) == ["cpu-limit"]
+        bench.look()
+        burn(child, 0.2)
+        assert bench.look() == ["cpu-limit", "cpu-limit"]
+        assert bench.owner.told == ["shut down: cpu/@limit is exceeded"]
+
+
 def test_no_action_is_an_event_once_a_window() -> None:
     """The pool serves on."""
     pool = replace(TIGHT, cpu=replace(TIGHT.cpu, action="NoAction"))
@@ -140,5 +166,8 @@ def test_throttling_says_when_it_begins_and_when_it_ends() -> None:
     with burning() as (bench, _child):
         assert bench.look(pool) == ["cpu-throttled"]
         assert bench.look(pool) == ["cpu-throttled"]
-        assert bench.look(replace(TIGHT, cpu=Cpu())) == ["cpu-throttled", "cpu-freed"]
-        assert bench.look(replace(TIGHT, cpu=Cpu())) == ["cpu-throttled", "cpu-freed"]
+        wider = replace(pool, cpu=replace(pool.cpu, limit=30000))
+        assert bench.look(wider) == bench.look(wider) == ["cpu-throttled", "cpu-throttled"]
+        assert "held to 30 %" in bench.events[1][1]
+        assert bench.look(replace(TIGHT, cpu=Cpu())) == ["cpu-throttled", "cpu-throttled", "cpu-freed"]
+        assert bench.look(replace(TIGHT, cpu=Cpu())) == ["cpu-throttled", "cpu-throttled", "cpu-freed"]
