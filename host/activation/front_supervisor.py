@@ -352,11 +352,10 @@ class FrontSupervisor:
             return
         where = f" {blame.sentence}" if blame is not None else ""
         fields |= blame.fields if blame is not None else {}
-        text = (
-            f"{self.slot.title} ended by {describe_exit(status)}{where}; its open connections are lost, it is restarted"
-        )
-        self._around.report("process-died", text, fields)
-        if not self.first_ready.done():
+        is_first = not self.first_ready.done()
+        loss = " before it was ready" if is_first else "; its open connections are lost, it is restarted"
+        self._around.report("process-died", f"{self.slot.title} ended by {describe_exit(status)}{where}{loss}", fields)
+        if is_first:
             self.first_ready.set_exception(ConnectionAbortedError(f"{self.slot.title}: {describe_exit(status)}"))
             self._is_retiring = True
             self._has_gone()
@@ -371,7 +370,7 @@ class FrontSupervisor:
 
     def _replace_hung(self, why: str) -> None:
         assert self._child is not None
-        text = f"{self.slot.title} {why}: it is killed and started again"
+        text = f"{self.slot.title} {why}: it is killed{' and started again' if self.first_ready.done() else ''}"
         self._around.report("front-hung", text, {"pid": str(self._child.pid)})
         self._child.kill(9)
 

@@ -26,6 +26,10 @@ _REPLACEMENT_SECONDS: Final = 9.0  # inetinfo asks every ten
 _PATIENCE_SECONDS: Final = 5.0  # how long idle connections of a replaced front may still begin a request
 
 
+class NotReplaced(Exception):
+    """The processes that were to take over could not start; the text says why. Those of before serve on."""
+
+
 class Supervisor:
     """What the service runs. `start` first, `stop` last. `on_unhealthy(front, reason)`: call `replace_front`."""
 
@@ -80,14 +84,14 @@ class Supervisor:
         self._tick()
 
     async def change(self, snapshot: Snapshot, configure: Configure, sockets: Sockets, difference: Difference) -> None:
-        """Another configuration is in force."""
-        model = model_for(snapshot.isolation_mode)
-        if difference.isolation_changed:
-            text = f"from {self.topology.model.mode.value} to {model.mode.value} isolation"
-            self._around.report("isolation-switched", text, {})
+        """Another configuration is in force. Raises NotReplaced; then the one before it serves on."""
+        model, before = model_for(snapshot.isolation_mode), self.topology.model
         covers = self.topology.front.slot.covers(model.slots(snapshot)[0])
         if difference.isolation_changed or not model.has_pool_policies or not covers:
             await self._replace(snapshot, configure, sockets, "the configuration changed")
+            if difference.isolation_changed:
+                text = f"from {before.mode.value} to {model.mode.value} isolation"
+                self._around.report("isolation-switched", text, {})
             return
         touched = {name: RecycleReason("recycle-config-change", why) for name, why in difference.touched_pools.items()}
         self.topology.apply(snapshot, configure, sockets, touched)
@@ -113,7 +117,7 @@ class Supervisor:
         """Plugin files were saved: every process that runs plugins is replaced, without losing a request."""
         topology = self.topology
         if topology.model.front_runs_plugins:
-            await self._replace(topology.snapshot, configure, sockets, f"plugin files changed: {files}")
+            await self._try_to_replace(configure, sockets, f"plugin files changed: {files}")
             return
         reason = RecycleReason("recycle-plugin-change", f"plugin files changed: {files}")
         for pool in topology.pools.values():
@@ -128,7 +132,7 @@ class Supervisor:
         now = self._around.clock()
         if now >= self._next_replacement_at:
             self._next_replacement_at = now + _REPLACEMENT_SECONDS
-            await self._replace(self.topology.snapshot, configure, sockets, why)
+            await self._try_to_replace(configure, sockets, why)
 
     async def stop(self, seconds: float, *, is_succeeded: bool = False) -> None:
         """End everything in order; what is left after `seconds` is killed.
@@ -156,15 +160,23 @@ class Supervisor:
         topology.front.on_unhealthy = lambda reason: self.on_unhealthy(topology.front, reason)
         return topology
 
+    async def _try_to_replace(self, configure: Configure, sockets: Sockets, why: str) -> None:
+        """The same configuration, by other processes: where that does not succeed nothing has changed but an event."""
+        try:
+            await self._replace(self.topology.snapshot, configure, sockets, why)
+        except NotReplaced as error:
+            text = f"{self.topology.front.slot.title} was to be replaced ({why}): {error}; the one before it serves on"
+            self._around.report("front-not-replaced", text, {})
+
     async def _replace(self, snapshot: Snapshot, configure: Configure, sockets: Sockets, why: str) -> None:
+        """Raises NotReplaced."""
         old = self.topology
         new = self._built(snapshot, configure)
         try:
             await new.start(sockets, why, old.pool_states)
         except ConnectionAbortedError as error:
-            self._around.report("configuration-refused", f"the new processes could not start: {error}", {})
             self._retire(new, 0.0)
-            return
+            raise NotReplaced(f"the new processes could not start: {error}") from error
         except BaseException:  # cancelled, as the service ends: its processes must not be lost sight of
             self._retire(new, 0.0)
             raise

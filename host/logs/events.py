@@ -26,6 +26,9 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "process-died": EventKind(6004, "error", "a process ended unexpectedly; exit code or signal"),
     "process-killed": EventKind(6005, "warning", "a process was killed: it did not end in time, or was to end at once"),
     "front-hung": EventKind(6006, "error", "listener or inetinfo did not answer a ping in time and was replaced"),
+    "front-not-replaced": EventKind(
+        6013, "error", "another listener or inetinfo could not start; the old one serves on"
+    ),
     "socket-not-wanted": EventKind(6007, "warning", "an inherited listening socket has no binding and was closed"),
     "service-upgraded": EventKind(6008, "information", "another process is the service now; this one drains and ends"),
     "upgrade-failed": EventKind(6009, "error", "the new service process could not start; the old one serves on"),

@@ -9,7 +9,7 @@ from typing import Final
 
 from host.activation.children import EventReporter
 from host.activation.front_group import FrontGroup
-from host.activation.supervisor import Supervisor
+from host.activation.supervisor import NotReplaced, Supervisor
 from host.config.diff import difference
 from host.config.errors import ConfigErrors
 from host.config.model import Snapshot
@@ -108,9 +108,16 @@ class ConfigurationChanges:
         changed = difference(self.snapshot, snapshot)
         if not changed:
             return ""
+        before = self.source, self.snapshot, self._sites.states
         self.source, self.snapshot = source, snapshot
         self._sites.put_in_force(plan)
-        await self._supervisor.change(snapshot, self.configure, plan.sockets, changed)
+        try:
+            await self._supervisor.change(snapshot, self.configure, plan.sockets, changed)
+        except NotReplaced as error:
+            self.source, self.snapshot, states = before
+            self._sites.take_back(states)
+            self._report("configuration-refused", f"{error}; the configuration before it stays in force", {})
+            return str(error)
         await self._sites.confirm(plan)
         self._report("configuration-applied", f"version {snapshot.version} of {source.path}", {})
         for warning in snapshot.warnings:

@@ -82,6 +82,11 @@ class SiteControl:
         """From now on `started_ids` are the plan's; the front is told with its configuration."""
         self.states = plan.states
 
+    def take_back(self, states: SiteStates) -> None:
+        """The plan was put in force in vain: the sites are as they were, and the sockets opened for it are closed."""
+        self.states = states
+        self._sockets.close_others(self._sockets.open_for(states.bound_sites))  # those that are open
+
     async def confirm(self, plan: SitePlan) -> None:
         """The front routes by the plan: new sites are started, sockets that nobody needs any more are closed."""
         for status in self.states.statuses:

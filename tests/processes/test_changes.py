@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running_service import RunningService, running, wait_until
+from tests.running_service import RunningService, free_port, running, wait_until
 from tests.sample_site import write_site
 
 MODES = ("workerprocess", "iis5")
@@ -104,6 +105,44 @@ def test_a_broken_configuration_changes_nothing_and_says_why(tmp_path: Path) -> 
         save(config, lambda text: text.replace("requireAcess", "requireAccess").replace("../media", "../deep"))
         service.wait_for_event("configuration-applied")
         assert wait_until(lambda: service.get("/media/index.html").text == "the deep\n", tmp_path, "repair")
+    assert load.failures == []
+
+
+DIES_IN_INETINFO = """\
+import os
+from host.api import hookimpl
+
+@hookimpl
+def load(context):
+    if b"inetinfo" in open("/proc/self/cmdline", "rb").read():
+        os._exit(9)
+"""
+
+
+def test_a_switch_whose_processes_cannot_start_changes_nothing(tmp_path: Path) -> None:
+    """Neither the mode, nor the binding that was saved with it: the status says what serves, the new port refuses, the
+    file that is put right is taken, and the port can be had."""
+    config = write_site(tmp_path)
+    dies = tmp_path / "extensions" / "dies.py"
+    dies.write_text(DIES_IN_INETINFO)
+    with running(tmp_path, config) as service, Load(service, "/a.where") as load:
+        good, port = config.read_text(), free_port()
+        binding = f'<binding protocol="http" bindingInformation="127.0.0.1:{port}:" /></bindings>'
+        save(config, lambda text: text.replace('"WorkerProcess"', '"IIS5"').replace("</bindings>", binding, 1))
+        line = service.wait_for_event("configuration-refused")
+        assert "inetinfo: exit code 9; the configuration before it stays in force" in line
+        status = service.status()
+        assert (status.configuration_version, status.isolation_mode) == (1, "WorkerProcess")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        assert not service.has_event("configuration-applied")
+        assert not service.has_event("isolation-switched")
+        save(config, lambda _text: good.replace("</bindings>", binding, 1))
+        service.wait_for_event("configuration-applied", "version 2")
+        socket.create_connection(("127.0.0.1", port)).close()
+        dies.unlink()
+        save(config, lambda text: text.replace('"WorkerProcess"', '"IIS5"'))
+        service.wait_for_event("isolation-switched", "to IIS5")
     assert load.failures == []
 
 
