@@ -6,7 +6,10 @@ output call `receive_end`. Decisions where the RFC leaves room or old programs b
 - lines end in LF or CRLF, mixed if need be; no continuation lines;
 - a first line `HTTP/1.0 200 OK` counts as Status (programs of the IIS era print it);
 - a field named `<!--` is what Python's cgitb prints in front of its own Content-Type: ignored;
-- Content-Type, Location and Status more than once: the first one counts; two different Content-Lengths are refused;
+- Content-Type, Location and Status more than once: the last one counts, as with Apache (a program that begins with a
+  library's usual lines and then says what it really sends);
+- a Content-Length that is no number, and several that differ, count for nothing: the length is what is printed;
+- none of these three: a document without a type (Apache, lighttpd); so is an empty line and a page below it;
 - a path as Location is a local redirect when nothing but Content-Type stands beside it. With Status, Set-Cookie or any
   other field the client is redirected, so that the field is not lost (IIS 3 to 5 lost the cookie);
 - an absolute Location without Status is a 302 with a stock body; with Status the program's own answer goes out;
@@ -37,7 +40,6 @@ SERVERS_OWN: Final = frozenset(
 
 _STATUS_LINE: Final = re.compile(r"HTTP/\d(?:\.\d)? +(\d{3})(?: (.*))?")
 _STATUS: Final = re.compile(r"(\d{3})(?:[ \t]+(.*))?")
-_BESIDE_LOCAL_REDIRECT: Final = frozenset({"content-type", "content-length"})
 _ONCE: Final = frozenset({"content-type", "location", "status"})
 
 
@@ -147,6 +149,7 @@ class CgiResponseParser:
         if self._scanned > LARGEST_HEAD:
             raise self._malformed(f"it printed more than {LARGEST_HEAD} bytes of header lines")
         headers, cgi = Headers(), {}
+        lengths: set[int | None] = set()
         for number, raw_line in enumerate(self._lines):
             line = raw_line.decode("latin-1")
             status_line = _STATUS_LINE.fullmatch(line) if number == 0 else None
@@ -157,15 +160,19 @@ class CgiResponseParser:
             if not colon:
                 raise self._malformed(f"this line is no header: {_shown(raw_line)}")
             lower, value = name.lower(), value.strip(" \t")
-            if lower == "<!--" or lower in SERVERS_OWN or (lower in _ONCE and lower in cgi):
+            if lower == "<!--" or lower in SERVERS_OWN:
                 continue
-            if lower == "content-length" and self._is_repeated_length(headers, value):
+            if lower == "content-length":
+                lengths.add(int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None)
                 continue
             if lower in _ONCE:
+                if lower in cgi:
+                    headers.remove(name)
                 cgi[lower] = value
             if lower != "status":
                 self._add(headers, name, value, raw_line)
-        return self._head(headers, cgi)
+        length = lengths.pop() if len(lengths) == 1 else None
+        return self._head(headers, cgi, length)
 
     def _add(self, headers: Headers, name: str, value: str, raw_line: bytes) -> None:
         try:
@@ -173,26 +180,16 @@ class CgiResponseParser:
         except ValueError:
             raise self._malformed(f"this line is no valid header: {_shown(raw_line)}") from None
 
-    def _is_repeated_length(self, headers: Headers, value: str) -> bool:
-        if not (value.isascii() and value.isdigit() and len(value) < 19):
-            raise self._malformed(f"its Content-Length is no number: {value[:40]!r}")
-        earlier = headers.get("Content-Length", value)
-        if int(earlier) != int(value):
-            raise self._malformed(f"it gave two Content-Lengths, {earlier} and {value}")
-        return "Content-Length" in headers
-
-    def _head(self, headers: Headers, cgi: dict[str, str]) -> CgiHead:
-        if not cgi:
-            raise self._malformed("it printed neither Content-Type nor Location nor Status")
+    def _head(self, headers: Headers, cgi: dict[str, str], length: int | None) -> CgiHead:
         status, reason = self._status(cgi.get("status"))
         location = cgi.get("location")
         if location is not None and "status" not in cgi:
             return self._redirect(headers, location)
-        length = headers.get("Content-Length")
         if status in (204, 304):
-            headers.remove("Content-Length")
-            length = ""
-        return CgiHead(CgiForm.DOCUMENT, status, reason, headers, content_length=int(length) if length else None)
+            length = None
+        if length is not None:
+            headers.add("Content-Length", str(length))
+        return CgiHead(CgiForm.DOCUMENT, status, reason, headers, content_length=length)
 
     def _status(self, text: str | None) -> tuple[int, str]:
         if text is None:
@@ -207,9 +204,8 @@ class CgiResponseParser:
             raise self._malformed("its Location is empty")
         others = {name.lower() for name, _ in headers} - {"location"}
         is_path = location.startswith("/") and not location.startswith("//") and "#" not in location
-        if is_path and others <= _BESIDE_LOCAL_REDIRECT:
+        if is_path and others <= {"content-type"}:
             return CgiHead(CgiForm.LOCAL_REDIRECT, 200, target=location)
-        headers.remove("Content-Length")
         headers.set("Content-Type", "text/html")
         body = _object_moved(location)
         return CgiHead(CgiForm.CLIENT_REDIRECT, 302, headers=headers, stock_body=body)
