@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from host.api import HttpError, Request, Response
@@ -58,6 +58,15 @@ _HOOK_OF: Final = {
 """The hook in which an event that is no stage of the pipeline is raised: for `isapy list requests`."""
 
 HANDLER_OWNER: Final = "ManagedEngine"
+
+
+async def _answer_on_loop(handler: Any, context: HttpContext) -> None:
+    answer = handler.process_request_async(context)
+    if not isinstance(answer, Awaitable):
+        detail = f"process_request_async of {type(handler).__qualname__} gave {type(answer).__name__}, which cannot be"
+        remedy = "Write it as async def; or name it process_request, which runs on a thread (IHttpHandler)."
+        raise HttpError(500, 0, f"{detail} awaited", remedy=remedy)
+    await answer
 
 
 class Execution:
@@ -176,7 +185,7 @@ class Execution:
     async def _process(self, handler: Any) -> None:
         self.context.handler = handler
         if implements(handler, "process_request_async"):
-            await await_owned(self.context, handler.process_request_async, self.context)
+            await await_owned(self.context, _answer_on_loop, handler, self.context)
             return
         answer = await self.on_thread(HANDLER_OWNER, "handle", handler.process_request, self.context)
         if isinstance(answer, Coroutine):  # nothing of it has run: the answer would be an empty 200

@@ -110,6 +110,25 @@ def test_a_process_request_that_is_a_coroutine_function_is_no_empty_answer(site:
 
 
 @MODES
+def test_a_process_request_async_that_is_no_coroutine_function_is_told_so(site: Site, mode: str) -> None:
+    """500 with the two ways out, and not Python's words about `await`."""
+    code = """
+    class Wrong(IHttpAsyncHandler):
+        def process_request_async(self, context):
+            context.response.write("never")
+    """
+    write_application(site, mode, code, {"*.wrong": "Wrong"}, {})
+
+    async def main() -> None:
+        answer = await (await serve(site, mode)).ask("/a.wrong")
+        assert answer.status == 500
+        assert "process_request_async of Wrong gave NoneType, which cannot be awaited" in answer.text
+        assert "async def" in answer.text
+
+    run(main())
+
+
+@MODES
 def test_an_application_that_would_end_the_worker_with_its_start_is_not_started(site: Site, mode: str) -> None:
     """Each of its requests is a 500 that says so."""
     write_application(site, mode, "class Well(IHttpHandler): pass", {"*.well": "Well"}, {})
