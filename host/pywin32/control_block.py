@@ -258,6 +258,12 @@ def report_raised(block: ControlBlock, what: str, error: BaseException, text: st
     block.session.facts.report_event("plugin-error", said)
 
 
+def report_raised_with(ecb: object, what: str, error: BaseException, text: str) -> None:
+    """The same, of what a module was given; nothing when a derived class has wrapped that in something of its own."""
+    if isinstance(ecb, ExtensionControlBlock):
+        report_raised(ecb._block, what, error, text)
+
+
 def _raise_as(name: str, call: Callable[[], T]) -> T:
     try:
         return call()

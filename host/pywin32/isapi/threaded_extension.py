@@ -12,7 +12,7 @@ from html import escape
 from typing import Any, Final
 
 from host.pywin32 import win32event, win32file, win32security
-from host.pywin32.control_block import ExtensionControlBlock, report_raised
+from host.pywin32.control_block import report_raised_with
 from host.pywin32.isapi import ExtensionError
 from host.pywin32.isapi.isapicon import HSE_STATUS_ERROR, HSE_STATUS_PENDING
 from host.pywin32.isapi.simple import SimpleExtension
@@ -104,8 +104,8 @@ class ThreadPoolExtension(SimpleExtension):
         error = sys.exc_info()[1]
         text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
-        if error is not None and isinstance(ecb, ExtensionControlBlock):  # not what a derived class has wrapped it in
-            report_raised(ecb._block, f"Dispatch of {type(self).__module__}.{type(self).__qualname__}", error, text)
+        if error is not None:
+            report_raised_with(ecb, f"Dispatch of {type(self).__module__}.{type(self).__qualname__}", error, text)
         with contextlib.suppress(ExtensionError, RuntimeError):
             ecb.HttpStatusCode = HSE_STATUS_ERROR
             ecb.SendResponseHeaders("200 OK", "Content-type: text/html\r\n\r\n", False)
