@@ -21,13 +21,12 @@ from host.python_apps.asgi_body import AsgiBody, ClientLeft
 from host.python_apps.asgi_scope import http_scope
 from host.python_apps.first_step import FirstSteps
 from host.python_apps.interface import required_arguments
+from host.python_apps.length_check import BODYLESS, LengthCheck
 from host.python_apps.lifespan import Lifespan
 from host.python_apps.loading import LoadFailure, failure_of, load_callable
 
 BACKGROUND_SECONDS: Final = 30.0
 """How long the worker's end waits for background work, within the pool's shutdownTimeLimit."""
-
-_BODYLESS: Final = frozenset({204, 205, 304})
 
 # Compiled, `bytes | FileBody` would be a new object each time.
 _MUTABLE: Final = (bytearray, memoryview)
@@ -56,6 +55,7 @@ class AsgiApplication:
         self.lifespan = lifespan
         self.grace_seconds: int = order.settings.disconnect_time_limit_seconds
         self.report_event = context.report_event
+        self.lengths = LengthCheck(order.processor, context.report_event)
         self.calls: set[AsgiCall] = set()
 
 
@@ -195,6 +195,7 @@ class AsgiCall:
         response = self._response
         assert response is not None, "the head has come"
         self._is_sent = True
+        self._check_length(response, body)
         response.body = body
         if not self._settle(response):  # refused or cancelled
             _drop(response)
@@ -210,12 +211,14 @@ class AsgiCall:
         assert response is not None, "the head has come"
         if body is None:
             if is_last:
+                if isinstance(piece, bytes):
+                    self._check_length(response, piece)
                 response.body = piece
             else:
                 response.body = body = self._body = AsgiBody(
                     self._loop,
                     promised=_promised_length(response),
-                    is_discarded=self._request.method == "HEAD" or response.status in _BODYLESS,
+                    is_discarded=self._request.method == "HEAD" or response.status in BODYLESS,
                     on_early_end=self.disconnect,
                 )
             if not self._settle(response):  # refused or cancelled
@@ -227,6 +230,12 @@ class AsgiCall:
                 body.finish()
         if is_last:
             self._tell_of_the_end()
+
+    def _check_length(self, response: Response, body: bytes) -> None:
+        promised = _promised_length(response)
+        if promised in (-1, len(body)) or self._request.method == "HEAD" or response.status in BODYLESS:
+            return
+        self._application.lengths.tell(self._request.id, promised, len(body))
 
     def _has_ended(self, task: asyncio.Task[None]) -> None:
         self._application.calls.discard(self)

@@ -10,6 +10,7 @@ from typing import Any
 from host.api import PendingResult, PluginContext, Request, Response, ThreadAnswer, ThreadingModel
 from host.python_apps.applications import Applications, Order
 from host.python_apps.interface import is_coroutine_callable
+from host.python_apps.length_check import LengthCheck
 from host.python_apps.loading import LoadFailure, load_callable
 from host.python_apps.turn import Turn
 from host.python_apps.wsgi_call import Callee, RunCode
@@ -48,7 +49,9 @@ class WsgiApplication:
         loop = asyncio.get_running_loop()
         self._threads = context.threads
         self._is_multithread = order.settings.multithread
-        self._callee = Callee(function, loop, context.report_event, None if self._is_multithread else Turn(loop), {})
+        turn = None if self._is_multithread else Turn(loop)
+        lengths = LengthCheck(order.processor, context.report_event)
+        self._callee = Callee(function, loop, context.report_event, turn, {}, lengths)
 
     def answer(self, request: Request, run_code: RunCode) -> Response | Awaitable[Response]:
         """What the application answers. Raises what it raises, HttpError for a refused body, ClientGone."""

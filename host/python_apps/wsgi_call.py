@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from host.api import FileBody, Headers, Request, Response, SteppedBody, reason_phrase
 from host.api.ctrl_c import is_ctrl_c
 from host.api.response import new_response
+from host.python_apps.length_check import BODYLESS, LengthCheck
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.turn import Turn
 from host.python_apps.wsgi_environ import request_environ
@@ -59,6 +60,7 @@ class Callee:
     report_event: Callable[[str, str], None]
     turn: Turn | None  # None: many calls at a time
     base: dict[str, Any]  # of environ
+    lengths: LengthCheck
     known: KnownHead | None = None  # the last answer's: most answers have the same
 
     def report(self, request_id: str, line: str) -> None:
@@ -72,6 +74,12 @@ class Callee:
         text = f"request {request.id}: {what} raised {type(error).__name__}: {error}\n{lines}"
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self.loop.call_soon_threadsafe(self.report_event, "plugin-error", text)
+
+    def report_length(self, request: Request, promised: int, given: int) -> None:
+        """Content-Length says something else than the whole body. On any thread."""
+        if not self.lengths.is_told:
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.lengths.tell, request.id, promised, given)
 
 
 class WsgiCall:
@@ -156,7 +164,14 @@ class WsgiCall:
             headers = Headers.repeated(given)
             if given.__class__ is list:  # it may have changed since start_response
                 self._callee.known = KnownHead(given.copy(), headers.copy(), _promised_by(given))
+        promised = self._promised
+        if promised is not None and isinstance(body, bytes) and promised != len(body):
+            self._tell_length(promised, len(body), status[0])
         return new_response(status[0], headers, body, status[1])
+
+    def _tell_length(self, promised: int, given: int, status: int) -> None:
+        if self._request.method != "HEAD" and status not in BODYLESS:
+            self._callee.report_length(self._request, promised, given)
 
 
 def check_piece(data: object) -> None:
