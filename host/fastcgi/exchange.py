@@ -15,7 +15,7 @@ from host.fastcgi.connection import FastCgiConnection
 from host.fastcgi.instance import Instance
 from host.fastcgi.policy import ERROR_TEXT_VERDICTS, ErrorTextVerdict, Overdue, overdue
 from host.fastcgi.roles import Awaiter, Owner
-from host.gateway.cgi_failures import failed, failure_event
+from host.gateway.cgi_failures import failed, failure_event, server_failed, server_failure_event
 from host.gateway.error_output import ErrorOutput
 from host.gateway.fastcgi_records import (
     EndRequest,
@@ -141,6 +141,10 @@ class FastCgiExchange:
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
         """502.2 as for a CGI program."""
+        if not self._instance.pid:
+            server = f"the FastCGI server {self._owner.settings.full_path}"
+            self._owner.report("fastcgi-failed", server_failure_event(server, self.name, why))
+            return server_failed(server, self._script, why, output, in_body=in_body)
         event = failure_event(self._script, self._request_id, why, self._instance.exit, self._errors)
         self._owner.report("fastcgi-failed", event)
         return failed(self._script, why, self._instance.exit, output, self._errors, in_body=in_body)

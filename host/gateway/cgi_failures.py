@@ -216,6 +216,26 @@ def failed(  # a page that explains everything
     return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
 
 
+def server_failed(server: str, script: str, why: str, output: bytes, *, in_body: bool = False) -> HttpError:
+    """502.2 for what a server that somebody else runs has answered: there is no program of ours to speak of.
+
+    `server` names it: `the SCGI server tcp://127.0.0.1:4000`.
+    """
+    missing = "its whole answer" if in_body else "a complete set of HTTP headers"
+    parts = [f"{server} did not return {missing} for {script}: {why}."]
+    if output:
+        parts.append(f"What it printed:\n{output[:_SHOWN_OUTPUT].decode('utf-8', 'replace')}")
+    remedy = "It must send its headers, Content-Type at least, then an empty line, then the page."
+    if in_body:
+        remedy = "It must send as many bytes as its Content-Length says, or no Content-Length."
+    return HttpError(502, 2, "\n\n".join(parts), remedy=remedy)
+
+
+def server_failure_event(server: str, name: str, why: str) -> str:
+    """The line for the event log about such an answer; `name` is script and request."""
+    return f"{name}: {server} did not answer as CGI demands: {why}"
+
+
 def _known_cause(errors: ErrorOutput) -> str:
     """What is wrong with a script whose standard error betrays it, and the remedy; else empty."""
     if any(sign in errors.tail for sign in _TAKEN_CARRIAGE_RETURNS):

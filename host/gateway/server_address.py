@@ -15,6 +15,12 @@ class ServerAddress(NamedTuple):
     host: str = ""
     port: int = 0
 
+    def __str__(self) -> str:
+        """As it is written in a configuration."""
+        if self.path:
+            return f"unix:{self.path}"
+        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+
 
 def is_address(text: str) -> bool:
     """Whether a scriptProcessor names a server and not a program."""

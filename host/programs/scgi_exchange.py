@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from host.api import ClientGone, HttpError
-from host.gateway.cgi_failures import failed
-from host.gateway.error_output import ErrorOutput
+from host.gateway.cgi_failures import server_failed, server_failure_event
 from host.gateway.scgi import encode_head
 from host.gateway.server_address import ServerAddress
 from host.programs.output_stream import OutputStream
@@ -24,10 +23,11 @@ CONNECT_SECONDS: Final = 10.0
 class ScgiExchange(asyncio.Protocol):
     """`connect` makes one; it ends by `finish` or `abandon` (`gateway_run.py`).
 
-    `name` is for people: script and request; `report` gets a sentence for each failure.
+    `server` and `name` are for people: the address; script and request. `report` gets a sentence for each failure.
     """
 
-    def __init__(self, name: str, timeout_seconds: int, report: Callable[[str], None]) -> None:
+    def __init__(self, server: str, name: str, timeout_seconds: int, report: Callable[[str], None]) -> None:
+        self._server = f"the SCGI server {server}"
         self._name = name
         self._report = report
         self._loop = asyncio.get_running_loop()
@@ -45,7 +45,7 @@ class ScgiExchange(asyncio.Protocol):
     ) -> ScgiExchange:
         """Raises HttpError 502.0."""
         loop = asyncio.get_running_loop()
-        made = cls(name, timeout_seconds, report)
+        made = cls(str(address), name, timeout_seconds, report)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 if address.path:
@@ -54,8 +54,7 @@ class ScgiExchange(asyncio.Protocol):
                     await loop.create_connection(lambda: made, address.host, address.port)
         except OSError as error:  # TimeoutError is one
             made.finish()
-            where = address.path or f"{address.host}:{address.port}"
-            detail = f"the SCGI server {where} cannot be reached: {error.strerror or 'it takes no connection'}"
+            detail = f"{made._server} cannot be reached: {error.strerror or 'it takes no connection'}"
             report(f"{name}: {detail}")
             remedy = "Start it, or correct the address; the pool's user must be allowed to connect."
             raise HttpError(502, 0, detail, remedy=remedy) from error
@@ -85,9 +84,13 @@ class ScgiExchange(asyncio.Protocol):
         return True
 
     async def failure(self, why: str, output: bytes = b"", *, in_body: bool = False) -> HttpError:
-        """502.2."""
-        self._report(f"{self._name}: {why}")
-        return failed(self._name, why, None, output, ErrorOutput(), in_body=in_body)
+        """502.2, and 502.0 for a server that has hung up without a word: its answer cannot be to blame."""
+        if not output and not in_body:
+            detail = f"{self._server} closed the connection without an answer"
+            self._report(f"{self._name}: {detail}")
+            return HttpError(502, 0, detail, remedy="Its own log should say why.")
+        self._report(server_failure_event(self._server, self._name, why))
+        return server_failed(self._server, self._name, why, output, in_body=in_body)
 
     def finish(self) -> None:
         """What the server still sends is not wanted."""
@@ -125,7 +128,9 @@ class ScgiExchange(asyncio.Protocol):
         if error is None:
             self._output.end()
         else:
-            detail = f"{self._name}: the SCGI server has broken the connection: {error}"
+            detail = (
+                f"{self._name}: {self._server} has broken the connection: {getattr(error, 'strerror', '') or error}"
+            )
             self._report(detail)
             self._output.fail(HttpError(502, 0, detail))
 
@@ -167,7 +172,7 @@ class ScgiExchange(asyncio.Protocol):
             self._spare = None
 
     def _time_out(self, seconds: int) -> None:
-        detail = f"{self._name}: the SCGI server took {seconds} seconds, the timeout of <cgi>"
+        detail = f"{self._name}: {self._server} took {seconds} seconds, the timeout of <cgi>"
         self._report(detail)
         self._output.fail(HttpError(504, 0, detail, remedy="Make it faster, or raise the timeout attribute of <cgi>."))
         if self._transport is not None:

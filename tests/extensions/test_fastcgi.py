@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from host.config.fastcgi import FastCgiApplication
 from host.config.model import PathSettings
 from host.worker.request_body import ArrivedBody
 from tests.extensions.cgi_rig import StandingLoop, wait_until_gone, whole_body
-from tests.extensions.fastcgi_rig import FastCgiRig
+from tests.extensions.fastcgi_rig import APPLICATION, FastCgiRig
 from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
@@ -238,6 +239,31 @@ def test_an_answer_that_is_none_is_502_2(rig: FastCgiRig, printed: str, why: str
     assert number(found.value) == "502.2"
     assert why in found.value.detail
     assert "8000000a-0001" in rig.event_texts("fastcgi-failed")[0]
+
+
+@pytest.mark.parametrize(("printed", "why"), [("no header\\n\\nx", "no header"), ("", "printed nothing")])
+def test_an_answer_that_is_none_of_a_server_names_the_server(rig: FastCgiRig, printed: str, why: str) -> None:
+    """It runs by itself: whether it still runs, and how it is tried by hand, is not ours to say."""
+    path = rig.folder / "server"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        server = subprocess.Popen(
+            [sys.executable, "-IS", APPLICATION], stdin=listening.fileno(), env=rig.pool_environment
+        )
+    try:
+        rig.application = FastCgiApplication(full_path=f"unix:{path}")
+        with pytest.raises(HttpError) as found:
+            rig.answer(printed)
+    finally:
+        server.kill()
+        server.wait()
+    assert number(found.value) == "502.2"
+    assert why in found.value.detail
+    for text in (found.value.detail, rig.event_texts("fastcgi-failed")[0]):
+        assert f"the FastCGI server unix:{path}" in text
+        assert "running" not in text
+    assert "by hand" not in found.value.remedy
 
 
 def test_padded_records_of_one_byte(rig: FastCgiRig) -> None:

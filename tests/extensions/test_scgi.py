@@ -198,11 +198,26 @@ def test_head_rules_are_those_of_cgi(rig: ScgiRig) -> None:
     assert rig.get(printing(b"Content-Type: a/b\nContent-Length: 5\n\nhello"), method="HEAD").body == b""
 
 
-@pytest.mark.parametrize("output", [b"", b"no header\n\n", b"Content-Type: a/b\n"])
+@pytest.mark.parametrize("output", [b"no header\n\n", b"Content-Type: a/b\n"])
 def test_an_answer_that_is_none_is_502_2(rig: ScgiRig, output: bytes) -> None:
-    """Nothing, no header, no end of the headers; with an event that names the request."""
-    assert number(refused(rig, printing(output))) == "502.2"
+    """No header, no end of the headers; page and event name the server, and no program, for none of ours runs."""
+    error = refused(rig, printing(output))
+    assert number(error) == "502.2"
+    assert f"the SCGI server unix:{rig.folder}/s did not return a complete set" in error.detail
+    assert "running" not in error.detail
+    assert "by hand" not in error.remedy
     assert "8000000a-0001" in rig.events[0]
+    assert f"the SCGI server unix:{rig.folder}/s" in rig.events[0]
+
+
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_a_server_that_hangs_up_without_a_word_is_502_0(rig: ScgiRig, over_tcp: bool) -> None:
+    """It has not answered badly, it has not answered; the event names server and request."""
+    error = refused(rig, printing(b""), over_tcp=over_tcp)
+    assert number(error) == "502.0"
+    assert "closed the connection without an answer" in error.detail
+    assert "8000000a-0001" in rig.events[0]
+    assert ("the SCGI server tcp://127.0.0.1:" if over_tcp else f"the SCGI server unix:{rig.folder}/s") in rig.events[0]
 
 
 def test_less_than_promised_is_no_whole_answer(rig: ScgiRig) -> None:
