@@ -51,6 +51,8 @@ class Output:
         self._failure: BaseException | None = None
         self.begun: asyncio.Future[None] = loop.create_future()
         self.head: ResponseHead | None = None
+        self.implied_status: Callable[[], int] = lambda: 200  # of an answer whose extension has sent no header
+        self._is_head_implied = False
         self.closes = False
         self.is_abortive = False  # and the connection is reset
         self.is_cacheable = False  # the extension wants the answer in the listener's cache
@@ -128,7 +130,10 @@ class Output:
             self._end_unlocked()
 
     def cut(self) -> None:
-        """Close the client's connection now."""
+        """Close the client's connection now: behind what has been sent, if that is anything."""
+        with self._changed:
+            if self.head is not None:
+                self._stream_unlocked()
         self.complete(HttpError(500, 0, "the extension closed the connection"))
 
     def finish(self) -> None:
@@ -185,6 +190,8 @@ class Output:
             head = self.head or ResponseHead()
             if self.local_url:
                 return Response.local_redirect(self.local_url)
+            if self._is_head_implied:
+                head.status = self.implied_status()
             response = Response(status=head.status, reason=head.reason, headers=head.headers)
             response.close_connection = head.closes or self.closes
             response.abortive_close = self.is_abortive
@@ -254,6 +261,7 @@ class Output:
             self.head = ResponseHead(closes=True, raw=first)
         else:
             self.head = ResponseHead()
+            self._is_head_implied = True
 
     def _stream(self) -> None:
         with self._changed:

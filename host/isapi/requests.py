@@ -39,9 +39,11 @@ REQUESTS: Final[Mapping[int, SupportRequest]] = {
     1011: SupportRequest("HSE_REQ_GET_IMPERSONATION_TOKEN", "get_impersonation_token", note="a pseudo handle, -6"),
     1012: SupportRequest("HSE_REQ_MAP_URL_TO_PATH_EX", "map_url_to_path_ex"),
     1014: SupportRequest("HSE_REQ_ABORTIVE_CLOSE", "abortive_close", note="reset once the client has the answer"),
-    1015: SupportRequest("HSE_REQ_GET_CERT_INFO_EX", "get_cert_info_ex", note="fails with 232: no certificate"),
+    1015: SupportRequest(
+        "HSE_REQ_GET_CERT_INFO_EX", "get_cert_info_ex", note="fails with 232 when the client has shown none"
+    ),
     1016: SupportRequest("HSE_REQ_SEND_RESPONSE_HEADER_EX", "send_response_header_ex"),
-    1017: SupportRequest("HSE_REQ_CLOSE_CONNECTION", "close_connection"),
+    1017: SupportRequest("HSE_REQ_CLOSE_CONNECTION", "close_connection", note="500.0 when no header was sent"),
     1018: SupportRequest("HSE_REQ_IS_CONNECTED", "is_connected"),
     1020: SupportRequest("HSE_REQ_EXTENSION_TRIGGER", error=ERROR_CALL_NOT_IMPLEMENTED),
     1021: SupportRequest("HSE_REQ_GET_VIRTUAL_PATH_TOKEN", "get_virtual_path_token", note="a pseudo handle, -6"),
@@ -53,7 +55,11 @@ REQUESTS: Final[Mapping[int, SupportRequest]] = {
     1028: SupportRequest("HSE_REQ_SEND_CUSTOM_ERROR", "send_custom_error"),
     1030: SupportRequest("HSE_REQ_IS_IN_PROCESS", "is_in_process"),
     1031: SupportRequest("HSE_REQ_GET_UNICODE_VIRTUAL_PATH_TOKEN", "get_virtual_path_token", note=_UNICODE),
-    1032: SupportRequest("HSE_REQ_REPORT_UNHEALTHY", "report_unhealthy"),
+    1032: SupportRequest(
+        "HSE_REQ_REPORT_UNHEALTHY",
+        "report_unhealthy",
+        note="in IIS 5 isolation mode an event: inetinfo and dllhosts go on",
+    ),
     1033: SupportRequest("HSE_REQ_NORMALIZE_URL", "normalize_url"),
     1034: SupportRequest("HSE_REQ_ADD_FRAGMENT_TO_CACHE", "add_fragment_to_cache", note="each worker has its own"),
     1035: SupportRequest("HSE_REQ_READ_FRAGMENT_FROM_CACHE", "read_fragment_from_cache"),

@@ -66,7 +66,8 @@ def _header(request: Request, field: str, variable_name: str) -> bytes:
 
 
 def _all_http(request: Request, _paths: Paths) -> bytes:
-    names = dict.fromkeys(name.upper() for name, _ in request.headers)
+    # X_Forwarded_For may not pose as X-Forwarded-For: who reads this list cannot tell them apart (nor in CGI)
+    names = dict.fromkeys(name.upper() for name, _ in request.headers if "_" not in name)
     lines = [f"HTTP_{name.replace('-', '_')}:".encode("latin-1") + _header(request, name, name) for name in names]
     return b"".join(line + b"\n" for line in lines)  # LF: programs split there and strip nothing
 

@@ -73,6 +73,7 @@ class Session:
         self.output = Output(self.loop, limit, lambda: host.is_connected)
         self.available = b""
         self.http_status_code = 200
+        self.output.implied_status = self._implied_status
         self.log_data: str | bytes = b""
         self.completion: tuple[IoCompletion, Any] | None = None
         self.ecb: Any = None  # the control block, for callbacks
@@ -195,8 +196,12 @@ class Session:
                 failure = HttpError(500, 0, f"{self.extension_name} returned {what}")
         elif failure is None and not output.has_content and not output.local_url and output.is_open:
             with contextlib.suppress(IsapiError):
-                output.begin(ResponseHead(self.http_status_code if 200 <= self.http_status_code <= 999 else 200))
+                output.begin(ResponseHead(self._implied_status()))
         output.complete(failure)
+
+    def _implied_status(self) -> int:
+        """What an answer without a header has."""
+        return self.http_status_code if 200 <= self.http_status_code <= 999 else 200
 
     def _settle_log(self) -> None:
         text = self.log_data

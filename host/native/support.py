@@ -22,6 +22,7 @@ Handler = Callable[[NativeBlock, Any, Any, Any], Any]
 
 _PATH_LIMIT: Final = 260  # MAX_PATH: HSE_URL_MAPEX_INFO has no room for more
 _FILE_HANDLE: Final = 1
+_X509_ASN_ENCODING: Final = 1
 
 
 @guarded(find_block)
@@ -298,6 +299,19 @@ def _get_trace_info(block: NativeBlock, buffer: Any, _size: Any, _kind: Any) -> 
     info.fTraceRequest = bool(block.ecb.is_traced())
 
 
+def _get_cert_info(block: NativeBlock, buffer: Any, _size: Any, _kind: Any) -> None:
+    """The certificate where the caller has room for it; its length in any case."""
+    info = _needed(buffer, "CERT_CONTEXT_EX *")
+    raw = block.ecb.get_cert_info_ex()
+    info.CertContext.cbCertEncoded = len(raw)
+    if not info.CertContext.pbCertEncoded or info.cbAllocated < len(raw):
+        raise Failed(ERROR_INSUFFICIENT_BUFFER)
+    ffi.memmove(info.CertContext.pbCertEncoded, raw, len(raw))
+    info.CertContext.dwCertEncodingType = _X509_ASN_ENCODING
+    info.CertContext.pCertInfo = info.CertContext.hCertStore = ffi.NULL
+    info.dwCertificateFlags = int(block.ecb.get_server_variable("CERT_FLAGS") or 0)
+
+
 HANDLERS: Final[dict[int, Handler]] = {
     1: _redirect,
     2: _send_url,
@@ -313,7 +327,7 @@ HANDLERS: Final[dict[int, Handler]] = {
     1011: lambda block, buffer, _size, _kind: _put_token(buffer, block.ecb.get_impersonation_token()),
     1012: _map_url_ex,
     1014: lambda block, *_: block.ecb.abortive_close(),
-    1015: lambda block, *_: block.ecb.get_cert_info_ex(),
+    1015: _get_cert_info,
     1016: _send_response_header_ex,
     1017: lambda block, *_: block.ecb.close_connection(),
     1018: _is_connected,

@@ -50,6 +50,8 @@ def test_head_gets_the_head_alone(site: Site) -> None:
     [
         ("return HSE_STATUS_SUCCESS", 200, ""),
         ("ecb.http_status_code = 202\nreturn 0", 202, ""),
+        ("ecb.http_status_code = 202\necb.write_client(b'x')\nreturn 1", 202, "x"),
+        ("ecb.http_status_code = 202\necb.set_flush_flag(True)\necb.write_client(b'x')\nreturn 1", 202, "x"),
         ("ecb.write_client(b'no header')\nreturn HSE_STATUS_SUCCESS_AND_KEEP_CONN", 200, "no header"),
         ("ecb.send_response_header('404 Gone Away', 'X: 1\\n\\nbehind')\nreturn 1", 404, "behind"),
         ("ecb.send_response_header()\necb.write_client('text')\nreturn 1", 200, "text"),

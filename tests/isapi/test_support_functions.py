@@ -125,22 +125,23 @@ def test_what_is_told_of_url_connection_and_worker(site: Site) -> None:
 def test_server_variables_of_every_family(site: Site) -> None:
     """Header fields in both forms, all of them at once, UTF-16, paths, and what is empty without TLS."""
     body = """
-    names = ["HTTP_X_ONE", "HEADER_X-One", "ALL_HTTP", "ALL_RAW", "APPL_MD_PATH", "INSTANCE_META_PATH", "INSTANCE_NAME",
-        "URL", "HTTP_URL", "UNENCODED_URL", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CERT_FLAGS", "HTTPS",
-        "AUTH_TYPE", "AUTH_PASSWORD", "MANAGED_PIPELINE_MODE", "SERVER_PORT", "CACHE_URL", "SERVER_SOFTWARE",
+    names = ["HTTP_X_ONE", "HEADER_X-One", "HEADER_X_One", "ALL_HTTP", "ALL_RAW", "APPL_MD_PATH", "INSTANCE_META_PATH",
+        "INSTANCE_NAME", "URL", "HTTP_URL", "UNENCODED_URL", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CERT_FLAGS",
+        "HTTPS", "AUTH_TYPE", "AUTH_PASSWORD", "MANAGED_PIPELINE_MODE", "SERVER_PORT", "CACHE_URL", "SERVER_SOFTWARE",
         "CONTENT_LENGTH", "UNICODE_URL"]
     told = {name: ecb.get_server_variable(name) for name in names}
     told["raw"] = ecb.get_raw_server_variable("UNICODE_REQUEST_METHOD")
     ecb.write_client(repr(told).encode())
     return 1
     """
-    fields = b"Host: x\r\nX-One: a\r\nX-One: b\r\nAuthorization: Basic dTpwOnc=\r\n"
+    fields = b"Host: x\r\nX-One: a\r\nX-One: b\r\nX_One: posing\r\nAuthorization: Basic dTpwOnc=\r\n"
     told = eval(ask(site, body, "/d%C3%BC/a.proc?a=%20", fields=fields).text)
     assert told == {
         "HTTP_X_ONE": "a, b",
         "HEADER_X-One": "a, b",
+        "HEADER_X_One": "posing",
         "ALL_HTTP": "HTTP_HOST:x\nHTTP_X_ONE:a, b\nHTTP_AUTHORIZATION:Basic dTpwOnc=\n",
-        "ALL_RAW": "Host: x\r\nX-One: a\r\nX-One: b\r\nAuthorization: Basic dTpwOnc=\r\n",
+        "ALL_RAW": "Host: x\r\nX-One: a\r\nX-One: b\r\nX_One: posing\r\nAuthorization: Basic dTpwOnc=\r\n",
         "APPL_MD_PATH": "/LM/W3SVC/1/ROOT",
         "INSTANCE_META_PATH": "/LM/W3SVC/1",
         "INSTANCE_NAME": "Site",
@@ -347,8 +348,11 @@ def test_a_cancelled_read_completes_with_its_code(site: Site) -> None:
 
 
 def test_the_connection_is_cut_in_the_middle(site: Site) -> None:
-    """HSE_REQ_CLOSE_CONNECTION: nothing more can be written; without a beginning the client gets a 500."""
+    """HSE_REQ_CLOSE_CONNECTION: nothing more can be written; without a beginning the client gets a 500, and no page of
+    ours behind a header that the extension has sent."""
     body = """
+    if ecb.query_string == "header":
+        ecb.send_response_header_ex("203 Mine", "X-A: b\\r\\n\\r\\nkept")
     if ecb.query_string == "begun":
         ecb.set_flush_flag(True)
         ecb.write_client(b"begun")
@@ -365,6 +369,8 @@ def test_the_connection_is_cut_in_the_middle(site: Site) -> None:
         front = await site.serve()
         cut = await front.ask("/a.proc?begun")
         assert (cut.body, cut.kinds[-1]) == (b"begun", Kind.RESET)
+        cut = await front.ask("/a.proc?header")
+        assert (cut.header("X-A"), cut.body, cut.kinds[-1]) == ("b", b"kept", Kind.RESET)
         assert (await front.ask("/a.proc?nothing")).status == 500
 
     run(main())

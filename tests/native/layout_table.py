@@ -78,6 +78,11 @@ LAYOUTS: dict[str, tuple[int, dict[str, int]]] = {
     ),
     "HSE_VECTOR_ELEMENT": (32, {"ElementType": 0, "pvContext": 8, "cbOffset": 16, "cbSize": 24}),
     "HSE_CUSTOM_ERROR_INFO": (16, {"pszStatus": 0, "uHttpSubError": 8, "fAsync": 12}),
+    "CERT_CONTEXT": (
+        40,
+        {"dwCertEncodingType": 0, "pbCertEncoded": 8, "cbCertEncoded": 16, "pCertInfo": 24, "hCertStore": 32},
+    ),
+    "CERT_CONTEXT_EX": (48, {"CertContext": 0, "cbAllocated": 40, "dwCertificateFlags": 44}),
     "HSE_TRACE_INFO": (28, {"fTraceRequest": 0, "TraceContextId": 4, "dwReserved1": 20, "dwReserved2": 24}),
     "HTTP_FILTER_VERSION": (
         272,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from tests.native.compiling import LIBRARIES, SAMPLES, build
 from tests.native.native_site import write_native_site
-from tests.running_service import RunningService, running, wait_until
+from tests.running_service import RunningService, free_port, read_answer, running, wait_until
+from tests.tls import authority, client_context, client_pair, connect, server_pair
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +132,25 @@ def test_every_support_function_speaks_its_structure(service: RunningService) ->
         "no flag 0 87",
     ]
     service.site_log("logged-by-c", "and-log-data", " 206 ")
+
+
+@pytest.mark.parametrize("mode", ["WorkerProcess", "IIS5"])
+def test_the_clients_certificate_is_put_where_the_library_has_room(tmp_path: Path, mode: str) -> None:
+    """HSE_REQ_GET_CERT_INFO_EX: 122 and the length without room; then the certificate itself."""
+    pair, clients = server_pair(tmp_path, "localhost"), authority(tmp_path)
+    alice = client_pair(tmp_path, clients)
+    config = write_native_site(tmp_path, mode, extensions={"many": build_many(tmp_path)})
+    port = free_port()
+    binding = (
+        f'<binding protocol="https" bindingInformation="127.0.0.1:{port}:" certificateFile="{pair.certificate}" '
+        f'certificateKeyFile="{pair.key}" clientCertificateAuthorities="{clients.certificate}" />'
+    )
+    config.write_text(config.read_text().replace("</bindings>", f"{binding}</bindings>"))
+    with running(tmp_path, config), connect(port, client_context(pair, alice)) as connection:
+        connection.sendall(b"GET /x.many?certificate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        text = read_answer(connection).text
+    raw = ssl.PEM_cert_to_DER_cert(alice.certificate.read_text())
+    assert text == f"without room 0 122 1\nwith room 1 {len(raw)} 1 1 {raw.hex()}"
 
 
 def test_files_vectors_children_and_redirects(service: RunningService) -> None:

@@ -115,6 +115,9 @@ extern "C" {
 #define HSE_VECTOR_ELEMENT_TYPE_MEMORY_BUFFER 0
 #define HSE_VECTOR_ELEMENT_TYPE_FILE_HANDLE 1
 
+/* CERT_CONTEXT.dwCertEncodingType */
+#define X509_ASN_ENCODING 1
+
 typedef void *HCONN;
 
 typedef struct _HSE_VERSION_INFO {
@@ -251,6 +254,22 @@ typedef struct _HSE_TRACE_INFO {
     DWORD dwReserved1;
     DWORD dwReserved2;
 } HSE_TRACE_INFO, *LPHSE_TRACE_INFO;
+
+/* HSE_REQ_GET_CERT_INFO_EX: the caller gives pbCertEncoded and cbAllocated, isapy fills in the certificate, its length,
+ * its encoding and the flags of CERT_FLAGS; pCertInfo and hCertStore are NULL. */
+typedef struct _CERT_CONTEXT {
+    DWORD dwCertEncodingType;
+    BYTE *pbCertEncoded;
+    DWORD cbCertEncoded;
+    PVOID pCertInfo;
+    PVOID hCertStore;
+} CERT_CONTEXT, *PCERT_CONTEXT;
+
+typedef struct _CERT_CONTEXT_EX {
+    CERT_CONTEXT CertContext;
+    DWORD cbAllocated;
+    DWORD dwCertificateFlags;
+} CERT_CONTEXT_EX, *LPCERT_CONTEXT_EX;
 
 typedef HRESULT (*PFN_HSE_CACHE_INVALIDATION_CALLBACK)(WCHAR *pszUrl);
 

@@ -157,6 +157,22 @@ static DWORD stream(EXTENSION_CONTROL_BLOCK *ecb)
     return HSE_STATUS_SUCCESS;
 }
 
+/* The client's certificate: without room, and with it. */
+static void certificate(EXTENSION_CONTROL_BLOCK *ecb)
+{
+    static BYTE room[8192];
+    CERT_CONTEXT_EX info = {{0, NULL, 0, NULL, NULL}, 0, 0};
+    BOOL done = support(ecb, HSE_REQ_GET_CERT_INFO_EX, &info, NULL, NULL);
+    PUT("without room %d %u %d\n", done, done ? 0 : GetLastError(), info.CertContext.cbCertEncoded > 0);
+    info.CertContext.pbCertEncoded = room;
+    info.cbAllocated = sizeof room;
+    done = support(ecb, HSE_REQ_GET_CERT_INFO_EX, &info, NULL, NULL);
+    PUT("with room %d %u %u %u ", done, info.CertContext.cbCertEncoded, info.CertContext.dwCertEncodingType,
+        info.dwCertificateFlags);
+    for (DWORD at = 0; at < info.CertContext.cbCertEncoded; at++)
+        PUT("%02x", room[at]);
+}
+
 /* Every support function that needs no state, and what it says. */
 static void supported(EXTENSION_CONTROL_BLOCK *ecb)
 {
@@ -365,6 +381,8 @@ DWORD HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb)
         return stream(ecb);
     } else if (IS("supported")) {
         supported(ecb);
+    } else if (IS("certificate")) {
+        certificate(ecb);
     } else if (IS("vector")) {
         vector(ecb);
     } else if (IS("transmit")) {
