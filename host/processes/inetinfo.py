@@ -158,7 +158,7 @@ class _Inetinfo(FrontProcess):
         text = f"{', '.join(files)} changed, but inetinfo runs on with what it has loaded until isapy is restarted"
         self._report("plugin-warning", f"{text}; applications of isolation Medium or High are unloaded by themselves")
 
-    def _spawner_lost(self) -> None:
+    def _spawner_lost(self, _requests: list[str]) -> None:
         """No CGI program can be started any more, and this process must not fork: another one is to take its place."""
         if not self.is_closing:
             self._report(

@@ -37,6 +37,7 @@ from host.processes.preload import (
 from host.processes.priority import allow_to_come_forward, come_forward, may_step_back, step_back
 from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
+from host.processes.second_spawner import SecondSpawners
 from host.processes.spawn import (
     become_subreaper,
     close_on_exec,
@@ -83,6 +84,7 @@ class PoolParent:
         self._selector = selectors.DefaultSelector()
         self._plugin_code = plugin_code
         self._spawner = Spawner(self._selector)
+        self._second_spawners = SecondSpawners(self._selector, self._spawner, self._let_go)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
         self._stepped_back: dict[int, float] = {}  # pid to monotonic seconds: when it comes forward at the latest
@@ -278,10 +280,9 @@ class PoolParent:
         process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, the next fork must not inherit them
         self._examinations.forked(message.worker, process.pid)
         self._note_ended_workers()
-        control.close()
-        workers_end.close()
-        if seat.user_spawner is not None:
-            seat.user_spawner.close()
+        for given in (control, workers_end, seat.second_spawner, seat.user_spawner):
+            if given is not None:
+                given.close()
         self._workers[process.pid] = (message.worker, process)
         if steps_back:
             self._stepped_back[process.pid] = time.monotonic() + _STEP_BACK_SECONDS
@@ -308,6 +309,7 @@ class PoolParent:
             plugin_code=self._plugin_code,
             may_be_debugged=pool.orphan_worker_process,
             is_awaited=message.is_awaited,
+            second_spawner=self._second_spawners.connect(message.worker),
             user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
         )
 
@@ -341,6 +343,7 @@ class PoolParent:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._spawner.forget()
+        self._second_spawners.forget()
         self._selector.close()
         self._channel.close()
         self._signal_read.close()
@@ -388,6 +391,8 @@ class PoolParent:
             self._note_ended_workers()
             return
         _, raw_status = os.waitpid(pid, 0)
+        status = os.waitstatus_to_exitcode(raw_status)
         if self._spawner.owns(pid):
-            self._spawner.ended(pid, os.waitstatus_to_exitcode(raw_status))
-        # otherwise an orphan of a CGI program that was ended with its tree: reaped, and that is all
+            self._spawner.ended(pid, status)
+        else:  # or it is an orphan of a CGI program that was ended with its tree: reaped, and that is all
+            self._second_spawners.ended(pid, status)

@@ -47,7 +47,7 @@ def fork_script_spawner(*not_its: socket.socket) -> socket.socket:
         selector = selectors.DefaultSelector()
         spawner = Spawner(selector, configured=_users_of_inetinfo)
         spawner.add_worker("inetinfo", its)
-        _SpawnerLoop(selector, spawner).run()
+        SpawnerLoop(selector, spawner).run()
 
     # no daemon: multiprocess would end it with its parent, and the programs it has to end would go on
     process = _fork_context.Process(target=live, name="CGI spawner")
@@ -93,7 +93,7 @@ class UserSpawner:
         self.socket.close()
 
 
-class _SpawnerLoop:
+class SpawnerLoop:
     """A helper's loop: a spawner, and children that end."""
 
     def __init__(self, selector: selectors.BaseSelector, spawner: Spawner) -> None:
@@ -117,6 +117,10 @@ class _SpawnerLoop:
             for key, _ in self._selector.select(_TICK_SECONDS):
                 key.data()
             self._spawner.tick(time.monotonic())
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is left that has a worker."""
         self._spawner.close()
 
     def _reap(self) -> None:
@@ -132,7 +136,7 @@ class _SpawnerLoop:
                 self._spawner.ended(pid, os.waitstatus_to_exitcode(raw_status))
 
 
-class _UsersLoop(_SpawnerLoop):
+class _UsersLoop(SpawnerLoop):
     """A pool's: workers come by the socket of its parent, one descriptor a packet."""
 
     def __init__(self, parent: socket.socket, users: ScriptUsers) -> None:

@@ -69,6 +69,7 @@ class WorkerSeat:
     plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
     is_awaited: bool = True  # false: another one serves until this one is ready
+    second_spawner: socket.socket | None = None  # to who starts programs beside the pool's parent
     user_spawner: socket.socket | None = None  # to who starts scripts as other users
 
 
@@ -143,7 +144,7 @@ class WorkerProcess:
         seat = self._seat
         launcher = None
         if self._spawner is not None:
-            launcher = ScriptLauncher(self._loop, self._spawner, seat.user_spawner)
+            launcher = ScriptLauncher(self._loop, self._spawner, seat.user_spawner, second=seat.second_spawner)
         self._engine = Engine(
             self._loop,
             self._configuration,

@@ -23,6 +23,9 @@ from host.wire.spawn_messages import GRACE_SECONDS
 GIVE_UP_SECONDS: Final = 30.0
 """A process that SIGKILL has not ended so long after its grace hangs in the kernel; it is left to it."""
 
+_NO_LEADER: Final = -1
+"""Instead of a leader's process id: the tree is known by its mark alone."""
+
 _ROUNDS_AT_ONCE: Final = 8
 """A program that forks faster than it is killed is looked at that often before the caller gets its turn."""
 
@@ -153,6 +156,11 @@ class TreeKill:
             return False
         send_signal(left, signal.SIGKILL)
         return None
+
+
+def marked_tree(request_id: str, now: float) -> TreeKill:
+    """What carries that request's mark, and has become this process's when who had started it ended."""
+    return TreeKill(_NO_LEADER, request_id, now, is_leader_ended=True)
 
 
 def advance_kills(

@@ -18,7 +18,7 @@ from typing import Final
 
 from host.spawner.answers import Answers
 from host.spawner.packets import receive_message
-from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below
+from host.spawner.process_tree import TreeKill, advance_kills, kill_everything_below, marked_tree
 from host.spawner.program_records import Program, Worker
 from host.spawner.program_start import start_program
 from host.spawner.run_folders import RunFolders, RunPlace
@@ -30,6 +30,7 @@ from host.wire.spawn_messages import (
     LARGEST_PACKET,
     AnySpawnMessage,
     KillProgram,
+    KillRequest,
     LaunchFailed,
     LaunchProgram,
     LaunchRefused,
@@ -80,10 +81,7 @@ class Spawner:
         self._folder = b""  # where this process is, while it launches programs; empty: at home
         self._answers = Answers(selector)
         self._warm = WarmServers(
-            selector,
-            started=self._started_warm,
-            cold=self._start_cold,
-            ended=self._program_has_ended,
+            selector, started=self._started_warm, cold=self._start_cold, ended=self._program_has_ended
         )
 
     # --- what the process calls --------------------------------------------------------------------------------
@@ -92,6 +90,12 @@ class Spawner:
     def is_needed(self) -> bool:
         """Whether there is a worker, a program, or a tree on its way out."""
         return bool(self._workers or self._programs or self._kills or self._asked_kills)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether there is no program, no tree on its way out, and nothing that a worker has not been told."""
+        is_done = not (self._programs or self._kills or self._asked_kills)
+        return is_done and all(not worker.unsent for worker in self._workers)
 
     def settle(self, place: RunPlace) -> None:
         """The process has another current folder, is another user, or may use other processors: programs are launched
@@ -234,6 +238,8 @@ class Spawner:
                 self._cancel(worker, message.number)
             elif program is not None:
                 self._kill(program, message.grace_seconds)
+        elif isinstance(message, KillRequest):
+            self._asked_kills.append(marked_tree(message.request_id, time.monotonic()))
         elif isinstance(message, UseConfiguration) and self._configured is not None and self._users is None:
             self._users = self._configured(message)
         else:
@@ -380,15 +386,9 @@ class Spawner:
         """At the next tick, which ends this turn of the loop."""
         if not program.is_being_killed:
             program.is_being_killed = True
-            self._asked_kills.append(
-                TreeKill(
-                    program.pid,
-                    program.request_id,
-                    time.monotonic(),
-                    is_leader_ended=program.has_ended,
-                    grace_seconds=grace_seconds,
-                )
-            )
+            tree = TreeKill(program.pid, program.request_id, time.monotonic(), grace_seconds=grace_seconds)
+            tree.is_leader_ended = program.has_ended
+            self._asked_kills.append(tree)
 
     def _drop(self, worker: Worker) -> None:
         """The worker is gone or has broken the dialogue: all it started goes too."""

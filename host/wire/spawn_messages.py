@@ -104,6 +104,13 @@ class KillProgram(SpawnMessage, frozen=True, kw_only=True):
     grace_seconds: float = GRACE_SECONDS
 
 
+class KillRequest(SpawnMessage, frozen=True, kw_only=True):
+    """Worker: end what carries that request's mark, whoever has started it; `number` says nothing. The one who had
+    started it has been killed, and its children have become those of the process that this is said to."""
+
+    request_id: str
+
+
 class ProgramLaunched(SpawnMessage, frozen=True, kw_only=True):
     """Spawner: it runs. `remark` says why it was not started warm as was asked, once for each reason."""
 
@@ -154,6 +161,7 @@ AnySpawnMessage = (
     LaunchProgram
     | TellStart
     | KillProgram
+    | KillRequest
     | UseConfiguration
     | ProgramLaunched
     | LaunchFailed

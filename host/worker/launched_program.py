@@ -11,7 +11,7 @@ from typing import Final
 from host.api import ProgramExit
 from host.wire.spawn_messages import GRACE_SECONDS, KillProgram, ProgramEnded, ProgramLaunched, TellStart
 
-GONE: Final = "the process that starts programs has ended: the pool's parent, or inetinfo's CGI spawner"
+GONE: Final = "the process that starts programs has ended: the pool's parent, or a CGI spawner"
 
 _NOT_STARTED: Final = 127
 _clean_exit: Final = ProgramExit(0, "")
@@ -20,13 +20,26 @@ _clean_exit: Final = ProgramExit(0, "")
 class LaunchedProgram:
     """A program for a request, from the word to start it (host.api.StartedProgram)."""
 
-    __slots__ = ("_asks", "_exit", "_failure", "_number", "_send", "_told", "_waiters", "is_warm", "pid", "remark")
+    __slots__ = (
+        "_asks",
+        "_exit",
+        "_failure",
+        "_number",
+        "_send",
+        "_told",
+        "_waiters",
+        "is_warm",
+        "pid",
+        "remark",
+        "request_id",
+    )
 
     def __init__(
         self,
         send: Callable[[KillProgram | TellStart], None],
         number: int,
         told: Callable[[], None] | None,
+        request_id: str,
         *,
         is_brief: bool = False,
     ) -> None:
@@ -35,6 +48,7 @@ class LaunchedProgram:
         self._number = number
         self._told = told
         self._asks = is_brief
+        self.request_id = request_id
         self._failure: OSError | None = None
         self._exit: ProgramExit | None = None
         self._waiters: list[asyncio.Future[None]] = []

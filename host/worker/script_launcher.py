@@ -25,6 +25,7 @@ from host.wire.spawn_messages import (
     NO_LIMITS,
     Answer,
     KillProgram,
+    KillRequest,
     LaunchFailed,
     LaunchProgram,
     Limits,
@@ -41,20 +42,29 @@ from host.worker.launched_program import GONE, LaunchedProgram
 _SOCKET_LEVEL: Final = int(socket.SOL_SOCKET)
 _RIGHTS: Final = int(socket.SCM_RIGHTS)
 
+_MANY: Final = 4
+"""Programs at the same time, none of which has been heard of: from then on a second spawner takes its share."""
+
 
 class ScriptLauncher:
     """The worker's half of `wire/spawn_messages.py` (host.api.ProgramLauncher). `spawner` is its own from now on, and
     so is `for_users`, which leads to the spawner that may start scripts as other users, where that is another one.
-    `lost` is called when the spawner has ended by itself."""
+    `second` leads to one that takes its share of the programs once there are many at the same time. `lost` is called
+    when the spawner has ended by itself, with the requests whose programs it has left behind."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         spawner: socket.socket,
         for_users: socket.socket | None = None,
-        lost: Callable[[], None] | None = None,
+        lost: Callable[[list[str]], None] | None = None,
+        *,
+        second: socket.socket | None = None,
     ) -> None:
         self._for_users = ScriptLauncher(loop, for_users) if for_users is not None else None
+        self._second = ScriptLauncher(loop, second, lost=self._has_lost_second) if second is not None else None
+        self._second_serves = False
+        self._unheard = 0  # programs of which the spawner has said nothing yet
         spawner.setblocking(False)
         self._loop = loop
         self._socket = spawner
@@ -126,6 +136,17 @@ class ScriptLauncher:
                 script=script,
                 told=told,
             )
+        second = self._second
+        if second is not None and not (warm or script or private_temp) and self._leaves_to(second, environment):
+            return second.start(
+                argv,
+                environment,
+                directory=directory,
+                descriptors=descriptors,
+                request_id=request_id,
+                limits=limits,
+                told=told,
+            )
         number = self._number = self._number + 1
         message = LaunchProgram(
             number=number,
@@ -142,11 +163,15 @@ class ScriptLauncher:
         self.send(message, descriptors)
         if self._is_closed:  # which was found just now
             raise BrokenPipeError(errno.EPIPE, GONE)
-        program = self._programs[number] = LaunchedProgram(self.send, number, told, is_brief=told is not None)
+        program = LaunchedProgram(self.send, number, told, request_id, is_brief=told is not None)
+        self._programs[number] = program
+        self._unheard += 1
         return program
 
     def send(
-        self, message: LaunchProgram | TellStart | KillProgram | UseConfiguration, descriptors: Sequence[int] = ()
+        self,
+        message: LaunchProgram | TellStart | KillProgram | KillRequest | UseConfiguration,
+        descriptors: Sequence[int] = (),
     ) -> None:
         """Say something; the descriptors stay the caller's, and are duplicated when it cannot be said at once. Raises
         OSError for a launch that cannot be said."""
@@ -174,6 +199,8 @@ class ScriptLauncher:
         """Let go: the spawner ends every program that still runs for this worker."""
         if self._for_users is not None:
             self._for_users.close()
+        if self._second is not None:
+            self._second.close()
         if self._is_closed:
             return
         self._is_closed = True
@@ -198,11 +225,25 @@ class ScriptLauncher:
             self._lose()
         return True
 
+    def _leaves_to(self, second: ScriptLauncher, environment: Mapping[bytes, bytes]) -> bool:
+        """Whether another program is for the second spawner, which has no rights and no folders of its own, and no
+        warm interpreters. It is one that can be found again if that spawner should be killed."""
+        if not self._second_serves:
+            self._second_serves = self._unheard >= _MANY
+        return self._second_serves and second._unheard < self._unheard and b"UNIQUE_ID" in environment
+
+    def _has_lost_second(self, requests: list[str]) -> None:
+        """The first one goes on alone."""
+        self._second = None
+        for request_id in requests:
+            self.send(KillRequest(number=0, request_id=request_id))
+
     def _lose(self) -> None:
+        left = [program.request_id for program in self._programs.values()]
         self.close()
         lost, self._lost = self._lost, None
         if lost is not None:
-            lost()
+            lost(left)
 
     def _writable(self) -> None:
         while self._unsent:
@@ -249,6 +290,8 @@ class ScriptLauncher:
         program = self._programs.get(number)
         if program is None:
             return
+        if not program.pid:
+            self._unheard -= 1
         if isinstance(answer, ProgramLaunched):
             program.launched(answer)
             return

@@ -17,6 +17,7 @@ from host.spawner.process_tree import (
     ProcessTable,
     TreeKill,
     advance_kills,
+    marked_tree,
     read_processes,
 )
 from host.wire.spawn_messages import GRACE_SECONDS
@@ -124,6 +125,22 @@ def test_well_behaved_tree_is_gone_after_sigterm() -> None:
         assert advance_kills([tree], 0.0) == [tree]
         assert process.wait(60) == -signal.SIGTERM
         assert advance_kills([tree], 0.1) == []
+
+
+def test_what_somebody_else_has_left_behind_is_found_by_its_mark() -> None:
+    """There is no leader whose process id would have to be known."""
+    tree = marked_tree("request-13", 0.0)
+    pipe = subprocess.PIPE
+    mark = {"UNIQUE_ID": "request-13"}
+    with subprocess.Popen(["/bin/cat"], stdin=pipe, stdout=pipe, env=mark, start_new_session=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"up\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"up\n"  # exec is over: before, there is no environment to be read
+        assert advance_kills([tree], 0.0) == [tree]
+        assert process.wait(60) == -signal.SIGTERM
+    assert advance_kills([tree], 0.1) == []
 
 
 def test_what_cannot_be_killed_is_given_up() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from host.api import Program, ProgramExit, StartedProgram
@@ -202,6 +203,51 @@ def test_when_the_spawner_dies_callers_hear_of_it() -> None:
 
     with_launcher(process, main)
     process._control.close()
+
+
+def test_a_second_spawner_takes_its_share_once_there_are_many(spawner: SpawnerProcess) -> None:
+    """Not before, and not what needs warm interpreters or folders, or could not be found if that spawner died. When it
+    has died, the first one goes on alone."""
+    second = SpawnerProcess()
+
+    async def main() -> None:
+        launcher = ScriptLauncher(asyncio.get_running_loop(), spawner.connect(), second=second.connect())
+        CLOSERS.append(launcher.close)
+        reading, writing = os.pipe()
+
+        def start(*, mark: str = "UNIQUE_ID", private_temp: bool = False) -> StartedProgram:
+            return launcher.start(
+                [b"/bin/cat"],
+                {mark.encode(): b"test-request"},
+                directory=b"/tmp",
+                descriptors=(reading, 1, 2),
+                request_id="test-request",
+                private_temp=private_temp,
+                told=lambda: None,
+            )
+
+        async def starter(program: StartedProgram) -> int:
+            await program.start()
+            return psutil.Process(program.pid).ppid()
+
+        alone = [start() for _ in range(4)]
+        others = [start(), start(mark="OTHER"), start(private_temp=True), start()]
+        starters = [await starter(one) for one in (*alone, *others)]
+        first, other = spawner.process.pid, second.process.pid
+        assert starters == [first, first, first, first, other, first, first, other]
+        assert [await starter(start()), await starter(start())] == [first, first]  # all others have been heard of
+        one, two = start(), start()
+        assert [await starter(one), await starter(two)] == [first, other]
+        os.close(writing)
+        os.close(reading)
+        assert [await one.wait(), await two.wait()] == [ProgramExit(0)] * 2
+        second.process.kill()
+        second.process.wait()
+        await until(lambda: launcher._second is None)
+        assert await (await launch(launcher, b"/bin/true")).wait() == ProgramExit(0)
+
+    run(main())
+    second._control.close()
 
 
 def test_whoever_raises_when_it_is_told_of_an_end_keeps_nobody_else_waiting() -> None:
