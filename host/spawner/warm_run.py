@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _weakref
 import atexit
 import contextlib
 import gc
@@ -150,12 +151,25 @@ def _flush(status: int, *, is_told: bool = False) -> int:
 
 
 def _destroy(loaded: list[str]) -> None:
-    """Modules lose their last names, so that files are closed and `__del__` runs (CPython: finalize_modules)."""
-    modules = [sys.modules.pop(name) for name in loaded]
-    spaces = [vars(module) for module in modules if isinstance(module, ModuleType)]
-    del modules
+    """Modules lose their last names, so that files are closed and `__del__` runs (CPython: finalize_modules).
+
+    What only such a module holds dies with it, while the names that its `__del__` uses are still there; the names of a
+    module that somebody holds are taken away one by one.
+    """
+    if gc.isenabled():
+        gc.collect()  # as Py_FinalizeEx: it also puts each object before those that it holds, a file before its buffer
+    references = []
+    for name in loaded:
+        module: Any = sys.modules.pop(name)
+        if isinstance(module, ModuleType):
+            references.append(_weakref.ref(module))
+    module = None
     gc.collect()
-    for space in reversed(spaces):
+    for reference in reversed(references):
+        module = reference()
+        if module is None:
+            continue
+        space = vars(module)
         for is_second in (False, True):
             for name in list(space):
                 if name != "__builtins__" and (is_second or (name[0] == "_" and name[1:2] != "_")):

@@ -95,6 +95,10 @@ ENDS: dict[str, str | bytes] = {
     "atexit fails": "import atexit\natexit.register(lambda: 1 / 0)\natexit.register(print, 'x')",
     "an open file": "f = open('left', 'w')\nf.write('data')\ng = f\ndef h(): return f",
     "__del__": "class C:\n    def __del__(self): print('gone', self.n)\nc = C(); c.n = 1\nd = C(); d.n = 2; d.d = d",
+    "__del__ that uses names": "import sys\nclass C:\n    def __del__(self): sys.stdout.write('gone ' + f())\n"
+    "def f(): return 'away'\nc = C()",
+    "__del__ of a module that is held": "import sys\nsys.held = sys.modules['__main__']\nclass C:\n"
+    "    def __del__(self): print('gone', sys, _a, b)\n_a = 1\nc = C()\nb = 2",
     "a thread": "import threading\nthreading.Thread(target=lambda: (threading.main_thread().join(), print('late'))).start()\nprint('main')",
     "a fork": "import os, sys\nif os.fork():\n    print('parent', os.waitstatus_to_exitcode(os.wait()[1]))\nelse:\n    sys.exit(5)",
     "closed output": "import sys\nprint('x')\nsys.stdout.close()",
