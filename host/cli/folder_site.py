@@ -48,7 +48,12 @@ _TEMPLATE: Final = """\
 <configuration>
     <system.applicationHost>
         <applicationPools>
-            <add name="DefaultAppPool" />
+            <add name="DefaultAppPool">
+                <!-- Perl finds libraries that lie beside a script, as it did before 5.26. -->
+                <environmentVariables>
+                    <add name="PERL_USE_UNSAFE_INC" value="1" />
+                </environmentVariables>
+            </add>
         </applicationPools>
         <sites>
             <site name="Default Web Site" id="1">
@@ -267,10 +272,10 @@ def _some(paths: list[Path]) -> str:
 
 
 def _is_meant_to_run(path: Path) -> bool:
-    """Not the counter, the template and the readme that lie beside programs, nor what has a hidden segment's name."""
+    """Not the counter, the library and the readme that lie beside programs, nor what has a hidden segment's name."""
     if path.name in HIDDEN_SEGMENTS or not path.is_file():  # to open a named pipe waits for whoever writes to it
         return False
-    if f"*{path.suffix}" in PROGRAM_PATTERNS or os.access(path, os.X_OK):
+    if os.access(path, os.X_OK):
         return True
     try:
         with path.open("rb") as file:

@@ -108,9 +108,11 @@ def _without_dot(name: str, is_file: bool, line: int, version: tuple[int, int]) 
     written = f'require "./{name}"' if is_file else 'use lib "."'
     return Finding(
         rule="perl-dot-not-searched",
-        severity=Severity.ERROR,
-        text=f"{name} lies beside it, where Perl {version[0]}.{version[1]} does not look (since 5.26)",
-        remedy=f"write  {written};  or give its pool the environment variable PERL_USE_UNSAFE_INC=1",
+        severity=Severity.WARNING,
+        text=f"{name} lies beside it, where Perl {version[0]}.{version[1]} does not look by itself (since 5.26): "
+        "isapy run FOLDER lets it",
+        remedy="a configuration of your own has to give its pool the environment variable PERL_USE_UNSAFE_INC=1; "
+        f"or write  {written}",
         line=line,
     )
 

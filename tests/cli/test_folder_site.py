@@ -150,10 +150,12 @@ def test_programs_that_cannot_run_are_named(tmp_path: Path) -> None:
         "page.html": 0o644,
         "c.txt": 0o755,
     }.items():
-        (tmp_path / name).write_text("x")
+        (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(mode)
+    (tmp_path / "cgi-lib.pl").write_text("sub ReadParse { }\n1;\n")  # without a first line: no program
     text = "\n".join(what_is_served(tmp_path))
     assert "(3 found)" in text
+    assert "cgi-lib.pl" not in text
     assert f"chmod +x {tmp_path}/a.py" in text
     assert "b.cgi:" not in text
     assert "page.html" not in text

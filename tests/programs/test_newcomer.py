@@ -138,6 +138,26 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
         service.stop()
 
 
+@pytest.mark.parametrize("first", ["", "use CGI;\n"], ids=["cold or warm", "warm"])
+def test_run_folder_lets_perl_find_what_lies_beside_a_script(tmp_path: Path, first: str) -> None:
+    """`require "cgi-lib.pl"` began every script of the nineties. The library is no program, and is to be none."""
+    folder = tmp_path / "site"
+    script = f"#!/usr/bin/perl\n{first}require 'lib-of-old.pl';\nuse Mine;\nprint &head, Mine::body();\n"
+    write_program(folder / "cgi-bin" / "old.cgi", script)
+    (folder / "cgi-bin" / "lib-of-old.pl").write_text('sub head { "Content-Type: text/plain\\n\\n" } 1;\n')
+    (folder / "cgi-bin" / "Mine.pm").write_text("package Mine; sub body { 'mine' } 1;\n")
+    service = start_service(tmp_path, folder, "run-folder")
+    try:
+        for _ in range(3):
+            assert service.get("/cgi-bin/old.cgi").text == "mine"
+        assert "chmod" not in "\n".join(service.output)
+        verdict = isapy("doctor", str(folder), environment=dict(os.environ))
+        assert verdict.returncode == 0, verdict.stdout
+        assert "isapy run FOLDER lets it" in verdict.stdout
+    finally:
+        service.stop()
+
+
 def test_run_folder_starts_what_the_machine_has_for_interpreters_that_are_not_here(tmp_path: Path) -> None:
     """First lines of Windows, of another Unix, and of nowhere in particular; the terminal says which stand in. A plus
     sign in a path behind them, and a long query, are nothing to be refused."""
