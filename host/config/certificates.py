@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def read_certificates(sites: Iterable[Site]) -> tuple[dict[str, Certificate], di
 def read_certificate(tls: BindingTls) -> Certificate:
     """Read the files of a binding and try them. Raises ValueProblem that names the file and the remedy."""
     certificate, key = _read(tls.certificate_file), _read(tls.key_file)
+    _demand_pem(certificate, b"CERTIFICATE-----", tls.certificate_file, "certificate")
+    _demand_pem(key, b"PRIVATE KEY-----", tls.key_file, "private key")
     authorities = _read(tls.client_authorities_file) if tls.client_authorities_file else b""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     load_pair(context, certificate, key, f"{tls.certificate_file} with {tls.key_file}")
@@ -89,4 +92,14 @@ def _read(path: str) -> bytes:
 def _remedy(path: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "the user that starts isapy must be able to read it"
-    return f"correct the path, or make one for development with: isapy cert new {os.path.dirname(path)}"
+    folder = shlex.quote(os.path.dirname(path))
+    return f"correct the path, or make one for development with: isapy cert new --folder {folder}"
+
+
+def _demand_pem(text: bytes, label: bytes, path: str, what: str) -> None:
+    """OpenSSL says no more than `PEM lib` of a file that holds something else. Raises ValueProblem."""
+    if label not in text:
+        form = "openssl x509" if what == "certificate" else "openssl pkey"
+        quoted = shlex.quote(path)
+        remedy = f"name the right file; one in DER form becomes PEM with: {form} -inform DER -in {quoted} -out FILE.pem"
+        raise ValueProblem(f"{path} holds no {what} in PEM form", remedy)

@@ -1,7 +1,8 @@
 """What entries of handlers, isapiFilters and modules name that nobody has: a handler's module, a condition.
 
-Warnings, because a worker serves the rest: a mapping whose modules are unknown answers 500.21, and an entry with a
-condition that does not exist counts as absent, as if it were not meant for this server. Nothing else would tell of it.
+Warnings, because a worker serves the rest: a mapping whose modules are unknown, or that names nobody at all, answers
+500.21, and an entry with a condition that does not exist counts as absent, as if it were not meant for this server.
+Nothing else would tell of it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class HandlerModules:
         """Names that may be meant: of files, and the words in quotes that look like a module's name."""
         words = {word for source in self._sources() for word in source.replace("'", '"').split('"')}
         return [*drop_ins(self._folders), *sorted(word for word in words if word.isalnum() and "Module" in word)]
+
+
+def check_names_somebody(entry: Content, problems: Problems) -> None:
+    """Warns of a handler that says by no attribute who answers."""
+    if not any(entry.values.get(name) for name in ("modules", "scriptProcessor", "type")):
+        message = "it names nobody who answers: such requests are answered with 500.21"
+        remedy = "name a plugin in modules, or a program in scriptProcessor"
+        problems.warnings.append(entry.node.error(message, remedy))
 
 
 def check_pre_condition(entry: Content, problems: Problems) -> None:

@@ -10,8 +10,10 @@ from typing import Final
 from host.bundled_files import bundled_folder
 from host.config.errors import ValueProblem
 from host.config.schema_types import Expansion
+from host.config.values import nearest_name
 
 _NAME: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_()]*)%")
+_ROOT: Final = "ISAPY_ROOT"  # the one name that isapy itself puts there: others may be meant by nobody
 _WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
@@ -48,7 +50,9 @@ class Expander:
         def value(found: re.Match[str]) -> str:
             name = found[1]
             if name not in self._variables:
-                raise ValueProblem(f"%{name}% is not in the environment", f"set {name} before isapy starts")
+                own = nearest_name(name, [_ROOT])
+                remedy = f"did you mean %{own}%?" if own else f"set {name} before isapy starts"
+                raise ValueProblem(f"%{name}% is not in the environment", remedy)
             return self._variables[name]
 
         return _NAME.sub(value, text)
@@ -91,7 +95,7 @@ def server_expander(file: str, environment: Mapping[str, str]) -> Expander:
     folder = os.path.dirname(os.path.abspath(file))
     variables = dict(environment)
     variables["ISAPY_CONF"] = folder
-    variables["ISAPY_ROOT"] = root_folder(file)
+    variables[_ROOT] = root_folder(file)
     variables["ISAPY_STATE"] = state_folder(environment)
     variables["ISAPY_BUNDLED"] = str(bundled_folder("extensions").parent)
     return Expander(folder, variables)

@@ -9,6 +9,7 @@ from host.config.carried_out import check_carried_out
 from host.config.directory_settings import folders_on_the_way, read_web_config
 from host.config.document import Document, Location
 from host.config.errors import ConfigError, ConfigErrors
+from host.config.extension_check import check_extensions
 from host.config.levels import (
     Level,
     applicable,
@@ -112,6 +113,7 @@ class _TreeCheck:
             self._problems.errors.extend(errors.errors)
             self._problems.warnings.extend(found.warnings)
             return None
+        check_extensions(document, found)
         check_plugins(self._server.snapshot, document, found)
         self._problems.errors.extend(found.errors)
         self._problems.warnings.extend(found.warnings)

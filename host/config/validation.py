@@ -13,8 +13,9 @@ from typing import TypeVar
 from host.config.binding_builder import build_binding
 from host.config.carried_out import check_carried_out
 from host.config.document import Document, Fragment
-from host.config.entry_check import PLUGIN_GROUP, HandlerModules, check_pre_condition, drop_ins
+from host.config.entry_check import PLUGIN_GROUP, HandlerModules, check_names_somebody, check_pre_condition, drop_ins
 from host.config.expansion import root_folder
+from host.config.extension_check import check_extensions
 from host.config.ignored_pool_settings import warn_of_ignored_listener_settings, warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
@@ -28,7 +29,7 @@ from host.config.section_reader import Content, DirectiveKind
 from host.config.threading_check import check_threading_model
 from host.config.tls_check import TlsCheck
 from host.config.turns_check import warn_of_few_turns
-from host.config.values import nearest_name
+from host.config.values import nearest_name, suggestion
 from host.config.xml_reader import Node
 
 Part = TypeVar("Part", Application, VirtualDirectory)
@@ -54,6 +55,7 @@ def validate_server(
         warn_of_few_turns(sections["applicationPools"], snapshot.listener.processes, problems)
     _check_locations(snapshot, document, problems)
     _check_merging(snapshot, document, problems)
+    check_extensions(document, problems)
     if check_files:
         check_plugins(snapshot, document, problems)
 
@@ -190,9 +192,8 @@ def _check_locations(snapshot: Snapshot, document: Document, problems: Problems)
     names = {site.name.lower(): site.name for site in snapshot.sites}
     for fragment in document.fragments:
         if fragment.location and fragment.location[0] not in names:
-            nearest = nearest_name(fragment.location[0], names.values())
             message = f'this stands in a location of a site "{fragment.location[0]}" that does not exist'
-            remedy = f"did you mean {nearest}?" if nearest else ""
+            remedy = suggestion(fragment.location[0], names.values())
             problems.warnings.append(fragment.content.node.error(message, remedy))
 
 
@@ -228,6 +229,7 @@ def check_plugins(snapshot: Snapshot, document: Document, problems: Problems) ->
                 _check_module(entry, snapshot, problems)
         elif name == "handlers":
             for entry in _added(fragment):
+                check_names_somebody(entry, problems)
                 handler_modules.check(entry, problems)
                 _check_program(entry, problems)
                 _check_type(entry, "the mapping runs its modules or scriptProcessor", problems)

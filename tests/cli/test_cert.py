@@ -77,6 +77,8 @@ def test_what_cannot_be_used_is_told_with_the_remedy(tmp_path: Path) -> None:
     subprocess.run(["openssl", "pkey", *encrypted_form], check=True, capture_output=True)
     cases = {
         "cannot be read: No such file": settings(Pair(tmp_path / "missing", alice.key)),
+        "nonsense.pem holds no certificate in PEM form": settings(Pair(nonsense, alice.key)),
+        "nonsense.pem holds no private key in PEM form": settings(Pair(alice.certificate, nonsense)),
         "key values mismatch": settings(Pair(alice.certificate, bob.key)),
         "the key is encrypted": settings(Pair(alice.certificate, encrypted)),
         "no certificate of an authority": settings(alice, str(nonsense)),
@@ -85,3 +87,6 @@ def test_what_cannot_be_used_is_told_with_the_remedy(tmp_path: Path) -> None:
         with pytest.raises(ValueProblem, match=words) as problem:
             read_certificate(tls)
         assert problem.value.remedy
+    with pytest.raises(ValueProblem) as problem:
+        read_certificate(settings(Pair(tmp_path / "missing", alice.key)))
+    assert problem.value.remedy.endswith(f"isapy cert new --folder {tmp_path}")

@@ -45,6 +45,9 @@ def test_an_unknown_name_is_an_error_with_remedy() -> None:
     with pytest.raises(ValueProblem, match="%MISSING% is not in the environment") as caught:
         EXPANDER.path("%NAME%/%MISSING%")
     assert caught.value.remedy == "set MISSING before isapy starts"
+    with pytest.raises(ValueProblem) as caught:
+        EXPANDER.path("%ISAPI_ROOT%/wwwroot")
+    assert caught.value.remedy == "did you mean %ISAPY_ROOT%?"
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ def test_modules_and_conditions_that_nobody_has_are_warned_of(server: Server) ->
         <add name="a" path="*.a" verb="*" modules="till" />
         <add name="b" path="*.b" verb="*" modules="CashModul" />
         <add name="c" path="*.c" verb="*" modules="X, cashmodule" preCondition="integratedmode,runtimeVersionv2.0" />
+        <add name="e" path="*.e" verb="*" />
         </handlers>
         <isapiFilters><filter name="request_filtering" preCondition="bitness46" /></isapiFilters>
         <modules><add name="till" preCondition="integratedMode, sometimes" /></modules></system.webServer>"""
@@ -160,8 +161,10 @@ def test_modules_and_conditions_that_nobody_has_are_warned_of(server: Server) ->
         [],
         [
             f"{host}:30: handlers/add/@modules: no plugin is called CashModul: {refused}; did you mean CashModule?",
-            f'{host}:33: filter/@preCondition: there is no condition "bitness46": {absent}; did you mean bitness64?',
-            f'{host}:34: modules/add/@preCondition: there is no condition "sometimes": {absent}; write one of '
+            f"{host}:32: handlers/add: it names nobody who answers: {refused}; "
+            "name a plugin in modules, or a program in scriptProcessor",
+            f'{host}:34: filter/@preCondition: there is no condition "bitness46": {absent}; did you mean bitness64?',
+            f'{host}:35: modules/add/@preCondition: there is no condition "sometimes": {absent}; write one of '
             "integratedMode, classicMode, bitness32, bitness64, managedHandler, runtimeVersion...",
             f"ROOT/shop/web.config:2: handlers/add/@modules: no plugin is called Nobody: {refused}; "
             "name a plugin that `isapy list plugins` shows",
