@@ -312,3 +312,13 @@ def test_fields_are_forgotten_before_they_fill_the_memory() -> None:
     for number in range(2000):
         assert policy.check(head(b"X: %d\r\n" % number)).host == b"example.org"
     assert len(policy._judged) <= 512
+
+
+def test_long_fields_are_judged_again_and_not_kept() -> None:
+    """512 of the longest that a listener may allow would be gigabytes."""
+    policy = HeadPolicy(Limits())
+    for name in (b"A", b"B"):
+        assert policy.check(head(name + b": " + b"x" * 4096 + b"\r\n")).is_plain
+    assert len(policy._judged) == 0
+    policy.check(head(b"A: x\r\n"))
+    assert len(policy._judged) == 1

@@ -37,6 +37,7 @@ def clients(header: str = "X-Forwarded-For") -> ForwardedClients:
         ("X-Forwarded-For: ::ffff:203.0.113.9\r\n", ("203.0.113.9", 0, False)),
         ("X-Forwarded-For: 10.0.0.9, 10.0.0.1\r\n", ("10.0.0.9", 0, False)),
         ("X-Forwarded-For: 203.0.113.9, 10.1.1.1\r\nX-Forwarded-Proto: https, http\r\n", ("203.0.113.9", 0, True)),
+        ("X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https, http\r\n", ("203.0.113.9", 0, False)),
         ("X-Forwarded-For: unknown\r\n", (UNKNOWN_ADDRESS, 0, False)),
         ("X-Forwarded-For: 203.0.113.9, <script>\r\n", (UNKNOWN_ADDRESS, 0, False)),
         ("X-Forwarded-For: 203.0.113.9, unknown, 10.0.0.1\r\n", (UNKNOWN_ADDRESS, 0, False)),
