@@ -21,7 +21,7 @@ def build_library(
         bool, typer.Option("--include", help="Print the folder of httpext.h and httpfilt.h, for a build system.")
     ] = False,
 ) -> None:
-    """Build a native ISAPI extension or filter (.so) from C or C++: isapy cc hello.c
+    """Build a native ISAPI extension or filter (.so) from C or C++.
 
     \b
     Everything is the compiler's: further sources, -o (default: the source's name with .so), -I, -D, -l, -std=...

@@ -15,10 +15,10 @@ cache_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @list_app.command("cache")
 def list_cache(config: Config = None, as_json: AsJson = False) -> None:
-    """Answers that the listener gives by itself, the one that was used last first.
+    """Answers that the listener gives by itself.
 
-    SIZE is in bytes, AGE how long it has been there, GOOD FOR how long it may stay; without a time it stays until its
-    file, its configuration or its worker changes.
+    The one that was used last stands first. SIZE is in bytes, AGE how long it has been there, GOOD FOR how long it may
+    stay; without a time it stays until its file, its configuration or its worker changes.
     """
     show(ask(config, ListCache(), waiting="asking the service for its cache"), as_json=as_json)
 
@@ -32,7 +32,7 @@ def flush(
     site: Annotated[str, typer.Option("--site", metavar="NAME", help="Answers of this site alone (name or id).")] = "",
     config: Config = None,
 ) -> None:
-    """Take answers out of the listener's cache: all, those of a site, or those of a URL.
+    """Take answers out of it: all, those of a site, or those of a URL.
 
     \b
     Examples:

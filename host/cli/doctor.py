@@ -46,7 +46,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on standard output; its keys are stable.")] = False,
 ) -> None:
-    """Say of each script of a folder whether it will run, and if not why.
+    """Say of each script of a folder whether it runs, and if not why.
 
     Scripts are *.cgi *.py *.pl *.sh, and in folders named cgi-bin whatever looks like a program. None of them is run:
     their first lines, permissions, line ends, syntax and modules are looked at, with the interpreters that they name.

@@ -65,7 +65,7 @@ def events(
     pool: Annotated[str, typer.Option("--pool", metavar="NAME", help="Only events of this pool.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs: one object a line.")] = False,
 ) -> None:
-    """Show why processes started, ended or were recycled, and what else went wrong.
+    """Show why processes start, end and are recycled, and what fails.
 
     The events are read from the log's files, so this works without a running service, too: it is the place to look when
     one did not start. Each line holds the time (UTC), the level, a number and an id that stay the same in all versions

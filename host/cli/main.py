@@ -69,10 +69,11 @@ app.command()(run)
 app.command()(check)
 app.command()(doctor)
 app.command()(init)
-app.add_typer(new_app, name="new", help="Write a plugin and its test: extension, filter, module, ISAPI, WSGI, ASGI.")
+app.add_typer(new_app, name="new", help="Write a plugin and its test.")
 app.command(
-    "cc",  # no short options of its own: those are the compiler's
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]},
+    "cc",  # no short options of its own but -h, which no C compiler has: the others are the compiler's
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="[OPTIONS] SOURCE... [COMPILER'S OPTIONS]",
 )(build_library)
 app.add_typer(cert_app, name="cert", help="Certificates of https bindings.")
 app.add_typer(cache_app, name="cache", help="The listener's cache.")

@@ -142,47 +142,48 @@ ASGI: Final = Kind(
 
 @new_app.command("extension")
 def new_extension(name: PluginName, root: Root = Path()) -> None:
-    """Write extensions/NAME.py: an extension that answers every URL that ends in .NAME
+    """Write an extension that answers every URL that ends in .NAME
 
-    It maps itself and works as soon as the file is there; a running service loads it by itself.
+    It is extensions/NAME.py. It maps itself and works as soon as the file is there; a running service loads it by
+    itself.
     """
     _write(EXTENSION, name, root)
 
 
 @new_app.command("filter")
 def new_filter(name: PluginName, root: Root = Path()) -> None:
-    """Write filters/NAME.py, a filter that sees every request, and list it in the configuration.
+    """Write a filter that sees every request, and list it.
 
-    The line is added at the end of <isapiFilters> of conf/applicationHost.config; everything else in that file stays
-    as it is. Filters run in the order in which they are listed.
+    It is filters/NAME.py. The line is added at the end of <isapiFilters> of conf/applicationHost.config; everything
+    else in that file stays as it is. Filters run in the order in which they are listed.
     """
     _write(FILTER, name, root)
 
 
 @new_app.command("module")
 def new_module(name: PluginName, root: Root = Path()) -> None:
-    """Write extensions/NAME.py, a module of the request pipeline, and list it in the configuration.
+    """Write a module of the request pipeline, and list it.
 
-    The line is added at the end of <modules> of conf/applicationHost.config; everything else in that file stays as it
-    is.
+    It is extensions/NAME.py. The line is added at the end of <modules> of conf/applicationHost.config; everything else
+    in that file stays as it is.
     """
     _write(MODULE, name, root)
 
 
 @new_app.command("isapi")
 def new_isapi(name: PluginName, root: Root = Path()) -> None:
-    """Write extensions/NAME.py: an ISAPI extension in Python that answers every URL that ends in .NAME
+    """Write an ISAPI extension in Python that answers .NAME
 
-    HttpExtensionProc and its control block, for those who know them; it maps itself.
+    It is extensions/NAME.py: HttpExtensionProc and its control block, for those who know them; it maps itself.
     """
     _write(ISAPI, name, root)
 
 
 @new_app.command("isapi-c")
 def new_isapi_c(name: PluginName, root: Root = Path()) -> None:
-    """Write isapi/NAME.c: a native ISAPI extension in C, for isapy cc
+    """Write a native ISAPI extension in C, for isapy cc.
 
-    It says which lines map it: native code is allowed by a person.
+    It is isapi/NAME.c. It says which lines map it: native code is allowed by a person.
     """
     _write(ISAPI_C, name, root)
 

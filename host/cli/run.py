@@ -80,7 +80,10 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, help="Listen on this port instead of the first binding's, for all bindings that share it."
+            metavar="PORT",
+            min=1,
+            max=65535,
+            help="Listen on this port instead of the first binding's, for all bindings that share it.",
         ),
     ] = None,
     bind: Annotated[

@@ -21,7 +21,7 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A new or empty folder, or one without these files.")
     ],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port in the configuration.")] = PORT,
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="The port in the configuration.")] = PORT,
 ) -> None:
     """Make a starter site.
 

@@ -125,7 +125,7 @@ def list_pools(config: Config = None, as_json: AsJson = False) -> None:
 
 @list_app.command("workers")
 def list_workers(config: Config = None, as_json: AsJson = False) -> None:
-    """Worker processes: requests served and in hand, age, memory, processor time, and what was recycled last.
+    """Worker processes: requests, age, memory, processor time.
 
     PRIVATE is the memory that the process shares with nobody (recycling/periodicRestart/@privateMemory limits it),
     ADDRESSES its address space (@memory), CPU the processor time it has used. LAST RECYCLE is its pool's. In IIS 5
@@ -157,7 +157,7 @@ def list_requests(
 
 @list_app.command("plugins")
 def list_plugins(config: Config = None, as_json: AsJson = False) -> None:
-    """Extensions, filters and modules, and what became of each when it was loaded."""
+    """Extensions, filters and modules, and what loading each came to."""
     show(ask(config, ListPlugins(), waiting="asking the service for its plugins"), as_json=as_json)
 
 
@@ -173,22 +173,24 @@ def list_filters(config: Config = None, as_json: AsJson = False) -> None:
 
 @list_app.command("scripts")
 def list_scripts(config: Config = None, as_json: AsJson = False) -> None:
-    """CGI scripts that have run since the service started, the busiest of each pool first.
+    """CGI scripts that have run since the service started.
 
-    P50, P95 and P99: half, 95 and 99 of a hundred runs took no longer. WARM counts the runs that a fork of a started
-    interpreter served. EXITS counts by exit status or signal, ERRORS the requests that failed; the id of the last one
-    is that of its error page and of isapy events. A run is counted about a second after its program has ended.
+    The busiest of each pool stands first. P50, P95 and P99: half, 95 and 99 of a hundred runs took no longer. WARM
+    counts the runs that a fork of a started interpreter served. EXITS counts by exit status or signal, ERRORS the
+    requests that failed; the id of the last one is that of its error page and of isapy events. A run is counted about a
+    second after its program has ended.
     """
     show(ask(config, ListScripts(), waiting="asking the service for its scripts"), as_json=as_json)
 
 
 @list_app.command("fastcgi")
 def list_fastcgi(config: Config = None, as_json: AsJson = False) -> None:
-    """Processes of FastCGI applications: one row each, or one for an application that has none now.
+    """Processes of FastCGI applications.
 
-    ENDED counts the application's processes that have ended since the worker began, FAILED those that went wrong or
-    could not be started. WAITING is how many requests wait for one and how many may (queueLength), MOST how many
-    processes there may be (maxInstances). Of a server that runs by itself (php-fpm) the connections are shown.
+    An application that has none now has a row, too. ENDED counts the application's processes that have ended since the
+    worker began, FAILED those that went wrong or could not be started. WAITING is how many requests wait for one and
+    how many may (queueLength), MOST how many processes there may be (maxInstances). Of a server that runs by itself
+    (php-fpm) the connections are shown.
     """
     show(ask(config, ListFastCgi(), waiting="asking the service for its FastCGI processes"), as_json=as_json)
 
@@ -200,7 +202,10 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
 
 @start_app.command("pool")
 def start_pool(name: PoolName, config: Config = None) -> None:
-    """Let a stopped pool take requests again (also one that rapid-fail protection has stopped)."""
+    """Let a stopped pool take requests again.
+
+    Also one that rapid-fail protection has stopped: its failures are forgotten.
+    """
     show(ask(config, StartPool(name=name), waiting=f"starting pool {name}", timeout=POOL_SECONDS))
 
 
@@ -216,7 +221,10 @@ def start_site(name: SiteName, config: Config = None) -> None:
 
 @recycle_app.command("pool")
 def recycle_pool(name: PoolName, config: Config = None) -> None:
-    """Replace a pool's workers by new ones; no request is lost: the new ones start before the old ones end."""
+    """Replace a pool's workers by new ones; no request is lost.
+
+    The new ones start before the old ones end.
+    """
     show(ask(config, RecyclePool(name=name), waiting=f"recycling pool {name}", timeout=POOL_SECONDS))
 
 
@@ -227,11 +235,11 @@ def unload(
     ],
     config: Config = None,
 ) -> None:
-    """End the process of an application (IIS 5 isolation mode); its next request starts it again.
+    """End the process of an application (IIS 5 isolation mode).
 
-    The requests it has are finished first. A High application has a dllhost of its own; all Medium ones share one, and
-    are unloaded together; Low ones run inside inetinfo and cannot be unloaded. In worker process isolation mode
-    applications run in their pool's workers: isapy recycle pool NAME.
+    Its next request starts it again. The requests it has are finished first. A High application has a dllhost of its
+    own; all Medium ones share one, and are unloaded together; Low ones run inside inetinfo and cannot be unloaded. In
+    worker process isolation mode applications run in their pool's workers: isapy recycle pool NAME.
     """
     command = UnloadApplication(name=application)
     show(ask(config, command, waiting=f"unloading {application}", timeout=POOL_SECONDS))

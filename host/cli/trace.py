@@ -21,10 +21,14 @@ _REQUEST_SECONDS: Final = 60.0
 
 def trace(
     url: Annotated[str, typer.Argument(metavar="URL", help="http://host:port/path, or a path of the site.")],
-    site: Annotated[str, typer.Option(help="Name or id of the site that a path is of; else the first one.")] = "",
-    method: Annotated[str, typer.Option(help="The request's method.")] = "GET",
-    header: Annotated[list[str] | None, typer.Option(help="A request field, 'Name: value'. May be repeated.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A file to send as the body.")] = None,
+    site: Annotated[
+        str, typer.Option(metavar="NAME", help="The site that a path is of, or its id; else the first one.")
+    ] = "",
+    method: Annotated[str, typer.Option(metavar="VERB", help="The request's method.")] = "GET",
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="A request field, 'Name: value'. May be repeated.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="FILE", help="A file to send as the body.")] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,9 @@ UPGRADE_SECONDS: Final = 150.0
 
 
 def upgrade(config: Config = None) -> None:
-    """Replace the running service by a new one, of the version that is installed now. No connection is refused.
+    """Replace the running service by the version that is installed now.
+
+    No connection is refused.
 
     \b
     The new service takes the listening sockets and starts its own processes; when it is ready,

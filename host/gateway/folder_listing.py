@@ -12,8 +12,9 @@ _PAGE: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>body{{font:16px/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#223}}
 table{{width:100%;border-collapse:collapse}}td,th{{text-align:left;padding:.2rem .8rem .2rem 0}}
-tr{{border-bottom:1px solid #dde}}
-.n{{text-align:right;white-space:nowrap}}a{{color:#0a58ca;text-decoration:none}}a:hover{{text-decoration:underline}}</style>
+tr{{border-bottom:1px solid #dde}}td{{overflow-wrap:anywhere}}
+.n{{text-align:right;white-space:nowrap}}a{{color:#0a58ca;text-decoration:none}}a:hover{{text-decoration:underline}}
+@media(prefers-color-scheme:dark){{body{{background:#16181d;color:#e4e6ea}}tr{{border-color:#373b44}}a{{color:#7db1ff}}}}</style>
 </head><body><h1>{title}</h1><table><tr><th>Name</th><th class="n">Size</th><th class="n">Changed (UTC)</th></tr>
 {rows}</table></body></html>
 """

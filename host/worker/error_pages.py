@@ -19,8 +19,10 @@ header{background:#8a1f2d;color:#fff;padding:1.2rem 2rem}header p{margin:.2rem 0
 h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:1.4rem 0 .3rem}section{padding:.4rem 2rem 1.6rem}
 dl{display:grid;grid-template-columns:10rem 1fr;gap:.3rem 1rem;margin:0}
 dt{color:#5b6270}dd{margin:0;word-break:break-word}
-pre{background:#f4f5f7;padding:.8rem 1rem;border-radius:6px;overflow:auto;font-size:.85rem;white-space:pre-wrap}
+pre{background:#f4f5f7;padding:.8rem 1rem;border-radius:6px;overflow:auto;font-size:.85rem;white-space:pre-wrap;
+overflow-wrap:anywhere}
 footer{color:#5b6270;font-size:.85rem;padding:.8rem 2rem;border-top:1px solid #e3e5e9}
+@media(max-width:40rem){main{margin:0;border-radius:0}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}
 @media(prefers-color-scheme:dark){body{background:#16181d;color:#e4e6ea}main{background:#22252c}pre{background:#16181d}
 footer{border-color:#373b44}dt,footer{color:#9aa1ae}}
 """

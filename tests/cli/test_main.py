@@ -19,16 +19,24 @@ def test_version() -> None:
 
 
 def test_help_names_every_command_and_the_exit_statuses() -> None:
-    """No sentence of the overview is cut off."""
+    """And there they stand at the line's begin."""
     text = isapy("--help").stdout
     for command in ("run", "check", "init", "new", "list", "status", "start", "stop", "recycle"):
         assert f"\n  {command} " in text
     assert "Exit status: 0 it worked" in text
-    assert "..." not in text.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("group", ["", "new", "list", "start", "recycle", "cache", "cert"])
+def test_no_sentence_of_an_overview_is_cut_off_on_a_terminal_of_80_columns(group: str) -> None:
+    """What a command does is said in its first line."""
+    text = isapy(*group.split(), "--help", environment={"COLUMNS": "80"}).stdout
+    overview = text.partition("Commands:")[2]
+    assert overview
+    assert "..." not in overview
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "check", "init", "stop", "list requests", "new extension", "new filter", "recycle pool"]
+    "command", ["run", "check", "init", "stop", "cc", "list requests", "new extension", "new filter", "recycle pool"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     """Help is there and says more than the usage."""
