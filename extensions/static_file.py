@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from host.api import (
     CachePolicy,
@@ -37,6 +36,7 @@ from host.gateway.files_allow import answer_other_method
 from host.gateway.folder_listing import ListedEntry, listing_page
 from host.gateway.hidden_names import refuse_hidden_names
 from host.gateway.preconditions import Verdict, conditional_fields, evaluate, range_applies
+from host.gateway.url_text import url_text
 
 STATIC_FILE: Final = "StaticFileModule"
 DEFAULT_DOCUMENT: Final = "DefaultDocumentModule"
@@ -50,8 +50,6 @@ KEPT_FILES: Final = 512
 SETTLED_NANOSECONDS: Final = 20_000_000
 """Many kernels count file times in ticks of up to 10 ms: a file may be written again within the tick of its time, and
 nothing shows it. Only a file that is older is kept."""
-PATH_SAFE: Final = "/:@!$&'()*+,;=~"
-"""What needs no percent-encoding in a path beside letters, digits, `-._` (RFC 3986 section 3.3)."""
 
 
 class FileFacts(NamedTuple):
@@ -84,10 +82,11 @@ def in_process_only() -> bool:
 
 @hookimpl
 async def handle(request: Request) -> Response | None:
-    if request.method not in ("GET", "HEAD"):
-        return answer_other_method(request.method)
     if "/." in request.path or "web.config" in request.path.lower():
         refuse_hidden_names(request.path)
+    if request.method not in ("GET", "HEAD"):  # a form that is sent to a folder is for a program, its default document
+        document = await default_document(request) if request.path.endswith("/") else None
+        return document or answer_other_method(request.method)
     try:
         status = os.stat(request.physical_path)
     except (OSError, ValueError) as error:
@@ -347,18 +346,11 @@ def pieces(facts: FileFacts, descriptor: int, ranges: list[ByteRange]) -> Sequen
 
 async def answer_folder(request: Request) -> Response | None:
     """The slash form of the URL, the default document, a listing, or 403.14."""
-    tail = f"?{request.raw_query}" if request.raw_query else ""
     if not request.path.endswith("/"):
         # One leading slash only: "//host/" would send the client to another server.
-        return Response.redirect("/" + encoded(request.path).lstrip("/") + "/" + tail, status=301)
-    if request.settings.default_document_enabled and takes_part(request, DEFAULT_DOCUMENT):
-        for name in request.settings.default_documents:
-            path, url = os.path.join(request.physical_path, name), encoded(request.path + name)
-            if request.ignores_case:
-                path = (await request.host.map_url(url)).physical_path
-            if os.path.isfile(path):
-                # Another handler may be mapped to it, so the host answers that URL with the same method and body.
-                return Response(internal_target=url + tail, internal_keeps_request=True)
+        return Response.redirect("/" + url_text(request.path + "/", request.raw_query).lstrip("/"), status=301)
+    if (document := await default_document(request)) is not None:
+        return document
     if not takes_part(request, DIRECTORY_LISTING):
         return None
     if not request.settings.directory_browse_enabled:
@@ -368,9 +360,18 @@ async def answer_folder(request: Request) -> Response | None:
     return Response.html(page, headers={"Cache-Control": "no-cache"})
 
 
-def encoded(path: str) -> str:
-    """A decoded path as it stands in a URL."""
-    return quote(path, safe=PATH_SAFE, errors="surrogateescape")
+async def default_document(request: Request) -> Response | None:
+    """The folder's default document. Another handler may be mapped to it, so the host answers that URL, with the same
+    method and body."""
+    if request.settings.default_document_enabled and takes_part(request, DEFAULT_DOCUMENT):
+        for name in request.settings.default_documents:
+            path = os.path.join(request.physical_path, name)
+            if request.ignores_case:
+                path = (await request.host.map_url(url_text(request.path + name))).physical_path
+            if os.path.isfile(path):
+                target = url_text(request.path + name, request.raw_query)
+                return Response(internal_target=target, internal_keeps_request=True)
+    return None
 
 
 def visible_entries(request: Request) -> Iterator[ListedEntry]:

@@ -320,6 +320,20 @@ def test_the_first_existing_default_document_is_answered_in_place(root: Path) ->
     assert (response.internal_target, response.internal_keeps_request) == ("/index.html?q=1", True)
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "BREW"])
+def test_a_form_that_is_sent_to_a_folder_is_for_its_default_document(root: Path, method: str) -> None:
+    """It may be a program (`<form method="post" action="./">`): its own handler says what it takes. A folder without
+    one, one that is hidden, and one that is not there are refused as before."""
+    response = ask(root, "/?q=1", method)
+    assert (response.internal_target, response.internal_keeps_request) == ("/index.html?q=1", True)
+    if method != "OPTIONS":
+        for path in ("/docs/", "/none/"):
+            assert pair(refused(root, path, method)) == (405, 0)
+    (root / ".git").mkdir()
+    (root / ".git" / "index.html").touch()
+    assert pair(refused(root, "/.git/", method)) == pair(refused(root, "/.git/"))
+
+
 def test_a_folder_of_that_name_is_no_default_document(root: Path) -> None:
     """Only files count."""
     (root / "docs" / "index.html").mkdir()

@@ -138,6 +138,24 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
         service.stop()
 
 
+@pytest.mark.parametrize("isolation", ["workerprocess", "iis5"])
+def test_a_form_that_is_sent_to_a_folder_reaches_its_index_program(tmp_path: Path, isolation: str) -> None:
+    """By CGI and by FastCGI, with its body; a page there takes none."""
+    folder = tmp_path / "site"
+    write_program(folder / "shop" / "index.cgi", "#!/bin/sh\necho 'Content-Type: text/plain'\necho\nexec cat\n")
+    for name, text in (("wiki/index.php", "<?php echo $_POST['a'] ?? 'no form'; ?>"), ("plain/index.html", "a page")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    service = start_service(tmp_path, folder, "run-folder", "--isolation", isolation)
+    try:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        for path, status, text in (("/shop/?x=1", 200, "a=sent"), ("/wiki/", 200, "sent"), ("/plain/", 405, "")):
+            answer = service.get(path, form, method="POST", body=b"a=sent")
+            assert (answer.status, answer.text) == (status, text or answer.text)
+    finally:
+        service.stop()
+
+
 @pytest.mark.parametrize("first", ["", "use CGI;\n"], ids=["cold or warm", "warm"])
 def test_run_folder_lets_perl_find_what_lies_beside_a_script(tmp_path: Path, first: str) -> None:
     """`require "cgi-lib.pl"` began every script of the nineties. The library is no program, and is to be none."""
