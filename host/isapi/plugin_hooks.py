@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -37,7 +38,8 @@ class HookedExtension:
         return self._name
 
     def get_extension_version(self) -> ExtensionVersion:
-        """Raises ExtensionRefused."""
+        """Raises ExtensionRefused, also for a proc that cannot be called with a control block."""
+        _check_proc(self.http_extension_proc)
         version = ExtensionVersion()
         function = self._functions.get("get_extension_version")
         if function is not None and function(version) is False:
@@ -48,6 +50,17 @@ class HookedExtension:
         """True where there is nothing to say."""
         function = self._functions.get("terminate_extension")
         return function is None or function(flags) is not False
+
+
+def _check_proc(proc: Callable[..., Any]) -> None:
+    if inspect.iscoroutinefunction(proc):
+        raise ExtensionRefused("http_extension_proc is a coroutine function, and is called on a thread: write def")
+    try:
+        inspect.signature(proc).bind(None)
+    except TypeError as error:
+        raise ExtensionRefused(f"http_extension_proc(ecb) takes other arguments: {error}") from error
+    except ValueError:  # it has no signature that could be read
+        return
 
 
 def facts_of(context: PluginContext) -> ExtensionFacts:

@@ -118,9 +118,10 @@ class Session:
         """Call the proc and draw the consequences of what it returns or raises. On a thread of the pool."""
         request = self.request  # whoever examines the stacks of a worker that hangs finds it here
         try:
-            status = proc(self.ecb)
+            status: object = proc(self.ecb)
             if not isinstance(status, int):
-                raise TypeError(f"http_extension_proc returned {status!r}, which is no HSE_STATUS_")
+                self.returned(HSE_STATUS_ERROR, self._no_status(status))
+                return
         except IsapiError as error:
             gone = error.code == ERROR_NETNAME_DELETED and not self.host.is_connected
             self.returned(HSE_STATUS_ERROR, None if gone else error)
@@ -192,12 +193,19 @@ class Session:
                 self.host.set_log_status(500)
                 output.closes = True
             else:
-                what = "HSE_STATUS_ERROR" if status == HSE_STATUS_ERROR else f"{status!r}, which is no HSE_STATUS_"
-                failure = HttpError(500, 0, f"{self.extension_name} returned {what}")
+                is_its_own = status == HSE_STATUS_ERROR
+                told = f"{self.extension_name} returned HSE_STATUS_ERROR"
+                failure = HttpError(500, 0, told) if is_its_own else self._no_status(status)
         elif failure is None and not output.has_content and not output.local_url and output.is_open:
             with contextlib.suppress(IsapiError):
                 output.begin(ResponseHead(self._implied_status()))
         output.complete(failure)
+
+    def _no_status(self, status: object) -> HttpError:
+        """The proc's mistake, which is an event, too."""
+        text = f"{self.extension_name}: the proc returned {status!r}, which is no HSE_STATUS_"
+        self.facts.report_event("plugin-error", f"request {self.request.id}: {text}")
+        return HttpError(500, 0, text, remedy="Return HSE_STATUS_SUCCESS (1), or another of the four.")
 
     def _implied_status(self) -> int:
         """What an answer without a header has."""

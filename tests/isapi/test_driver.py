@@ -90,6 +90,17 @@ def test_misuse_is_a_500_that_says_what_was_wrong(site: Site, body: str, words: 
     assert words is None or words in answer.text, answer.text
 
 
+@pytest.mark.parametrize("returned", ["77", "None", "'x'"])
+def test_what_is_no_status_is_an_event_that_names_the_extension(site: Site, returned: str) -> None:
+    """And no line of isapy's that is to be corrected."""
+    answer = ask(site, f"return {returned}")
+    assert answer.status == 500
+    assert "session.py" not in answer.text
+    told = site.told("plugin-error")
+    assert len(told) == 1
+    assert f"proc: the proc returned {returned}, which is no HSE_STATUS_" in told[0]
+
+
 def test_a_header_decides_about_the_connection(site: Site) -> None:
     """fKeepConn, `Connection: close`, and a body that frames itself."""
     body = """

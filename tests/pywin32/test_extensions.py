@@ -162,6 +162,8 @@ def test_a_module_that_asks_for_it_is_loaded_again(site: Site) -> None:
         ("def __ExtensionFactory__(): raise SystemExit('no')", "SystemExit: no"),
         ("import nowhere_to_be_found", "No module named"),
         ("def get_extension_version(v): return False\ndef http_extension_proc(ecb): return 1", "ExtensionRefused"),
+        ("async def http_extension_proc(ecb): return 1", "http_extension_proc is a coroutine function"),
+        ("def http_extension_proc(ecb, more): return 1", "http_extension_proc(ecb) takes other arguments"),
     ],
 )
 def test_what_cannot_be_loaded_is_a_500_and_is_tried_again(site: Site, source: str, words: str) -> None:
