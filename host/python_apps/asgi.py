@@ -43,7 +43,9 @@ examiner whose code holds the loop."""
 
 
 class AsgiError(Exception):
-    """The application broke the ASGI specification."""
+    """The application, `culprit`, broke the ASGI specification: no code of isapy's is to be corrected."""
+
+    culprit: str = ""
 
 
 class AsgiApplication:
@@ -225,11 +227,19 @@ class AsgiCall:
                 _drop(response)
         if body is not None:
             if piece or isinstance(piece, FileBody):
+                if body.is_beyond(piece):
+                    self._application.lengths.tell_of_more(self._request.id, body.promised)
                 await body.put(piece)
             if is_last:
                 body.finish()
         if is_last:
             self._tell_of_the_end()
+
+    def _accused(self, error: BaseException) -> BaseException:
+        """What has broken the specification is told of the application."""
+        if isinstance(error, AsgiError):
+            error.culprit = self._application.name
+        return error
 
     def _check_length(self, response: Response, body: bytes) -> None:
         promised = _promised_length(response)
@@ -245,9 +255,10 @@ class AsgiCall:
         else:
             error = task.exception()
         if self._outcome is None:
-            self._settle(error or AsgiError("the application returned without a response"))
+            self._settle(self._accused(error or AsgiError("the application returned without a response")))
         elif self._body is not None and not self._body.is_complete:
-            self._body.finish(error or AsgiError("the application returned before the end of its response"))
+            early = AsgiError("the application returned before the end of its response")
+            self._body.finish(self._accused(error or early))
         elif error is not None and not (self.is_gone and (task.cancelled() or isinstance(error, OSError))):
             failure = failure_of(error, "raised")
             text = f"request {self._request.id}: {self._application.name}, after its response, {failure}"

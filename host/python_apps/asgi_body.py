@@ -34,8 +34,9 @@ class AsgiBody:
         on_early_end: Callable[[], None],
     ) -> None:
         self._loop = loop
-        self._promised = promised
+        self.promised = promised
         self._taken = 0
+        self._given = 0
         self._is_discarded = is_discarded
         self._on_early_end = on_early_end
         self._pieces: deque[bytes | FileBody] = deque()
@@ -45,6 +46,11 @@ class AsgiBody:
         self.is_abandoned = False
         self._taker: asyncio.Future[None] | None = None
         self._givers: list[asyncio.Future[None]] = []
+
+    def is_beyond(self, piece: bytes | FileBody) -> bool:
+        """Whether this piece, which is about to be put, goes on behind the promised bytes."""
+        self._given += len(piece) if isinstance(piece, bytes) else piece.length
+        return 0 <= self.promised < self._given and not self._is_discarded
 
     async def put(self, piece: bytes | FileBody) -> None:
         """Hand a piece over; returns when there is room for more. Raises ClientLeft."""
@@ -97,7 +103,7 @@ class AsgiBody:
     async def aclose(self) -> None:
         """Nobody takes more: either everything was taken, or the client has left."""
         has_all = self._is_discarded or (self.is_complete and not self._pieces)
-        if not has_all and 0 <= self._promised <= self._taken:
+        if not has_all and 0 <= self.promised <= self._taken:
             has_all = self._is_discarded = True
         self.is_abandoned = True
         while self._pieces:

@@ -18,12 +18,16 @@ class LengthCheck:
         self.is_told = False
 
     def tell(self, request_id: str, promised: int, given: int) -> None:
-        """Report it. On the event loop."""
+        """Of a body that was given as a whole. On the event loop."""
+        self._tell(request_id, promised, f"a body of {given} bytes; the client was told {given}")
+
+    def tell_of_more(self, request_id: str, promised: int) -> None:
+        """Of a body that came in pieces and goes on behind its end. On the event loop."""
+        self._tell(request_id, promised, "more; the client got no more than that")
+
+    def _tell(self, request_id: str, promised: int, given: str) -> None:
         if self.is_told:
             return
         self.is_told = True
-        self._report_event(
-            "plugin-warning",
-            f"request {request_id}: {self._name} said Content-Length: {promised} and gave a body of {given} bytes; the"
-            f" client was told {given}. Correct or leave out the field; said once in each process",
-        )
+        text = f"request {request_id}: {self._name} said Content-Length: {promised} and gave {given}"
+        self._report_event("plugin-warning", f"{text}. Correct or leave out the field; said once in each process")

@@ -72,7 +72,8 @@ def failure_of(error: BaseException, what: str, *, may_pass: bool = False) -> Lo
         trace = trace.tb_next
     frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith("<")]
     files = [frame.filename for frame in frames]
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    theirs = [frame for frame in frames if not _is_not_the_application(frame.filename)] or frames
+    place = f" at {theirs[-1].filename}:{theirs[-1].lineno}" if theirs else ""
     if isinstance(error, SyntaxError) and error.filename:
         files.append(error.filename)
         place = f" at {error.filename}:{error.lineno}"

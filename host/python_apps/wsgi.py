@@ -51,7 +51,7 @@ class WsgiApplication:
         self._is_multithread = order.settings.multithread
         turn = None if self._is_multithread else Turn(loop)
         lengths = LengthCheck(order.processor, context.report_event)
-        self._callee = Callee(function, loop, context.report_event, turn, {}, lengths)
+        self._callee = Callee(function, loop, context.report_event, turn, {}, order.processor, lengths)
 
     def answer(self, request: Request, run_code: RunCode) -> Response | Awaitable[Response]:
         """What the application answers. Raises what it raises, HttpError for a refused body, ClientGone."""

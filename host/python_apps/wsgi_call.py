@@ -19,13 +19,16 @@ from host.python_apps.wsgi_environ import request_environ
 from host.python_apps.wsgi_file import FileWrapper
 from host.python_apps.wsgi_streams import ErrorStream, InputStream
 
+_NO_ITERABLES: Final = (bytes, str)  # of bytes: what they give is numbers and characters
 _WHOLE: Final = (list, tuple)  # compiled, `list | tuple` would be a new object each time
 _MOST_STATUSES: Final = 256
 _statuses: Final[dict[str, tuple[int, str]]] = {}
 
 
 class WsgiError(Exception):
-    """The application broke PEP 3333."""
+    """The application, `culprit`, broke PEP 3333: no code of isapy's is to be corrected."""
+
+    culprit: str = ""
 
 
 class Runnable(Protocol):
@@ -60,6 +63,7 @@ class Callee:
     report_event: Callable[[str, str], None]
     turn: Turn | None  # None: many calls at a time
     base: dict[str, Any]  # of environ
+    name: str  # module:callable
     lengths: LengthCheck
     known: KnownHead | None = None  # the last answer's: most answers have the same
 
@@ -81,11 +85,27 @@ class Callee:
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self.lengths.tell, request.id, promised, given)
 
+    def report_more(self, request: Request, promised: int) -> None:
+        """A body in pieces goes on behind Content-Length. On any thread."""
+        if not self.lengths.is_told:
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.lengths.tell_of_more, request.id, promised)
+
 
 class WsgiCall:
     """One request's way through the application."""
 
-    __slots__ = ("_callee", "_errors", "_has_written", "_headers", "_input", "_promised", "_request", "_status")
+    __slots__ = (
+        "_callee",
+        "_errors",
+        "_has_written",
+        "_headers",
+        "_input",
+        "_promised",
+        "_request",
+        "_sent",
+        "_status",
+    )
 
     def __init__(self, callee: Callee, request: Request) -> None:
         self._callee = callee
@@ -95,6 +115,7 @@ class WsgiCall:
         self._status = ""
         self._headers: Any = ()
         self._promised: int | None = None  # Content-Length
+        self._sent = 0  # bytes of a body that comes in pieces
         self._has_written = False  # the head has left, or counts as if it had
 
     # What the application hands in is checked here, and not by a compiled function's arguments.
@@ -116,7 +137,7 @@ class WsgiCall:
         if known is not None and known.given == headers:
             self._promised = known.promised
             return self._write
-        self._promised = _promised_by(headers)
+        self._promised = _length_in(headers)
         return self._write
 
     def _write(self, data: Any) -> None:
@@ -144,6 +165,11 @@ class WsgiCall:
         """The body, when what the application returned holds all of it."""
         if isinstance(iterable, _WHOLE):
             return joined(iterable)
+        if isinstance(iterable, _NO_ITERABLES) or not (
+            hasattr(iterable, "__iter__") or hasattr(iterable, "__getitem__")
+        ):
+            kind = type(iterable).__name__
+            raise WsgiError(f"the application returned {kind}, and not an iterable of bytes such as [body]")
         return iterable.as_file(self._promised) if isinstance(iterable, FileWrapper) else None
 
     def _head(self, body: bytes | FileBody | ThreadedBody | SteppedBody) -> Response:
@@ -161,13 +187,25 @@ class WsgiCall:
         if known is not None and known.given == given:
             headers = known.headers.copy()  # filters may change them
         else:
-            headers = Headers.repeated(given)
+            headers = _fields_of(given)
             if given.__class__ is list:  # it may have changed since start_response
-                self._callee.known = KnownHead(given.copy(), headers.copy(), _promised_by(given))
+                self._callee.known = KnownHead(given.copy(), headers.copy(), _length_in(given))
         promised = self._promised
         if promised is not None and isinstance(body, bytes) and promised != len(body):
             self._tell_length(promised, len(body), status[0])
         return new_response(status[0], headers, body, status[1])
+
+    def _accuse(self, error: BaseException) -> None:
+        """What has broken PEP 3333 is told of the application."""
+        if isinstance(error, WsgiError):
+            error.culprit = self._callee.name
+
+    def _count(self, size: int) -> None:
+        """So many bytes more of a body in pieces."""
+        self._sent += size
+        promised = self._promised
+        if promised is not None and self._sent > promised and self._request.method != "HEAD":
+            self._callee.report_more(self._request, promised)
 
     def _tell_length(self, promised: int, given: int, status: int) -> None:
         if self._request.method != "HEAD" and status not in BODYLESS:
@@ -198,12 +236,23 @@ def close(iterable: Any) -> None:
         function()
 
 
-def _promised_by(headers: Any) -> int | None:
+def _length_in(headers: Any) -> int | None:
+    """Content-Length. Raises WsgiError for what are no header fields."""
     promised = None
-    for name, value in headers:
-        if len(name) == 14 and name.lower() == "content-length":
-            promised = int(value)
+    try:
+        for name, value in headers:
+            if len(name) == 14 and name.lower() == "content-length":
+                promised = int(value)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WsgiError(f"header fields are a list of pairs of str, Content-Length a number: {error}") from error
     return promised
+
+
+def _fields_of(headers: Any) -> Headers:
+    try:
+        return Headers.repeated(headers)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WsgiError(f"header fields are a list of pairs of str that HTTP allows: {error}") from error
 
 
 def _parse_status(text: str) -> tuple[int, str]:

@@ -48,6 +48,7 @@ class MainThreadCall(WsgiCall):
         try:
             return call_plainly(self._run_code, self, self._request)
         except BaseException as error:
+            self._accuse(error)
             refusal = self._input.refusal
             if refusal is None or refusal is error:
                 raise
@@ -90,6 +91,7 @@ class MainThreadCall(WsgiCall):
         if self._written:
             piece = b"".join([*self._written, piece])
             self._written.clear()
+        self._count(len(piece))
         return None if is_over and not piece else piece
 
     def _write(self, data: Any) -> None:

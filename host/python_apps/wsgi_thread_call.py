@@ -53,6 +53,7 @@ class ThreadCall(WsgiCall):
                 self._response = whole
         except BaseException as error:
             failure = self._input.refusal or error
+            self._accuse(failure)
             if self._body is None:
                 raise failure from (error if failure is not error else error.__cause__)
         finally:
@@ -90,6 +91,7 @@ class ThreadCall(WsgiCall):
 
     def _write(self, data: Any) -> None:
         check_piece(data)
+        self._count(len(data))
         if self._body is not None:
             self._body.push(data)
         elif data:

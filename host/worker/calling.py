@@ -22,7 +22,7 @@ from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
 from host.worker.interruptible_call import InterruptibleCall
 from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
-from host.worker.plugin_loader import traceback_text, where
+from host.worker.plugin_loader import culprit_of, traceback_text, where
 from host.worker.plugins import ReportEvent
 from host.worker.request_task import become_task
 from host.worker.thread_pool import ThreadPool
@@ -239,10 +239,14 @@ class HookCaller:
         """Report what a plugin raised; returns the 500.0 for its request."""
         failure = traceback_text(error)
         place = where(error)
-        about = f"{type(error).__name__}: {error}"
-        detail = f"{hook.plugin}.{hook.name} raised {about}" + (f" at {place}" if place else "")
+        culprit = culprit_of(error)
+        about = (
+            f"{culprit}: {error}" if culprit else f"{hook.plugin}.{hook.name} raised {type(error).__name__}: {error}"
+        )
+        detail = about + (f" at {place}" if place else "")
         self._report_failure(hook, f"{detail}\n{failure}", subject, {"place": place})
-        remedy = f"Correct the code at {place}." if place else f"Correct {hook.name} of the plugin {hook.plugin}."
+        guilty = culprit or f"{hook.name} of the plugin {hook.plugin}"
+        remedy = f"Correct the code at {place}." if place else f"Correct {guilty}."
         refusal = PluginError(500, 0, detail, remedy=remedy, failure=failure)
         refusal.module = hook.plugin
         return refusal

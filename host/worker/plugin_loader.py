@@ -32,6 +32,8 @@ _OWN: Final = (str(_HOST / "worker"), str(_HOST / "python_apps"), _COMPILED)
 """Where code lies that is never to blame for what a plugin raises."""
 _WHOLE_HOST: Final = (f"{_HOST}{os.sep}", _COMPILED)
 """What a plugin calls to be refused: who raises there was called wrongly. Only without a plugin's frame it is ours."""
+_BESIDE_HOST: Final = f"{_HOST.parent / 'extensions'}{os.sep}"
+"""Where isapy's own extensions lie in a checkout."""
 
 _preloaded: Final[dict[tuple[str, str], tuple[CodeType, ModuleType]]] = {}
 """What the pool's parent has imported before the fork, by path and prefix, and the code that was run."""
@@ -115,15 +117,21 @@ def declared_mappings(path: str) -> list[HandlerMapping]:
 
 def where(error: BaseException) -> str:
     """`file:line` of the last frame of `error` that is a plugin's, or code's that it runs; for a SyntaxError the place
-    it names. Empty when isapy alone was there: a plugin has given back what it may not."""
+    it names. Empty when isapy alone was there: a plugin, or the culprit that the error names, has given back what it
+    may not."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    for innocent in (_WHOLE_HOST, _OWN):
+    for innocent in ((*_WHOLE_HOST, _BESIDE_HOST),) if culprit_of(error) else (_WHOLE_HOST, _OWN):
         for frame in reversed(frames):
             if not frame.filename.startswith((*innocent, "<")):
                 return f"{frame.filename}:{frame.lineno}"
     return ""
+
+
+def culprit_of(error: BaseException) -> str:
+    """What an error says of itself whose code it is about, when that is not the plugin that raised it: `shop:app`."""
+    return str(getattr(error, "culprit", ""))
 
 
 def traceback_text(error: BaseException) -> str:

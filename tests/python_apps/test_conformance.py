@@ -164,7 +164,7 @@ def test_wsgi_file_wrapper_sends_files_from_where_they_stand(service: RunningSer
         ("/text-body", "a piece of the body is no bytes"),
         ("/exit", "SystemExit"),
         ("/interrupt", "KeyboardInterrupt"),
-        ("/numbers", "a piece of the body is int, not bytes"),
+        ("/numbers", "the application returned bytes"),
     ],
 )
 def test_a_wsgi_failure_is_a_page_and_an_event(service: RunningService, base: str, path: str, cause: str) -> None:

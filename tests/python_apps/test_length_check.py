@@ -60,3 +60,32 @@ def test_a_length_that_is_right_or_of_a_body_that_is_not_sent_is_not_told(kind: 
         if "asgi" in kind:
             assert plugin.get("/old?7").status == 304
         assert told(plugin) == []
+
+
+STREAMS = """
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
+    yield b"12"
+    yield b"345"
+    yield b"6"
+
+
+async def asgi(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+    for piece in (b"12", b"345"):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body"})
+"""
+
+
+@KINDS
+def test_a_stream_that_goes_on_behind_its_length_is_told_once(kind: str) -> None:
+    """Its client gets what was promised, and the author an event."""
+    handler = f'<add name="App" path="*" verb="*" {kind} />'
+    with PluginTest(
+        "extensions/wsgi.py", "extensions/asgi.py", handlers=handler, files={"lengths.py": STREAMS}
+    ) as plugin:
+        for _ in range(3):
+            assert plugin.get("/").body == b"123"
+        assert len(told(plugin)) == 1
+        assert "said Content-Length: 3 and gave more" in told(plugin)[0]

@@ -15,7 +15,7 @@ from host.config.store import ServerConfiguration, Source
 from host.python_apps.applications import Order
 from host.python_apps.interface import Interface
 from host.python_apps.wsgi import WsgiApplication
-from host.python_apps.wsgi_call import Runnable
+from host.python_apps.wsgi_call import Runnable, WsgiError
 from host.worker.missing_launcher import MissingLauncher
 from host.worker.request_body import ArrivedBody
 from host.worker.thread_pool import ThreadPool
@@ -139,7 +139,7 @@ def test_each_answer_has_the_fields_that_its_call_has_given(tmp_path: Path) -> N
                     shared.append(("X-More", "1"))
                 try:
                     response = called.answer(request, run_code)
-                except ValueError as error:
+                except WsgiError as error:
                     found.append(type(error))
                     continue
                 assert isinstance(response, Response)
@@ -156,6 +156,6 @@ def test_each_answer_has_the_fields_that_its_call_has_given(tmp_path: Path) -> N
         (plain, True),
         (with_cookie, False),
         (more, True),
-        ValueError,
+        WsgiError,
         (more, True),
     ]
