@@ -267,8 +267,7 @@ class PoolParent:
             if steps_back:
                 step_back()
             ours.close()
-            self._become_worker(parent)
-            self._examinations.forget(message.worker)
+            self._become_worker(parent, message.worker)
             run_worker(control, workers_end, self._configuration, seat, examiner)
 
         process = _fork_context.Process(target=live, name=seat.title)
@@ -332,18 +331,20 @@ class PoolParent:
         for problem in preload_own_plugins(snapshot, self._plugin_code):
             self._report("preload-failed", problem)
 
-    def _become_worker(self, parent: int) -> None:
+    def _become_worker(self, parent: int, name: str) -> None:
         """In the fork: let go of what is the parent's. As long as it has had no request, it is killed with its parent:
         also when it hangs in a plugin that it loads (`WorkerProcess` ends this)."""
         end_with_parent(parent)
         take_signals()
-        self._let_go()
+        self._let_go(name)
 
-    def _let_go(self) -> None:
+    def _let_go(self, worker: str = "") -> None:
+        """In a fork: the sockets and descriptors of the parent's are closed, but for what is that worker's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._spawner.forget()
         self._second_spawners.forget()
+        self._examinations.forget(worker)
         self._selector.close()
         self._channel.close()
         self._signal_read.close()

@@ -91,6 +91,8 @@ def test_programs_of_both_die_with_their_worker(service: RunningService) -> None
         crowd.wait_until_all_run()
         [second] = second_spawners(service)
         assert second.ppid() == service.pid_of("pool DefaultAppPool")
+        held = [os.readlink(one) for one in Path(f"/proc/{second.pid}/fd").iterdir()]
+        assert not [one for one in held if "isapy-stacks" in one], "it holds the way by which a worker is examined"
         programs = crowd.started_by(second.pid) + crowd.started_by(service.pid_of("pool DefaultAppPool"))
         assert len(programs) == 2 * len(crowd.connections)
         assert crowd.started_by(second.pid)
