@@ -51,6 +51,14 @@ class ThreadAnswer:
         return None
 
 
+class ComingBody(Protocol):
+    """A request's body (`host.api.RequestBody`), as far as it matters here."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no read waits for its client."""
+
+
 class Threads(Protocol):
     """The threads of the worker, on which every plain `def handle` runs, too."""
 
@@ -68,6 +76,10 @@ class Threads(Protocol):
 
     def pending_result(self) -> PendingResult:
         """For `submit`, instead of a future: cheaper for a request that waits for nothing else."""
+
+    def for_body(self, body: ComingBody) -> Threads:
+        """Where to call what may read this body: on other threads while its client still sends it, so that slow clients
+        leave these to others."""
 
 
 class ThreadPerCall:
@@ -98,6 +110,11 @@ class ThreadPerCall:
     def pending_result(self) -> PendingResult:
         """See `Threads.pending_result`."""
         return asyncio.get_running_loop().create_future()
+
+    def for_body(self, body: ComingBody) -> Threads:
+        """See `Threads.for_body`."""
+        del body
+        return self
 
 
 def settle(future: asyncio.Future[Any] | PendingResult, result: object, failure: BaseException | None) -> None:

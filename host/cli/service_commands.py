@@ -144,8 +144,9 @@ def list_requests(
 ) -> None:
     """Requests under way, the longest first.
 
-    STATE is the stage of the pipeline (before it: ReadEntityBody, while a short body comes, and Queued), MODULE the
-    plugin at work and for how long. The ID is the one that error pages, events and the variable UNIQUE_ID show.
+    STATE is the stage of the pipeline (before it: ReadEntityBody, while the listener collects a body, and Queued),
+    MODULE the plugin at work and for how long. The ID is the one that error pages, events and the variable UNIQUE_ID
+    show.
 
     \b
     Example: what has been hanging for more than five seconds?

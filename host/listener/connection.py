@@ -250,6 +250,8 @@ class ClientConnection(UploadingSocket):
         assert exchange.body is not None
         exchange.body.is_complete = True
         self.stop_waiting_for_body()
+        if self._is_submitted:
+            self.context.relay.body_ended(exchange)
         return False
 
     def _wait_for_more(self) -> None:
@@ -274,7 +276,10 @@ class ClientConnection(UploadingSocket):
             context.relay.expect(exchange)
         else:
             self._is_submitted = True
-            context.relay.submit(exchange)
+            if is_missing:
+                context.relay.submit_upload(exchange)
+            else:
+                context.relay.submit(exchange)
         if self.exchange is exchange:
             self.body_moved()
 

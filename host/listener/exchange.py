@@ -67,6 +67,10 @@ class Client(Origin, Protocol):
     def body_moved(self) -> None:
         """The backlog of the body has changed: read on, or not."""
 
+    def collect_body(self) -> None:
+        """No worker takes the request before its body is whole, or one of the places of such requests is free: read the
+        body as far as there is room for it, also of a client that waits to be asked for it."""
+
     def hold_body(self) -> None:
         """The worker has a pipe for what is left of the body: read no more of it here, if that can be done."""
 
@@ -81,6 +85,7 @@ class Worker(Protocol):
     pid: int
     is_closed: bool
     is_draining: bool
+    uploads: int
     exchanges: dict[int, Exchange]
 
     def send(self, frame: bytes) -> None:
@@ -128,6 +133,8 @@ class Exchange:
         "client",
         "deaths",
         "head",
+        "holds_upload_place",
+        "is_held",
         "is_logged",
         "link",
         "log",
@@ -148,12 +155,19 @@ class Exchange:
         self.link: Worker | None = None
         self.state = RequestState.SENT
         self.deaths = 0
+        self.holds_upload_place = False  # its worker has it, and its client still sends its body
+        self.is_held = False  # outside its queue, while its body comes
         self.queue_deadline = 0.0
         self.body: RequestBody | None = None
         self.response: Response | None = None
         self.log: LogFrame | None = None
         self.is_logged = True  # false: the worker wants no line of it
         self.cache_policy: CacheFrame | None = None  # the worker's word before its answer
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether its client still sends its body."""
+        return self.body is not None and not self.body.is_complete
 
     def let_body_go(self) -> None:
         """It is over for the client: nothing of the body goes to the worker any more."""

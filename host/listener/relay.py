@@ -7,6 +7,7 @@ A worker that breaks the dialogue costs its own link only. When a link closes, e
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -136,9 +137,10 @@ class Relay:
         """Once a second: repeat demands; the requests that waited too long, which are out of their queue."""
         late: list[Exchange] = []
         for queue in self._queues.values():
-            if queue.waiting:
+            if queue.has_any:
                 late += queue.expired(now)
-            if queue.waiting:
+                self._collect(queue)
+            if queue.needs_worker:
                 self._demand(queue, now)
         return late
 
@@ -167,17 +169,29 @@ class Relay:
     def submit(self, exchange: Exchange) -> None:
         """A request whose head is here, and what had come of its body."""
         queue = self._queues[exchange.route.queue]
-        outcome = queue.submit(exchange)
-        if outcome.__class__ is WorkerLink:
-            self._hand_out(exchange, outcome)
-        elif outcome is None:
-            now = self._now()
-            self._wait(exchange, now)
-            if now - self._demanded.get(queue.name, -_DEMAND_SECONDS) >= _DEMAND_SECONDS:
-                self._demand(queue, now)
+        self._follow(queue, exchange, queue.submit(exchange))
+
+    def submit_upload(self, exchange: Exchange) -> None:
+        """The same for one whose body is still on its way. Where too many such are with workers it is collected as a
+        short one is (`expect`), as far as there is room, until it is whole or one of their places is free."""
+        queue = self._queues[exchange.route.queue]
+        outcome = queue.submit_upload(exchange)
+        if queue.is_held(exchange):
+            self._hold(exchange)
         else:
-            assert isinstance(outcome, Refusal)
-            _refuse(exchange, outcome)
+            self._follow(queue, exchange, outcome)
+
+    def body_ended(self, exchange: Exchange) -> None:
+        """The client has sent all of the body of a request that was submitted before."""
+        queue = self._queues[exchange.route.queue]
+        if exchange.holds_upload_place:
+            _leave_upload_place(exchange)
+            if queue.has_any:
+                self._loop.call_soon(self._dispatch, queue)
+        elif exchange.is_held:
+            exchange.is_held = False
+            queue.release(exchange)
+            self.submit(exchange)
 
     def client_gone(self, exchange: Exchange) -> bool:
         """The client left: out of the queue, or the worker is told. Whether the request was still waiting."""
@@ -212,6 +226,31 @@ class Relay:
         exchange.number = exchange.number or next(self._numbers)  # it is in its id, which people may see now
         exchange.queue_deadline = now + exchange.route.site.limits.connection_timeout_seconds
 
+    def _follow(self, queue: Queue, exchange: Exchange, outcome: WorkerLink | Refusal | None) -> None:
+        if outcome.__class__ is WorkerLink:
+            self._hand_out(exchange, outcome)
+        elif outcome is None:
+            now = self._now()
+            self._wait(exchange, now)
+            if now - self._demanded.get(queue.name, -_DEMAND_SECONDS) >= _DEMAND_SECONDS:
+                self._demand(queue, now)
+        else:
+            assert isinstance(outcome, Refusal)
+            _refuse(exchange, outcome)
+
+    def _hold(self, exchange: Exchange) -> None:
+        """It is in no queue: its body is collected, which no queue's timer watches."""
+        exchange.number = exchange.number or next(self._numbers)
+        exchange.is_held, exchange.queue_deadline = True, math.inf
+        if exchange.client is not None:
+            exchange.client.collect_body()
+
+    def _collect(self, queue: Queue) -> None:
+        """Go on with bodies for which there was no room a moment ago."""
+        for exchange in queue.held:
+            if exchange.client is not None and exchange.queue_deadline < math.inf:
+                exchange.client.collect_body()
+
     def _hand_out(self, exchange: Exchange, link: WorkerLink) -> None:
         client = exchange.client
         assert client is not None
@@ -220,10 +259,18 @@ class Relay:
         if link not in client.links:
             client.links.append(link)  # it learns when the connection closes, answered or not
         link.exchanges[number] = exchange
+        if exchange.body is not None and not exchange.body.is_complete:
+            exchange.holds_upload_place = True
+            link.uploads += 1
         link.send(request_frame(exchange, client))
 
     def _dispatch(self, queue: Queue) -> None:
-        for exchange, link in queue.assignments():
+        while (assignment := queue.next_assignment()) is not None:
+            exchange, link = assignment
+            if link is None:
+                self._hold(exchange)
+                continue
+            exchange.is_held = False
             self._hand_out(exchange, link)
             if exchange.body is not None and exchange.client is not None:
                 send_body(exchange)
@@ -235,7 +282,7 @@ class Relay:
         """Write what has come together; hand out what waits."""
         self._frames.flush()
         queue = self._queues[link.queue]
-        if queue.waiting:
+        if queue.has_any:
             self._dispatch(queue)
 
     def link_closed(self, link: WorkerLink, broken: str) -> None:
@@ -258,15 +305,16 @@ class Relay:
                     _refuse(exchange, refusal)
         if not self._expects_workers and not queue.workers:
             self.set_queue_state(queue.name, "AppShutdown")
-        if queue.waiting:
+        if queue.has_any:
             self._dispatch(queue)
-        if queue.waiting:
+        if queue.needs_worker:
             self._demand(queue, self._now())
 
     def _survives(self, exchange: Exchange, link: WorkerLink, broken: str) -> bool:
         """Whether the request goes back to the queue; all others are ended here."""
         fate, client = fate_of(exchange), exchange.client
         exchange.link = None
+        exchange.holds_upload_place = False
         if client is None:
             return False
         if fate is Fate.CUT:
@@ -285,6 +333,12 @@ class Relay:
         text = f"{exchange.head.method.decode()} {exchange.head.target.decode()}: {fate.value}"
         self._send(Event(id="request-replayed", text=text, fields={"worker": link.worker, "queue": link.queue}))
         return True
+
+
+def _leave_upload_place(exchange: Exchange) -> None:
+    exchange.holds_upload_place = False
+    if exchange.link is not None:
+        exchange.link.uploads -= 1
 
 
 def _refuse(exchange: Exchange, refusal: Refusal) -> None:

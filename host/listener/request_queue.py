@@ -3,6 +3,10 @@
 The worker pulls: it grants credits, and a request is handed out against one, the oldest request first, to the worker
 with most credit. The queue decides and returns what to do; the relay does it. A queue that takes nothing (pool stopped,
 rapid-fail protection) is a queue whose door is an object that refuses with a reason. Time comes in as an argument.
+
+A request whose client still sends its body may stay with a worker as long as that client likes. Together they have half
+of each worker's places. One too many is held here, outside the queue, until one of these is free or its body is whole
+(decision 078).
 """
 
 from __future__ import annotations
@@ -13,15 +17,25 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 
 class Taker(Protocol):
-    """What the queue knows of a worker: how many more requests it can take now."""
+    """What the queue knows of a worker: how many more requests it can take now, and how many of these may be such whose
+    clients still send their bodies."""
 
     credit: int
 
+    @property
+    def upload_room(self) -> int:
+        """May be negative."""
+
 
 class Waiter(Protocol):
-    """What the queue knows of a request: when it has waited too long (the clock's seconds)."""
+    """What the queue knows of a request: when it has waited too long (the clock's seconds), and whether its client
+    still sends its body."""
 
     queue_deadline: float
+
+    @property
+    def awaits_body(self) -> bool:
+        """It may become false, never true."""
 
 
 RequestT = TypeVar("RequestT", bound=Waiter)
@@ -83,12 +97,13 @@ class RequestQueue(Generic[RequestT, WorkerT]):
     """The queue of one pool. `submit(request)` is its door's: the worker that takes the request now (one credit is
     spent), a refusal, or None when it waits."""
 
-    __slots__ = ("_closes_only", "_limit", "_reason", "_waiting", "name", "submit", "workers")
+    __slots__ = ("_closes_only", "_held", "_limit", "_reason", "_waiting", "name", "submit", "workers")
 
     def __init__(self, name: str, *, limit: int, closes_only: bool = False) -> None:
         self.name: Final = name
         self.workers: Final[list[WorkerT]] = []
         self._waiting: Final[OrderedDict[RequestT, None]] = OrderedDict()
+        self._held: Final[OrderedDict[RequestT, None]] = OrderedDict()
         self._reason = ""
         self.submit: Callable[[RequestT], WorkerT | Refusal | None]
         self.set_limit(limit, closes_only=closes_only)
@@ -97,6 +112,40 @@ class RequestQueue(Generic[RequestT, WorkerT]):
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._waiting)
+
+    @property
+    def held(self) -> list[RequestT]:
+        """Those that are held outside the queue."""
+        return list(self._held)
+
+    @property
+    def has_any(self) -> bool:
+        """Whether somebody waits or is held."""
+        return bool(self._waiting or self._held)
+
+    @property
+    def needs_worker(self) -> bool:
+        """Whether somebody waits whom another worker would serve: who is held has some, unless all have ended."""
+        return bool(self._waiting or (self._held and not self.workers))
+
+    def submit_upload(self, request: RequestT) -> WorkerT | Refusal | None:
+        """`submit` for a request whose client still sends its body; it may be held afterwards (`is_held`)."""
+        if self._reason or self._waiting or best_worker(self.workers) is None:
+            return self.submit(request)
+        worker = _best_for_upload(self.workers)
+        if worker is None:
+            self._held[request] = None
+            return None
+        worker.credit -= 1
+        return worker
+
+    def is_held(self, request: RequestT) -> bool:
+        """Whether it is held outside the queue."""
+        return request in self._held
+
+    def release(self, request: RequestT) -> None:
+        """It is held no more: its body is whole, and it is submitted like any other."""
+        del self._held[request]
 
     def set_limit(self, limit: int, *, closes_only: bool) -> None:
         """`queueLength` and how a refusal looks; requests that wait already stay."""
@@ -110,8 +159,9 @@ class RequestQueue(Generic[RequestT, WorkerT]):
         self._set_door()
         if not reason:
             return None
-        refused = list(self._waiting)
+        refused = [*self._waiting, *self._held]
         self._waiting.clear()
+        self._held.clear()
         return Refusal(reason, self._closes_only), refused
 
     def _set_door(self) -> None:
@@ -132,27 +182,41 @@ class RequestQueue(Generic[RequestT, WorkerT]):
 
     def withdraw(self, request: RequestT) -> bool:
         """The client left; whether the request was waiting here."""
-        if request in self._waiting:
-            del self._waiting[request]
-            return True
+        for places in (self._waiting, self._held):
+            if request in places:
+                del places[request]
+                return True
         return False
 
-    def assignments(self) -> list[tuple[RequestT, WorkerT]]:
-        """Who takes what, now that there may be credit; one credit is spent for each."""
-        assigned: list[tuple[RequestT, WorkerT]] = []
-        while self._waiting:
-            worker = best_worker(self.workers)
+    def next_assignment(self) -> tuple[RequestT, WorkerT | None] | None:
+        """Who goes next, now that there may be credit, of which one is spent; without a worker it is held from now on.
+        None: nobody. To be called until it says so; whoever is handed out must count in `upload_room` by then."""
+        if self._held:
+            worker = _best_for_upload(self.workers)
+            if worker is not None:
+                worker.credit -= 1
+                return self._held.popitem(last=False)[0], worker
+        if not self._waiting:
+            return None
+        worker = best_worker(self.workers)
+        if worker is None:
+            return None
+        request = self._waiting.popitem(last=False)[0]
+        if request.awaits_body:
+            worker = _best_for_upload(self.workers)
             if worker is None:
-                break
-            worker.credit -= 1
-            assigned.append((self._waiting.popitem(last=False)[0], worker))
-        return assigned
+                self._held[request] = None
+                return request, None
+        worker.credit -= 1
+        return request, worker
 
     def expired(self, now: float) -> list[RequestT]:
         """Requests that waited too long; they are out of the queue."""
-        late = [request for request in self._waiting if request.queue_deadline <= now]
+        late = []
+        for places in (self._waiting, self._held):
+            late += [request for request in places if request.queue_deadline <= now]
         for request in late:
-            del self._waiting[request]
+            self.withdraw(request)
         return late
 
 
@@ -164,6 +228,11 @@ def best_worker(workers: list[WorkerT]) -> WorkerT | None:
     if len(workers) > 1:
         worker = max(workers, key=_credit_of)
     return worker if worker.credit > 0 else None
+
+
+def _best_for_upload(workers: list[WorkerT]) -> WorkerT | None:
+    """The worker with most credit of those that may be given one more request whose body is on its way."""
+    return best_worker([worker for worker in workers if worker.upload_room > 0])
 
 
 def _credit_of(worker: Taker) -> int:

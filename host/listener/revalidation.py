@@ -128,6 +128,9 @@ class Revalidation:
     def body_moved(self) -> None:
         """There is none."""
 
+    def collect_body(self) -> None:
+        """There is none."""
+
     def hold_body(self) -> None:
         """There is none."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import socket
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -280,5 +281,5 @@ def _is_of(url: str, key: Key) -> bool:
 
 def _pipeline_state(exchange: Exchange) -> str:
     if exchange.link is None:
-        return "Queued" if exchange.queue_deadline else "ReadEntityBody"  # in no queue yet
+        return "Queued" if 0.0 < exchange.queue_deadline < math.inf else "ReadEntityBody"  # in no queue yet
     return "SendResponse" if exchange.state is RequestState.RESPONDING else "ExecuteRequestHandler"

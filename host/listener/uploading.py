@@ -11,6 +11,7 @@ import os
 from typing import Final
 
 from host.listener.body_pipe import BodyPipe, can_write_ahead
+from host.listener.body_spool import MOST_OF_ONE
 from host.listener.client_socket import BODY, NEVER
 from host.listener.context import ListenerContext
 from host.listener.exchange import Exchange
@@ -41,11 +42,13 @@ class UploadingSocket(SharedAnsweringSocket):
         """The backlog of the body has changed (exchange.Client)."""
         exchange = self.exchange
         body = None if exchange is None else exchange.body
-        if body is None or body.is_complete:
+        if exchange is None or body is None or body.is_complete:
             if self.is_read_paused and self.http.reader.buffered_bytes <= MAX_PIPELINED:
                 self.resume_reading()
         elif body.is_piped:
             return
+        elif exchange.is_held:
+            self.collect_body()
         elif body.is_backlogged:
             self.pause_reading()
             self.stop_waiting_for_body()
@@ -54,6 +57,28 @@ class UploadingSocket(SharedAnsweringSocket):
             self.resume_reading()
             if not self.http.awaits_continue:
                 self.wait_for_body()
+
+    def collect_body(self) -> None:
+        """Read it as far as there is room (exchange.Client). What can never be whole here waits for a place."""
+        exchange = self.exchange
+        if exchange is None or exchange.body is None:
+            return
+        body, can_be_whole = exchange.body, exchange.head.content_length <= MOST_OF_ONE
+        if can_be_whole:
+            self.expect_body()
+            if body.is_backlogged and not body.is_spooled:
+                spool = self.context.spool_room.begin()
+                if spool is not None:
+                    body.spool(spool)
+        if can_be_whole and not body.is_backlogged:
+            exchange.queue_deadline = NEVER
+            self.resume_reading()
+            self.wait_for_body()
+            return
+        self.pause_reading()
+        self.stop_waiting_for_body()
+        if exchange.queue_deadline == NEVER:  # now it is the place that is waited for
+            exchange.queue_deadline = self.context.monotonic() + self.timeout_seconds
 
     def wait_for_body(self) -> None:
         """More of the body must come in time."""

@@ -72,7 +72,7 @@ class WorkerFrames:
         before = exchange.state
         state = exchange.state = next_state(before, kind)
         if state is _DONE:
-            del link.exchanges[number]
+            _leave(link, exchange)
         try:
             self._handlers[kind](link, exchange, body)
         except WireError:
@@ -109,7 +109,7 @@ class WorkerFrames:
         is_complete = flags & _COMPLETE
         if is_complete:
             exchange.state = _DONE
-            del link.exchanges[exchange.number]
+            _leave(link, exchange)
             link.credit += frame.credit
         else:
             exchange.state = _RESPONDING
@@ -166,6 +166,14 @@ class WorkerFrames:
         if exchange.response is not None and exchange.client is not None:
             exchange.response.end()
             self._dirty.append(exchange)
+
+
+def _leave(link: WorkerLink, exchange: Exchange) -> None:
+    """The worker is done with it."""
+    del link.exchanges[exchange.number]
+    if exchange.holds_upload_place:
+        exchange.holds_upload_place = False
+        link.uploads -= 1
 
 
 def _tell_of_pipe(link: WorkerLink, number: int, state: PipeState, taken_bytes: int) -> None:

@@ -33,7 +33,6 @@ _ERROR_TOO_MANY_OPEN_FILES: Final = 4
 _SOON_SECONDS: Final = 0.01  # how long what nobody waits for may stay behind: a request mostly takes it along before
 _CLOSE_ON_EXEC: Final = socket.MSG_CMSG_CLOEXEC
 
-
 Piece = FilePiece | PipedOutput | None
 """What waits for its descriptor; None when that is to be closed."""
 
@@ -77,6 +76,7 @@ class WorkerLink:
         "is_draining",
         "pid",
         "queue",
+        "uploads",
         "worker",
     )
 
@@ -102,6 +102,7 @@ class WorkerLink:
         self.credit = 0
         self.has_granted = False  # whether it has said how many requests it takes
         self.exchanges: dict[int, Exchange] = {}  # requests it has, by number
+        self.uploads = 0  # of them: those whose clients still send their bodies
         self.is_draining = False
         self.is_closed = False
         self._decoder = FrameDecoder()
@@ -168,6 +169,11 @@ class WorkerLink:
         for key in [key for key in self._descriptors if key[0] == number]:
             os.close(self._descriptors.pop(key))
         self._lost = {key for key in self._lost if key[0] != number}
+
+    @property
+    def upload_room(self) -> int:
+        """How many more requests it may be given whose clients still send their bodies: they may have half of all."""
+        return max(1, (self.credit + len(self.exchanges)) // 2) - self.uploads
 
     @property
     def has_unclaimed(self) -> bool:

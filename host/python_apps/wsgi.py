@@ -73,7 +73,8 @@ class WsgiApplication:
             return MainThreadCall(self._callee, request, run_code).answer()
         pending = self._threads.pending_result()
         call = ThreadCall(self._callee, request, pending)
-        self._threads.submit(run_code, (call, request), pending)
+        threads = self._threads if request.body.is_complete else self._threads.for_body(request.body)
+        threads.submit(run_code, (call, request), pending)
         return ThreadCallAnswer(call, pending)
 
     async def _wait_for_turn(self, turn: Turn, request: Request, run_code: RunCode) -> Response:

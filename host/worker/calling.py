@@ -205,7 +205,7 @@ class HookCaller:
                 await become_task()
                 call.awaitable = coroutine = hook.function(*arguments)
                 return await coroutine
-            return await self.pool.run(hook.function, *arguments)
+            return await self._pool_for(arguments[0]).run(hook.function, *arguments)
         finally:
             self.under_way.discard(call)
 
@@ -216,13 +216,17 @@ class HookCaller:
         call = CallUnderWay(plugin, name, subject, is_on_a_thread=True)
         self.under_way.add(call)
         try:
-            return await self.pool.run(function, *arguments)
+            return await self._pool_for(subject).run(function, *arguments)
         finally:
             self.under_way.discard(call)
 
     def thread_call(self, plugin: str, name: str, subject: object) -> InterruptibleCall:
         """A function on a thread of the pool that its caller may leave before it returns."""
-        return InterruptibleCall(self.pool, self.under_way, CallUnderWay(plugin, name, subject, is_on_a_thread=True))
+        call = CallUnderWay(plugin, name, subject, is_on_a_thread=True)
+        return InterruptibleCall(self._pool_for(subject), self.under_way, call)
+
+    def _pool_for(self, subject: object) -> ThreadPool:
+        return self.pool.for_body(subject.body) if isinstance(subject, Request) else self.pool
 
     @contextmanager
     def noting(self, plugin: str, name: str, subject: object, awaitable: object) -> Iterator[None]:

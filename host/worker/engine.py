@@ -46,7 +46,8 @@ from host.worker.tracing import Tracer
 from host.worker.warm_up import WarmUp
 
 DEFAULT_CAPACITY: Final = 256
-"""Requests a worker takes at a time. Most of them wait for a client or a program; threads are bounded by THREADS."""
+"""Requests a worker takes at a time. Most of them wait for a client or a program. Threads are bounded by THREADS; what
+may read a body that is still on its way has others, at most one for each request."""
 
 THREADS: Final = 64
 _NO_HOOKS: Final[tuple[Hook, ...]] = ()
@@ -92,7 +93,8 @@ class Engine:
         self._runs_filters = runs_filters
         snapshot = configuration.snapshot
         self._served = _serve(snapshot, applications, model, handler_slot if runs_filters else "")
-        self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread")
+        for_uploads = ThreadPool(loop, capacity, name=f"{pool_name} upload thread")
+        self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread", for_uploads=for_uploads)
         self._caller = HookCaller(self._threads, report_event)
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
         self.hosted = HostedProcesses(report_event)

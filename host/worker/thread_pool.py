@@ -7,6 +7,9 @@ let go of the interpreter (calls into C) changes hands once, not once for each o
 The threads are woken like those of a Windows completion port: the one that has rested for the shortest time first, so
 that its stack is still in the processor's cache. One thread does short jobs one after the other (more would only fight
 for the interpreter); when jobs take longer, or one of them blocks, each that waits has a thread of its own.
+
+What may read the body of a request whose client still sends it may wait for that client as long as it likes: it has
+threads of its own, as many as there are such requests, and leaves these to others.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from host.api import PendingResult
+from host.api.threads import ComingBody
 from host.worker.job_lengths import SHORT_SECONDS, JobLengths
 from host.worker.pending import Pending
 
@@ -47,10 +51,20 @@ class Job:
 
 
 class ThreadPool:
-    """At most `limit` threads, named `<name> 1`, `<name> 2` and so on. Its methods belong to the loop's thread."""
+    """At most `limit` threads, named `<name> 1`, `<name> 2` and so on. Its methods belong to the loop's thread.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, *, name: str = "isapy thread") -> None:
+    `for_uploads`: the other pool, for what may wait for clients; without one it is called here."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        *,
+        name: str = "isapy thread",
+        for_uploads: ThreadPool | None = None,
+    ) -> None:
         self.loop = loop
+        self._for_uploads = for_uploads or self
         self._limit = limit
         self._name = name
         self._jobs: deque[Job] = deque()
@@ -124,11 +138,17 @@ class ThreadPool:
         """A future for `submit` that is awaited without a task (`host.api.Threads`)."""
         return Pending(self.loop)
 
+    def for_body(self, body: ComingBody) -> ThreadPool:
+        """Where to call what may read this body."""
+        return self if body.is_complete else self._for_uploads
+
     def close(self, *, wait: bool = True) -> None:
         """End the threads once the queue is empty; `wait` joins them (only when no job can block any more)."""
         if self._is_closed:
             return
         self._is_closed = True
+        if self._for_uploads is not self:
+            self._for_uploads.close(wait=wait)
         self._wake(len(self._threads))
         if wait:
             for thread in self._threads:

@@ -77,7 +77,7 @@ def test_a_plain_handler_is_called_where_its_mapping_says(site: Site) -> None:
         front.say(Kind.BODY, number, b"text")
         front.say(Kind.BODY_END, number)
         later = await front.answer(number)
-        assert later.text.startswith("Pool thread")
+        assert later.text.startswith("Pool upload thread")
         assert later.text.endswith(" text")
         for path in ("/a.free?nothing", "/a.single?nothing"):
             cut = await front.ask(path)

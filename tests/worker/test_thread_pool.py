@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from host.worker.request_body import ArrivedBody, StreamedBody
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, run, until
 
@@ -224,6 +225,36 @@ def test_relieved_is_called_after_finished_jobs() -> None:
         await pool.run(abs, 1)
         await asyncio.sleep(0)
         assert calls == [0]
+
+    run(main())
+
+
+def test_who_waits_for_a_client_leaves_the_threads_to_others() -> None:
+    """What may read a body that is still on its way runs on threads of another pool, which is closed with this one."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        pool = ThreadPool(loop, 1, name="worker thread", for_uploads=ThreadPool(loop, 8, name="worker upload thread"))
+        bodies = [StreamedBody(loop, b"abc", 10, lambda _: None) for _ in range(3)]
+        reads = [loop.create_task(pool.for_body(body).run(body.read_blocking)) for body in bodies]
+        assert await pool.for_body(ArrivedBody(b"x")).run(lambda: threading.current_thread().name) == "worker thread 1"
+        for body in bodies:
+            body.receive(b"defghij")
+            body.complete()
+        assert await asyncio.gather(*reads) == [b"abcdefghij"] * 3
+        assert pool.for_body(bodies[0]) is pool
+        pool.close()
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("worker upload thread")]
+
+    run(main())
+
+
+def test_a_pool_without_another_one_takes_everything() -> None:
+    """As in tests of plugins' parts."""
+
+    async def main() -> None:
+        pool = new_pool()
+        assert pool.for_body(StreamedBody(asyncio.get_running_loop(), b"", 10, lambda _: None)) is pool
 
     run(main())
 
