@@ -55,6 +55,24 @@ class RapidFails:
         return 0 < self._most < len(self._times) and now - self._times[0] < RAPID_FAIL_SECONDS
 
 
+class UploadPlaces:
+    """Requests whose clients still send their bodies may have half of an application's processes."""
+
+    def __init__(self, most_instances: int) -> None:
+        self._left = most_instances // 2
+
+    def begin(self) -> bool:
+        """Take a place until `end`. False: there is none, the body is to be collected first."""
+        if not self._left:
+            return False
+        self._left -= 1
+        return True
+
+    def end(self) -> None:
+        """It is answered."""
+        self._left += 1
+
+
 class ErrorTextVerdict(enum.Enum):
     """What text on FCGI_STDERR does to an answer of which nothing has left yet."""
 

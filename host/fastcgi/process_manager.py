@@ -85,18 +85,20 @@ class ProcessManager:
 
     async def _collect(self, request: Request, source: RequestPieces, is_announced: bool) -> Response:
         """The same for a body that is still to come, or is large."""
+        pool = self._known_target(request).pool if source.is_to_come else None
+        is_upload = pool is not None and pool.uploads.begin()
         try:
-            await source.open(announces_length=is_announced)
+            await source.open(announces_length=is_announced, collects=not is_upload)
             return await self._call(request, source)
         except BaseException:
             source.close()
             raise
+        finally:
+            if pool is not None and is_upload:
+                pool.uploads.end()
 
     def _call(self, request: Request, source: RequestPieces) -> FastCgiCall:
-        mapping = request.mapping
-        known = self._known.get(id(mapping))
-        if known is None or not known.is_of(request):
-            known = self._target_of(request)
+        known = self._known_target(request)
         pairs = variable_pairs(
             request,
             content_length=source.length,
@@ -118,6 +120,10 @@ class ProcessManager:
             self._timer.cancel()
         for pool in (*self._pools.values(), *self._outgoing):
             await pool.close()
+
+    def _known_target(self, request: Request) -> _Target:
+        known = self._known.get(id(request.mapping))
+        return known if known is not None and known.is_of(request) else self._target_of(request)
 
     def _target_of(self, request: Request) -> _Target:
         """Where requests of that mapping go, for as long as their settings are these."""

@@ -23,6 +23,7 @@ from host.fastcgi.exchange import FastCgiExchange
 from host.fastcgi.instance import Instance, Launch
 from host.fastcgi.policy import (
     RapidFails,
+    UploadPlaces,
     died_of_itself,
     is_idle_for_too_long,
     most_instances,
@@ -59,6 +60,7 @@ class ProcessPool:
         self._argv = [] if self._address else _command_of(settings)
         self._environment = _environment_of(parts.inherited, environment, settings)
         self._most_instances = self._free_places = most_instances(settings.max_instances, os.cpu_count() or 1)
+        self.uploads: Final = UploadPlaces(self._most_instances)
         self._instances: set[Instance] = set()
         self._ending: set[Instance] = set()
         self._idle: list[Instance] = []  # the last one is lent first: those that are too many become idle

@@ -1,7 +1,7 @@
 """A request's body for a connection to a server: small ones whole before anything is sent, large ones as they come.
 
 A client that sends slowly occupies no process before its body is large; a chunked body is collected first, because the
-application must be told its length.
+application must be told its length, and others when too many processes wait for clients.
 """
 
 from __future__ import annotations
@@ -46,10 +46,16 @@ class RequestPieces:
             return False
         return True
 
-    async def open(self, *, announces_length: bool) -> None:
-        """Find out the length. `announces_length`: the client sent a Content-Length, if only 0. Raises ClientGone."""
+    @property
+    def is_to_come(self) -> bool:
+        """Whether `open` would let the application wait for the client."""
+        return (self._body.length or 0) > SMALL_BYTES and not self._body.is_complete
+
+    async def open(self, *, announces_length: bool, collects: bool = False) -> None:
+        """Find out the length. `announces_length`: the client sent a Content-Length, if only 0; `collects`: the body is
+        to be here before the application hears of the request, however long it is. Raises ClientGone."""
         expected = self._body.length
-        if expected is None:
+        if expected is None or (collects and self.is_to_come):
             self._descriptor, self.length = await spool(self._body)
             if self.length <= SMALL_BYTES:
                 self.first = os.read(self._descriptor, SMALL_BYTES)

@@ -7,6 +7,7 @@ import pytest
 from host.fastcgi.policy import (
     Overdue,
     RapidFails,
+    UploadPlaces,
     died_of_itself,
     is_idle_for_too_long,
     most_instances,
@@ -19,6 +20,16 @@ from host.fastcgi.policy import (
 def test_as_many_processes_as_configured_or_chosen(configured: int, processors: int, most: int) -> None:
     """0 is automatic: four for each processor, at least eight."""
     assert most_instances(configured, processors) == most
+
+
+@pytest.mark.parametrize(("processes", "most"), [(1, 0), (2, 1), (3, 1), (8, 4)])
+def test_half_of_the_processes_may_wait_for_clients(processes: int, most: int) -> None:
+    """Never the only one."""
+    places = UploadPlaces(processes)
+    assert [places.begin() for _ in range(most + 1)] == [True] * most + [False]
+    if most:
+        places.end()
+        assert places.begin()
 
 
 @pytest.mark.parametrize(
