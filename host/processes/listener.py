@@ -251,7 +251,7 @@ class FrontProcess:
             self.listener = self.build_listener(self._logs)
             self.listener.set_certificates(self._certificates.items)
             self.loop.call_later(_FLUSH_SECONDS, self._flush_logs)
-        own_part = divided(snapshot, self._instances)
+        own_part = divided(snapshot, self._instances, self._place)
         self.listener.configure(own_part, model_for(snapshot.isolation_mode), message.started_sites)
         if is_first:
             self._starting = self.loop.create_task(self._start(message))

@@ -16,12 +16,20 @@ LIMITS = '<limits maxConnections="1" maxBandwidth="2048" connectionTimeout="00:0
 
 
 @pytest.mark.parametrize(
-    ("limit", "parts", "expected"),
-    [(1000, 1, 1000), (1000, 3, 334), (1, 64, 1), (0, 4, 0), (UNLIMITED - 1, 2, 2147483647), (UNLIMITED, 2, UNLIMITED)],
+    ("limit", "parts"),
+    [
+        (1000, [1000]),
+        (1000, [334, 333, 333]),
+        (3, [2, 1]),
+        (1, [1, 1, 1]),
+        (0, [0, 0]),
+        (UNLIMITED - 1, [2147483647, 2147483647]),
+        (UNLIMITED, [UNLIMITED, UNLIMITED]),
+    ],
 )
-def test_a_part_is_rounded_up_and_no_limit_stays_none(limit: int, parts: int, expected: int) -> None:
-    """Nobody is left with nothing, and together they exceed the limit by less than one for each."""
-    assert part_of(limit, parts) == expected
+def test_the_parts_are_the_whole_and_none_is_left_with_nothing(limit: int, parts: list[int]) -> None:
+    """Two listeners admit three connections where maxConnections is 3. No limit stays none."""
+    assert [part_of(limit, len(parts), place) for place in range(len(parts))] == parts
 
 
 def test_what_counts_in_one_process_is_divided_and_nothing_else(server: Server) -> None:
@@ -29,7 +37,7 @@ def test_what_counts_in_one_process_is_divided_and_nothing_else(server: Server) 
     source = server.write(SECTION, pools='<add name="P" queueLength="10" />')
     text = source.text.replace(b'id="2">', f'id="2">{LIMITS}'.encode())
     snapshot = build_snapshot(Source(source.path, text), 1)
-    part = divided(snapshot, snapshot.listener.processes)
+    part = divided(snapshot, snapshot.listener.processes, 0)
     assert (part.listener.max_connections, part.listener.uri_max_cache_bytes) == (34, 349526)
     assert part.listener.max_request_bytes == 5000
     assert part.web_limits.max_global_bandwidth == 1334
@@ -39,7 +47,9 @@ def test_what_counts_in_one_process_is_divided_and_nothing_else(server: Server) 
     assert (second.limits.max_connections, second.limits.max_bandwidth) == (1, 683)
     assert second.limits.connection_timeout_seconds == 10
     assert first.log_file is min(snapshot.sites, key=lambda site: site.id).log_file
-    assert divided(snapshot, 1) is snapshot
+    assert divided(snapshot, 1, 0) is snapshot
+    last = divided(snapshot, 3, 2)
+    assert (last.listener.max_connections, last.pool("P").queue_length) == (33, 3)
 
 
 def test_a_worker_that_takes_fewer_requests_than_there_are_listeners_is_warned_of(server: Server) -> None:
