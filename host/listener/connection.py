@@ -23,6 +23,7 @@ from host.listener.refusals import (
     page_of_queue,
     page_of_reset,
     page_of_secure_redirect,
+    page_of_shortage,
 )
 from host.listener.request_body import RequestBody, is_read_ahead
 from host.listener.request_frames import send_body
@@ -191,6 +192,9 @@ class ClientConnection(UploadingSocket):
         except RemoteProtocolError as error:
             self._refuse_fault(error)
             return
+        except OSError:
+            self._refuse_for_want_of_memory()
+            return
         finally:
             self._is_advancing = False
         self._wait_for_more()
@@ -320,6 +324,18 @@ class ClientConnection(UploadingSocket):
             if self._is_submitted:
                 self.context.relay.client_gone(exchange)
         self.refuse(page_of_fault(error.fault), asked=asked or asked_in_vain(error.raw_head))
+
+    def _refuse_for_want_of_memory(self) -> None:
+        """The kernel has none for what is spooled of the body (body_spool)."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if exchange.response is not None:
+            self.drop_exchange("")
+            self.break_off()
+        else:
+            self.context.relay.client_gone(exchange)
+            self.refuse(page_of_shortage())
 
     def waited_too_long(self) -> None:
         """No worker took the request within the site's connectionTimeout: close, HTTPERR Timer_ReqQueue."""

@@ -32,6 +32,11 @@ def page_of_queue(reason: str) -> Page:
     return Page(503, reason, "", "The service is unavailable.")
 
 
+def page_of_shortage() -> Page:
+    """503: no memory is left for the request's body. HTTP.sys has no name for it, but N/A."""
+    return Page(503, "N/A", "", "The service is unavailable.")
+
+
 def page_of_lost_worker(cause: str) -> Page:
     """502: the worker died with the request, and it could not be given to another. `cause` is for local clients."""
     detail = f" {cause}" if cause else ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,7 +16,7 @@ from host.listener.client_socket import ClientSocket
 from host.wire.codec import encode
 from host.wire.frames import BODY_PIPE, Kind
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker
-from tests.listener.test_body_pipe import BODY, FIRST, SIZE, hand_pipe, rest_of, sending, upload
+from tests.listener.test_body_pipe import BODY, FIRST, hand_pipe, rest_of, sending, upload
 
 ALL = BODY * 5
 LENGTH = f"Content-Length: {len(ALL)}\r\n"
@@ -124,14 +126,44 @@ def test_a_reader_in_the_worker(front: RunningListener) -> None:
         skip_to(worker, Kind.BODY_END)
 
 
-def test_everyday_uploads_never_come_here(front: RunningListener) -> None:
-    """Neither one whose program is slow, nor one whose client is."""
-    with upload(front) as (client, worker):
-        reader = hand_pipe(worker)
+@pytest.mark.parametrize("is_piped", [False, True])
+def test_everyday_uploads_never_come_here(front: RunningListener, is_piped: bool) -> None:
+    """Neither one whose program is slow, also when it has begun to answer, nor one whose client is."""
+    with upload(front, LENGTH) as (client, worker):
+        reader = hand_pipe(worker) if is_piped else -1
         worker.begin(1)
-        with sending(client, BODY[FIRST:]):
-            assert rest_of(reader) == BODY[FIRST:]
-        assert (len(BODY), room_of(front).begun) == (SIZE, 0)
+        slowly = FIRST + 40_000
+        for at in range(FIRST, slowly, 1000):
+            client.send(ALL[at : at + 1000])
+            front.settle()
+        stalled = slowly + client.send_until_stalled(ALL[slowly:])
+        assert stalled < len(ALL)
+        with sending(client, ALL[stalled:]):
+            got = rest_of(reader) if is_piped else read_frames(worker, len(ALL) - FIRST)
+        assert got == ALL[FIRST:]
+        assert room_of(front).begun == 0
+
+
+def test_the_end_of_memory_is_told(front: RunningListener) -> None:
+    """What comes by frames and cannot be kept: a line in HTTPERR, the client is cut off, the worker told."""
+    with upload(front, LENGTH) as (client, worker):
+        answer_in_vain(front, client, worker)
+        with files_of_at_most(100_000):
+            client.send_until_stalled(ALL[FIRST:])
+            skip_to(worker, Kind.ABORT)
+        assert front.log.next_refusal().reason == "Connection_Dropped"
+        assert client.is_reset()
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Meanwhile this process writes no file that is longer."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 def wait(front: RunningListener, condition: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from host.wire.codec import decode_request, encode_number
 from host.wire.control_messages import Demand
 from host.wire.frames import Kind, RequestFlag, RequestFrame
 from tests.listener.running_listener import WAIT_SECONDS, Client, RunningListener, TestWorker
-from tests.listener.test_body_spool import wait
+from tests.listener.test_body_spool import files_of_at_most, wait
 
 Start = Callable[..., RunningListener]
 PLACES = 4
@@ -257,6 +257,20 @@ def test_what_has_room_again_is_read_on(front: RunningListener) -> None:
     client.send(HUGE[sent:])
     number, frame = worker.request()
     assert body_of(worker, number, frame.body) == HUGE
+
+
+def test_who_is_held_when_memory_ends_is_told_so(front: RunningListener) -> None:
+    """503, and HTTPERR has a line."""
+    worker, _ = occupy(front)
+    most = room_of(front).left_bytes
+    client = begin(front)
+    with files_of_at_most(100_000):
+        client.send_until_stalled(LONG)
+        assert client.read_response()[0] == 503
+    refusal = front.log.next_refusal()
+    assert (refusal.status, refusal.reason, refusal.target) == (503, "N/A", "/slow")
+    assert front.run(lambda: room_of(front).left_bytes) == most
+    assert worker.has_nothing_to_do()
 
 
 def test_what_can_never_be_whole_here_is_not_begun(front: RunningListener) -> None:
