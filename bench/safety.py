@@ -1,8 +1,9 @@
 """What slow attacks cost other clients: `python -m bench.safety`.
 
 slowhttptest holds some hundreds of connections in each of its four ways, one after the other, while a client that
-behaves asks for pages at a steady pace, in turn on a kept connection and on a new one. Right before each attack the
-same client is measured without it: the quotient of the two is what the attack costs, and other load on the machine
+behaves asks for pages at a steady pace, in turn on a kept connection and on a new one. Slow bodies come in three ways:
+short ones, long ones, and in chunks, for which there is a client of our own (`slow_chunks`). Right before each attack
+the same client is measured without it: the quotient of the two is what the attack costs, and other load on the machine
 strikes both. A server that answers an attack at once, and closes, holds none of its connections.
 """
 
@@ -28,14 +29,16 @@ from bench.packages import install_command, missing_packages, program
 from bench.server import NotReady, Server, take_sigterm_for_interrupt
 from bench.site import MeasuredSite, write_site
 
-ATTACKS: Final = {
-    "slow headers": ("-H", "big"),
-    "slow body": ("-B", "cgi"),
-    "ranges": ("-R", "big"),
-    "slow read": ("-X", "big"),
+ATTACKS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "slow headers": (("-H",), "big"),
+    "slow body": (("-B",), "cgi-post"),
+    "slow long body": (("-B", "-s", "1000000"), "cgi-post"),
+    "slow chunks": ((), "cgi-post"),
+    "ranges": (("-R",), "big"),
+    "slow read": (("-X",), "big"),
 }
-"""slowhttptest's option for each, and the scenario whose path it attacks where a contestant has it: a large file, or a
-program that may read the body."""
+"""slowhttptest's options for each (none: it cannot do that), and the scenario whose path it attacks where a contestant
+has it: a large file, or a program that reads the body."""
 
 TAKING_PART: Final = (("isapy", "static"), ("isapy", "hello"), ("isapy-iis5", "hello"), ("nginx", "static"))
 """Contestants, and the scenario whose path the client asks for."""
@@ -111,12 +114,15 @@ def probe(port: int, path: str, *, seconds: float) -> Seen:
 class Attack:
     """slowhttptest against a port until the end of the `with` block, begun anew as often as it ends by itself."""
 
-    def __init__(self, option: str, port: int, path: str, *, connections: int) -> None:
+    def __init__(self, options: Sequence[str], port: int, path: str, *, connections: int) -> None:
         self._port = port
         self._wanted = connections
-        url = f"http://127.0.0.1:{port}{path}"
-        size = ("-c", str(connections), "-r", str(connections), "-l", "3600", "-i", "1")
-        self._command = (program("slowhttptest"), option, *size, "-u", url)
+        if options:
+            url = f"http://127.0.0.1:{port}{path}"
+            size = ("-c", str(connections), "-r", str(connections), "-l", "3600", "-i", "1")
+            self._command = (program("slowhttptest"), *options, *size, "-u", url)
+        else:
+            self._command = (sys.executable, "-m", "bench.slow_chunks", str(port), path, str(connections))
         self._is_over, self._is_under_way = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.held = 0
@@ -167,10 +173,10 @@ def measure(
         server.start(path)
         probe(server.port, path, seconds=min(1.0, seconds))  # workers start, caches fill
         for _ in range(rounds):
-            for attack, (option, target) in ATTACKS.items():
+            for attack, (options, target) in ATTACKS.items():
                 quiet = probe(server.port, path, seconds=seconds)
                 attacked = contestant.paths.get(target, path)
-                with Attack(option, server.port, attacked, connections=connections) as under_way:
+                with Attack(options, server.port, attacked, connections=connections) as under_way:
                     seen = probe(server.port, path, seconds=seconds)
                 found[attack].append((quiet, seen, under_way.held))
     finally:

@@ -16,6 +16,7 @@ from bench.packages import missing_packages
 from bench.safety import ATTACKS, TAKING_PART, Attack, Seen, cost_of, established, measure, probe, report
 from bench.server import Server
 from bench.site import write_site
+from bench.slow_chunks import attack
 from tests.bench.tiny_contestant import tiny_contestant
 
 
@@ -65,10 +66,28 @@ def test_a_late_answer_makes_those_late_that_were_due_meanwhile() -> None:
 def test_an_attack_holds_its_connections_until_it_is_over(tmp_path: Path) -> None:
     """Slow headers, and nothing of it is left behind."""
     with tiny(tmp_path) as server:
-        with Attack(ATTACKS["slow headers"][0], server.port, "/", connections=20) as attack:
+        with Attack(ATTACKS["slow headers"][0], server.port, "/", connections=20) as under_way:
             assert established(server.port) > 0
-        assert attack.held >= 16
-        assert not attack._thread.is_alive()
+        assert under_way.held >= 16
+        assert not under_way._thread.is_alive()
+
+
+def test_slow_chunks_hold_their_connections_while_the_server_does(tmp_path: Path) -> None:
+    """Our own client: one that is never answered goes on, and it ends with its last connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=attack, args=(port, "/x", 3))
+        thread.start()
+        held = [listening.accept()[0] for _ in range(3)]
+        for connection in held:
+            with connection, connection.makefile("rb") as file:
+                assert file.readline() == b"POST /x HTTP/1.1\r\n"
+                while file.readline() != b"\r\n":
+                    pass
+                assert file.read(12) == b"1\r\nx\r\n" * 2
+        thread.join()
+    with tiny(tmp_path) as server, Attack(ATTACKS["slow chunks"][0], server.port, "/", connections=20) as under_way:
+        assert under_way._command[2] == "bench.slow_chunks"
 
 
 def test_a_round_is_compared_with_its_own_quiet() -> None:
