@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from host.activation.children import Child, Surroundings, describe_exit
 from host.activation.outgoing_parent import OutgoingParent
 from host.isolation.placement import Slot
-from host.wire.control_messages import AnyMessage, CannotStart, Configure, Drain, Event, Hello, Ready
+from host.wire.control_messages import AnyMessage, CannotStart, Configure, Drain, Event, Hello, Ready, Unhealthy
 from host.wire.message_rows import Examination
 from host.wire.pool_messages import (
     ExamineWorker,
@@ -59,6 +59,9 @@ class ParentOwner(Protocol):
 
     def worker_was_examined(self, name: str, examination: Examination) -> None:
         """What that worker is doing."""
+
+    def parent_is_unhealthy(self, reason: str) -> None:
+        """It serves, but another one should take its place."""
 
     def parent_is_gone(self) -> None:
         """It has ended as it was told to."""
@@ -224,6 +227,8 @@ class ParentSupervisor:
                 self._became_ready()
             case CannotStart():
                 self._reason = message.reason
+            case Unhealthy():
+                self._owner.parent_is_unhealthy(message.reason)
             case _:
                 pass
 

@@ -320,6 +320,13 @@ class PoolSupervisor:
         """A parent that was replaced has died before its last workers."""
         self._workers.abandon_all("its pool's parent, which was replaced, died", names)
 
+    def parent_is_unhealthy(self, reason: str) -> None:
+        """It lacks what it cannot get any more: another one has it. Workers in a sandbox lack it, too."""
+        if self.pool.confinement.is_made_at_start:
+            self.recycle(RecycleReason("recycle-unhealthy", reason))
+        else:
+            self._parent.renew(reason)
+
     def parent_is_gone(self) -> None:
         """The parent has ended as it was told to."""
         self._workers.abandon_all("its pool's parent was ended")  # there are none, unless it was killed

@@ -23,9 +23,10 @@ ReportEvent = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confined:
-    """What this process is now. `environment` is for its workers."""
+    """What this process is now. `environment` is for its workers; `is_other_account`: it was another one before."""
 
     account: Account
+    is_other_account: bool
     temporary_folder: str
     environment: Mapping[str, str]
 
@@ -56,7 +57,12 @@ def confine(configuration: ServerConfiguration, pool_name: str, keys: Iterable[s
     if pool.confinement.no_new_privileges:
         forbid_new_privileges()
     _sandbox(configuration, pool, applications, folder, report)
-    return Confined(account=account or own, temporary_folder=folder, environment=_environment(account, folder))
+    return Confined(
+        account=account or own,
+        is_other_account=account is not None,
+        temporary_folder=folder,
+        environment=_environment(account, folder),
+    )
 
 
 _GRANT = "give it read access and search access to every folder above, for example with setfacl or chmod o+x"

@@ -32,9 +32,11 @@ def make_temporary_folder(base: str, pool_name: str, config_path: str, account: 
             os.mkdir(folder, 0o700)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            if os.fstat(descriptor).st_uid != account.user:
+            status = os.fstat(descriptor)
+            if status.st_uid != account.user:
                 os.fchown(descriptor, account.user, account.group)
-            os.fchmod(descriptor, 0o700)
+            if stat.S_IMODE(status.st_mode) != 0o700:  # a file system that has become read-only refuses to say it again
+                os.fchmod(descriptor, 0o700)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -74,6 +76,18 @@ def occupy(folder: str) -> int:
         _empty(folder)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return descriptor
+
+
+def restore(folder: str) -> bool:
+    """Make the folder again if somebody has removed it (a cleaner that does not ask who uses what); whether it was so.
+
+    To be called as the pool's account, which may not be allowed to. Raises OSError."""
+    if os.path.isdir(folder):
+        return False
+    os.makedirs(os.path.dirname(folder), mode=0o755, exist_ok=True)
+    os.mkdir(folder, 0o700)
+    occupy(folder)
+    return True
 
 
 def _empty(folder: str) -> None:

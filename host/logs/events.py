@@ -78,6 +78,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "cpu-freed": EventKind(6106, "information", "a pool is not held to its processor limit any more"),
     "pool-identity": EventKind(6100, "information", "whom the pool runs as, and why"),
     "pool-cannot-read": EventKind(6101, "warning", "the pool's identity cannot read what the pool needs"),
+    "temporary-folder-lost": EventKind(6111, "warning", "somebody has removed a pool's temporary folder"),
     "pool-sandboxed": EventKind(6102, "information", "the kernel enforces the pool's sandbox"),
     "sandbox-report": EventKind(6103, "warning", "what the pool's sandbox would refuse if it were enforced"),
     # configuration

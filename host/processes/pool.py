@@ -26,6 +26,7 @@ from host.confinement.errors import ConfinementError
 from host.isolation.selection import model_for
 from host.processes.control_channel import ControlChannel
 from host.processes.examinations import Examinations
+from host.processes.folder_watch import FolderWatch
 from host.processes.immortal import make_immortal
 from host.processes.preload import (
     compile_patterns,
@@ -89,6 +90,7 @@ class PoolParent:
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
         self._stepped_back: dict[int, float] = {}  # pid to monotonic seconds: when it comes forward at the latest
         self._confined: Confined | None = None
+        self._folder_watch: FolderWatch | None = None
         self._user_spawner: UserSpawner | None = None
         self._all_processors = os.sched_getaffinity(0)
         self._has_preloaded = False
@@ -108,6 +110,8 @@ class PoolParent:
             now = time.monotonic()
             self._spawner.tick(now)
             self._examinations.tick(now)
+            if self._folder_watch is not None:
+                self._folder_watch.look(now)
             if now >= self._prepares_at:
                 self._prepare_plugins()
             for pid in [pid for pid, end in self._stepped_back.items() if now >= end]:
@@ -163,6 +167,8 @@ class PoolParent:
                 allow_to_come_forward()
                 self._confined = confine(configuration, self._pool_name, self._applications, self._report)
                 continue_at_parents_death()  # this process, too; a change of identity makes the kernel forget it
+                pool = configuration.snapshot.pool(self._pool_name)
+                self._folder_watch = FolderWatch(self._confined, pool, self._report, self._channel.send)
             except ConfinementError as error:
                 self._report("pool-not-confined", f"pool {self._pool_name} cannot start: {error}")
                 raise

@@ -247,7 +247,7 @@ class FilesChanged(Message, frozen=True, kw_only=True):
 
 
 class Unhealthy(Message, frozen=True, kw_only=True):
-    """Worker: a plugin reports itself unhealthy; recycle me."""
+    """Worker: a plugin reports itself unhealthy; recycle me. Front, pool's parent: have another one take my place."""
 
     reason: str
 

@@ -12,7 +12,7 @@ import pytest
 
 from host.confinement.errors import ConfinementError
 from host.confinement.identity import Account, own_account
-from host.confinement.temporary_folder import can_search, make_temporary_folder, occupy
+from host.confinement.temporary_folder import can_search, make_temporary_folder, occupy, restore
 from tests.confinement.everybody import CHECKOUT, open_folder
 
 STRANGER = Account(71234, 71234, (71234,))
@@ -33,6 +33,7 @@ def test_it_is_the_accounts_alone_and_keeps_its_name(tmp_path: Path) -> None:
     status = folder.stat()
     assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o700, own.user)
     assert make_temporary_folder(str(tmp_path / "temp"), "Shop", "/a/conf", own) == str(folder)
+    assert folder.stat().st_ctime_ns == status.st_ctime_ns  # nothing is said again: the disk may be read-only by now
     others = [("Blog", "/a/conf"), ("Shop", "/b/conf")]
     assert str(folder) not in [make_temporary_folder(str(tmp_path / "temp"), *other, own) for other in others]
 
@@ -51,6 +52,17 @@ def test_an_account_that_cannot_reach_the_state_folder_gets_one_elsewhere() -> N
             assert can_search(str(made), STRANGER)
         finally:
             made.rmdir()
+
+
+def test_a_folder_that_somebody_has_removed_is_made_again(tmp_path: Path) -> None:
+    """With those above it, and closed to everybody else as before."""
+    folder = Path(make_temporary_folder(str(tmp_path / "temp"), "Shop", "/a/conf", own_account()))
+    assert not restore(str(folder))
+    folder.rmdir()
+    folder.parent.rmdir()
+    assert restore(str(folder))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not restore(str(folder))
 
 
 @pytest.mark.slow

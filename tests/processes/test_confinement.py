@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -254,6 +255,30 @@ def test_a_sandbox_keeps_code_and_programs_inside(folder: Path, interpreter: Int
         assert (own[0], own[1:]) == (inside["temporary"], ["wrote to its own"])  # the pool's is not open to it
         assert look(service, f"/shop/a.look?read={outside}/secret.txt")["read"] == "done"  # the pool beside it
         service.wait_for_event("pool-sandboxed", "DefaultAppPool")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", '<processModel identityType="ApplicationPoolIdentity" />', '<sandbox mode="Enforce" />'],
+    ids=["same", "own", "sandboxed"],
+)
+def test_a_temporary_folder_that_a_cleaner_has_removed_comes_back(
+    folder: Path, interpreter: Interpreter, content: str
+) -> None:
+    """Programs find it, and no request is lost; a parent that may not make it is replaced by one that may."""
+    with serving(write_pools(folder, DefaultAppPool=content), interpreter, folder) as service:
+
+        def temporary() -> Path:
+            (line,) = [x for x in service.get("/cgi-bin/look.cgi").text.splitlines() if x.startswith("temporary ")]
+            return Path(line.removeprefix("temporary "))
+
+        found = temporary()
+        assert found.is_dir()
+        shutil.rmtree(folder / "state" / "temp")
+        service.wait_for_event("temporary-folder-lost", str(found))
+        wait_until(found.is_dir, folder, "the folder")
+        assert temporary() == found
+        wait_until(lambda: "write done" in service.get("/cgi-bin/look.cgi").text, folder, "a program that writes there")
 
 
 def test_a_sandbox_in_report_mode_tells_what_it_would_refuse(folder: Path, interpreter: Interpreter) -> None:
