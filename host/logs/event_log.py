@@ -69,6 +69,15 @@ def _cut(text: str, most: int) -> str:
     return f"{text[:kept]} ... {len(text) - 2 * kept} characters left out ... {text[-kept:]}"
 
 
+def _ends_in_a_line(path: Path) -> bool:
+    """Whether the last line has no end: the service before this one found the disk full, or was killed."""
+    try:
+        with path.open("rb") as file:
+            return file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+    except OSError:
+        return False
+
+
 class EventLog:
     """Writes events to `path`, to `echo` (the console, a line each) and keeps the last thousand in `recent`.
 
@@ -94,7 +103,7 @@ class EventLog:
         self._size_limit = size_limit
         self._common = dict(common or {})
         self._missing = 0  # events that could not be written since the last one that was
-        self._is_torn = False  # the file ends in the middle of one of our lines
+        self._is_torn: bool | None = None  # the file ends in the middle of a line; None: nobody has looked yet
 
     def write(self, id: str, text: str, fields: Mapping[str, str] | None = None) -> LoggedEvent:
         """Note an event. `id` is one of EVENTS (another one, from a child gone wrong, is noted with number 0)."""
@@ -128,6 +137,8 @@ class EventLog:
         except FileNotFoundError:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, _APPENDS, _MODE)
+        if self._is_torn is None:
+            self._is_torn = _ends_in_a_line(self._path)
         try:
             raw = f"{chr(10) if self._is_torn else ''}{line}\n".encode("utf-8", "backslashreplace")
             written = os.write(descriptor, raw)

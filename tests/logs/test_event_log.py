@@ -107,6 +107,17 @@ def test_an_event_after_a_torn_one_has_a_line_of_its_own(tmp_path: Path) -> None
     assert again.endswith("events missing in it: 2")
 
 
+def test_a_service_begins_its_own_line_after_one_that_another_service_could_not_end(tmp_path: Path) -> None:
+    """It found the disk full, or was killed, and has ended."""
+    path = tmp_path / "events.log"
+    for before, lines in ((b"", 1), (b"whole\n", 2), (b"whole\nto", 3)):
+        path.write_bytes(before)
+        EventLog(path, standing_clock).write("process-started", "mine")
+        found = path.read_text().splitlines()
+        assert len(found) == lines
+        assert found[-1].endswith("process-started mine")
+
+
 def test_ids_have_one_number_each() -> None:
     """Numbers are what monitoring matches: none twice, all with a known level."""
     assert len({kind.number for kind in EVENTS.values()}) == len(EVENTS)
