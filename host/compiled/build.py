@@ -52,7 +52,6 @@ _FLAGS: Final = (
     "-Wno-error",  # what a later compiler thinks of generated code must not keep anybody from installing
 )
 _COMPILER: Final = "compiler"  # beside the manifest: what has compiled. Whoever imports the modules need not know
-_WITH: Final = f"mypyc {_mypyc_version}, {' '.join(_FLAGS)}\n"
 
 
 class CompilationError(Exception):
@@ -62,7 +61,14 @@ class CompilationError(Exception):
 def is_current() -> bool:
     """Whether what is compiled is what the sources say, and what this mypyc makes of them."""
     manifest = read_manifest()
-    return set(manifest) == set(_MODULES) and not changed_sources(manifest) and _compiled_with() == _WITH
+    if set(manifest) != set(_MODULES) or changed_sources(manifest):
+        return False
+    return _compiled_with() in (note_of(_FLAGS), note_of(()))  # the latter by a compiler that does not know them
+
+
+def note_of(flags: Sequence[str]) -> str:
+    """What is noted of a compilation with these flags beside setuptools' own."""
+    return f"mypyc {_mypyc_version}, {' '.join(flags)}\n"
 
 
 def _compiled_with() -> str:
@@ -76,7 +82,7 @@ def compile_modules() -> None:
     """Compile all modules anew. Raises CompilationError."""
     checksums = {name: checksum_of(name) for name in _MODULES}
     with tempfile.TemporaryDirectory(prefix="isapy-compile-") as work, contextlib.chdir(PROJECT):
-        built = _build(Path(work))
+        built, flags = _build(Path(work))
         prepared = Path(f"{FOLDER}.new")
         shutil.rmtree(prepared, ignore_errors=True)
         prepared.mkdir(parents=True)
@@ -84,18 +90,21 @@ def compile_modules() -> None:
             shutil.copy2(f"{built}/{name.replace('.', '/')}{SUFFIX}", prepared / f"{name}{SUFFIX}")
     manifest = "".join(f"{name} {checksum}\n" for name, checksum in checksums.items())
     (prepared / MANIFEST).write_text(manifest, encoding="ascii")
-    (prepared / _COMPILER).write_text(_WITH, encoding="ascii")
+    (prepared / _COMPILER).write_text(note_of(flags), encoding="ascii")
     shutil.rmtree(FOLDER, ignore_errors=True)
     prepared.replace(FOLDER)
 
 
-class _Build(build_ext):
-    """Compiles as many files at once as there are processors."""
+class Build(build_ext):
+    """Compiles as many files at once as there are processors. `taken` are those of our flags that the compiler has
+    been given: all, or none where it does not know one of them."""
+
+    taken: tuple[str, ...] = ()
 
     def build_extensions(self) -> None:
-        if self._takes(_FLAGS):
-            for ext in self.extensions:
-                ext.extra_compile_args = [*ext.extra_compile_args, *_FLAGS]
+        self.taken = _FLAGS if self._takes(_FLAGS) else ()
+        for ext in self.extensions:
+            ext.extra_compile_args = [*ext.extra_compile_args, *self.taken]
         super().build_extensions()
 
     def _takes(self, flags: Sequence[str]) -> bool:
@@ -125,8 +134,8 @@ class _Build(build_ext):
         self.compiler.link_shared_object(everything, self.get_ext_fullpath(ext.name), build_temp=self.build_temp)
 
 
-def _build(work: Path) -> Path:
-    """Let mypyc write C and the C compiler build it; returns the folder with the modules."""
+def _build(work: Path) -> tuple[Path, tuple[str, ...]]:
+    """Let mypyc write C and the C compiler build it; returns the folder with the modules, and our flags that it took."""
     said = io.StringIO()
     sources = [os.path.relpath(source_of(name)) for name in _MODULES]
     try:
@@ -139,13 +148,13 @@ def _build(work: Path) -> Path:
                 group_name=LIBRARY.removesuffix("__mypyc"),
                 target_dir=str(work / "c"),
             )
-            command = _Build(Distribution({"name": "isapy", "ext_modules": extensions}))
+            command = Build(Distribution({"name": "isapy", "ext_modules": extensions}))
             command.build_lib, command.build_temp = str(work / "lib"), str(work / "objects")
             command.ensure_finalized()
             command.run()
     except (Exception, SystemExit) as error:  # mypyc ends the process; setuptools has a family of exceptions
         raise CompilationError(f"{said.getvalue().strip()[-4000:]}\n{error}".strip()) from error
-    return work / "lib"
+    return work / "lib", command.taken
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution, Extension
 
+from host.compiled.build import Build, note_of
 from host.compiled.finder import SUFFIX
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +77,34 @@ def test_another_mypyc_compiles_the_same_sources_again(checkout: Path) -> None:
     compiler.unlink()
     assert python(checkout, "-c", current).stdout == "False\n"
     assert files(checkout)[0].endswith(SUFFIX)
+
+
+PARTICULAR = """\
+#!/bin/sh
+case " $* " in *" -fno-code-hoisting "*) echo "unknown option -fno-code-hoisting" >&2; exit 1;; esac
+exec gcc "$@"
+"""
+
+
+def test_what_the_compiler_has_not_taken_is_not_noted(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not know a flag is given none of ours, which is what is noted, and the modules are current."""
+    compiler, source = checkout / "particular-cc", checkout / "tiny.c"
+    compiler.write_text(PARTICULAR)
+    compiler.chmod(0o755)
+    source.write_text("#include <Python.h>\nPyMODINIT_FUNC PyInit_tiny(void) { return NULL; }\n")
+    noted = []
+    for cc in ("gcc", str(compiler)):
+        monkeypatch.setenv("CC", cc)
+        command = Build(Distribution({"name": "tiny", "ext_modules": [Extension("tiny", [str(source)])]}))
+        command.build_lib, command.build_temp = str(checkout / "lib"), str(checkout / "objects")
+        command.ensure_finalized()
+        command.run()
+        noted.append(note_of(command.taken))
+    assert "-fno-code-hoisting" in noted[0]
+    assert noted[1] == note_of(())
+    note = next((checkout / "host" / "compiled").glob(f"{SUFFIX.split('.')[1]}/compiler"))
+    note.write_text(noted[1])
+    assert python(checkout, "-c", "from host.compiled.build import is_current; print(is_current())").stdout == "True\n"
 
 
 def test_isapy_works_without_them(checkout: Path) -> None:
