@@ -22,7 +22,7 @@ from host.api import ApplicationInfo, HandlerInfo, HttpError, PluginContext, Req
 from host.gateway import cgi_failures
 from host.gateway.arguments import query_words
 from host.gateway.environment import meta_variables
-from host.gateway.first_line import FirstLine, own_command, read_first_line
+from host.gateway.first_line import FirstLine, command_by_extension, own_command, read_first_line
 from host.gateway.inherited import inherited_variables
 from host.gateway.interpreter import LONGEST_SHEBANG, processor_command, shebang_command
 from host.gateway.perl_preamble import LONGEST_PREAMBLE
@@ -167,10 +167,13 @@ class CgiModule:
             raise cgi_failures.not_executable(script)
         _, start, line, raw_path, raw_folder = self._look_at(script, status)
         argv = [raw_path, *words]
+        interpreters = request.settings.cgi.language_interpreters
         if line is None:
+            own = command_by_extension(raw_path, start, interpreters) if interpreters else None
+            if own is not None:
+                return Command([*own, *argv], raw_folder, "", own[0], start, by_processor=True)
             return Command(argv, raw_folder, start=start)
         named = os.fsdecode(line.program)
-        interpreters = request.settings.cgi.language_interpreters
         if (interpreters or not line.is_linuxs) and (
             own := own_command(line, interpreters, self._is_there)
         ) is not None:

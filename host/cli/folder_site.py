@@ -23,7 +23,7 @@ from host.cli.new_files import write_atomically
 from host.config.expansion import state_folder
 from host.doctor import machine
 from host.doctor.languages import languages_here
-from host.gateway.first_line import stand_in
+from host.gateway.first_line import command_by_extension, stand_in
 
 PROGRAM_PATTERNS: Final = ("*.cgi", "*.py", "*.pl", "*.sh", "*.rb", "*.tcl", "*.lua")
 DEFAULT_DOCUMENTS: Final = ("index.html", "index.htm", "index.cgi", "index.py")
@@ -250,10 +250,14 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
 
 
 def _stand_ins(programs: list[Path]) -> Iterator[str]:
-    """Which programs of this machine are started for those that the scripts name and that are not here."""
+    """Which programs of this machine are started for those that the scripts name and that are not here, and for scripts
+    that name none."""
     counts = Counter(pair for path in programs if (pair := _stand_in(path)) != ("", ""))
     for (named, chosen), count in counts.most_common(5):
-        yield f"    instead of      {named}, which is not here, runs {chosen} ({count} found)"
+        if named.startswith("*."):
+            yield f"    no #! line      {named} without one run in {chosen} ({count} found)"
+        else:
+            yield f"    instead of      {named}, which is not here, runs {chosen} ({count} found)"
     if len(counts) > 5:
         yield f"                    and instead of {len(counts) - 5} others"
 
@@ -264,6 +268,8 @@ def _stand_in(path: Path) -> tuple[str, str]:
             start = file.read(_LONGEST_FIRST_LINE)
     except OSError:
         return "", ""
+    if (own := command_by_extension(os.fsencode(path), start, languages_here())) is not None:
+        return f"*{path.suffix}", os.fsdecode(own[0])
     return stand_in(start, languages_here(), lambda program: bool(machine.installed(os.fsdecode(program))))
 
 

@@ -56,7 +56,8 @@ _RUN_AS: Final = replace(
 
 _LANGUAGES: Final = Element(
     name="languages",
-    meaning="who runs a script whose #! line names a program of Windows, or one that is not here",
+    meaning="who runs a script whose #! line names a program of Windows, or one that is not here; and one without "
+    "such a line, by its extension (.pl .py .rb .tcl .lua .sh)",
     collection=Collection(
         remove="remove",
         clear="clear",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from host.doctor.script import UTF8_MARK, Finding, Repair, Script, Severity
-from host.gateway.first_line import names_of_language, stand_in
+from host.gateway.first_line import command_by_extension, names_of_language, stand_in
 from host.gateway.interpreter import LONGEST_SHEBANG
 
 Installed = Callable[[str], str]
@@ -43,7 +43,8 @@ def interpreter_of(script: Script, installed: Installed, languages: Mapping[str,
     `languages`: what `cgi/languages` has where isapy writes the configuration.
     """
     if not script.words:
-        return Interpreter("", "", "")
+        own = command_by_extension(os.fsencode(script.path), script.text, languages or {})
+        return Interpreter("", "", os.fsdecode(own[0]), is_mapped=True) if own else Interpreter("", "", "")
     named = script.words[0]
     uses_env = _uses_env(script)
     if not _WINDOWS_PATH.match(named) and (named.startswith("/") or uses_env):
@@ -85,7 +86,7 @@ def first_line_findings(
         )
     if not script.raw_first_line:
         if script.content is not None:
-            yield _no_first_line(script, installed)
+            yield _no_first_line(script, installed, interpreter_of(script, installed, languages))
         return
     yield from _line_findings(script, interpreter_of(script, installed, languages))
 
@@ -133,7 +134,11 @@ def _dos_first_line(script: Script) -> Finding:
     )
 
 
-def _no_first_line(script: Script, installed: Installed) -> Finding:
+def _no_first_line(script: Script, installed: Installed, interpreter: Interpreter) -> Finding:
+    if interpreter.is_mapped:
+        text = f"it has no #! line: isapy run FOLDER starts {interpreter.substitute}, by its extension"
+        remedy = f"begin it with  #!{interpreter.substitute}; or have <cgi><languages> in a configuration of your own"
+        return Finding(rule="no-first-line", severity=Severity.WARNING, text=text, remedy=remedy)
     language = {"shell": "sh", "python": "python3"}.get(script.language, script.language)
     program = installed(language) if language else ""
     remedy = f"begin it with  #!{program}" if program else "begin it with a #! line that names its interpreter"

@@ -2,7 +2,8 @@ r"""The `#!` line of a script as it was meant: lines that Linux would read other
 
 Linux takes the carriage return of a Windows line end for a part of the interpreter's name, sees no `#!` behind a byte
 order mark, and has no `C:\Perl\bin\perl.exe`. Such a script is started by its interpreter, which the line names (CR,
-byte order mark) or which `cgi/languages` has for its language. Everything else is left to Linux.
+byte order mark) or which `cgi/languages` has for its language. So is one without such a line, by its extension, which
+is all that IIS's script maps looked at. Everything else is left to Linux.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _QUOTED: Final = re.compile(rb'"([^"]+)"[ \t]*(.*)')
 _OF_WINDOWS: Final = re.compile(
     rb"([A-Za-z]:[\\/].*?\.exe|[A-Za-z]:[\\/]\S*|\S*\\\S*|\S+\.exe)(?:[ \t]+(.*))?", re.IGNORECASE
 )
+_BY_EXTENSION: Final = {b"pl": "perl", b"py": "python", b"rb": "ruby", b"tcl": "tclsh", b"lua": "lua", b"sh": "sh"}
+_HAS_A_START_OF_ITS_OWN: Final = (b"#!", BYTE_ORDER_MARK + b"#!", b"\x7fELF", b"MZ")
 _VERSION: Final = re.compile(r"[-.0-9]+$")
 
 
@@ -75,6 +78,15 @@ def own_command(
     if line.is_linuxs or not program.startswith(b"/"):
         return None
     return [program, *arguments]
+
+
+def command_by_extension(script: bytes, raw_start: bytes, interpreters: Mapping[str, str]) -> list[bytes] | None:
+    """The words that start the interpreter of a text without a `#!` line: the one of `interpreters` for the extension
+    of `script`. None for whatever begins as a program does, and where nobody is named."""
+    if not raw_start or raw_start.startswith(_HAS_A_START_OF_ITS_OWN) or b"\0" in raw_start:
+        return None
+    chosen = interpreters.get(_BY_EXTENSION.get(script.rpartition(b".")[2].lower(), ""))
+    return [chosen.encode("utf-8", "surrogateescape")] if chosen else None
 
 
 def stand_in(raw_start: bytes, interpreters: Mapping[str, str], is_there: Callable[[bytes], bool]) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from host.gateway.first_line import own_command, read_first_line
+from host.gateway.first_line import command_by_extension, own_command, read_first_line
 from host.gateway.interpreter import processor_command
 
 _OF_CGI: Final = re.compile(
@@ -43,7 +43,9 @@ def checked_command(
         return None
     line = read_first_line(start)
     own = None
-    if line is not None and (languages or not line.is_linuxs):
+    if line is None:
+        own = command_by_extension(script, start, languages)
+    elif languages or not line.is_linuxs:
         own = own_command(line, languages, is_there)
     command = [*(own or []), script, *words]
     if place == 0 or list(argv) == command:

@@ -110,6 +110,17 @@ def test_what_isapy_maps_by_itself_runs(content: bytes, rule: str) -> None:
     assert f'path="{chosen}" /></languages></cgi>' in finding.remedy
 
 
+def test_a_script_without_a_first_line_runs_by_its_extension() -> None:
+    """A warning; what else is wrong with it is looked for with that interpreter."""
+    languages = {"perl": "/usr/bin/perl"}
+    script = Script(path="/srv/x.pl", content=b"print 1;\n")
+    (finding,) = first_line_findings(script, installed, languages)
+    assert (finding.rule, finding.severity) == ("no-first-line", Severity.WARNING)
+    assert "isapy run FOLDER starts /usr/bin/perl" in finding.text
+    assert interpreter_of(script, installed, languages).substitute == "/usr/bin/perl"
+    assert found(b"print 1;\n", "x.cgi").keys() == {"no-first-line"}
+
+
 def test_a_second_python_2_is_better_than_python_3() -> None:
     """The nearest kin is the substitute."""
     script = Script(path="/srv/x.py", content=b"#!/usr/local/bin/python2\n")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from host.gateway.first_line import FirstLine, names_of_language, own_command, read_first_line, stand_in
+from host.gateway.first_line import (
+    FirstLine,
+    command_by_extension,
+    names_of_language,
+    own_command,
+    read_first_line,
+    stand_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +114,25 @@ def test_nobody_is_looked_for_without_interpreters_to_choose_from() -> None:
 def test_who_stands_in_for_whom(raw_start: bytes, named: str, chosen: str) -> None:
     """What the line says, and what is started instead; nothing where nobody has to."""
     assert stand_in(raw_start, PERL, [b"/opt/there/perl"].__contains__) == (named, chosen)
+
+
+@pytest.mark.parametrize(
+    ("script", "start", "expected"),
+    [
+        (b"/w/a.pl", b"use CGI;\nprint header;", [b"/usr/bin/perl"]),
+        (b"/w/a.b.PL", b"\xef\xbb\xbfprint 1", [b"/usr/bin/perl"]),
+        (b"/w/a.py", b"print(1)", [b"/opt/py3"]),
+        (b"/w/a.rb", b"puts 1", None),  # nobody is named
+        (b"/w/a.cgi", b"print 1", None),  # it says nothing
+        (b"/w.pl/a", b"print 1", None),
+        (b"/w/a.pl", b"#!/usr/bin/perl\n", None),
+        (b"/w/a.pl", b"\xef\xbb\xbf#!/usr/bin/perl\n", None),
+        (b"/w/a.pl", b"\x7fELF\x02", None),
+        (b"/w/a.pl", b"MZ\x90", None),
+        (b"/w/a.pl", b"data\0", None),
+        (b"/w/a.pl", b"", None),  # or nobody may read it
+    ],
+)
+def test_who_starts_a_text_without_a_first_line(script: bytes, start: bytes, expected: list[bytes] | None) -> None:
+    """The interpreter of its extension, if one is named; programs start by themselves."""
+    assert command_by_extension(script, start, PERL) == expected

@@ -184,11 +184,14 @@ def test_run_folder_starts_what_the_machine_has_for_interpreters_that_are_not_he
     names = ("C:\\Perl\\bin\\perl.exe -w", "/usr/gnu/bin/perl5.005", "perl -w", "/usr/bin/env perl4")
     for number, name in enumerate(names):
         write_program(folder / f"{number}.pl", f"#!{name}\n{says}")
+    write_program(folder / "mapped.pl", says)  # IIS looked at the extension alone
     service = start_service(tmp_path, folder, "run-folder")
     try:
         for number in range(len(names)):
             assert service.get(f"/{number}.pl/c++?{'q' * 5000}").text == "perl /c++ 5000"
+        assert service.get("/mapped.pl/c++").text == "perl /c++ 0"
         text = "\n".join(service.output)
+        assert f"no #! line      *.pl without one run in {shutil.which('perl')} (1 found)" in text
         for name in ("C:\\Perl\\bin\\perl.exe", "/usr/gnu/bin/perl5.005", "perl", "perl4"):
             assert f"instead of      {name}, which is not here, runs {shutil.which('perl')} (1 found)" in text
     finally:

@@ -35,6 +35,8 @@ def test_a_first_line_that_linux_would_misread_is_obeyed_here() -> None:
     expected = [b"/usr/bin/perl", b"-w", SCRIPT]
     assert command(SCRIPT, start=windows) == command(*expected, start=windows) == expected
     assert command(SCRIPT, start=b"#!C:\\Perl\\bin\\perl.exe\r\n", is_there=False) == [b"/opt/perl", SCRIPT]
+    assert command(SCRIPT, start=b"print 1;\n") == command(b"/opt/perl", SCRIPT, start=b"p") == [b"/opt/perl", SCRIPT]
+    assert command(SCRIPT, start=b"\x7fELF") == [SCRIPT]
 
 
 @pytest.mark.parametrize(
