@@ -43,7 +43,6 @@ from host.api.request import (
     Request,
     RequestBody,
     RequestHost,
-    ThreadCall,
 )
 from host.api.response import Body, FileBody, LendableBody, PipeLoan, Response, SourceFile
 from host.api.threads import PendingResult, ThreadAnswer, Threads
@@ -105,7 +104,6 @@ __all__ = [
     "StartedProgram",
     "SteppedBody",
     "ThreadAnswer",
-    "ThreadCall",
     "ThreadingModel",
     "Threads",
     "Tls",

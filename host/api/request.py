@@ -122,23 +122,6 @@ class MappedUrl:
     access: int  # accessPolicy's bits: 1 read, 2 write, 4 execute, 512 script
 
 
-class ThreadCall(Protocol):
-    """A function on a thread of the worker's pool that may have something to say before it returns."""
-
-    async def run(self, function: Callable[[], object]) -> bool:
-        """Call it: true when it has returned, false when `interrupt` was faster. Raises what it raises.
-
-        To be called once, in a task. When that is cancelled the function may still run: `end` tells when it does not.
-        """
-
-    def interrupt(self) -> None:
-        """Let `run` return now. On any thread."""
-
-    async def end(self) -> None:
-        """Return when the function has, whoever cancels this; one that no thread has begun is dropped. Raises what
-        it raised when `run` could not."""
-
-
 class RequestHost(Protocol):
     """What the host does for a request in hand. `Request.host` gives it; its methods belong to the event loop.
 
@@ -160,9 +143,6 @@ class RequestHost(Protocol):
 
         Cancelling it takes effect when the function has returned; one that no thread has begun is dropped.
         """
-
-    def thread_call(self, plugin: str, name: str) -> ThreadCall:
-        """As `run_on_thread`, for a function whose caller must not always wait for its end."""
 
     async def map_url(self, target: str) -> MappedUrl:
         """Where an absolute URL path of the site leads; on_url_map is notified. Raises HttpError."""

@@ -50,6 +50,11 @@ class ThreadAnswer:
         """Asked once what it waits for has come, outside any task: the response, or None: it is to be awaited."""
         return None
 
+    def called_on_thread(self) -> tuple[str, str] | None:
+        """Whose code is called on a thread, and its function: the name of a plugin, or a library's path. What is said
+        of a request that takes its time names it. None: no thread is at work, or its stack shows a plugin's file."""
+        return None
+
 
 class ComingBody(Protocol):
     """A request's body (`host.api.RequestBody`), as far as it matters here."""

@@ -9,19 +9,19 @@ from typing import Final
 
 from host.api import Request, Response
 from host.isapi.control_block import paths_of
-from host.isapi.loaded_extension import BriefCall, LoadedExtension
+from host.isapi.loaded_extension import LoadedExtension
 from host.isapi.output import Piece
 from host.isapi.sending import ExtensionControlBlock
 from host.isapi.session import ExtensionFacts, Session
 
-_PROC: Final = "http_extension_proc"
+PROC: Final = "http_extension_proc"
 
 
 def answer_of(session: Session) -> Response | Awaitable[Response]:
     """The answer of a session whose proc has been called on the loop and has returned: at once if it is whole."""
     if session.is_done and not session.output.is_streamed:
         return session.output.response()
-    return _outcome(session, None)
+    return outcome(session, None)
 
 
 def respond_on_loop(
@@ -40,27 +40,6 @@ def respond_on_loop(
     return answer_of(session)
 
 
-async def respond_briefly(request: Request, name: str, call: BriefCall) -> Response:
-    """The answer of a call that needs no session as long as it does nothing but answer; as `respond` else."""
-    running = request.host.thread_call(name, _PROC)
-    call.when_opened(running.interrupt)
-    try:
-        is_over = await running.run(call.run)
-    except BaseException:
-        call.abandon()
-        await running.end()
-        raise
-    if call.response is not None:
-        return call.response
-    session = call.session
-    assert session is not None, "a call without a response has a session"
-    if is_over:
-        return await _outcome(session, None)
-    proc = asyncio.get_running_loop().create_task(running.end())
-    proc.add_done_callback(session.proc_ended)
-    return await _outcome(session, proc)
-
-
 async def respond(
     request: Request, extension: LoadedExtension, facts: ExtensionFacts, *, is_direct: bool = False
 ) -> Response:
@@ -73,13 +52,13 @@ async def respond(
     session = Session(request, extension.name, facts)
     await session.read_ahead()
     ExtensionControlBlock(session, paths_of(request, is_direct=is_direct))
-    running = session.host.run_on_thread(extension.name, _PROC, session.call, extension.http_extension_proc)
+    running = session.host.run_on_thread(extension.name, PROC, session.call, extension.http_extension_proc)
     proc = asyncio.get_running_loop().create_task(running)
     proc.add_done_callback(session.proc_ended)
-    return await _outcome(session, proc)
+    return await outcome(session, proc)
 
 
-async def _outcome(session: Session, proc: asyncio.Task[None] | None) -> Response:
+async def outcome(session: Session, proc: asyncio.Task[None] | None) -> Response:
     """The answer of a session whose proc is running, or (None) has returned."""
     try:
         await session.output.begun

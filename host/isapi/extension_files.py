@@ -7,7 +7,8 @@ import importlib
 from collections.abc import Awaitable, Callable
 
 from host.api import PluginContext, Request, Response, ThreadingModel
-from host.isapi.driver import respond, respond_briefly, respond_on_loop
+from host.isapi.brief_answer import BriefAnswer
+from host.isapi.driver import respond, respond_on_loop
 from host.isapi.file_watch import FileWatch, stamp_of
 from host.isapi.loaded_extension import (
     BriefCall,
@@ -42,7 +43,7 @@ class ExtensionFiles:
             return respond_on_loop(request, extension, self._facts, is_direct=is_direct)
         brief = self._brief.get(path)
         if brief is not None and request.body.length == 0:
-            return respond_briefly(request, path, brief(request, self._facts, is_direct=is_direct))
+            return BriefAnswer(brief(request, self._facts, is_direct=is_direct), request, path, self._context.threads)
         return self._respond(request, path, carrier, is_direct=is_direct)
 
     async def _respond(self, request: Request, path: str, carrier: str, *, is_direct: bool) -> Response:

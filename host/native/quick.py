@@ -66,7 +66,7 @@ class QuickBlock(NativeBlock):
         "_proc",
         "_request",
         "_size",
-        "_thread",
+        "_thread_id",
         "response",
     )
 
@@ -84,7 +84,7 @@ class QuickBlock(NativeBlock):
         self._size = 0
         self._limit = mapping.response_buffer_limit if mapping is not None else 0
         self._loop = asyncio.get_running_loop()
-        self._thread = 0
+        self._thread_id = 0
         self._is_on_loop = self._is_abandoned = self._has_returned = False
         self._opened: Callable[[], None] | None = None
         self._ecb = None
@@ -119,7 +119,7 @@ class QuickBlock(NativeBlock):
 
     def _call(self) -> int:
         request = self._request  # whoever examines the stacks of a worker that hangs finds it here
-        self._thread = threading.get_ident()
+        self._thread_id = threading.get_ident()
         library, front, kept = self.library, self._front, None
         if front is None:
             self.fill(library, request, self._paths, b"", 0)
@@ -183,7 +183,7 @@ class QuickBlock(NativeBlock):
             raise Failed(ERROR_INVALID_PARAMETER)
         self._take_kept(is_running=True)
         session = Session(self._request, self.library.path, self._facts, self._loop)
-        session.output.loop_thread = self._thread if self._is_on_loop and not self._has_returned else 0
+        session.output.loop_thread = self._thread_id if self._is_on_loop and not self._has_returned else 0
         ecb = ExtensionControlBlock(session, self._paths)
         session.when_released(self.release)
         if self._head is not None:
@@ -230,7 +230,7 @@ class QuickBlock(NativeBlock):
         """More of its body."""
         self._take_over()
         size = len(data)
-        if self._head is not None and not flags & HSE_IO_ASYNC and threading.get_ident() == self._thread:
+        if self._head is not None and not flags & HSE_IO_ASYNC and threading.get_ident() == self._thread_id:
             with _lock:
                 if self._ecb is None and self._size + size <= self._limit:
                     self._size += size
@@ -250,7 +250,7 @@ class QuickBlock(NativeBlock):
                 self._take_kept(is_running=True)
 
     def _may_keep(self, size: int) -> bool:
-        is_ours = self._ecb is None and threading.get_ident() == self._thread
+        is_ours = self._ecb is None and threading.get_ident() == self._thread_id
         return is_ours and self._limit > 0 and size <= _MEMORABLE_BYTES
 
 

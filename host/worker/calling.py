@@ -19,7 +19,6 @@ from host.api.ctrl_c import is_ctrl_c
 from host.worker.filter_changes import CHANGED, check_change, undo_changes
 from host.worker.filter_output import KEY, FilterOutput, finished
 from host.worker.hooks import ASYNC, INLINE, MODULE_HOOKS, Hook
-from host.worker.interruptible_call import InterruptibleCall
 from host.worker.plan import Calls
 from host.worker.plugin_error import PluginError
 from host.worker.plugin_loader import culprit_of, traceback_text, where
@@ -167,7 +166,7 @@ class HookCaller:
             if answer is None or answer.__class__ is Response:
                 return answer
             if isinstance(answer, ThreadAnswer):  # no task is needed for that
-                answer = await self._wait(hook, request, answer)
+                answer = await self._wait(hook, request, answer, answer.called_on_thread())
                 if isinstance(answer, Response):
                     return answer
                 raise TypeError(f"a thread must answer with a Response, not {type(answer).__name__}")
@@ -187,8 +186,12 @@ class HookCaller:
                 raise
             raise self.blame(hook, error, request) from error
 
-    async def _wait(self, hook: Hook, subject: object, answer: Awaitable[Any]) -> Any:
-        call = CallUnderWay(hook.plugin, hook.name, subject)
+    async def _wait(
+        self, hook: Hook, subject: object, answer: Awaitable[Any], code: tuple[str, str] | None = None
+    ) -> Any:
+        """`code` is what a thread calls meanwhile, where that is known."""
+        plugin, name = code or (hook.plugin, hook.name)
+        call = CallUnderWay(plugin, name, subject, is_on_a_thread=code is not None)
         call.awaitable = answer
         self.under_way.add(call)
         try:
@@ -219,11 +222,6 @@ class HookCaller:
             return await self._pool_for(subject).run(function, *arguments)
         finally:
             self.under_way.discard(call)
-
-    def thread_call(self, plugin: str, name: str, subject: object) -> InterruptibleCall:
-        """A function on a thread of the pool that its caller may leave before it returns."""
-        call = CallUnderWay(plugin, name, subject, is_on_a_thread=True)
-        return InterruptibleCall(self._pool_for(subject), self.under_way, call)
 
     def _pool_for(self, subject: object) -> ThreadPool:
         return self.pool.for_body(subject.body) if isinstance(subject, Request) else self.pool

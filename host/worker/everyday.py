@@ -124,14 +124,14 @@ class Everyday:
         assert entry is not None, "it has been chosen"
         assert isinstance(answer, ThreadAnswer), "it has answered"
         try:
-            pending = answer.waits_for()
+            pending, code = answer.waits_for(), answer.called_on_thread()
         except BaseException as error:
             stage.answer = (saying(entry.hooks[0], error=error),)
             return None
         if not isinstance(pending, Pending) or pending.done():
             return None
         served = self._served[application.site_id, application.path]
-        return WaitingRequest(self, exchange, application, served, stage, pending)
+        return WaitingRequest(self, exchange, application, served, stage, pending, code)
 
     def _serve(self, exchange: Exchange, application: ApplicationInfo) -> Stage | None:
         """DONE, or what the request has come to (it waits for an answer if that has a plan); None: its plan is not
@@ -208,6 +208,7 @@ class WaitingRequest(Waiting):
         served: ServedApplication,
         stage: Stage,
         pending: Pending,
+        code: tuple[str, str] | None,
     ) -> None:
         super().__init__(pending)
         self._everyday = everyday
@@ -217,7 +218,8 @@ class WaitingRequest(Waiting):
         self.stage = stage
         assert stage.entry is not None, "its handler has been called"
         hook = stage.entry.hooks[0]
-        self._call = CallUnderWay(hook.plugin, hook.name, exchange.request)
+        plugin, name = code or (hook.plugin, hook.name)
+        self._call = CallUnderWay(plugin, name, exchange.request, is_on_a_thread=code is not None)
         self._call.awaitable = stage.answer
         everyday.calls.add(self._call)
         served.in_hand += 1

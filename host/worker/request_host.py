@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-from host.api import FileBody, Headers, HttpError, MappedUrl, Request, RequestBody, Response, ThreadCall, UrlMap
+from host.api import FileBody, Headers, HttpError, MappedUrl, Request, RequestBody, Response, UrlMap
 from host.worker.calling import HookCaller
 from host.worker.delivery import Delivery
 from host.worker.error_responses import answer_refusal, configured_page
@@ -61,10 +61,6 @@ class RequestServices:
         await become_task()
         result: T = await self._kit.caller.run_on_thread(plugin, name, self._request, function, *arguments)
         return result
-
-    def thread_call(self, plugin: str, name: str) -> ThreadCall:
-        """One on the worker's pool, as a call under way."""
-        return self._kit.caller.thread_call(plugin, name, self._request)
 
     async def map_url(self, target: str) -> MappedUrl:
         """Where it leads; filters may have another opinion."""

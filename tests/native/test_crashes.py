@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from host.admin.commands import ListRequests, Requests
 from tests.native.compiling import build_text
 from tests.native.native_site import write_native_site
 from tests.native.test_extensions import build_many
@@ -68,13 +69,33 @@ def test_a_proc_that_hangs_holds_its_thread_alone_and_is_seen(tmp_path: Path) ->
         pool='<processModel requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:02" />',
     )
     with running(tmp_path, config) as service, service.connect() as hanging, service.connect() as pending:
-        hanging.sendall(POST % b"hang")
+        hanging.sendall(POST % b"hang")  # the library is loaded for it
         wait_until(lambda: "hangs" in (tmp_path / "trace.txt").read_text(), tmp_path, "the hanging proc")
         pending.sendall(POST % b"pending")
         assert service.get("/x.many?hello").text == "hello from C\n"
         assert hanging.recv(65536).startswith(b"HTTP/1.1 50")
         assert pending.recv(65536).startswith(b"HTTP/1.1 50")
         service.wait_for_event("request-time-limit", "hang")
+
+
+def test_an_everyday_call_that_hangs_is_told_with_its_library(tmp_path: Path) -> None:
+    """It has neither a session nor a coroutine, and its thread shows no plugin's file: the library is named all the
+    same, where it is listed, in the page's event, and as the reason why its worker is replaced."""
+    library = build_many(tmp_path)
+    limit = '<processModel requestTimeLimit="00:00:02" shutdownTimeLimit="00:00:02" />'
+    config = write_native_site(tmp_path, "WorkerProcess", extensions={"many": library}, pool=limit)
+    with running(tmp_path, config) as service, service.connect() as hanging:
+        assert service.get("/x.many?hello").text == "hello from C\n"
+        hanging.sendall(b"GET /x.many?hang HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: "hangs" in (tmp_path / "trace.txt").read_text(), tmp_path, "the hanging proc")
+        reply = service.ask(ListRequests())
+        assert isinstance(reply, Requests)
+        assert [row.current_module for row in reply.rows] == [str(library)]
+        assert hanging.recv(65536).startswith(b"HTTP/1.1 504 ")
+        assert f"plugin={library}" in service.wait_for_event("request-time-limit", "hang")
+        assert f"it is in {library}.http_extension_proc" in service.wait_for_event(
+            "recycle-unhealthy", "cannot be ended"
+        )
 
 
 def detail(answer: Answer) -> str:
