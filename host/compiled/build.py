@@ -135,7 +135,7 @@ class Build(build_ext):
 
 
 def _build(work: Path) -> tuple[Path, tuple[str, ...]]:
-    """Let mypyc write C and the C compiler build it; returns the folder with the modules, and our flags that it took."""
+    """Let mypyc write C and the C compiler build it; returns the folder of the modules, and our flags that it took."""
     said = io.StringIO()
     sources = [os.path.relpath(source_of(name)) for name in _MODULES]
     try:
