@@ -47,6 +47,14 @@ _LOG_TEXTS: Final = {
 }
 
 
+class NoFilterStatus(TypeError):
+    """HttpFilterProc has returned what is no SF_STATUS_REQ_: the library, `culprit`, is to be corrected."""
+
+    def __init__(self, path: str, status: int) -> None:
+        super().__init__(f"HttpFilterProc returned {status:#x}, which is no SF_STATUS_REQ_")
+        self.culprit = path
+
+
 class CarriedFilter:
     """The hooks of one native filter: those that it registered for, as attributes."""
 
@@ -137,7 +145,7 @@ class NativeFilter:
     def _notify(
         self, connection: NativeConnection, context: FilterContext, notification: int, structure: Any
     ) -> FilterStatus | None:
-        """HttpFilterProc. Raises TypeError for a return value that there is not."""
+        """HttpFilterProc. Raises NoFilterStatus for a return value that there is not."""
         outer = connection.enter(context)
         place = self._black_box.enter(self._path, _PROC, context.request)
         try:
@@ -151,7 +159,7 @@ class NativeFilter:
             context.last_error = self._library.get_last_error()
         answer = _BY_NUMBER.get(status)
         if answer is None:
-            raise TypeError(f"HttpFilterProc of {self._path} returned {status:#x}, which is no SF_STATUS_REQ_")
+            raise NoFilterStatus(self._path, status)
         return answer
 
     # --- the hooks, by notification
