@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import multiprocess
@@ -35,7 +34,7 @@ from host.processes.preload import (
     preload_plugins,
     running_threads,
 )
-from host.processes.priority import allow_to_come_forward, come_forward, may_step_back, step_back
+from host.processes.priority import SteppedBack, allow_to_come_forward, may_step_back, step_back
 from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
 from host.processes.second_spawner import SecondSpawners
@@ -60,7 +59,6 @@ from host.worker.plugin_code import PluginCode
 
 _fork_context: Final = multiprocess.get_context("fork")
 _TICK_SECONDS: Final = 0.25
-_STEP_BACK_SECONDS: Final = 1.0  # a start that needs longer than the fastest ones comes to its end at full speed
 _PREPARE_SECONDS: Final = 0.5  # after a fork: the worker that starts has the processors for itself
 
 
@@ -88,7 +86,7 @@ class PoolParent:
         self._second_spawners = SecondSpawners(self._selector, self._spawner, self._let_go)
         self._examinations = Examinations(self._selector, channel.send)
         self._workers: dict[int, tuple[str, Any]] = {}  # pid to (name, multiprocess Process)
-        self._stepped_back: dict[int, float] = {}  # pid to monotonic seconds: when it comes forward at the latest
+        self._stepped_back = SteppedBack()
         self._confined: Confined | None = None
         self._folder_watch: FolderWatch | None = None
         self._user_spawner: UserSpawner | None = None
@@ -105,8 +103,7 @@ class PoolParent:
         self._channel.send(Hello(role="pool", pid=os.getpid(), protocol=PROTOCOL_VERSION))
         while self._end_by is None or self._workers:
             for key, _ in self._selector.select(_TICK_SECONDS):
-                handler: Callable[[], None] = key.data
-                handler()
+                key.data()
             now = time.monotonic()
             self._spawner.tick(now)
             self._examinations.tick(now)
@@ -114,9 +111,7 @@ class PoolParent:
                 self._folder_watch.look(now)
             if now >= self._prepares_at:
                 self._prepare_plugins()
-            for pid in [pid for pid, end in self._stepped_back.items() if now >= end]:
-                del self._stepped_back[pid]
-                come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0))
+            self._stepped_back.look(now)
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
         if self._user_spawner is not None:
@@ -290,7 +285,7 @@ class PoolParent:
                 given.close()
         self._workers[process.pid] = (message.worker, process)
         if steps_back:
-            self._stepped_back[process.pid] = time.monotonic() + _STEP_BACK_SECONDS
+            self._stepped_back.add(process.pid, time.monotonic())
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
         self._prepares_at = time.monotonic() + _PREPARE_SECONDS
@@ -389,7 +384,7 @@ class PoolParent:
         for pid, (name, process) in list(self._workers.items()):
             if process.exitcode is not None:
                 del self._workers[pid]
-                self._stepped_back.pop(pid, None)
+                self._stepped_back.discard(pid)
                 self._examinations.gone(name)
                 self._channel.send(WorkerExited(worker=name, pid=pid, status=process.exitcode))
 
@@ -397,8 +392,7 @@ class PoolParent:
         if pid in self._workers:
             self._note_ended_workers()
             return
-        _, raw_status = os.waitpid(pid, 0)
-        status = os.waitstatus_to_exitcode(raw_status)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if self._spawner.owns(pid):
             self._spawner.ended(pid, status)
         else:  # or it is an orphan of a CGI program that was ended with its tree: reaped, and that is all

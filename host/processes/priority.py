@@ -12,6 +12,9 @@ import resource
 from collections.abc import Iterator
 from typing import Final
 
+LONGEST_SECONDS: Final = 1.0
+"""A start that needs longer than the fastest ones comes to its end at full speed."""
+
 STEP: Final = 10
 """How far: beside a process that wants a processor all the time, such a worker has a tenth of it."""
 
@@ -49,6 +52,27 @@ def come_forward(pid: int, priority: int) -> None:
         with contextlib.suppress(OSError):  # it has ended, or become another user
             if os.getpriority(os.PRIO_PROCESS, thread) == priority + STEP:
                 os.setpriority(os.PRIO_PROCESS, thread, priority)
+
+
+class SteppedBack:
+    """The children of this process that have stepped back, and come forward in time. `now` is monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}  # by pid
+
+    def add(self, pid: int, now: float) -> None:
+        """That one has."""
+        self._until[pid] = now + LONGEST_SECONDS
+
+    def discard(self, pid: int) -> None:
+        """It has ended, if it had."""
+        self._until.pop(pid, None)
+
+    def look(self, now: float) -> None:
+        """Those whose time is over come forward."""
+        for pid in [pid for pid, end in self._until.items() if now >= end]:
+            del self._until[pid]
+            come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0))
 
 
 def _has_capability(number: int) -> bool:
