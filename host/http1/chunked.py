@@ -1,13 +1,14 @@
 """Chunked request bodies, decoded by llhttp; trailers are checked and dropped.
 
-A chunked message always ends in CRLF CRLF: the last chunk's line (or the last trailer's) and the empty line. So the
-parser is fed up to and including each CRLF CRLF, never past it, and can never run into the next pipelined request. An
-occurrence inside chunk data merely splits the feeding in two. Each message gets a fresh parser that was fed a constant
-head, so that nothing of the client's head can confuse it.
+The parser does not say where a message ends, and must never run into the next pipelined request. So the sizes of the
+chunks are read here, too, which skips their data and finds the end; the parser judges every byte up to there, all that
+one read brought at once. What the two do not agree about is refused. Each message gets a fresh parser that was fed a
+constant head, so that nothing of the client's head can confuse it.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import httptools
@@ -15,21 +16,24 @@ import httptools
 from host.http1.errors import Fault, RemoteProtocolError
 
 _SYNTHETIC_HEAD: Final = b"POST / HTTP/1.1\r\nHost: -\r\nTransfer-Encoding: chunked\r\n\r\n"
-_END: Final = b"\r\n\r\n"
+_SIZE: Final = re.compile(rb"[0-9A-Fa-f]+")
+_LONGEST_SIZE: Final = 32  # of a line more is not kept: a size is shorter, and an empty line is one of two bytes
 _CHUNK_ALLOWANCE: Final = 16  # bytes a chunk may cost in framing without counting as overhead
 
 
 class ChunkedDecoder:
     """One chunked body: bytes in, decoded bytes out."""
 
-    __slots__ = ("_max_overhead", "_overhead", "_parser", "_pieces", "_tail", "is_complete")
+    __slots__ = ("_is_last", "_line", "_max_overhead", "_overhead", "_parser", "_pieces", "_to_skip", "is_complete")
 
     def __init__(self, max_overhead: int) -> None:
         """`max_overhead` bounds what extensions and trailers may cost in bytes."""
         self.is_complete = False
         self._max_overhead = max_overhead
         self._overhead = 0
-        self._tail = b""
+        self._line = b""  # what earlier reads brought of the line that comes: a size, or a trailer
+        self._to_skip = 0  # bytes of a chunk that are still to come, with the line end behind them
+        self._is_last = False  # the last chunk's line has come: what follows are trailers
         self._pieces: list[bytes] = []
         self._parser = httptools.HttpRequestParser(self)
         self._parser.feed_data(_SYNTHETIC_HEAD)
@@ -48,27 +52,55 @@ class ChunkedDecoder:
 
     def receive(self, data: bytes) -> tuple[bytes, bytes]:
         """(decoded bytes, bytes that follow the message). Raises RemoteProtocolError."""
-        while data and not self.is_complete:
-            cut = self._after_next_end(data)
-            self._feed(data[:cut])
-            self._tail = (self._tail + data[:cut])[-3:]
-            data = data[cut:]
+        end = self._find_end(data)
+        is_end = end >= 0
+        if is_end and end < len(data):
+            data, rest = data[:end], data[end:]
+        else:
+            rest = b""
+        self._feed(data)
+        if self.is_complete != is_end:
+            raise RemoteProtocolError(Fault.INVALID_BODY, "a chunk's size can be read in two ways")
         pieces = self._pieces
         if len(pieces) == 1:
             body = pieces[0]
         else:
             body = b"".join(pieces)
         self._pieces = []
-        return body, data
+        return body, rest
 
-    def _after_next_end(self, data: bytes) -> int:
-        """How many bytes may be fed: up to and including the next CRLF CRLF, also one that an earlier read began."""
-        tail = self._tail
-        split = (tail + data[:3]).find(_END)
-        if split >= 0:
-            return split + 4 - len(tail)
-        at = data.find(_END)
-        return at + 4 if at >= 0 else len(data)
+    def _find_end(self, data: bytes) -> int:
+        """Where the message ends in `data`, which goes on where the last one ended; -1: not yet."""
+        size = len(data)
+        at = self._to_skip
+        while at < size:
+            line_end = data.find(b"\n", at) + 1
+            line = data[at : min(line_end or size, at + _LONGEST_SIZE)]
+            if self._line:
+                line = self._line + line
+            if line_end == 0:
+                self._line, at = line[:_LONGEST_SIZE], size
+                break
+            self._line = b""
+            if not self._is_last:
+                at = line_end + self._read_size(line)
+            elif line == b"\r\n":
+                return line_end
+            else:
+                at = line_end
+        self._to_skip = at - size
+        return -1
+
+    def _read_size(self, line: bytes) -> int:
+        """How many bytes belong to a chunk that begins with this line: its data and the line end behind it."""
+        digits = _SIZE.match(line)
+        if digits is None:
+            raise RemoteProtocolError(Fault.INVALID_BODY, "a chunk without size")
+        size = int(digits[0], 16)
+        if size:
+            return size + 2
+        self._is_last = True
+        return 0
 
     def _feed(self, data: bytes) -> None:
         already = len(self._pieces)

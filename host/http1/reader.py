@@ -8,6 +8,7 @@ never looks past the request it is at, so pipelined bytes stay as they came; the
 from __future__ import annotations
 
 import enum
+import re
 from typing import Final
 
 from host.http1.chunked import ChunkedDecoder
@@ -16,6 +17,7 @@ from host.http1.policy import MAX_REMEMBERED, REQUEST_LINE, HeadPolicy, explain_
 from host.http1.request_head import CHUNKED, RequestHead
 
 _END: Final = b"\r\n\r\n"
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++")
 _VERB_START: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -126,13 +128,12 @@ class RequestReader:
 
     def _read_head(self) -> Event:
         buffer = self._buffer
-        end = buffer.find(_END, self._scanned)
-        while end == 0 or buffer[:1] == b"\r":  # empty lines before a request line are ignored: RFC 9112 2.2
-            if not buffer.startswith(b"\r\n"):
-                break
-            self._buffer = buffer = buffer[2:]
+        if buffer[:2] == b"\r\n":  # empty lines before a request line are ignored: RFC 9112 2.2
+            empty = _EMPTY_LINES.match(buffer)
+            assert empty is not None
+            self._buffer = buffer = buffer[empty.end() :]
             self._scanned = 0
-            end = buffer.find(_END)
+        end = buffer.find(_END, self._scanned)
         if end < 0:
             if buffer:
                 self._check_partial_head(buffer)

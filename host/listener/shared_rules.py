@@ -26,7 +26,7 @@ FAILURES: Final = frozenset((500, 502, 503, 504))
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _DIRECTIVE: Final = re.compile(rb"(" + _TOKEN + rb')(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|(' + _TOKEN + rb")?))?")
-_FIELD: Final = re.compile(rb"([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+_FIELD: Final = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
 _REFUSAL: Final = int(ResponseFlag.REFUSAL)
 _IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
 _MOST_REMEMBERED: Final = 2048
@@ -157,8 +157,8 @@ _remembered = lru_cache(maxsize=512)(_read)
 def request_fields(fields: bytes) -> dict[bytes, bytes]:
     """A request's fields, names in lower case; of a field that comes twice the values are joined (RFC 9110 5.3)."""
     found: dict[bytes, bytes] = {}
-    for name, value in _FIELD.findall(fields):
-        lower = name.rstrip().lower()
+    for name, untrimmed in _FIELD.findall(fields):
+        lower, value = name.rstrip().lower(), untrimmed.strip(b" \t")
         found[lower] = found[lower] + b", " + value if lower in found else value
     return found
 

@@ -89,3 +89,26 @@ def test_endless_trailers_and_extensions_are_refused(raw: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         ChunkedDecoder(1000).receive(raw)
     assert caught.value.fault is Fault.HEAD_TOO_LONG
+
+
+def test_what_a_body_costs_does_not_depend_on_what_is_in_it() -> None:
+    """Line ends in the data were looked at one by one, and each copied all that was behind it: some megabytes of them
+    kept the listener busy for hours, and this test, too."""
+    data = b"\r\n" * (16 * 1024 * 1024)
+    decoder = ChunkedDecoder(1000)
+    body, rest = decoder.receive(b"%x\r\n" % len(data) + data + b"\r\n0\r\n\r\n" + NEXT)
+    assert (decoder.is_complete, len(body), rest) == (True, len(data), NEXT)
+
+
+@pytest.mark.parametrize("zeros", [1, 15, 40, 400])
+def test_a_size_with_leading_zeros_means_the_same_to_all_or_is_refused(zeros: int) -> None:
+    """What the parser and the search for the end read differently has no end that both agree about."""
+    decoder = ChunkedDecoder(10_000)
+    raw = b"0" * zeros + b"6\r\nab\r\n\r\n\r\n0\r\n\r\n"
+    try:
+        answer = decoder.receive(raw + NEXT)
+    except RemoteProtocolError as error:
+        assert error.fault is Fault.INVALID_BODY
+        assert zeros > 30
+    else:
+        assert answer == (b"ab\r\n\r\n", NEXT)

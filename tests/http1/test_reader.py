@@ -216,3 +216,13 @@ def test_start_next_says_whether_bytes_wait() -> None:
     assert it.start_next()
     it.next_event()
     assert not it.start_next()
+
+
+def test_empty_lines_are_passed_over_at_once() -> None:
+    """One by one, each of them copied all that was behind it: some megabytes of them kept the listener busy for
+    hours, and this test, too."""
+    it = reader()
+    it.receive(b"\r\n" * (16 * 1024 * 1024) + GET)
+    assert isinstance(it.next_event(), RequestHead)
+    assert it.next_event() is Signal.PAUSED
+    assert not it.start_next()
