@@ -15,6 +15,7 @@ TLS 1.2 and later, forward secrecy and authenticated encryption only.
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -182,6 +183,7 @@ def connection_facts(connection: Any, served: ServedCertificate | None) -> str:
     return "\0".join(parts)
 
 
+_PLAIN_VALUE: Final = re.compile(r"(?!\s)[^,+=\"<>#;\r\n]*(?<!\s)")
 _SHORT_NAMES: Final = {
     "commonName": "CN",
     "organizationName": "O",
@@ -194,9 +196,20 @@ _SHORT_NAMES: Final = {
 
 
 def _name(parts: Iterable[Iterable[tuple[str, str]]]) -> str:
-    """A distinguished name as IIS writes it: `C=DE, O=Example, CN=alice`."""
+    """A distinguished name as IIS writes it: `C=DE, O=Example, CN=alice`.
+
+    As Windows does (CertNameToStr), a value that could be taken for more than one stands in quotes: whoever may choose
+    a common name must not add an organization to it.
+    """
     pairs = [pair for relative_name in parts for pair in relative_name]
-    return ", ".join(f"{_SHORT_NAMES.get(kind, kind)}={value}" for kind, value in pairs).replace("\0", "")
+    return ", ".join(f"{_SHORT_NAMES.get(kind, kind)}={_quoted(value)}" for kind, value in pairs).replace("\0", "")
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN_VALUE.fullmatch(value) is not None:
+        return value
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _new_context() -> ssl.SSLContext:

@@ -177,6 +177,30 @@ def test_a_client_certificate_reaches_the_worker(start: Start, tmp_path: Path) -
             worker.answer(number)
 
 
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("eve, O=Admins", '"eve, O=Admins"'),
+        ('eve", O="Admins', '"eve"", O=""Admins"'),
+        ("Eve M. O'Example", "Eve M. O'Example"),
+        (" eve", '" eve"'),
+    ],
+)
+def test_a_common_name_cannot_look_like_more(start: Start, tmp_path: Path, name: str, spelled: str) -> None:
+    """Whoever may choose a name for a certificate would be in another organization for a program that reads it."""
+    clients = authority(tmp_path)
+    front = begin(start, settings(server_pair(tmp_path, "localhost"), clients=clients))
+    worker = front.worker()
+    with connect(front.port, client_context(None, client_pair(tmp_path, clients, name))) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        number, frame = next_request(worker)
+        told = connection_of(frame.connection, is_secure=True)
+        assert told.tls is not None
+        assert told.tls.client_certificate is not None
+        assert told.tls.client_certificate.subject == f"C=DE, O=Example, CN={spelled}"
+        worker.answer(number)
+
+
 def test_a_client_certificate_outlives_a_renewal_of_the_server_s(start: Start, tmp_path: Path) -> None:
     """Connections that are open stay who they are: one that has asked before, and one that asks for the first time."""
     clients = authority(tmp_path)
