@@ -15,7 +15,8 @@ class RequestHead:
     as it came: `Name: value` lines, each ended by CRLF, without the empty line. `host` is the authority that was asked
     for, as received (empty when an HTTP/1.0 client named none). `content_length` is 0 without a body and CHUNKED for a
     chunked one. `is_plain`: of the fields that framing and routing look at there are Host and Connection alone, on
-    HTTP/1.1. `size` is the head's length in bytes, `minor_version` 0 or 1.
+    HTTP/1.1. `is_for_https`: the target was an `https:` URL. `size` is the head's length in bytes, `minor_version` 0
+    or 1.
     """
 
     __slots__ = (
@@ -23,6 +24,7 @@ class RequestHead:
         "expects_continue",
         "fields",
         "host",
+        "is_for_https",
         "is_plain",
         "keep_alive",
         "method",
@@ -41,6 +43,7 @@ class RequestHead:
         self.content_length = 0
         self.keep_alive = minor_version == 1
         self.expects_continue = False
+        self.is_for_https = False
         self.is_plain = False
 
     def with_fields(self, fields: bytes) -> RequestHead:
@@ -50,5 +53,6 @@ class RequestHead:
         other.content_length = self.content_length
         other.keep_alive = self.keep_alive
         other.expects_continue = self.expects_continue
+        other.is_for_https = self.is_for_https
         other.is_plain = self.is_plain
         return other

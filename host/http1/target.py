@@ -41,6 +41,7 @@ def resolve_absolute_target(request: RequestHead) -> None:
     else:
         request.target = path if path.startswith(b"/") else b"/" + path
     request.host = absolute[1]
+    request.is_for_https = target[4:5] in b"sS"
     request.is_plain = False
     request.fields = b"Host: " + absolute[1] + b"\r\n" + _HOST_LINE.sub(b"", request.fields)
 

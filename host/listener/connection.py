@@ -24,6 +24,7 @@ from host.listener.refusals import (
     page_of_reset,
     page_of_secure_redirect,
     page_of_shortage,
+    page_of_unsecured,
 )
 from host.listener.request_body import RequestBody, is_read_ahead
 from host.listener.request_frames import send_body
@@ -218,6 +219,9 @@ class ClientConnection(UploadingSocket):
         if self._identified_by is not None and not context.tls.serves(self.endpoint, head.host, self._identified_by):
             self.refuse(page_of_misdirected(), asked=asked_by(head, route.site.id))
             return
+        if head.is_for_https and not self.is_secure and not route.secure_port:
+            self.refuse(page_of_unsecured(), asked=asked_by(head, route.site.id))
+            return
         if route.gauge is not self.gauge:
             if route.gauge.is_full:
                 self.refuse(page_of_queue("ConnLimit"), asked=asked_by(head, route.site.id))
@@ -232,7 +236,8 @@ class ClientConnection(UploadingSocket):
         self._began_at = 0.0
         self.deadline = NEVER
         if route.secure_port and not self.is_secure:
-            self.reset(exchange, page_of_secure_redirect(head.host, head.target, route.secure_port), 0)
+            own_ip = self.address.server_ip
+            self.reset(exchange, page_of_secure_redirect(head.host, head.target, route.secure_port, own_ip), 0)
             return
         if context.cache.entries and (entry := self.find_cached(head)) is not None:
             self.answer_from_cache(entry, exchange)

@@ -62,13 +62,19 @@ def page_of_misdirected() -> Page:
     return Page(421, "Hostname", "", sentence)
 
 
-def page_of_secure_redirect(host: bytes, target: bytes, port: int) -> Page:
-    """301: `site/hsts/@redirectHttpToHttps`. `host` and `target` are known to be what a URL may hold."""
-    name = host.decode("latin-1")
+def page_of_secure_redirect(host: bytes, target: bytes, port: int, own_ip: str) -> Page:
+    """301: `site/hsts/@redirectHttpToHttps`. `host` and `target` are known to be what a URL may hold; a client that
+    names no host (HTTP/1.0) is sent to the address that it has found."""
+    name = host.decode("latin-1") or (f"[{own_ip}]" if ":" in own_ip else own_ip)
     name = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
     path = target.decode("latin-1") if target.startswith(b"/") else "/"
     authority = name if port == 443 else f"{name}:{port}"
     return Page(301, "", "", "This site is served over HTTPS.", f"Location: https://{authority}{path}\r\n")
+
+
+def page_of_unsecured() -> Page:
+    """421: an `https:` URL that was asked for without TLS must not be answered (RFC 9110 7.4)."""
+    return Page(421, "Hostname", "", "The URL is to be asked for over TLS only.")
 
 
 def phrase(status: int) -> str:

@@ -100,15 +100,10 @@ def test_what_a_body_costs_does_not_depend_on_what_is_in_it() -> None:
     assert (decoder.is_complete, len(body), rest) == (True, len(data), NEXT)
 
 
-@pytest.mark.parametrize("zeros", [1, 15, 40, 400])
-def test_a_size_with_leading_zeros_means_the_same_to_all_or_is_refused(zeros: int) -> None:
-    """What the parser and the search for the end read differently has no end that both agree about."""
-    decoder = ChunkedDecoder(10_000)
+@pytest.mark.parametrize("zeros", [40, 400])
+def test_a_size_that_can_be_read_in_two_ways_is_refused(zeros: int) -> None:
+    """Of so many zeros the search for the end sees no digit behind them; the parser does."""
     raw = b"0" * zeros + b"6\r\nab\r\n\r\n\r\n0\r\n\r\n"
-    try:
-        answer = decoder.receive(raw + NEXT)
-    except RemoteProtocolError as error:
-        assert error.fault is Fault.INVALID_BODY
-        assert zeros > 30
-    else:
-        assert answer == (b"ab\r\n\r\n", NEXT)
+    with pytest.raises(RemoteProtocolError) as caught:
+        ChunkedDecoder(10_000).receive(raw + NEXT)
+    assert caught.value.fault is Fault.INVALID_BODY

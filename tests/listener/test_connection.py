@@ -513,6 +513,16 @@ def test_raw_data_filters_may_answer_and_end_connections(start: Start, when: str
     worker.take(Kind.SESSION_END)
 
 
+@pytest.mark.parametrize("scheme", ["https", "HTTPS"])
+def test_a_secured_url_is_not_answered_on_an_open_connection(front: RunningListener, scheme: str) -> None:
+    """RFC 9110 7.4: whoever asks for it believes that nobody else can read the answer."""
+    client = front.client()
+    client.send(f"GET {scheme}://127.0.0.1/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert client.read_to_end().startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
+    refusal = front.log.next_refusal()
+    assert (refusal.status, refusal.reason, refusal.target) == (421, "Hostname", "/a")
+
+
 def test_limits_are_the_listeners(start: Start) -> None:
     """They are handed in."""
     front = start(listener=ListenerSettings(max_request_bytes=200, max_field_bytes=200))

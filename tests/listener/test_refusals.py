@@ -12,6 +12,7 @@ from host.listener.refusals import (
     page_of_lost_worker,
     page_of_queue,
     page_of_reset,
+    page_of_secure_redirect,
     phrase,
     render,
 )
@@ -102,6 +103,20 @@ def test_pages_of_workers_carry_reasons() -> None:
     assert page_of_bad_answer("why").sentence.endswith("why")
     assert page_of_reset(503, "busy") == Page(503, "", "", "busy")
     assert page_of_reset(500, "").sentence
+
+
+@pytest.mark.parametrize(
+    ("host", "own_ip", "port", "url"),
+    [
+        (b"named.example:80", "127.0.0.1", 443, "https://named.example/a?b"),
+        (b"[::1]:80", "::1", 8443, "https://[::1]:8443/a?b"),
+        (b"", "127.0.0.1", 443, "https://127.0.0.1/a?b"),
+        (b"", "::1", 8443, "https://[::1]:8443/a?b"),
+    ],
+)
+def test_the_redirect_to_https_names_a_host(host: bytes, own_ip: str, port: int, url: str) -> None:
+    """An HTTP/1.0 client may name none; it has found the way to our address."""
+    assert page_of_secure_redirect(host, b"/a?b", port, own_ip).fields == f"Location: {url}\r\n"
 
 
 def test_unknown_statuses_have_a_phrase() -> None:

@@ -452,3 +452,19 @@ def test_plain_requests_are_sent_to_the_secure_port(start: Start) -> None:
     assert answer.startswith(b"HTTP/1.1 301 Moved Permanently\r\n")
     assert b"\r\nLocation: https://127.0.0.1/a%20b?c=d\r\n" in answer
     assert front.log.next_request().status == 301
+    client = front.client()
+    client.send(b"GET https://127.0.0.1/a HTTP/1.0\r\n\r\n")  # it may be answered over TLS, so it is sent there
+    assert b"\r\nLocation: https://127.0.0.1/a\r\n" in client.read_to_end()
+
+
+def test_a_secured_url_may_be_named_over_tls(start: Start, tmp_path: Path) -> None:
+    """The absolute form of what is asked for; and of an open URL, which nothing forbids to secure."""
+    front = begin(start, settings(server_pair(tmp_path, "localhost")))
+    worker = front.worker()
+    with connect(front.port, client_context(None)) as connection:
+        for scheme in (b"https", b"http"):
+            connection.sendall(b"GET %b://127.0.0.1/a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % scheme)
+            number, frame = next_request(worker)
+            assert frame.target == b"/a"
+            worker.answer(number)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
