@@ -26,6 +26,7 @@ from host.listener.paced_transport import PacedTransport
 from host.listener.refusals import Page, render
 from host.listener.request_record import detailed, request_record
 from host.listener.response_stream import ResponseStream
+from host.listener.socket_calls import unread_bytes
 from host.wire.errors import WireError
 from host.wire.frames import ResponseFlag, ResponseFrame
 
@@ -194,9 +195,16 @@ class AnsweringSocket(NewcomerSocket):
             http.close()
             self.reset_when_taken()
         elif not http.keep_alive:
-            self.end(linger=http.phase is not _DONE)
+            # Who was not told before that this is the last one may be sending the next request already.
+            goes_on = http.reader.buffered_bytes > 0 or (exchange.head.keep_alive and self._has_unread())
+            self.end(linger=http.phase is not _DONE or goes_on)
         else:
             self.request_answered()
+
+    def _has_unread(self) -> bool:
+        """Whether the client has sent bytes that nobody has read."""
+        connection = self.transport.get_extra_info("socket")
+        return connection is not None and connection.fileno() >= 0 and unread_bytes(connection.fileno()) > 0
 
     def refuse(self, page: Page, *, closes_only: bool = False, asked: Asked | None = None) -> None:
         """A refusal instead of a response; the connection closes."""

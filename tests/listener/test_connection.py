@@ -11,7 +11,7 @@ from host.config.listener_settings import ListenerSettings
 from host.listener.context import RawVerdict
 from host.listener.request_body import LARGE, READ_AHEAD
 from host.wire.codec import decode_session_end
-from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW, Kind, RequestFlag
+from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW, Kind, RequestFlag, ResponseFlag
 from tests.listener.running_listener import RunningListener, TestWorker
 
 Start = Callable[..., RunningListener]
@@ -268,6 +268,16 @@ def test_an_unread_long_body_ends_the_connection_without_destroying_the_answer(f
     assert b"\r\nConnection: close\r\n" in head
     client.send(b"x" * 100_000)
     assert client.read_bytes(100_000) == b"y" * 100_000
+
+
+def test_an_answer_that_is_the_last_one_reaches_a_client_that_goes_on_sending(front: RunningListener) -> None:
+    """Closing while its bytes come would reset the connection, and could take the answer along (RFC 9112 9.6)."""
+    worker, client = front.worker(), front.client()
+    client.get()
+    number, _ = worker.request()
+    client.send_until_stalled(b"GET /next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100_000)
+    worker.answer(number, flags=int(ResponseFlag.CLOSE))
+    assert client.read_to_end().endswith(b"\r\n\r\nhello")
 
 
 def test_http_1_0_closes_unless_it_asks_to_be_kept(front: RunningListener) -> None:
