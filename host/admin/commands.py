@@ -285,9 +285,10 @@ class Workers(Message, frozen=True, kw_only=True):
 
 
 class Requests(Message, frozen=True, kw_only=True):
-    """Answer to ListRequests."""
+    """Answer to ListRequests. `more`: how many there are beside these; a URL that is very long is cut."""
 
     rows: list[RequestRow]
+    more: int = 0
 
 
 class Plugins(Message, frozen=True, kw_only=True):

@@ -221,6 +221,8 @@ def _show_rows(reply: Any) -> None:
         return
     columns = _TABLES[type(reply)]
     _print(_table([column.heading for column in columns], columns, reply.rows))
+    if isinstance(reply, Requests) and reply.more:
+        typer.echo(f"and {reply.more} more", err=True)
 
 
 def _table(headings: Sequence[str], columns: Sequence[Column], rows: Sequence[Any]) -> Table:

@@ -28,6 +28,8 @@ from host.wire.request_dialogue import RequestState
 TICK_SECONDS: Final = 1.0
 _SETTLE_SECONDS: Final = 0.05
 _MOST_CACHE_ROWS: Final = 5000  # rows that an administrator is shown
+_MOST_REQUESTS: Final = 5000  # requests whose URL and the like the service is told, the oldest; others count
+_MOST_VERB: Final = 64
 _MOST_TEXT: Final = 2048  # characters of a URL, and of what it varies by: clients choose them, and a message has an end
 
 
@@ -153,13 +155,15 @@ class Listener:
         """Nobody is left who could start a worker: requests that none can take are refused instead of waiting."""
         self._context.relay.expect_no_worker()
 
-    def requests(self) -> list[RequestRow]:
-        """The requests under way, oldest first."""
+    def requests(self, most: int = _MOST_REQUESTS) -> list[RequestRow]:
+        """The requests under way, oldest first. Of no more than `most` verb, URL and host are told: clients choose what
+        is long in them, and a message that the service does not take would cost this process."""
         context = self._context
         now = context.monotonic()
         under_way = [item.exchange for item in context.connections if item.exchange is not None]
         under_way += [question.exchange for question in context.revalidations]
-        return [self._row(exchange, now) for exchange in sorted(under_way, key=lambda exchange: exchange.received_at)]
+        under_way.sort(key=lambda exchange: exchange.received_at)
+        return [self._row(exchange, now, is_told=place < most) for place, exchange in enumerate(under_way)]
 
     def cache_contents(self, number: int) -> CacheContents:
         """What is in the cache, used last first: the answer to the AskCache of that number."""
@@ -216,17 +220,17 @@ class Listener:
         self._ticking.cancel()
         context.relay.close()
 
-    def _row(self, exchange: Exchange, now: float) -> RequestRow:
+    def _row(self, exchange: Exchange, now: float, *, is_told: bool) -> RequestRow:
         client, head, site = exchange.client, exchange.head, exchange.route.site
         assert client is not None
         address = client.address
         return RequestRow(
             request_id=f"{self._request_prefix}{client.number}-{exchange.number}",
             connection_id=client.number,
-            verb=head.method.decode("latin-1"),
-            url=head.target.decode("latin-1"),
+            verb=_cut(head.method.decode("latin-1"), _MOST_VERB) if is_told else "",
+            url=_cut(head.target.decode("latin-1")) if is_told else "",
             site_id=site.id,
-            host_name=head.host.decode("latin-1"),
+            host_name=head.host.decode("latin-1") if is_told else "",
             client_ip_address=address.client_ip,
             local_port=address.server_port,
             time_elapsed=int((now - exchange.received_at) * 1000),
@@ -264,8 +268,8 @@ def _cache_row(entry: CacheEntry, now: float) -> CacheRow:
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "..."
+def _cut(text: str, most: int = _MOST_TEXT) -> str:
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def _url_of(key: Key) -> str:

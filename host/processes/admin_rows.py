@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from host.activation.dllhost_supervisor import DllhostProcess
@@ -14,11 +14,12 @@ from host.activation.worker_transitions import WorkerState
 from host.admin import cache_messages, commands, filter_messages
 from host.processes.console import site_urls
 from host.processes.process_facts import ProcessFacts, facts_of
-from host.wire.cache_messages import CacheContents
+from host.wire.cache_messages import CacheContents, CacheRow
 from host.wire.control_messages import Pong
 from host.wire.message_rows import FilterRow, PluginRow, RequestRow
 
 _COUNTERS_SECONDS: Final = 0.5
+_MOST_CACHE_TEXT: Final = 10 * 1024 * 1024  # bytes; what else is in the rows comes beside
 
 
 def site_row(status: SiteStatus) -> commands.SiteRow:
@@ -165,6 +166,16 @@ def plugin_rows(topology: Topology) -> list[commands.PluginRow]:
     return [rows[key] for key in sorted(rows)]
 
 
+def fitting(rows: Sequence[CacheRow]) -> Iterator[CacheRow]:
+    """Those that fit into one answer: clients choose what is long in them."""
+    left = _MOST_CACHE_TEXT
+    for row in rows:
+        left -= len(row.url.encode()) + len(row.variant.encode())
+        if left < 0:
+            return
+        yield row
+
+
 def cache_reply(topology: Topology, contents: CacheContents) -> cache_messages.Cache:
     """What the front has said of its cache, with the sites' names."""
     names = {site.id: site.name for site in topology.snapshot.sites}
@@ -180,7 +191,7 @@ def cache_reply(topology: Topology, contents: CacheContents) -> cache_messages.C
             worker=row.worker,
             variant=row.variant,
         )
-        for row in contents.rows
+        for row in fitting(contents.rows)
     ]
     return cache_messages.Cache(rows=rows, entries=contents.entries, size=contents.size)
 

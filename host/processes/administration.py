@@ -24,7 +24,7 @@ from host.processes.admin_rows import cache_reply, filter_rows, plugin_rows, poo
 from host.processes.console import processes, site_urls
 from host.processes.fastcgi_rows import fastcgi_rows
 from host.processes.process_facts import parent_of
-from host.processes.request_rows import request_rows
+from host.processes.request_rows import MOST_REQUESTS, request_rows
 from host.processes.script_rows import script_rows
 from host.processes.site_control import SiteControl, SiteRefused
 from host.processes.traces import Traces
@@ -125,7 +125,8 @@ class Administration:
             rows = await request_rows(self._topology)
         except TimeoutError:
             return self._no_answer()
-        return commands.Requests(rows=[row for row in rows if row.time_elapsed >= command.time_elapsed_filter])
+        asked_for = [row for row in rows if row.time_elapsed >= command.time_elapsed_filter]
+        return commands.Requests(rows=asked_for[:MOST_REQUESTS], more=max(0, len(asked_for) - MOST_REQUESTS))
 
     async def _plugins(self, _command: commands.ListPlugins) -> Reply:
         return commands.Plugins(rows=plugin_rows(self._topology))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from host.activation.topology import Topology
 from host.admin import commands
 from host.processes.executing import ask_all
 from host.wire.message_rows import ExecutingRow, RequestRow
+
+MOST_REQUESTS: Final = 5000
+"""Rows that fit into one answer to an administrator, however long their URLs are."""
 
 
 async def request_rows(topology: Topology) -> list[commands.RequestRow]:

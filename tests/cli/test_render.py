@@ -183,6 +183,14 @@ def test_what_is_not_known_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None
     assert cells == ["1", "inetinfo", "Running", "-", "-", "0 s", "-", "0.0 MB", "0.0 MB", "0.0 s", "-"]
 
 
+def test_requests_that_do_not_fit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A crowd can be larger than an answer."""
+    show(Requests(rows=[request_row("/slow")], more=7))
+    said = capsys.readouterr()
+    assert "/slow" in said.out
+    assert said.err == "and 7 more\n"
+
+
 def test_a_url_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences that a client sent are made visible."""
     text = shown(capsys, Requests(rows=[request_row("/\x1b[2J\x07\u202eabc")]))

@@ -75,6 +75,18 @@ def test_requests_under_way_can_be_listed(front: RunningListener) -> None:
     assert front.run(lambda: front.listener.connection_count) == 3
 
 
+def test_what_clients_write_makes_no_message_that_the_service_does_not_take(front: RunningListener) -> None:
+    """Five thousand URLs of 16 KB were 80 MB: whoever looked at them lost the listener with every connection."""
+    worker = front.worker(credit=3)
+    for _ in range(3):
+        front.client().get("/" + "a" * 200 + "?" + "b" * 10_000)
+        worker.request()
+    rows = front.run(lambda: front.listener.requests(2))
+    assert [len(row.url) for row in rows] == [2048 + len("..."), 2048 + len("..."), 0]
+    assert [(row.verb, row.host_name) for row in rows] == [("GET", "127.0.0.1"), ("GET", "127.0.0.1"), ("", "")]
+    assert [row.worker for row in rows] == ["A1", "A1", "A1"]  # they are counted
+
+
 def test_an_endpoint_can_be_taken_back_and_given_again(front: RunningListener) -> None:
     """Open connections stay."""
     worker, client = front.worker(), front.client()
