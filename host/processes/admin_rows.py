@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -46,11 +47,13 @@ def site_row(status: SiteStatus) -> commands.SiteRow:
 
 def pool_rows(topology: Topology, requests: Iterable[RequestRow]) -> list[commands.PoolRow]:
     """Every pool in use; `requests` are those under way."""
-    queued: dict[str, int] = {}
-    for row in requests:
-        if not row.worker:
-            queued[row.queue] = queued.get(row.queue, 0) + 1
-    return [_pool_row(pool, queued.get(pool.slot.name, 0)) for pool in topology.pools.values()]
+    queued = waiting_by_queue(requests)
+    return [_pool_row(pool, queued[pool.slot.name]) for pool in topology.pools.values()]
+
+
+def waiting_by_queue(requests: Iterable[RequestRow]) -> Counter[str]:
+    """How many wait in each queue; whose body is still being collected is in none."""
+    return Counter(row.queue for row in requests if row.pipeline_state == "Queued")
 
 
 def _pool_row(pool: PoolSupervisor, queued: int) -> commands.PoolRow:
