@@ -23,7 +23,6 @@ from host.listener.refusals import (
     page_of_queue,
     page_of_reset,
     page_of_secure_redirect,
-    page_of_shortage,
     page_of_unsecured,
 )
 from host.listener.request_body import RequestBody, is_read_ahead
@@ -194,7 +193,7 @@ class ClientConnection(UploadingSocket):
             self._refuse_fault(error)
             return
         except OSError:
-            self._refuse_for_want_of_memory()
+            self.refuse_for_want_of_memory()
             return
         finally:
             self._is_advancing = False
@@ -206,9 +205,8 @@ class ClientConnection(UploadingSocket):
         routes = self.routes
         if routes is None:
             routes = self.routes = context.routing.at(*self.endpoint)
-            self._is_proxied = context.forwarded.trusts(self.peer.client_ip)
             self._identified_by = identified_by(self.tls, self.certificate)
-            self.repeats = None if self._is_proxied or self._identified_by is not None else routes.repeats
+            self.proxies_changed()
         if self._is_proxied:
             self.speak_for(context.forwarded.client(head.fields))
         try:
@@ -310,7 +308,7 @@ class ClientConnection(UploadingSocket):
         if self.is_half_closed and not has_bytes:
             self.end(linger=False)
             return
-        if self._is_proxied:
+        if self._address is not None:  # a believed proxy has spoken for somebody
             self.speak_for(None)
         self.timer = IDLE
         self.deadline = context.now + self.timeout_seconds + 1
@@ -330,17 +328,12 @@ class ClientConnection(UploadingSocket):
                 self.context.relay.client_gone(exchange)
         self.refuse(page_of_fault(error.fault), asked=asked or asked_in_vain(error.raw_head))
 
-    def _refuse_for_want_of_memory(self) -> None:
-        """The kernel has none for what is spooled of the body (body_spool)."""
-        exchange = self.exchange
-        if exchange is None:
-            return
-        if exchange.response is not None:
-            self.drop_exchange("")
-            self.break_off()
-        else:
-            self.context.relay.client_gone(exchange)
-            self.refuse(page_of_shortage())
+    def proxies_changed(self) -> None:
+        """From the next request on the peer is believed, or not any more: a proxy may keep its connections for days."""
+        if self.routes is not None:  # it has asked for something
+            self._is_proxied = self.context.forwarded.trusts(self.peer.client_ip)
+            is_known_by_bytes = not self._is_proxied and self._identified_by is None
+            self.repeats = self.routes.repeats if is_known_by_bytes else None
 
     def waited_too_long(self) -> None:
         """No worker took the request within the site's connectionTimeout: close, HTTPERR Timer_ReqQueue."""

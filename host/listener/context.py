@@ -72,6 +72,9 @@ class OpenConnection(Protocol):
     def bandwidth_changed(self) -> None:
         """Other limits of bandwidth are in force."""
 
+    def proxies_changed(self) -> None:
+        """Others may say from now on who the client is."""
+
     def shut_down(self) -> None:
         """Close now if nothing is in hand, otherwise after the answer."""
 

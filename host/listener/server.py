@@ -95,7 +95,11 @@ class Listener:
         `started`: ids of the sites whose bindings count; None: those with serverAutoStart."""
         context = self._context
         context.web_limits = snapshot.web_limits
+        forwarded = context.forwarded
         context.configure(snapshot.listener)
+        if context.forwarded is not forwarded:
+            for connection in list(context.connections):
+                connection.proxies_changed()
         context.routing.configure(snapshot, model, started)
         context.tls.configure(snapshot.sites)
         bandwidths = {site.id: site.limits.max_bandwidth for site in snapshot.sites}

@@ -15,6 +15,7 @@ from host.listener.body_spool import MOST_OF_ONE
 from host.listener.client_socket import BODY, NEVER
 from host.listener.context import ListenerContext
 from host.listener.exchange import Exchange
+from host.listener.refusals import page_of_shortage
 from host.listener.request_frames import send_body
 from host.listener.shared_answering import SharedAnsweringSocket
 from host.wire.frames import LEAST_HELD
@@ -182,6 +183,18 @@ class UploadingSocket(SharedAnsweringSocket):
                 return
             self.resume_reading()
             self.wait_for_body()
+
+    def refuse_for_want_of_memory(self) -> None:
+        """The kernel has none for what is spooled of the body (body_spool)."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        if exchange.response is not None:
+            self.drop_exchange("")
+            self.break_off()
+        else:
+            self.context.relay.client_gone(exchange)
+            self.refuse(page_of_shortage())
 
     def body_broken_off(self) -> None:
         """The rest never comes."""

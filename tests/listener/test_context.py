@@ -27,6 +27,9 @@ class Waiting:
     def bandwidth_changed(self) -> None:
         raise AssertionError("nobody has changed it")
 
+    def proxies_changed(self) -> None:
+        raise AssertionError("nobody has changed them")
+
     def shut_down(self) -> None:
         raise AssertionError
 

@@ -140,6 +140,31 @@ def test_the_request_is_the_client_s_in_frame_and_log(start: Start) -> None:
     assert logged == ["203.0.113.9", "203.0.113.10", "127.0.0.1", "127.0.0.1"]
 
 
+def test_a_saved_change_of_the_proxies_counts_for_open_connections(start: Start) -> None:
+    """Who is taken off the list is believed no more, although its connection stays; and the other way round."""
+    believed = ListenerSettings(forwarded_headers=ForwardedHeaders(networks=PROXIES))
+    front = start(listener=believed)
+    worker, client = front.worker(), front.client()
+    told = []
+    for settings in (believed, ListenerSettings(), believed):
+        front.sizes.listener = settings
+        front.configure()
+        client.get(extra="X-Forwarded-For: 203.0.113.9\r\n")
+        number, frame = worker.request()
+        told.append(frame.connection.split(b"\0")[0])
+        worker.answer(number)
+        client.read_response()
+    assert told == [b"203.0.113.9", b"127.0.0.1", b"203.0.113.9"]
+    client.get(extra="X-Forwarded-For: 203.0.113.9\r\n")
+    number, _ = worker.request()
+    front.sizes.listener = ListenerSettings()
+    front.configure()  # while a request is in hand, which keeps its client
+    worker.answer(number)
+    client.read_response()
+    client.get()
+    assert worker.request()[1].connection.startswith(b"127.0.0.1\0")
+
+
 def test_a_stranger_is_not_believed(front: RunningListener) -> None:
     """By default nobody is: the field is a field like any other."""
     worker, client = front.worker(), front.client()
