@@ -39,6 +39,7 @@ RECHECK_SECONDS: Final = 0.25
 """How long settings are used before the files they come from are looked at again."""
 
 _MOST_PATHS: Final = 8192  # distinct URLs remembered; a client that invents URLs must not fill the memory
+_LONGEST_PATH: Final = 1024  # characters of one of them
 _MOST_FOLDERS: Final = 4096
 
 _MOST_CHECKED: Final = 512  # paths that are tried before a change is told
@@ -104,6 +105,8 @@ class DirectorySettings:
         if known is not None and now < known.until:
             return known.settings
         settings = self._resolve(application, url_path, now)
+        if len(url_path) > _LONGEST_PATH:
+            return settings
         if len(self._paths) >= _MOST_PATHS:
             self._paths.clear()
         self._paths[key] = _InForce(now + RECHECK_SECONDS, settings)

@@ -49,6 +49,7 @@ SERVER_SOFTWARE: Final = b"isapy"
 """What the Server field of every response says."""
 
 KNOWN_FIELDS: Final = 512
+LONGEST_KNOWN_NAME: Final = 64
 """Names of request fields whose meaning is remembered; a client that invents names makes others be forgotten."""
 
 KNOWN_BLOCKS: Final = 128
@@ -298,7 +299,7 @@ def _from_block(raw_headers: bytes, pass_authorization: bool) -> VariableGroup:
 def _of_fields(fields: list[tuple[str, str]], pass_authorization: bool) -> dict[bytes, bytes]:
     variables: dict[bytes, bytes] = {}
     for name, value in fields:
-        variable, joint, is_secret = _meaning(name)
+        variable, joint, is_secret = _known_meaning(name) if len(name) <= LONGEST_KNOWN_NAME else _meaning(name)
         if not variable or (is_secret and not pass_authorization):
             continue
         earlier = variables.get(variable)
@@ -309,7 +310,6 @@ def _of_fields(fields: list[tuple[str, str]], pass_authorization: bool) -> dict[
     return variables
 
 
-@functools.lru_cache(maxsize=KNOWN_FIELDS)
 def _meaning(name: str) -> tuple[bytes, bytes, bool]:
     """Of a request field: its variable (empty: none), what joins repeated ones (empty: the first counts), and whether
     it holds credentials."""
@@ -317,6 +317,9 @@ def _meaning(name: str) -> tuple[bytes, bytes, bool]:
     if lower == "content-type":
         return b"CONTENT_TYPE", b"", False
     return field_variable(name).encode(), b"; " if lower == "cookie" else b", ", lower in CREDENTIAL_FIELDS
+
+
+_known_meaning: Final = functools.lru_cache(maxsize=KNOWN_FIELDS)(_meaning)
 
 
 def field_variable(name: str) -> str:

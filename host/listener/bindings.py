@@ -23,6 +23,7 @@ from host.listener.repeats import Repeats
 from host.listener.route import Route, SiteGauge
 
 _MAX_REMEMBERED: Final = 4096  # targets per endpoint; beyond it everything is forgotten (a scan of random URLs)
+_LONGEST_REMEMBERED: Final = 1024  # bytes of host and path: those that clients invent must not fill the memory
 UNIX_PREFIX: Final = "unix:"
 """What an endpoint begins with that is the path of a unix socket."""
 
@@ -102,6 +103,8 @@ class EndpointRoutes:
         route = remembered.get((host, path))
         if route is None:
             route = self._search(host, path)
+            if len(host) + len(path) > _LONGEST_REMEMBERED:
+                return route
             if len(remembered) >= _MAX_REMEMBERED:
                 remembered.clear()
             remembered[host, path] = route

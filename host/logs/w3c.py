@@ -22,6 +22,7 @@ SOFTWARE: Final = "isapy"
 _LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8
 _MOST_WORDS: Final = 2048
 _LONGEST_WORD: Final = 64
+_LONGEST_VALUE: Final = 512  # bytes
 _MOST_HEADERS: Final = 256
 _LONGEST_HEADERS: Final = 4096  # bytes, as of those that the listener recognizes
 
@@ -66,10 +67,12 @@ def column_text(value: str) -> str:
     return "".join(character if character.isprintable() and character != " " else "+" for character in value)
 
 
-@lru_cache(maxsize=2048)
-def _header_text(raw_value: bytes) -> str:
-    """A header field's value as one column. User agents come again and again, hence the cache."""
+def _new_header_text(raw_value: bytes) -> str:
+    """A header field's value as one column."""
     return column_text(raw_value.rstrip(b" \t").decode("utf-8", "replace"))
+
+
+_header_text: Final = Remembered(_new_header_text, _MOST_WORDS, _LONGEST_VALUE)  # user agents come again and again
 
 
 _WORDS: Final = Remembered(column_text, _MOST_WORDS, _LONGEST_WORD)
@@ -167,14 +170,14 @@ def _headers(names: tuple[str, ...], *, is_joined: bool) -> Remembered[bytes, di
 
 def _last_values(find: FindHeaders, raw_fields: bytes) -> dict[bytes, str]:
     """Header fields by lower-case name; of one that came several times the last."""
-    return {name.lower(): _header_text(value) for name, value in find(b"\n" + raw_fields)}
+    return {name.lower(): _header_text[value] for name, value in find(b"\n" + raw_fields)}
 
 
 def _all_values(find: FindHeaders, raw_fields: bytes) -> dict[bytes, str]:
     """Header fields by lower-case name; one that came several times is joined as a list (RFC 9110 5.3)."""
     values: dict[bytes, str] = {}
     for raw_name, raw_value in find(b"\n" + raw_fields):
-        name, value = raw_name.lower(), _header_text(raw_value)
+        name, value = raw_name.lower(), _header_text[raw_value]
         before = values.get(name, "-")
         values[name] = f"{before},+{value}" if "-" not in (before, value) else value if before == "-" else before
     return values

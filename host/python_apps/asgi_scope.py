@@ -8,6 +8,7 @@ from host.api import HttpError, Request
 from host.python_apps.mount_point import mount_length
 
 _MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
+_LONGEST_NAME: Final = 64
 _names: Final[dict[str, bytes]] = {}
 
 VERSIONS: Final = {"version": "3.0", "spec_version": "2.4"}
@@ -83,6 +84,8 @@ def _fields(request: Request) -> list[tuple[bytes, bytes]]:
 
 def _remember(name: str) -> bytes:
     raw_name = name.lower().encode("latin-1")
-    if len(_names) < _MOST_NAMES:
+    if len(name) <= _LONGEST_NAME:
+        if len(_names) >= _MOST_NAMES:
+            _names.clear()
         _names[name] = raw_name
     return raw_name

@@ -6,8 +6,11 @@ The mount point is the IIS application's path; a mapping for a folder (`api/*`) 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from host.api import Request
+
+_LONGEST_PATH: Final = 1024  # characters of a path that is remembered
 
 
 def mount_length(request: Request) -> int:
@@ -15,10 +18,12 @@ def mount_length(request: Request) -> int:
     own = request.application.path
     length = 0 if own == "/" else len(own)
     pattern = request.mapping.path if request.mapping is not None else "*"
-    return length if pattern == "*" else _length_with(pattern, length, request.path)
+    if pattern == "*":
+        return length
+    path = request.path
+    return (_known_length if len(path) <= _LONGEST_PATH else _length_with)(pattern, length, path)
 
 
-@lru_cache(maxsize=512)
 def _length_with(pattern: str, length: int, path: str) -> int:
     path = path.lower() + "/"  # the folder itself is mounted, too
     for prefix, names_whole_path in _folders_of(pattern):
@@ -27,6 +32,9 @@ def _length_with(pattern: str, length: int, path: str) -> int:
         if names_whole_path and path.startswith(prefix):
             return len(prefix) - 1
     return length
+
+
+_known_length: Final = lru_cache(maxsize=512)(_length_with)
 
 
 @lru_cache(maxsize=256)

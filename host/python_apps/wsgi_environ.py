@@ -15,6 +15,7 @@ from host.gateway.environment import SERVER_SOFTWARE, field_variable
 from host.python_apps.mount_point import mount_length
 
 _MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
+_LONGEST_NAME: Final = 64
 _variables: Final[dict[str, str]] = {}
 
 _STATE: Final = "host.python_apps.wsgi_environ"  # in the state of a connection
@@ -146,7 +147,9 @@ def _remember(name: str) -> str:
         variable = lower.upper().replace("-", "_")
     else:
         variable = field_variable(name)
-    if len(_variables) < _MOST_NAMES:
+    if len(name) <= _LONGEST_NAME:
+        if len(_variables) >= _MOST_NAMES:
+            _variables.clear()
         _variables[sys.intern(name)] = variable
     return variable
 

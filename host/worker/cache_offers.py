@@ -33,6 +33,7 @@ SETTLED_SECONDS: Final = 2.0
 
 MOST_WATCHED: Final = 1024  # a look at all of them costs about two milliseconds
 MOST_COUNTED: Final = 4096  # URLs whose hits are counted; a client that invents URLs must not fill the memory
+LONGEST_COUNTED: Final = 1024  # characters of one; a file's path can be spelled at any length
 _DONT_CACHE: Final = CacheProfile()
 
 
@@ -88,6 +89,7 @@ class CacheOffers:
             or request.method != "GET"
             or request.raw_target != exchange.target  # rewritten, or a default document: not the file that was named
             or "?" in exchange.target
+            or len(exchange.target) > LONGEST_COUNTED
             or exchange.log_parameters
             or exchange.log_status
             or any(flag != "Ssl" for flag in settings.ssl_flags)  # the key knows of TLS, and of nothing more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from host.api import HttpError, Request
 from host.worker.calling import call_plain
@@ -10,6 +11,8 @@ from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select
 from host.worker.physical_path import decode_path, is_really_below, split_target
 from host.worker.plan import FORESEEN, Calls
 from host.worker.routes import Route, Routes
+
+_LONGEST_PATH: Final = 1024  # characters of a path that is remembered
 
 
 def map_request(routes: Routes, request: Request) -> Route:
@@ -31,17 +34,19 @@ def call_first(calls: Calls, request: Request) -> Calls:
     the same: a filter that looks at the path must not find it empty. What is no path stays so; mapping refuses it."""
     raw_path, _, request.raw_query = request.raw_target.partition("?")
     try:
-        path = _shown_path(raw_path)
+        path = (_known_path if len(raw_path) <= _LONGEST_PATH else _shown_path)(raw_path)
     except HttpError:
         path = request.path
     request.path = path
     return call_plain(calls, request)
 
 
-@lru_cache(maxsize=512)
 def _shown_path(raw_path: str) -> str:
     """The path of a target without its query. Raises HttpError."""
     return decode_path(split_target(raw_path)[0])
+
+
+_known_path: Final = lru_cache(maxsize=512)(_shown_path)
 
 
 def foresee(request: Request, route: Route) -> None:

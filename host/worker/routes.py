@@ -24,6 +24,7 @@ from host.worker.tls_access import check_tls
 
 RECHECK_SECONDS: Final = 0.1
 _MOST_ROUTES: Final = 4096  # a client that invents URLs must not fill the memory
+_LONGEST_PATH: Final = 1024  # of a route that is kept
 _MOST_MAPS: Final = 256
 
 
@@ -178,10 +179,15 @@ class Routes:
         route = Route(served, path, self._spelling)
         most = self._max_segments.get(site_id, 0)
         route.has_too_many_segments = most > 0 and sum(map(bool, path.split("/"))) > most
+        self._keep(site_id, raw_path, route)
+        return route
+
+    def _keep(self, site_id: int, raw_path: str, route: Route) -> None:
+        if len(raw_path) > _LONGEST_PATH:
+            return
         if len(self._routes) >= _MOST_ROUTES:
             self._routes.clear()
         self._routes[site_id, raw_path] = route
-        return route
 
     def _respelled(self, site_id: int, raw_path: str, known: Route) -> Route:
         """The route as the disk has it now: files may have come that are what the URL means."""
@@ -189,7 +195,7 @@ class Routes:
         if route.path == known.path:
             return known
         route.has_too_many_segments = known.has_too_many_segments
-        self._routes[site_id, raw_path] = route
+        self._keep(site_id, raw_path, route)
         return route
 
     def _refresh(self, route: Route) -> None:

@@ -12,6 +12,7 @@ from host.api.request import ORIGINAL_TARGET
 from host.gateway.environment import meta_variables
 from host.gateway.inherited import DEFAULT_PATH, inherited_variables
 from tests.gateway.sample_request import CONNECTION, sample_request
+from tests.kept_memory import kept_bytes
 
 
 def variables_of(
@@ -217,6 +218,11 @@ def test_urls_are_what_the_client_asked_for_wherever_that_led() -> None:
     assert found[b"SCRIPT_NAME"] == b"/cgi-bin/show.cgi"
     secure = replace(CONNECTION, local_port=443, is_secure=True)
     assert variables_of(connection=secure)[b"SCRIPT_URI"] == b"https://www.example.com/cgi-bin/show.cgi"
+
+
+def test_long_names_of_fields_are_not_kept() -> None:
+    """A client may invent them."""
+    assert kept_bytes(lambda text: variables_of([(text, "1")])) < 500_000
 
 
 def test_only_a_few_variables_of_the_server_are_inherited() -> None:

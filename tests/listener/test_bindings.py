@@ -21,6 +21,7 @@ from host.http1.limits import Limits
 from host.isolation.selection import model_for
 from host.listener.bindings import RoutingTable, plain_address
 from host.listener.route import SiteGauge
+from tests.kept_memory import kept_bytes
 
 FOLDER = (VirtualDirectory(path="/", physical_path="/nowhere"),)
 
@@ -157,6 +158,16 @@ def test_the_memory_of_targets_is_bounded() -> None:
     for number in range(5000):
         routes.find(b"x", b"/%d" % number)
     assert len(routes._remembered) <= 4096
+
+
+def test_long_targets_are_not_kept() -> None:
+    """Four thousand URLs of 16 KB were 64 MB for each address, and stayed."""
+    routes = table(site(1, "*:80:")).at("10.0.0.1", 80)
+    assert (
+        kept_bytes(lambda text: routes.find(b"x", f"/{text[:200]}".encode() + b"/a" * 200 + b"/" + b"a" * 250))
+        < 500_000
+    )
+    assert kept_bytes(lambda text: routes.find(text.encode(), b"/")) < 500_000
 
 
 def test_queues_carry_the_limits_of_their_pool() -> None:

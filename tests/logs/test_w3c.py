@@ -9,6 +9,7 @@ import pytest
 
 from host.logs.fields import COLUMNS, DEFAULT_COLUMNS
 from host.logs.w3c import column_text, compile_formatter, header_block
+from tests.kept_memory import kept_bytes
 from tests.logs.records import MAY_SECOND, request_record
 
 ALL_COLUMNS = tuple(column.name for column in COLUMNS)
@@ -32,6 +33,12 @@ def test_default_line() -> None:
         "2024-05-02 17:42:15 192.168.0.10 GET /shop/list.py page=2&q=a 80 ACME\\john+doe 192.168.0.17 "
         "Mozilla/5.0+(X11) - 404 3 0 12\n"
     )
+
+
+def test_long_header_fields_are_not_kept() -> None:
+    """Two thousand invented user agents of 16 KB were 60 MB in the listener."""
+    line = compile_formatter(DEFAULT_COLUMNS)
+    assert kept_bytes(lambda text: line(request_record(raw_fields=f"User-Agent: {text}\r\n".encode()))) < 500_000
 
 
 def test_line_with_every_column() -> None:

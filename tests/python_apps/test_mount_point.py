@@ -7,6 +7,7 @@ import pytest
 from host.api import ApplicationInfo, HandlerMapping
 from host.python_apps.mount_point import mount_length
 from tests.gateway.sample_request import sample_request
+from tests.kept_memory import kept_bytes
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,13 @@ def test_the_application_or_the_folder_of_its_mapping(application: str, pattern:
     info = ApplicationInfo(1, "Site", application, "/srv", "Pool")
     request = sample_request(path=path, application=info, mapping=HandlerMapping(name="x", path=pattern))
     assert request.path[: mount_length(request)] == mount
+
+
+def test_long_paths_are_not_kept() -> None:
+    """A client may invent them."""
+
+    def ask(path: str) -> int:
+        mapping = HandlerMapping(name="x", path="api/*")
+        return mount_length(sample_request(path=f"/api/{path}", mapping=mapping))
+
+    assert kept_bytes(ask) < 500_000

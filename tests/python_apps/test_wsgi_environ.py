@@ -7,6 +7,7 @@ from wsgiref.util import FileWrapper
 from host.api import ClientCertificate, Connection, Tls
 from host.python_apps.wsgi_environ import base_environ, request_environ
 from tests.gateway.sample_request import sample_request
+from tests.kept_memory import kept_bytes
 
 SHOWN = ClientCertificate("C=DE, CN=Käte", "CN=Authority", "0A", b"der")
 
@@ -25,3 +26,9 @@ def test_what_the_client_has_shown_is_told_as_to_other_programs() -> None:
     assert environ["CERT_SUBJECT"] == "C=DE, CN=Käte".encode().decode("latin-1")
     assert (environ["CERT_SERIALNUMBER"], environ["HTTPS_SERVER_SUBJECT"]) == ("0A", "CN=shop")
     assert [name for name in environ_of(None) if name.startswith(("CERT_", "HTTPS", "CRYPT_"))] == []
+
+
+def test_long_names_of_fields_are_not_kept() -> None:
+    """A client may invent them."""
+    base = base_environ(sample_request(), is_multithread=True, is_multiprocess=False, file_wrapper=FileWrapper)
+    assert kept_bytes(lambda text: request_environ(base, sample_request([(text, "1")]))) < 500_000

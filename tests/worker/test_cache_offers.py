@@ -74,6 +74,19 @@ def test_a_frequent_file_is_offered_and_taken_back_when_it_changes(site: Site) -
     run(main())
 
 
+def test_a_very_long_url_is_not_offered(site: Site) -> None:
+    """A file's path can be spelled at any length; hits of what nobody else asks for are not counted."""
+
+    async def main() -> None:
+        site.write("a.txt")
+        front = await site.serve()
+        await number_offered(front, "/a.txt")  # it has settled
+        assert await offered(front, f"{'/.' * 500}/a.txt", times=2) == FILE
+        assert await offered(front, f"{'/.' * 600}/a.txt", times=5) is None
+
+    run(main())
+
+
 def test_each_of_several_listeners_keeps_an_answer_and_hears_when_it_is_out_of_date(site: Site) -> None:
     """What one of them has asked for does not take it away from the other."""
 
