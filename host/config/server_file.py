@@ -163,6 +163,11 @@ def _with_port(sites: tuple[Site, ...], port: int) -> tuple[Site, ...]:
     )
 
 
+def own_plugin_folders(file: str) -> list[str]:
+    """Where the server of that file may have drop-in files of its own."""
+    return [os.path.join(root_folder(file), name) for name in ("extensions", "filters")]
+
+
 def plugin_folders(root: str, name: str) -> tuple[str, ...]:
     """Where drop-in files of that family are searched: below the root, then isapy's own."""
     folders = []

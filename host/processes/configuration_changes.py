@@ -13,6 +13,7 @@ from host.activation.supervisor import NotReplaced, Supervisor
 from host.config.diff import difference
 from host.config.errors import ConfigErrors
 from host.config.model import Snapshot
+from host.config.server_file import own_plugin_folders
 from host.config.store import Source, build_snapshot, read_source
 from host.config.watch import FileChange, watch_files
 from host.processes.listening_sockets import BindingError, ListeningSockets
@@ -72,7 +73,10 @@ class ConfigurationChanges:
     async def follow_files(self, stop: asyncio.Event, background: Callable[[object], None]) -> None:
         """Follow every saved file until `stop` is set."""
         background(self._look_again())
-        folders = [*self.snapshot.extension_folders, *self.snapshot.filter_folders]
+        snapshot = self.snapshot
+        folders = dict.fromkeys(
+            (*own_plugin_folders(self.source.path), *snapshot.extension_folders, *snapshot.filter_folders)
+        )
         async for change in watch_files(self.source.path, folders, stop):
             try:
                 await self._follow(change)

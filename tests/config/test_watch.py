@@ -96,6 +96,31 @@ def test_a_plugin_file_is_told_by_its_path_and_other_files_are_not(site: Path) -
     asyncio.run(scenario())
 
 
+def test_a_folder_of_plugins_may_be_made_later(site: Path) -> None:
+    """It is told, and then what is in it: also what was saved before anybody watched."""
+    plugin = site / "missing/audit.py"
+
+    def act(number: int) -> None:
+        plugin.parent.mkdir(exist_ok=True)
+        if not plugin.exists():
+            plugin.write_text(str(number))
+
+    def save(number: int) -> None:
+        plugin.write_text(str(number))
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        changes = watch(site, stop)
+        await first_change(changes, lambda n: write_in_place(site, n), lambda one: one.configuration_changed)
+        for do, is_news in ((act, True), (save, False)):
+            change = await first_change(changes, do, lambda one: bool(one.plugin_files))
+            assert change == FileChange(configuration_changed=is_news, plugin_files=frozenset({str(plugin)}))
+        stop.set()
+        assert not [change async for change in changes if change.configuration_changed]
+
+    asyncio.run(scenario())
+
+
 def test_a_linked_configuration_is_watched_where_it_really_is(site: Path) -> None:
     """Configurations are often links into a checkout."""
     (site / "checkout").mkdir()
