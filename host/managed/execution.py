@@ -21,7 +21,7 @@ from host.api.managed.events import Subscriber
 from host.api.managed.posted_files import MultipartForm
 from host.api.managed.values import await_owned, call_owned, no_exit
 from host.managed.application_factory import HttpApplicationFactory
-from host.managed.handler_factories import HandlerFactories, obtain
+from host.managed.handler_factories import HandlerFactories, obtain, release
 from host.managed.output import HandlerOutput
 from host.managed.server_utility import ServerUtility
 
@@ -176,7 +176,7 @@ class Execution:
                 await self._process(handler)
             finally:
                 with no_exit():
-                    factory.release_handler(handler)
+                    release(factory, handler)
         except ResponseEnd:
             context.is_completed = True
         except Exception as error:

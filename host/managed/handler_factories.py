@@ -32,9 +32,9 @@ class OneSlotFactory:
         """The kept instance, unless a request inside a request has it; else a new one."""
         del context, request_type, url, path_translated
         if self._kept is None:
-            self._kept = self._type()
+            self._kept = _made(self._type)
         elif self._is_taken:
-            return self._type()
+            return _made(self._type)
         self._is_taken = True
         return self._kept
 
@@ -42,7 +42,7 @@ class OneSlotFactory:
         """Keep it for the next request, or drop it."""
         if handler is self._kept:
             self._is_taken = False
-            if not handler.is_reusable:
+            if not getattr(handler, "is_reusable", False):  # it need not be derived from IHttpHandler
                 self._kept = None
 
 
@@ -77,9 +77,26 @@ def obtain(factory: Factory, context: HttpContext) -> Any:
     return handler
 
 
+def release(factory: Factory, handler: Any) -> None:
+    """Give a handler back, to a factory that wants to hear of it."""
+    if implements(factory, "release_handler"):
+        factory.release_handler(handler)
+
+
+def _made(kind: type) -> Any:
+    """An instance. Raises HttpError 500.21 for a type that wants arguments, and whatever its `__init__` raises."""
+    try:
+        return kind()
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # it was called
+            raise
+        detail = f"{kind.__qualname__} cannot be made without arguments: {error}"
+        raise HttpError(500, 21, detail, remedy="Give its __init__ none but self.") from error
+
+
 def _factory_of(found: type, named: str) -> Factory:
     if implements(found, "get_handler"):
-        factory: Factory = found()
+        factory: Factory = _made(found)
         return factory
     if _is_handler(found):
         return OneSlotFactory(found)
