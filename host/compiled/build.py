@@ -30,6 +30,7 @@ from host.compiled.finder import (
     MANIFEST,
     PROJECT,
     SUFFIX,
+    WRITTEN_IN_C,
     changed_sources,
     checksum_of,
     read_manifest,
@@ -40,6 +41,7 @@ from host.compiled.modules import compiled_modules
 # Whether everything fits together is for `make test` to say; here only what is compiled is looked at.
 _MYPY_OPTIONS: Final = ("--config-file=", "--ignore-missing-imports", "--follow-imports=silent")
 _MODULES: Final = compiled_modules(PROJECT)
+_ALL: Final = (*_MODULES, *WRITTEN_IN_C)
 _OPTIMISATION: Final = "1"  # where the compiler does not know all of what follows
 _FLAGS: Final = (
     "-O2",  # as fast as 3 here, in half of the time
@@ -61,7 +63,7 @@ class CompilationError(Exception):
 def is_current() -> bool:
     """Whether what is compiled is what the sources say, and what this mypyc makes of them."""
     manifest = read_manifest()
-    if set(manifest) != set(_MODULES) or changed_sources(manifest):
+    if set(manifest) != set(_ALL) or changed_sources(manifest):
         return False
     return _compiled_with() in (note_of(_FLAGS), note_of(()))  # the latter by a compiler that does not know them
 
@@ -80,13 +82,13 @@ def _compiled_with() -> str:
 
 def compile_modules() -> None:
     """Compile all modules anew. Raises CompilationError."""
-    checksums = {name: checksum_of(name) for name in _MODULES}
+    checksums = {name: checksum_of(name) for name in _ALL}
     with tempfile.TemporaryDirectory(prefix="isapy-compile-") as work, contextlib.chdir(PROJECT):
         built, flags = _build(Path(work))
         prepared = Path(f"{FOLDER}.new")
         shutil.rmtree(prepared, ignore_errors=True)
         prepared.mkdir(parents=True)
-        for name in (LIBRARY, *_MODULES):
+        for name in (LIBRARY, *_ALL):
             shutil.copy2(f"{built}/{name.replace('.', '/')}{SUFFIX}", prepared / f"{name}{SUFFIX}")
     manifest = "".join(f"{name} {checksum}\n" for name, checksum in checksums.items())
     (prepared / MANIFEST).write_text(manifest, encoding="ascii")
@@ -148,6 +150,7 @@ def _build(work: Path) -> tuple[Path, tuple[str, ...]]:
                 group_name=LIBRARY.removesuffix("__mypyc"),
                 target_dir=str(work / "c"),
             )
+            extensions += [Extension(name, [os.path.relpath(source_of(name))]) for name in WRITTEN_IN_C]
             command = Build(Distribution({"name": "isapy", "ext_modules": extensions}))
             command.build_lib, command.build_temp = str(work / "lib"), str(work / "objects")
             command.ensure_finalized()
@@ -162,7 +165,7 @@ def main() -> None:
     if is_current():
         print("isapy's compiled modules are up to date")
         return
-    print(f"compiling {len(_MODULES)} modules: a minute or two ...", flush=True)
+    print(f"compiling {len(_ALL)} modules: a minute or two ...", flush=True)
     try:
         compile_modules()
     except CompilationError as error:

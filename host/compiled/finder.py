@@ -23,6 +23,9 @@ SUFFIX: Final = EXTENSION_SUFFIXES[0]
 LIBRARY: Final = "isapy__mypyc"
 """The library that holds the code of all of them, under the name that mypyc gives it."""
 
+WRITTEN_IN_C: Final = ("host.processes.heap_pages",)
+"""Modules whose source is C: they exist compiled, or not at all."""
+
 PROJECT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """The folder that `host` lies in: the checkout, or site-packages."""
 
@@ -32,7 +35,7 @@ FOLDER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), SUFFIX.
 
 def source_of(name: str) -> str:
     """The path of a module's source."""
-    return os.path.join(PROJECT, *name.split(".")) + ".py"
+    return os.path.join(PROJECT, *name.split(".")) + (".c" if name in WRITTEN_IN_C else ".py")
 
 
 def checksum_of(name: str) -> str:

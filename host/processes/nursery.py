@@ -24,6 +24,7 @@ from host.processes.immortal import make_immortal
 from host.processes.pool import run_pool
 from host.processes.practice import practise
 from host.processes.preload import preload_bundled_plugins
+from host.processes.shared_heap import lay_down
 from host.processes.spawn import become, end_with_parent
 from host.wire.control_messages import Ready
 from host.wire.errors import WireError
@@ -44,6 +45,7 @@ def run_nursery(control: socket.socket, service: int) -> None:
     gc.collect()
     make_immortal()
     gc.freeze()  # what is here now is shared with whoever is born: the collector must not touch it
+    lay_down()
     _Nursery(ControlChannel(control), plugin_code).run()
 
 

@@ -30,6 +30,7 @@ from host.processes.immortal import make_immortal
 from host.processes.preload import (
     compile_patterns,
     forget_unwanted_plugins,
+    look_at_files,
     preload_own_plugins,
     preload_plugins,
     running_threads,
@@ -38,6 +39,7 @@ from host.processes.priority import SteppedBack, allow_to_come_forward, may_step
 from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
 from host.processes.second_spawner import SecondSpawners
+from host.processes.shared_heap import give_back
 from host.processes.spawn import (
     become_subreaper,
     close_on_exec,
@@ -222,6 +224,7 @@ class PoolParent:
                 return
         gc.collect()
         gc.freeze()  # what is here now is shared with the workers: the collector must not touch it
+        give_back()
         self._channel.send(Ready())
 
     def _take(self, configuration: ServerConfiguration, *, preloads: bool) -> None:
@@ -238,7 +241,7 @@ class PoolParent:
         if self._pool_name in slots:
             for key in self._applications:
                 configuration.prepare(snapshot.application(key))
-        self._look_at_files()
+        look_at_files(self._configuration, self._applications)
         forget_unwanted_plugins(snapshot)
         if self._pool_name in slots:
             compile_patterns(configuration, self._applications)
@@ -258,7 +261,7 @@ class PoolParent:
         ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         seat = self._seat(message)
         examiner = self._examinations.prepare(message.worker)
-        self._look_at_files()
+        look_at_files(self._configuration, self._applications)
 
         stdin, parent = sys.stdin, os.getpid()
         steps_back = not message.is_awaited and may_step_back()
@@ -312,14 +315,6 @@ class PoolParent:
             second_spawner=self._second_spawners.connect(message.worker),
             user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
         )
-
-    def _look_at_files(self) -> None:
-        """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
-        assert self._configuration is not None
-        for site in self._configuration.snapshot.sites:
-            for application in site.applications:
-                if application.key in self._applications:
-                    self._configuration.look_at_files(application)
 
     def _prepare_plugins(self) -> None:
         """Have ready what the next worker needs; plugin files may have been saved since this was done last, and what is

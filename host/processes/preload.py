@@ -73,6 +73,15 @@ def compile_patterns(configuration: ServerConfiguration, applications: Iterable[
                 compile_pattern(handler.path)
 
 
+def look_at_files(configuration: ServerConfiguration | None, applications: Sequence[str]) -> None:
+    """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
+    assert configuration is not None
+    for site in configuration.snapshot.sites:
+        for application in site.applications:
+            if application.key in applications:
+                configuration.look_at_files(application)
+
+
 def _preload(files: Iterable[tuple[str, str]], code: PluginCode, *, is_own: bool) -> list[str]:
     problems = []
     for path, prefix in dict.fromkeys(files):

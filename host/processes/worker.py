@@ -19,6 +19,7 @@ from host.isolation.process_model import ProcessModel
 from host.processes.control_channel import ControlChannel
 from host.processes.event_loop import end_soon, release_memory, run_loop, settle_memory
 from host.processes.priority import come_forward
+from host.processes.shared_heap import give_back
 from host.processes.spawn import allow_debuggers, continue_at_parents_death, entitle, take_signals
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
 from host.wire.black_box import BlackBoxOpened
@@ -48,6 +49,7 @@ from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
 
 _FIRST_ANSWER_SECONDS: Final = 0.05  # after Ready: what would only hold up the request that the start was for waits
+_FIRST_REQUESTS_SECONDS: Final = 2.0
 _ASKED_SECONDS: Final = 0.5  # who signals a whole group means the service, which has heard it and recycles nothing then
 _ALONE_SECONDS: Final = 5.0  # beyond shutdownTimeLimit, without a parent: the service ends it before, if there is one
 
@@ -178,12 +180,12 @@ class WorkerProcess:
             self._loop.call_soon(self._engine.foresee_requests)
             self._loop.call_soon(self._outlive_parent)
             self._loop.call_later(_FIRST_ANSWER_SECONDS, self._tell_plugins)
-            self._loop.call_later(_FIRST_ANSWER_SECONDS, settle_memory, self._loop)
+            self._loop.call_later(_FIRST_ANSWER_SECONDS, self._settle)
         else:
             self._loop.call_soon(self._engine.foresee_requests)
             self._loop.call_soon(self._outlive_parent)
             self._loop.call_soon(self._tell_plugins)
-            self._loop.call_soon(settle_memory, self._loop)
+            self._loop.call_soon(self._settle)
             await asyncio.sleep(0)  # all is done then
             come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))
             self._channel.send(Ready())
@@ -209,9 +211,16 @@ class WorkerProcess:
                 self._drain(message.seconds)
             case Suspend():
                 release_memory()
+                give_back()
                 self._channel.send(Suspended(number=message.number))
             case _:
                 pass
+
+    def _settle(self) -> None:
+        """What the start has touched is shared again, and what the first requests have touched a little later."""
+        settle_memory(self._loop)
+        give_back()
+        self._loop.call_later(_FIRST_REQUESTS_SECONDS, give_back)
 
     def _tell_plugins(self) -> None:
         self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
