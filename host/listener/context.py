@@ -14,6 +14,7 @@ from host.http1.limits import Limits
 from host.http1.policy import HeadPolicy
 from host.http1.writer import Stamp
 from host.listener.bindings import RoutingTable
+from host.listener.body_pipe import can_write_ahead
 from host.listener.body_spool import SpoolRoom
 from host.listener.error_log import ErrorLog, Log
 from host.listener.exchange import Exchange
@@ -113,6 +114,7 @@ class ListenerContext:
         self.clock: Final = clock
         self.monotonic: Final = clock.monotonic
         self.raw_data_hook: Final = raw_data_hook
+        self.writes_ahead: Callable[[], bool] = can_write_ahead
         self.sees_raw_data: Callable[[], bool] = lambda: raw_data_hook is not None  # whether anybody does just now
         self.policy = HeadPolicy(Limits())
         self.routing: Final = RoutingTable(Limits())

@@ -89,6 +89,10 @@ class Listener:
         """Client connections that are open."""
         return len(self._context.connections)
 
+    def do_not_write_ahead(self) -> None:
+        """Nothing that has been read of a body goes into its worker's pipe: as before Linux 6.4 (`body_pipe.py`)."""
+        self._context.writes_ahead = lambda: False
+
     def configure(self, snapshot: Snapshot, model: ProcessModel, started: Collection[int] | None = None) -> None:
         """Route and limit by this configuration from now on; requests in hand keep the one they came under.
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import Final
 
-from host.listener.body_pipe import BodyPipe, can_write_ahead
+from host.listener.body_pipe import BodyPipe
 from host.listener.body_spool import MOST_OF_ONE
 from host.listener.client_socket import BODY, NEVER
 from host.listener.context import ListenerContext
@@ -143,7 +143,7 @@ class UploadingSocket(SharedAnsweringSocket):
             source = os.dup(self.transport.get_extra_info("socket").fileno())
         except OSError:  # no descriptor is left: it comes as it always does
             return
-        ahead = exchange.body.hold(for_pipe=can_write_ahead())
+        ahead = exchange.body.hold(for_pipe=self.context.writes_ahead())
         exchange.body.pipe = BodyPipe(self.context.loop, source, left, self, ahead)
         self.pause_reading()
         self.stop_waiting_for_body()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from host.http1.connection import MAX_DISCARDED_BODY
+from host.listener.body_pipe import can_write_ahead
 from host.listener.request_body import READ_AHEAD
 from host.wire.codec import decode_number, encode
 from host.wire.control_messages import WorkerGone
@@ -33,6 +34,7 @@ BODY = os.urandom(SIZE)
 THEIR_DESCRIPTORS = 6
 """Both ends of a client's connection, and of a worker's two."""
 
+needs_linux_6_4 = pytest.mark.skipif(not can_write_ahead(), reason="this kernel does not write into a pipe unasked")
 NEXT = b"GET /next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -132,6 +134,7 @@ def test_a_client_of_a_unix_socket_is_no_exception() -> None:
         assert client.read_response()[0] == 200
 
 
+@needs_linux_6_4
 def test_what_had_been_read_goes_ahead_into_the_pipe(front: RunningListener) -> None:
     """The listener holds what it has read and not sent: no BODY follows, the pipe gets it before what is to come."""
     with upload(front) as (client, worker):
@@ -143,6 +146,36 @@ def test_what_had_been_read_goes_ahead_into_the_pipe(front: RunningListener) -> 
         assert worker.take(Kind.BODY_END) == (1, b"")
 
 
+def test_on_an_older_kernel_the_worker_gets_what_had_been_read_before_the_pipe_gets_the_rest(
+    front: RunningListener,
+) -> None:
+    """Before Linux 6.4 nobody can write into a pipe that may be full without waiting: BODY until nothing is left here,
+    as far as the worker has room, and not a byte of it in the pipe."""
+    front.run(front.listener.do_not_write_ahead)
+    with upload(front) as (client, worker):
+        sent = client.send_until_stalled(BODY[FIRST:])
+        assert worker.take(Kind.BODY) == (1, BODY[FIRST:READ_AHEAD])
+        worker.send(encode(Kind.BODY_HOLD, 1))
+        got = count = READ_AHEAD
+        kind = Kind.BODY
+        while kind is Kind.BODY:
+            if count:
+                worker.grant_body(1, count)
+            kind, _, data = worker.next_frame()
+            assert data == BODY[got : got + len(data)]
+            count = len(data)
+            got += count
+        assert kind is Kind.BODY_HELD
+        assert READ_AHEAD < got < FIRST + sent
+        reader, writer = os.pipe()
+        worker.send_file(1, BODY_PIPE, writer)
+        os.close(writer)
+        with sending(client, BODY[FIRST + sent :]):
+            assert rest_of(reader) == BODY[got:]
+        assert worker.take(Kind.BODY_END) == (1, b"")
+
+
+@needs_linux_6_4
 def test_a_narrow_pipe_gets_it_as_its_reader_reads(front: RunningListener) -> None:
     """More had been read than the pipe takes: its reader is waited for, not the client."""
     with upload(front) as (client, worker):
@@ -160,6 +193,7 @@ def test_a_narrow_pipe_gets_it_as_its_reader_reads(front: RunningListener) -> No
         assert worker.take(Kind.BODY_END) == (1, b"")
 
 
+@needs_linux_6_4
 def test_a_pipe_that_nobody_reads_from_the_beginning(front: RunningListener) -> None:
     """What had been read for it is dropped with the rest."""
     with upload(front) as (client, worker):
