@@ -9,7 +9,7 @@ import pytest
 
 from host.config.confinement import Identity
 from host.confinement.errors import ConfinementError
-from host.confinement.identity import account_for, own_account
+from host.confinement.identity import Account, _verify, account_for, own_account
 from host.confinement.privileges import effective_capabilities, may_change_identity
 from tests.confinement.child import run_child
 
@@ -82,6 +82,27 @@ def test_a_process_that_became_another_user_cannot_go_back() -> None:
         assert found == [[71234] * 3, [71235] * 3, [71235, 71236], 3, [""], True]
     else:
         assert "cannot become uid 71234" in found
+
+
+KEEPING = """
+import ctypes
+assert ctypes.CDLL(None).prctl(28, 1 << 2, 0, 0, 0) == 0  # PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP
+"""
+
+
+@pytest.mark.skipif(not may_change_identity(), reason="needs the right to become another user")
+def test_capabilities_go_also_where_the_kernel_would_leave_them() -> None:
+    """Whoever started the service may have told the kernel that a change of user takes nothing away."""
+    assert run_child(KEEPING + BECOME)[4] == [""]
+
+
+def test_what_the_kernel_says_counts() -> None:
+    """A process that is not wholly the account, user and group, does not go on."""
+    own = own_account()
+    _verify(own)
+    for other in (Account(own.user + 1, own.group, own.groups), Account(own.user, own.group + 1, own.groups)):
+        with pytest.raises(ConfinementError, match="the kernel has not made it"):
+            _verify(other)
 
 
 def test_what_this_process_may_do_is_what_the_kernel_says() -> None:

@@ -99,6 +99,7 @@ ENDS: dict[str, str | bytes] = {
     "def f(): return 'away'\nc = C()",
     "__del__ of a module that is held": "import sys\nsys.held = sys.modules['__main__']\nclass C:\n"
     "    def __del__(self): print('gone', sys, _a, b)\n_a = 1\nc = C()\nb = 2",
+    "what C has buffered": "import ctypes\nctypes.CDLL(None).printf(b'from C')\nprint('from Python')",
     "a thread": "import threading\nthreading.Thread(target=lambda: (threading.main_thread().join(), print('late'))).start()\nprint('main')",
     "a fork": "import os, sys\nif os.fork():\n    print('parent', os.waitstatus_to_exitcode(os.wait()[1]))\nelse:\n    sys.exit(5)",
     "closed output": "import sys\nprint('x')\nsys.stdout.close()",
