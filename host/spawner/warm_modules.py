@@ -14,7 +14,7 @@ import sys
 import warnings
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, Iterator
 
 _LIBRARY = os.path.dirname(os.__file__)
 _SHOWS_WARNINGS = "linecache"
@@ -92,13 +92,27 @@ def _preload(name: str) -> None:
         _keep(name, speaking, [(str(one.message), one.category) for one in told])
 
 
+@contextlib.contextmanager
+def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Every warning that comes meanwhile, shown to nobody.
+
+    Python's own code in C goes on with the filters that it has seen last where `warnings` is not loaded, as in most
+    scripts: without another look at those that count, each would be told of every file that it does not close.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield told
+    kept = warnings.filters[:]
+    warnings.simplefilter("ignore")
+    warnings.warn("", stacklevel=1)
+    warnings.filters[:] = kept  # type: ignore[index]
+
+
 def _import(name: str) -> tuple[list[str], list[warnings.WarningMessage]]:
     """The names that are new in sys.modules, and the warnings."""
     before = set(sys.modules)
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        with contextlib.suppress(Exception):
-            __import__(name)
+    with recorded_warnings() as told, contextlib.suppress(Exception):
+        __import__(name)
     return [new for new in sys.modules if new not in before], told
 
 

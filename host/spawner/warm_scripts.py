@@ -7,11 +7,10 @@ import contextlib
 import os
 import sys
 import time
-import warnings
 from importlib.machinery import SourceFileLoader
 from types import CodeType
 
-from host.spawner.warm_modules import KEPT, is_library
+from host.spawner.warm_modules import KEPT, is_library, recorded_warnings
 
 _CODES_KEPT = 500
 _MOST_FILES = 100
@@ -61,8 +60,7 @@ class Script:
         self.files[self.name] = _stamp(self.name)
         with open(path, "rb") as file:
             self.source = file.read()
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
+        with recorded_warnings() as told:
             self.code: CodeType | None = None
             self.is_broken = True
             with contextlib.suppress(Exception):

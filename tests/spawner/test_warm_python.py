@@ -116,6 +116,13 @@ def test_a_script_ends_the_same(rig: WarmRig, name: str) -> None:
     assert not left.exists() or left.read_text() == "data"
 
 
+@pytest.mark.parametrize("text", ["x = '\\d'", "import cgi"], ids=["compiling it", "a library"])
+def test_what_one_script_is_warned_of_warns_no_other(rig: WarmRig, text: str) -> None:
+    """A file that is left open is told to nobody, as ever, although the server has looked at all warnings of another."""
+    rig.same(text)
+    assert "ResourceWarning" not in rig.same(EVERYTHING, "one", stdin=b"body").errors
+
+
 @pytest.mark.parametrize("options", [["-u"], ["-E"], ["-I"], ["-s", "-B"], ["-S"], ["-O"], ["-bb"]], ids=" ".join)
 def test_options_of_the_interpreter_are_obeyed(tmp_path: Path, client: SpawnerClient, options: list[str]) -> None:
     """A server for each set of options: flags, buffering, import path and asserts are as they say."""
