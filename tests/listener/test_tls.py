@@ -17,8 +17,8 @@ from host.config.certificates import read_certificate
 from host.config.listener_settings import ListenerSettings
 from host.config.tls_settings import BindingTls, Hsts
 from host.wire.certificate_messages import CertificateItem
-from host.wire.codec import decode_request
-from host.wire.frames import Kind, RequestFlag, RequestFrame
+from host.wire.codec import decode_request, encode
+from host.wire.frames import LEAST_HELD, Kind, RequestFlag, RequestFrame
 from host.worker.connection_facts import connection_of, facts_of
 from tests.listener.running_listener import WAIT_SECONDS, RunningListener, TestWorker
 from tests.tls import Pair, authority, client_context, client_pair, connect, server_pair
@@ -425,6 +425,30 @@ def test_an_address_can_begin_to_speak_tls_and_stop(start: Start, tmp_path: Path
     again.get()
     worker.answer(next_request(worker)[0])
     assert again.read_response()[0] == 200
+
+
+def test_what_comes_over_tls_goes_into_no_pipe(start: Start, tmp_path: Path) -> None:
+    """A worker that asks for the rest of a body as a pipe gets it as ever: on the socket it is encrypted."""
+    front = begin(start, settings(server_pair(tmp_path, "localhost")))
+    worker = front.worker()
+    body = os.urandom(60_000 + LEAST_HELD)
+    with connect(front.port, client_context(None)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body))
+        connection.sendall(body[:60_000])
+        number, frame = next_request(worker)
+        got = frame.body
+        while len(got) < 60_000:
+            got += worker.take(Kind.BODY)[1]
+        worker.started(number)
+        worker.send(encode(Kind.BODY_HOLD, number))
+        front.settle()
+        connection.sendall(body[60_000:])
+        while len(got) < len(body):
+            got += worker.take(Kind.BODY)[1]
+        assert got == body
+        worker.take(Kind.BODY_END)
+        worker.answer(number)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_strict_transport_security_is_said_over_tls_only(start: Start, tmp_path: Path) -> None:
