@@ -52,6 +52,7 @@ def test_a_script_is_warned_as_ever(rig: WarmRig, name: str) -> None:
 def test_a_module_that_warns_is_finished_before_and_warns_all_the_same(rig: WarmRig) -> None:
     """The code of `cgi`, and of what shows its warning, runs once in the server and in no fork; each script's standard
     error says what a new interpreter says, in its own name, also when a module of the user's imports it first."""
+    rig.environment[b"OWN"] = b"server"  # one that no script before has had import linecache by itself
     (rig.folder / "own.py").write_text("try:\n    import cgi\nexcept ImportError: pass\n")
     watch = """import sys, os
 ran = []
