@@ -7,10 +7,10 @@ given back, and is the file's again. So the nursery lays its heap down in a file
 who is forked from it compares and gives back. `heap_pages.c` does both, each in one call: no Python code can run
 meanwhile.
 
-No other thread may write to what is given back either, and none does. What the nursery has made are isapy's own
-objects, which are written to by whoever holds the interpreter, as `give_back` does; objects that C code fills without
-(a buffer that is read into) are younger than the file, and so their pages do not say what it says. Of malloc's memory,
-where it would be otherwise, nothing is in the file.
+No other thread may write to what is given back either: what it writes between comparing and giving back would be lost.
+Whoever holds the interpreter does not, as `give_back` holds it. But C code lets go of it while the kernel fills a small
+buffer (what `epoll` gives, what a socket receives), which may lie anywhere in the heap. So nothing is given back while
+a thread is at work in the process that isapy does not know to rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _VERSIONS: Final = ((3, 11), (3, 12), (3, 13))  # whose obmalloc.c has been read
 def lay_down() -> int:
     """Lay this process's heap down in a file, once; to be called before a fork, by a process without threads. Gives the
     bytes of it: 0 where that cannot be (no compiled modules, another Python), or `ISAPY_SHARED_HEAP=off` forbids it."""
-    if sys.version_info[:2] not in _VERSIONS or os.environ.get(SWITCH) == "off":
+    if sys.version_info[:2] not in _VERSIONS or os.environ.get(SWITCH) == "off" or _thread_count() > 1:
         return 0
     try:
         library = importlib.import_module(_LIBRARY)
@@ -39,7 +39,16 @@ def lay_down() -> int:
     return int(library.lay_down())
 
 
-def give_back() -> int:
-    """Give back every page that says what the file says. Gives their bytes: 0 where no heap was laid down."""
+def give_back(resting: int = 0) -> int:
+    """Give back every page that says what the file says. Gives their bytes: 0 where no heap was laid down, or where
+    there is a thread besides the caller's and the `resting` ones, which write to nothing but what they hold the
+    interpreter for."""
     library = sys.modules.get(_LIBRARY)
-    return int(library.give_back()) if library is not None else 0
+    if library is None or _thread_count() > 1 + resting:
+        return 0
+    return int(library.give_back())
+
+
+def _thread_count() -> int:
+    """Of this process, whoever has started them."""
+    return len(os.listdir("/proc/self/task"))

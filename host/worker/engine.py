@@ -94,8 +94,8 @@ class Engine:
         snapshot = configuration.snapshot
         self._served = _serve(snapshot, applications, model, handler_slot if runs_filters else "")
         for_uploads = ThreadPool(loop, capacity, name=f"{pool_name} upload thread")
-        self._threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread", for_uploads=for_uploads)
-        self._caller = HookCaller(self._threads, report_event)
+        self.threads = ThreadPool(loop, THREADS, name=f"{pool_name} thread", for_uploads=for_uploads)
+        self._caller = HookCaller(self.threads, report_event)
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
         self.hosted = HostedProcesses(report_event)
         self._script_counts = ScriptCounts(loop, report_scripts or _nobody_counts)
@@ -109,7 +109,7 @@ class Engine:
             report_changed=report_changed or _no_process,
             report_script=self._script_counts.add,
             show_processes=self.hosted.show,
-            threads=self._threads,
+            threads=self.threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
             black_box=BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox(),
         )
@@ -123,7 +123,7 @@ class Engine:
             applications={key.encode(): served.info for key, served in self._served.items()},
             report_event=lambda event_id, text: report_event(event_id, text, None),
             on_session_end=self._session_ended,
-            is_overloaded=self._threads.is_overloaded,
+            is_overloaded=self.threads.is_overloaded,
             accepts_forwarded=not runs_filters and model.front_runs_plugins,
         )
         self._channel.ask_first(pipeline.serve_at_once)
@@ -132,7 +132,7 @@ class Engine:
         self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")
         calls = self._caller.under_way
         self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, calls, report_event)
-        self._threads.relieved = self._channel.release_credit
+        self.threads.relieved = self._channel.release_credit
         self._session_tasks: set[asyncio.Task[None]] = set()
         self._session_hooks, self.raw_filters = _NO_HOOKS, RawDataFilters(self._caller)
 
@@ -264,7 +264,7 @@ class Engine:
         self._plugins.report_loaded()
         await self._plugins.unload()
         self._script_counts.tell()
-        self._threads.close(wait=False)  # a thread that hangs must not hold the process
+        self.threads.close(wait=False)  # a thread that hangs must not hold the process
 
     # --- facts
 
@@ -303,7 +303,7 @@ class Engine:
 
     async def probe(self) -> None:
         """Returns when a thread and the loop have both run: a worker whose threads are all stuck does not return."""
-        await self._threads.run(_nothing)
+        await self.threads.run(_nothing)
         if reason := await self._life.check_health():
             self._report_unhealthy(reason)
 

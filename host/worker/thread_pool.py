@@ -92,6 +92,12 @@ class ThreadPool:
         """Threads that exist."""
         return len(self._threads)
 
+    @property
+    def resting_count(self) -> int:
+        """Threads that wait for a job: nothing is called on them, and they write to nothing. Those for uploads, too."""
+        others = 0 if self._for_uploads is self else self._for_uploads.resting_count
+        return len(self._resting) + others
+
     def is_overloaded(self) -> bool:
         """Whether jobs wait although every thread that may exist does, and none of them is free."""
         return self._awake >= self._limit and bool(self._jobs)

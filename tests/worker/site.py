@@ -123,7 +123,7 @@ class Site:
         await engine.start()
         CLOSERS.append(engine._channel.close)
         CLOSERS.append(engine._out_of_process.close)
-        CLOSERS.append(engine._threads.close)
+        CLOSERS.append(engine.threads.close)
         return engine
 
     async def serve(self, applications: Iterable[str] = ("1:/",)) -> Front:

@@ -109,7 +109,7 @@ def test_threads_in_the_same_place_are_told_once(site: Site) -> None:
         code = engine._plugins.extension("thread").code  # type: ignore[union-attr]
         CLOSERS.append(code.gate.set)
         numbers = [front.send(f"/{name}.thread") for name in "abc"]
-        await until(lambda: len(engine._caller.under_way) == 3 and engine._threads.backlog == 0)
+        await until(lambda: len(engine._caller.under_way) == 3 and engine.threads.backlog == 0)
         await asyncio.to_thread(code.entered.wait)
         examination = await asyncio.to_thread(ask, engine)
         assert examination.summary.startswith("3 threads are held by plugins; request GET /")
