@@ -49,8 +49,8 @@ from host.worker.plugin_code import PluginCode
 from host.worker.script_launcher import ScriptLauncher
 
 _FIRST_ANSWER_SECONDS: Final = 0.05  # after Ready: what would only hold up the request that the start was for waits
-_FIRST_REQUESTS_SECONDS: Final = 2.0
-_MORE_TIMES: Final = 10  # that memory is looked at
+_SHARE_SECONDS: Final = 5.0  # after the start, which competes with the worker that is replaced for processors
+_MORE_TIMES: Final = 10  # that it is tried
 _ASKED_SECONDS: Final = 0.5  # who signals a whole group means the service, which has heard it and recycles nothing then
 _ALONE_SECONDS: Final = 5.0  # beyond shutdownTimeLimit, without a parent: the service ends it before, if there is one
 
@@ -218,15 +218,14 @@ class WorkerProcess:
                 pass
 
     def _settle(self) -> None:
-        """What the start has touched is shared again, and what the first requests have touched a little later."""
+        """What start and first requests have touched is shared again a little later."""
         settle_memory(self._loop)
-        self._share()
-        self._loop.call_later(_FIRST_REQUESTS_SECONDS, self._share, _MORE_TIMES)
+        self._loop.call_later(_SHARE_SECONDS, self._share, _MORE_TIMES)
 
     def _share(self, times: int = 0) -> None:
         """So many times more if a thread is at work. The examiner's writes one byte at most, which nobody looks at."""
         if give_back(self._engine.threads.resting_count + 1) == 0 and times:
-            self._loop.call_later(_FIRST_REQUESTS_SECONDS, self._share, times - 1)
+            self._loop.call_later(_SHARE_SECONDS, self._share, times - 1)
 
     def _tell_plugins(self) -> None:
         self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
