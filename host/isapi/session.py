@@ -203,7 +203,7 @@ class Session:
 
     def _no_status(self, status: object) -> HttpError:
         """The proc's mistake, which is an event, too."""
-        text = f"{self.extension_name}: the proc returned {status!r}, which is no HSE_STATUS_"
+        text = f"{self.extension_name}: http_extension_proc returned {status!r}, which is no HSE_STATUS_"
         self.facts.report_event("plugin-error", f"request {self.request.id}: {text}")
         return HttpError(500, 0, text, remedy="Return HSE_STATUS_SUCCESS (1), or another of the four.")
 

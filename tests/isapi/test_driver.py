@@ -98,7 +98,7 @@ def test_what_is_no_status_is_an_event_that_names_the_extension(site: Site, retu
     assert "session.py" not in answer.text
     told = site.told("plugin-error")
     assert len(told) == 1
-    assert f"proc: the proc returned {returned}, which is no HSE_STATUS_" in told[0]
+    assert f"proc: http_extension_proc returned {returned}, which is no HSE_STATUS_" in told[0]
 
 
 def test_a_header_decides_about_the_connection(site: Site) -> None:
