@@ -297,9 +297,7 @@ class PluginContext:
     worker_number: int
     isolation_mode: str  # "WorkerProcess" or "IIS5"
     launcher: ProgramLauncher
-    report_event: Callable[
-        [str, str], None
-    ]  # (stable id as "plugin-warning", text): a line in the event log; any thread
+    report_event: Callable[[str, str], None]  # (stable id as "plugin-warning", text): an event; on any thread
     report_unhealthy: Callable[[str], None]  # the worker is recycled, the reason is logged
     black_box: BlackBox = field(default_factory=NoBlackBox)  # for plugins that call native code
     report_changed: Callable[[Sequence[str]], None] = _nobody  # loaded files that changed: the process is replaced

@@ -67,8 +67,7 @@ def own_command(
     the one that `env` is to find, when there are interpreters to choose from.
     """
     program, arguments = line.program, line.arguments
-    uses_env = program.rpartition(b"/")[2] == b"env" and bool(arguments) and not arguments[0].startswith(b"-")
-    named = arguments[0] if uses_env else program
+    named, uses_env = _meant_program(line)
     is_searched_for = uses_env or program.startswith(b"/")  # Linux takes `#!perl` for a file of the current folder
     if interpreters and not (is_searched_for and is_there(named)):
         for name in names_of_language(named):
@@ -98,5 +97,11 @@ def stand_in(raw_start: bytes, interpreters: Mapping[str, str], is_there: Callab
     chosen = command[0].decode("utf-8", "surrogateescape")
     if command[0] == line.program or chosen not in interpreters.values():
         return "", ""
-    uses_env = line.program.rpartition(b"/")[2] == b"env" and bool(line.arguments)
-    return (line.arguments[0] if uses_env else line.program).decode("utf-8", "surrogateescape"), chosen
+    return _meant_program(line)[0].decode("utf-8", "surrogateescape"), chosen
+
+
+def _meant_program(line: FirstLine) -> tuple[bytes, bool]:
+    """The interpreter that the line names, and whether it is `env` that is to find it."""
+    program, arguments = line.program, line.arguments
+    uses_env = program.rpartition(b"/")[2] == b"env" and bool(arguments) and not arguments[0].startswith(b"-")
+    return (arguments[0] if uses_env else program), uses_env

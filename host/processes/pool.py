@@ -241,7 +241,7 @@ class PoolParent:
         if self._pool_name in slots:
             for key in self._applications:
                 configuration.prepare(snapshot.application(key))
-        look_at_files(self._configuration, self._applications)
+        look_at_files(configuration, self._applications)
         forget_unwanted_plugins(snapshot)
         if self._pool_name in slots:
             compile_patterns(configuration, self._applications)
@@ -258,6 +258,7 @@ class PoolParent:
     # --- workers ----------------------------------------------------------------------------------------------
 
     def _fork(self, message: StartWorker, control: socket.socket) -> None:
+        assert self._configuration is not None, "the service configures a pool before it starts workers"
         ours, workers_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         seat = self._seat(message)
         examiner = self._examinations.prepare(message.worker)
@@ -294,7 +295,7 @@ class PoolParent:
         self._prepares_at = time.monotonic() + _PREPARE_SECONDS
 
     def _seat(self, message: StartWorker) -> WorkerSeat:
-        assert self._configuration is not None, "the service configures a pool before it starts workers"
+        assert self._configuration is not None
         assert self._confined is not None
         snapshot = self._configuration.snapshot
         pool = snapshot.pool(self._pool_name)

@@ -73,9 +73,8 @@ def compile_patterns(configuration: ServerConfiguration, applications: Iterable[
                 compile_pattern(handler.path)
 
 
-def look_at_files(configuration: ServerConfiguration | None, applications: Sequence[str]) -> None:
+def look_at_files(configuration: ServerConfiguration, applications: Sequence[str]) -> None:
     """What a web.config said when it was good last outlives the workers: a new one goes on with it."""
-    assert configuration is not None
     for site in configuration.snapshot.sites:
         for application in site.applications:
             if application.key in applications:
