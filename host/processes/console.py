@@ -41,8 +41,9 @@ class Console:
         elif self.requests is not None and _SCRIPT_ERRORS in head and (event := parse_line(line)) is not None:
             self.requests.script_said(event.text, time.monotonic())
 
-    def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str) -> None:
-        """A few lines: addresses (`urls`, of the sites that are started), processes, files, how to end it."""
+    def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str, nursery: int) -> None:
+        """A few lines: addresses (`urls`, of the sites that are started), processes, files, how to end it. `nursery` is
+        the process id of the nursery, 0 when there is none."""
         if self._quiet:
             return
         self._say("isapy is running. Open:")
@@ -50,7 +51,7 @@ class Console:
             self._say(f"    {url}")
         self._say(f"Isolation: {_MODES[snapshot.isolation_mode]} (switch it in the configuration, or with --isolation)")
         self._say("Processes:")
-        for title, pid in processes(topology):
+        for title, pid in (*processes(topology), *([("nursery", nursery)] if nursery else [])):
             self._say(f"    {pid:>7}  isapy: {title}")
         for dllhost in topology.dllhosts.values():
             self._say(f"          -  isapy: {dllhost.slot.title} (starts with its first request)")

@@ -258,7 +258,7 @@ class Service:
         for warning in snapshot.warnings:
             self._report("configuration-warning", warning, {})
         urls = [url for site in self._sites.states.bound_sites for url in site_urls(site)]
-        self._console.banner(snapshot, urls, self._supervisor.topology, self._path)
+        self._console.banner(snapshot, urls, self._supervisor.topology, self._path, self._launcher.nursery_pid)
         if self._console.requests is not None:
             self._background(follow_requests(snapshot.sites, self._console.requests))
         self._status = self._changes.summary

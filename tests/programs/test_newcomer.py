@@ -91,7 +91,8 @@ def test_the_banner_says_where_to_look_and_which_processes_run(sample: RunningSe
     """A few lines: address, processes with their ids, configuration, logs, how to end it."""
     text = "\n".join(sample.output)
     assert f"http://localhost:{sample.port}/" in text
-    assert re.search(r"\d+ +isapy: service", text)
+    for title in ("service", "nursery"):
+        assert re.search(rf"\d+ +isapy: {title}", text)
     assert "Ctrl-C" in text
     assert len(sample.output) <= 20
 
