@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -117,6 +118,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     if app is None and (app_dir is not None or interface is not InterfaceName.AUTO):
         raise CommandLineError("--app-dir and --interface need --app", "name the application", EXIT_USAGE)
     mode = isolation.value if isolation is not None else ""
+    # they would end it: the service that this process becomes obeys them as soon as it can
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR2))
     if folder is not None:
         _refuse_second_service(folder_configuration_path(folder), str(folder))
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)

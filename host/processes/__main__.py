@@ -15,6 +15,7 @@ import sys
 from setproctitle import setproctitle
 
 from host.processes.births import fork_nursery
+from host.processes.early_signals import hold_signals
 from host.processes.immortal import make_immortal
 from host.processes.inherited_sockets import take_inherited_sockets
 from host.processes.predecessor import PredecessorGone, meet_predecessor
@@ -32,6 +33,7 @@ def run_service(arguments: list[str]) -> int:
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--show-scripts", action="store_true")
     options = parser.parse_args(arguments)
+    hold_signals()
     setproctitle("isapy: service")
     become_subreaper()
     make_immortal()  # code alone: what comes from here on may have to end. Not in the nursery, which would copy it all

@@ -30,6 +30,7 @@ from host.processes.births import Nursery
 from host.processes.certificates import CertificateStore
 from host.processes.configuration_changes import ConfigurationChanges
 from host.processes.console import Console, site_urls
+from host.processes.early_signals import let_signals_in
 from host.processes.inherited_sockets import InheritedSockets
 from host.processes.launcher import Launcher
 from host.processes.lifeline import WaitersEnd
@@ -263,6 +264,7 @@ class Service:
             self._background(follow_requests(snapshot.sites, self._console.requests))
         self._status = self._changes.summary
         self._manager.ready(self._status)
+        let_signals_in()
         self._watchdog.start()
 
     async def _end(self) -> None:

@@ -15,6 +15,8 @@ import multiprocess
 import multiprocess.resource_tracker
 from setproctitle import setproctitle
 
+from host.processes.early_signals import let_signals_in
+
 _spawn_context: Final = multiprocess.get_context("spawn")
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 _SIGKILL: Final = int(signal.SIGKILL)
@@ -47,6 +49,7 @@ def become(title: str) -> None:
     """What every child does first: its title and its signals."""
     entitle(title)
     take_signals()
+    let_signals_in()  # the service has held them, if it was not ready yet
 
 
 def entitle(title: str) -> None:

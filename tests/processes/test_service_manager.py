@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from configparser import RawConfigParser
 from pathlib import Path
@@ -145,6 +146,38 @@ def test_the_manager_hears_of_start_reload_and_end(tmp_path: Path) -> None:
             "EXTEND_TIMEOUT_USEC=100000000",
         ]
         assert service.stop() == 0
+
+
+HANGS_UP = """\
+import os, signal, sys, time
+pid, title, is_held = int(sys.argv[1]), b"", False
+while not title.startswith(b"isapy: service") and not is_held:
+    with open(f"/proc/{pid}/cmdline", "rb") as line, open(f"/proc/{pid}/status") as status:
+        title = line.read()
+        is_held = any(int(field.split()[1], 16) & 1 for field in status if field.startswith("SigBlk"))
+os.kill(pid, signal.SIGHUP)
+os.kill(pid, signal.SIGHUP)
+"""
+
+
+def test_signals_before_the_start_is_done_are_obeyed_behind_it(tmp_path: Path) -> None:
+    """`isapy run`, as typed, gets SIGHUP while it starts: it must not end by it, nor say RELOADING before READY. Its
+    children get it as ever."""
+    hangs_up = tmp_path / "hangs_up.py"
+    hangs_up.write_text(HANGS_UP)
+    config = write_site(tmp_path)
+    write_program(tmp_path / "wwwroot" / "cgi-bin" / "mask.cgi", "#!/bin/sh\nprintf '\\n'; cat /proc/self/status\n")
+    with notification_socket(tmp_path) as manager:
+        wrapper = ["/bin/sh", "-c", f'{sys.executable} {hangs_up} $$ & exec "$@"', "sh"]
+        variables = {"NOTIFY_SOCKET": manager.address}
+        service = start_service(tmp_path, config, "command", wrapper=wrapper, environment=variables)
+        manager.wait_for("RELOADING=1")
+        assert manager.messages[0][0] == "READY=1"
+        manager.wait_for("READY=1")
+        status = service.get("/cgi-bin/mask.cgi").text
+        assert "SigBlk:\t0000000000000000" in status
+        service.stop_at_once()
+        service.wait_until_all_gone()
 
 
 def test_the_units_say_what_the_service_does(tmp_path: Path) -> None:
