@@ -24,6 +24,14 @@ def idle_timeout(seconds: int, threshold_percent: int, total_kilobytes: int, use
     return seconds / next((divisor for percent, divisor in _SHORTER if share >= percent), 1)
 
 
+def idle_text(idle_seconds: float, configured_seconds: int, timeout_seconds: float) -> str:
+    """Which limit, which value; and what has shortened the limit, if anything has."""
+    limit = f"idleTimeout is {configured_seconds} s"
+    if timeout_seconds < configured_seconds:
+        limit += f", which webLimits/@dynamicIdleThreshold makes {timeout_seconds:g} s while memory is scarce"
+    return f"idle for {idle_seconds:.0f} s, {limit}"
+
+
 def is_idle(facts: WorkerFacts, timeout_seconds: float) -> bool:
     """Whether the worker has had nothing to do for that long (0: never). AlwaysRunning pools idle out too, as in IIS;
     they are normally given idleTimeout="00:00:00"."""

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from host.activation.children import Surroundings
 from host.activation.front_group import FrontGroup
 from host.activation.front_supervisor import FrontSupervisor
-from host.activation.idle import idlest
+from host.activation.idle import idle_text, idlest
 from host.activation.orphans import Orphans
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.recycling import RecycleReason, age_reason
@@ -386,7 +386,7 @@ class PoolWorkers:
         if place is None:
             return
         worker, suspends = garden[place], self.pool.idle_timeout_action == "Suspend"
-        text = f"idle for {facts[place].idle_seconds:.0f} s, idleTimeout is {seconds:g} s"
+        text = idle_text(facts[place].idle_seconds, self.pool.idle_timeout_seconds, seconds)
         if "IdleTimeout" in self.pool.log_event_on_process_model:
             self._report("worker-idle", worker, f"{worker.name} is {'suspended' if suspends else 'ended'}: {text}")
         if suspends:

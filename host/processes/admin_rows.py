@@ -96,6 +96,7 @@ def _pool_workers(topology: Topology, facts: Mapping[int, ProcessFacts]) -> Iter
     for pool in topology.pools.values():
         for worker in (*pool.workers.values(), *pool.orphans.values()):
             known, process = worker.facts(pool.now), facts.get(worker.pid, ProcessFacts())
+            is_orphan = worker.state is WorkerState.ORPHANED  # the pool's recycles have passed it by
             yield commands.WorkerRow(
                 process_id=worker.pid,
                 name=worker.name,
@@ -110,8 +111,8 @@ def _pool_workers(topology: Topology, facts: Mapping[int, ProcessFacts]) -> Iter
                 address_space_kilobytes=process.address_space_kilobytes,
                 processor_seconds=process.processor_seconds,
                 why_started=worker.why_started,
-                last_recycle=pool.last_recycle,
-                last_recycle_seconds=pool.last_recycle_seconds,
+                last_recycle="" if is_orphan else pool.last_recycle,
+                last_recycle_seconds=None if is_orphan else pool.last_recycle_seconds,
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.activation.garden import Answer, GardenFacts, answer_demand
-from host.activation.idle import idle_timeout, idlest
+from host.activation.idle import idle_text, idle_timeout, idlest
 from host.activation.memory import MachineMemory
 from host.activation.numa import count_nodes, numa_nodes
 from host.activation.whole_server import WholeServer
@@ -70,6 +70,13 @@ def test_the_threshold_is_a_share_of_physical_memory_and_zero_switches_it_off() 
     assert idle_timeout(960, 50, 1000, 399) == 960
     assert idle_timeout(960, 0, 1000, 1000) == 960
     assert idle_timeout(0, 50, 1000, 1000) == 0
+
+
+def test_what_is_told_of_an_idle_worker_names_who_has_shortened_its_time() -> None:
+    """idleTimeout stands in the configuration as it is; thirty seconds of it stand nowhere."""
+    assert idle_text(960.4, 960, 960.0) == "idle for 960 s, idleTimeout is 960 s"
+    text = idle_text(31.0, 960, 30.0)
+    assert text.startswith("idle for 31 s, idleTimeout is 960 s, which webLimits/@dynamicIdleThreshold makes 30 s")
 
 
 def test_the_server_measures_memory_every_ten_seconds_and_only_when_the_threshold_is_set() -> None:

@@ -99,7 +99,7 @@ def test_a_suspended_worker_wakes_with_its_state_also_for_another_listener(tmp_p
         pid, first = count(service)
         assert wait_until_asleep(service, 1) == pid
         assert "KB were in memory" in service.wait_for_event("worker-suspended")
-        assert service.has_event("worker-idle", "is suspended")
+        assert service.has_event("worker-idle", "is suspended", "idleTimeout is 60 s", "dynamicIdleThreshold makes")
         assert count(service) == (pid, first + 1)
         service.wait_for_event("worker-resumed")
         (row,) = workers(service)

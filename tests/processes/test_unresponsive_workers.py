@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from host.admin.commands import ListWorkers, Workers
+from host.admin.commands import ListWorkers, RecyclePool, Workers
 from tests.running_service import ROOT, RunningService, running
 from tests.sample_site import write_site
 
@@ -143,6 +143,13 @@ def test_an_orphan_lives_on_for_a_debugger_and_ends_with_the_service(tmp_path: P
         reply = service.ask(ListWorkers())
         assert isinstance(reply, Workers)
         assert {(row.process_id, row.state) for row in reply.rows} >= {(pid, "Orphaned"), (other, "Running")}
+        service.ask(RecyclePool(name="DefaultAppPool"))
+        reply = service.ask(ListWorkers())
+        assert isinstance(reply, Workers)
+        recycles = {row.state: (row.last_recycle, row.last_recycle_seconds is None) for row in reply.rows}
+        assert recycles["Orphaned"] == ("", True)
+        assert recycles["Running"] == ("asked for by the administrator", False)
+        other = pid_of_worker(service)
         assert psutil.Process(pid).is_running()
         service.tree()
         os.kill(pid, signal.SIGKILL)
