@@ -34,7 +34,7 @@ _FIELD: Final = f"{TRACE_FIELD}:".lower().encode()
 
 
 class Walk:
-    """What happened to one request, in order. Times are milliseconds since its begin."""
+    """What happened to one request. Times are milliseconds since its begin."""
 
     def __init__(self) -> None:
         self._began_at = perf_counter()
@@ -55,6 +55,10 @@ class Walk:
             "detail": detail,
         }
         self.steps.append(step)
+
+    def in_order(self) -> list[dict[str, Any]]:
+        """The steps by their beginnings: one is noted at its end, and those inside it end before."""
+        return sorted(self.steps, key=lambda step: float(step["at"]))
 
     def wrapped(self, hook: Hook) -> Hook:
         """The hook, noted when it is called."""
@@ -234,7 +238,7 @@ class Tracer:
         finally:
             walk.note("done")
             told = {"method": method, "target": target, "request": request.id, "worker": self._worker}
-            self._report_event(REQUEST_TRACED, json.dumps(told | {"steps": walk.steps}), {"token": token})
+            self._report_event(REQUEST_TRACED, json.dumps(told | {"steps": walk.in_order()}), {"token": token})
 
 
 def _told(answer: object) -> str:
