@@ -12,7 +12,7 @@ from host.activation.children import Child, Surroundings, describe_exit
 from host.activation.outgoing_parent import OutgoingParent
 from host.isolation.placement import Slot
 from host.wire.control_messages import AnyMessage, CannotStart, Configure, Drain, Event, Hello, Ready, Unhealthy
-from host.wire.message_rows import Examination
+from host.wire.message_rows import Examination, KnownPlugin
 from host.wire.pool_messages import (
     ExamineWorker,
     KillWorker,
@@ -88,6 +88,7 @@ class ParentSupervisor:
         owner: ParentOwner,
     ) -> None:
         self.slot = slot
+        self.known_plugins: list[KnownPlugin] = []  # as a worker has told last: the next one may fail to load them
         self.startup_seconds = 90.0  # startupTimeLimit: from the start to Ready
         self._around = around
         self._configure = configure
@@ -177,7 +178,8 @@ class ParentSupervisor:
     def start_worker(self, name: str, number: int, control: int, *, is_awaited: bool) -> None:
         """Fork a worker with that end of its control channel. `is_awaited`: nobody serves meanwhile."""
         self._forked.add(name)
-        self._tell(StartWorker(worker=name, number=number, is_awaited=is_awaited), control)
+        order = StartWorker(worker=name, number=number, is_awaited=is_awaited, known=self.known_plugins)
+        self._tell(order, control)
 
     def signal_worker(self, name: str, number: int) -> None:
         """Send that worker a signal: SIGKILL ends it, SIGSTOP and SIGCONT suspend and wake it."""

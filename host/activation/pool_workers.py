@@ -289,6 +289,7 @@ class PoolWorkers:
                 worker.has_answered(message, self._around.clock())
             case Plugins():
                 worker.plugins, worker.filters = list(message.rows), list(message.filters)
+                self._parent.known_plugins = message.known
             case Executing():
                 worker.has_told(message)
             case Unhealthy():

@@ -35,7 +35,6 @@ from host.wire.control_messages import (
     Demand,
     Event,
     Executing,
-    Plugins,
     Unhealthy,
     WorkerGone,
 )
@@ -95,7 +94,7 @@ class _Inetinfo(FrontProcess):
         report_web_configs_of(configuration, self._report)
         await self._engine.start()
         await self._engine.warm_up()
-        self.channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
+        self.channel.send(self._engine.told_plugins())
         (front_stream, front_side), (worker_stream, worker_side) = link_pair()
         self.listener.attach_worker(FRONT_QUEUE, FRONT_QUEUE, os.getpid(), front_stream, front_side)
         self._engine.attach(worker_stream, worker_side, self.request_prefix)

@@ -263,6 +263,7 @@ class PoolParent:
         seat = self._seat(message)
         examiner = self._examinations.prepare(message.worker)
         look_at_files(self._configuration, self._applications)
+        self._plugin_code.remember(message.known)
 
         stdin, parent = sys.stdin, os.getpid()
         steps_back = not message.is_awaited and may_step_back()

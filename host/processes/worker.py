@@ -33,7 +33,6 @@ from host.wire.control_messages import (
     FilesChanged,
     Pace,
     Ping,
-    Plugins,
     Pong,
     Ready,
     Suspend,
@@ -228,7 +227,7 @@ class WorkerProcess:
             self._loop.call_later(_SHARE_SECONDS, self._share, times - 1)
 
     def _tell_plugins(self) -> None:
-        self._channel.send(Plugins(rows=self._engine.plugin_rows(), filters=self._engine.filter_rows()))
+        self._channel.send(self._engine.told_plugins())
 
     async def _answer(self, number: int) -> None:
         """A ping must have passed through a thread and the loop: a process whose threads are all stuck is not well."""

@@ -18,7 +18,7 @@ from host.wire.handed_messages import HandedMessage
 from host.wire.handover_messages import Serve, Succeed
 from host.wire.listening_messages import ListeningMessage
 from host.wire.message import Message
-from host.wire.message_rows import ExecutingRow, FilterRow, HostedProcessRow, PluginRow, RequestRow
+from host.wire.message_rows import ExecutingRow, FilterRow, HostedProcessRow, KnownPlugin, PluginRow, RequestRow
 from host.wire.pool_messages import PoolMessage
 from host.wire.script_messages import Scripts
 from host.wire.trace_messages import WatchForTrace
@@ -253,10 +253,12 @@ class Unhealthy(Message, frozen=True, kw_only=True):
 
 
 class Plugins(Message, frozen=True, kw_only=True):
-    """Worker: what was loaded, once after the start."""
+    """Worker: what was loaded, once after the start. `known`: what the worker after it needs of the extensions that are
+    not isapy's own, when it cannot load them."""
 
     rows: list[PluginRow]
     filters: list[FilterRow] = []
+    known: list[KnownPlugin] = []
 
 
 class AskExecuting(Message, frozen=True, kw_only=True):

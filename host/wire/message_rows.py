@@ -53,6 +53,22 @@ class PluginRow(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class KnownMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping that a plugin has brought, as far as a refusal needs it (`host.api.HandlerMapping`)."""
+
+    name: str
+    path: str
+    verbs: str
+
+
+class KnownPlugin(msgspec.Struct, frozen=True, kw_only=True):
+    """What the extension in the file `path` has said of itself when it was loaded last."""
+
+    path: str
+    further_names: list[str]
+    mappings: list[KnownMapping]
+
+
 class FilterRow(msgspec.Struct, frozen=True, kw_only=True):
     """A filter that is listed for a site; `place` counts the site's filters in the order of their calls, from 1."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from host.wire.message import Message
-from host.wire.message_rows import Examination
+from host.wire.message_rows import Examination, KnownPlugin
 
 # --- service and nursery -----------------------------------------------------------------------------------------
 
@@ -35,11 +35,13 @@ class Preloading(Message, frozen=True, kw_only=True):
 
 class StartWorker(Message, frozen=True, kw_only=True):
     """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink. `is_awaited` false: the
-    one whose place it takes serves on until it is ready, and nobody waits for it."""
+    one whose place it takes serves on until it is ready, and nobody waits for it. `known`: what the pool's plugins have
+    said of themselves, by a worker that has loaded them (Plugins); this one answers for those that it cannot load."""
 
     worker: str
     number: int
     is_awaited: bool = True
+    known: list[KnownPlugin] = []
 
 
 class WorkerStarted(Message, frozen=True, kw_only=True):

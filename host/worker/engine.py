@@ -18,7 +18,8 @@ from host.config.errors import ConfigErrors
 from host.config.model import Pool, Snapshot
 from host.config.store import ServerConfiguration
 from host.isolation.process_model import ProcessModel
-from host.wire.message_rows import Examination, ExecutingRow, FilterRow, PluginRow
+from host.wire import control_messages
+from host.wire.message_rows import Examination, ExecutingRow, PluginRow
 from host.wire.script_messages import ScriptRow
 from host.worker.application_life import ApplicationLife
 from host.worker.black_box import BlackBox
@@ -98,7 +99,7 @@ class Engine:
         self._caller = HookCaller(self.threads, report_event)
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
         self.hosted = HostedProcesses(report_event)
-        self._script_counts = ScriptCounts(loop, report_scripts or _nobody_counts)
+        self._script_counts = ScriptCounts(loop, report_scripts or _nobody)
         facts = WorkerFacts(
             pool_name=pool_name,
             worker_number=worker_number,
@@ -106,7 +107,7 @@ class Engine:
             launcher=launcher or MissingLauncher(),
             report_event=report_event,
             report_unhealthy=report_unhealthy,
-            report_changed=report_changed or _no_process,
+            report_changed=report_changed or _nobody,
             report_script=self._script_counts.add,
             show_processes=self.hosted.show,
             threads=self.threads,
@@ -288,9 +289,10 @@ class Engine:
         rows = self._plugins.rows()
         return rows if self._runs_filters else [row for row in rows if row.state != NOT_LISTED]
 
-    def filter_rows(self) -> list[FilterRow]:
-        """The filters of this process's sites, in the order of their calls."""
-        return filter_rows(self._served.values())
+    def told_plugins(self) -> control_messages.Plugins:
+        """For the service: the rows, the filters of the sites in the order of their calls, and what is known."""
+        rows, filters = self.plugin_rows(), filter_rows(self._served.values())
+        return control_messages.Plugins(rows=rows, filters=filters, known=self._plugins.known())
 
     def executing(self) -> list[ExecutingRow]:
         """What is being done for each request in hand."""
@@ -383,16 +385,8 @@ def _united(groups: Iterable[tuple[Hook, ...]]) -> tuple[Hook, ...]:
     return tuple(dict.fromkeys(hook for group in groups for hook in group))
 
 
-def _nobody(slot: str) -> None:
-    del slot
-
-
-def _no_process(files: Sequence[str]) -> None:
-    del files
-
-
-def _nobody_counts(rows: list[ScriptRow]) -> None:
-    del rows
+def _nobody(_told: object) -> None:
+    """Who is told where there is nobody to tell."""
 
 
 def _nothing() -> None:

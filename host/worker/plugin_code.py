@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import pluggy
 
+from host.wire.message_rows import KnownPlugin
 from host.worker.hooks import new_plugin_manager
 from host.worker.plugin_loader import declared_mappings
 from host.worker.url_patterns import compile_pattern
@@ -51,6 +52,11 @@ class PluginCode:
         self._managers: list[pluggy.PluginManager] = []
         self._files: dict[tuple[str, ...], tuple[list[_State | None], dict[str, str]]] = {}
         self._entry_points: tuple[tuple[int, ...], EntryPoints] | None = None
+        self.known: Mapping[str, KnownPlugin] = {}  # by path: what workers have told of the extensions that they loaded
+
+    def remember(self, known: Iterable[KnownPlugin]) -> None:
+        """What the worker before has told of its extensions."""
+        self.known = {plugin.path: plugin for plugin in known}
 
     def prepare(self, folders: Iterable[str]) -> None:
         """Compile the plugin files there, import the parts of isapy and of the standard library that they name,

@@ -25,17 +25,17 @@ from host.api import (
 )
 from host.api.ctrl_c import is_ctrl_c
 from host.api.plugins import ProcessSource
-from host.wire.message_rows import PluginRow
+from host.wire.message_rows import KnownPlugin, PluginRow
 from host.worker.declarations import NO_FILTER_INFO, NO_MODULE_INFO, Declarations, known_ahead, read_declarations
 from host.worker.filter_context import with_contexts
 from host.worker.hooks import Hook, PluginFault, implements_any, register
 from host.worker.hooks import unregister as take_out
 from host.worker.isapi_plugins import HTTP_EXTENSION_PROC, IsapiPlugin, carry
+from host.worker.known_plugins import known_plugins, recall
 from host.worker.plugin_code import PluginCode
 from host.worker.plugin_loader import (
     EXTENSION_PREFIX,
     FILTER_PREFIX,
-    declared_mappings,
     load_plugin_file,
     traceback_text,
     where,
@@ -202,6 +202,10 @@ class Plugins:
         """Every extension, in the order of loading, whatever became of it."""
         return [plugin for plugin in self._plugins.values() if plugin.family == EXTENSION]
 
+    def known(self) -> list[KnownPlugin]:
+        """Of extensions in files that did not come with isapy: what the next worker needs that cannot load them."""
+        return known_plugins(plugin for plugin in self.extensions() if plugin.path and not self._is_own(plugin))
+
     def rows(self) -> list[PluginRow]:
         """What became of every plugin, filters that nobody lists included."""
         rows = [plugin.row() for plugin in self._plugins.values()]
@@ -273,7 +277,8 @@ class Plugins:
             if is_ctrl_c(error):
                 raise
             self._failed(plugin, error)
-            plugin.mappings = plugin.mappings or tuple(declared_mappings(plugin.path) if plugin.path else ())
+            if plugin.path:
+                recall(plugin, self._code.known.get(plugin.path))
             return
         if plugin.raw_data_objection and "on_read_raw_data" in plugin.hooks:
             take_out(self._manager, plugin.code)

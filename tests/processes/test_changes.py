@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from host.admin.commands import ListPlugins, Plugins, RecyclePool
 from tests.running_service import RunningService, free_port, running, wait_until
 from tests.sample_site import write_site
 
@@ -180,6 +183,57 @@ def test_a_plugin_that_does_not_load_breaks_its_mapping_only(service: RunningSer
     assert (answer.status, "500.21" in answer.text, "out of order" in answer.text) == (500, True, True)
     assert service.get("/a.where").status == 200
     service.wait_for_event("plugin-failed", "broken")
+
+
+COMPUTED = """\
+from host.api import HandlerMapping, Response, hookimpl
+
+@hookimpl
+def module_names():
+    return ["Kinds"]
+
+@hookimpl
+def handler_mappings():
+    return [HandlerMapping(name=f"{kind} files", path=f"*.{kind}") for kind in ("first", "second")]
+
+@hookimpl
+def handle(request):
+    return Response.text("of a kind\\n")
+"""
+
+
+def test_a_plugin_that_was_saved_with_a_mistake_is_named_where_it_answered(tmp_path: Path) -> None:
+    """As ASP.NET shows a compiler's error: 500 with file and line where it has answered before, not 404; also from the
+    worker behind the next, and of another parent."""
+    plugin = tmp_path / "extensions" / "kinds.py"
+    with running(tmp_path, write_site(tmp_path, default_pool="")) as service:
+        plugin.write_text(COMPUTED)
+        wait_until(lambda: service.get("/a.first").status == 200, tmp_path, "the plugin")
+        wait_until(lambda: "kinds" in plugins_of(service), tmp_path, "what the service knows of it")
+
+        def is_named() -> bool:
+            answer = service.get("/a.second")
+            assert answer.status in (200, 500), answer.text
+            return answer.status == 500 and "500.21" in answer.text and "SyntaxError" in answer.text
+
+        save(plugin, lambda text: text + "def wrong(:\n")
+        wait_until(is_named, tmp_path, "the syntax error")
+        assert f"{plugin}:14" in service.get("/a.first").text
+        for reason in ("asked for by the administrator", "the one before it died"):
+            if reason.startswith("the one"):
+                os.kill(service.pid_of("pool DefaultAppPool"), signal.SIGKILL)
+                service.wait_for_event("process-started", reason)
+            else:
+                service.ask(RecyclePool(name="DefaultAppPool"))
+            assert is_named()
+        save(plugin, lambda text: text.replace("def wrong(:\n", ""))
+        wait_until(lambda: service.get("/a.second").status == 200, tmp_path, "the plugin")
+
+
+def plugins_of(service: RunningService) -> set[str]:
+    reply = service.ask(ListPlugins())
+    assert isinstance(reply, Plugins)
+    return {row.name for row in reply.rows}
 
 
 def test_a_web_config_takes_effect_and_a_broken_one_keeps_the_last_good(service: RunningService) -> None:
