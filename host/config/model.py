@@ -17,6 +17,7 @@ from host.config.confinement import Confinement, Cpu
 from host.config.fastcgi import FastCgiApplication
 from host.config.listener_settings import ListenerSettings
 from host.config.log_settings import LOGS_EVERYTHING, HttpLogging, LogFile
+from host.config.logon import Logon
 from host.config.names import AccessPolicy, ResponseMode
 from host.config.pipeline_entries import Filter, Handler, HttpHandler, Module
 from host.config.tls_settings import BindingTls, Hsts
@@ -305,6 +306,7 @@ class PathSettings:
     upload_read_ahead_bytes: int = 49152
     ssl_flags: tuple[str, ...] = ()  # security/access
     application_initialization: ApplicationInitialization = field(default_factory=ApplicationInitialization)
+    logon: Logon | None = None  # None: everybody may come, and nobody is asked anything
     python_application: PythonApplication = field(default_factory=PythonApplication)
 
 

@@ -12,6 +12,7 @@ from host.config.compression import build_compression
 from host.config.fastcgi import build_fastcgi
 from host.config.inheritance import Effective
 from host.config.log_builder import build_http_logging
+from host.config.logon import Logon, build_logon
 from host.config.model import (
     ApplicationInitialization,
     CustomError,
@@ -103,10 +104,7 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         http_errors=_http_errors(section("httpErrors")),
         request_filtering=_request_filtering(section("security/requestFiltering")),
         http_logging=build_http_logging(section("httpLogging")),
-        custom_headers=tuple(
-            (entry.effective.text("name"), entry.effective.text("value"))
-            for entry in section("httpProtocol").child("customHeaders").entries
-        ),
+        custom_headers=_custom_headers(section("httpProtocol")),
         not_listed_isapis_allowed=restriction.flag("notListedIsapisAllowed"),
         not_listed_cgis_allowed=restriction.flag("notListedCgisAllowed"),
         restrictions=tuple(_restriction(entry.effective) for entry in restriction.entries),
@@ -133,6 +131,21 @@ def build_path_settings(section: SectionLookup) -> PathSettings:
         app_concurrent_request_limit=section("serverRuntime").number("appConcurrentRequestLimit"),
         upload_read_ahead_bytes=section("serverRuntime").number("uploadReadAheadSize"),
         python_application=_python_application(section("pythonApplication")),
+        logon=_logon(section),
+    )
+
+
+def _custom_headers(section: Effective) -> tuple[tuple[str, str], ...]:
+    entries = section.child("customHeaders").entries
+    return tuple((entry.effective.text("name"), entry.effective.text("value")) for entry in entries)
+
+
+def _logon(section: SectionLookup) -> Logon | None:
+    authentication = "security/authentication"
+    return build_logon(
+        section(f"{authentication}/anonymousAuthentication"),
+        section(f"{authentication}/basicAuthentication"),
+        section("security/authorization"),
     )
 
 

@@ -13,6 +13,7 @@ from host.config import (
     schema_fastcgi,
     schema_handlers,
     schema_listener,
+    schema_logon,
     schema_logs,
     schema_managed,
     schema_pools,
@@ -55,12 +56,21 @@ SECTIONS: Final[Mapping[str, Section]] = {
         schema_security.ISAPI_CGI_RESTRICTION,
         schema_security.REQUEST_FILTERING,
         schema_security.ACCESS,
+        schema_logon.ANONYMOUS_AUTHENTICATION,
+        schema_logon.BASIC_AUTHENTICATION,
+        schema_logon.AUTHORIZATION,
     )
 }
 """Section by full path."""
 
 SECTION_GROUPS: Final = frozenset(
-    {"system.applicationHost", "system.webServer", "system.webServer/security", "system.web"}
+    {
+        "system.applicationHost",
+        "system.webServer",
+        "system.webServer/security",
+        "system.webServer/security/authentication",
+        "system.web",
+    }
 )
 """Elements that only hold sections. Groups without a supported section are in UNSUPPORTED_SECTIONS as a whole."""
 
@@ -79,8 +89,10 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.webServer/tracing": "nothing is traced",
     "system.webServer/webSocket": "WebSocket is not served",
     "system.webServer/security/applicationDependencies": "it is bookkeeping only",
-    "system.webServer/security/authentication": "nobody is asked to log in",
-    "system.webServer/security/authorization": "it restricts NOTHING here",
+    "system.webServer/security/authentication/clientCertificateMappingAuthentication": "certificates name no user",
+    "system.webServer/security/authentication/digestAuthentication": "nobody is asked to log on by it",
+    "system.webServer/security/authentication/iisClientCertificateMappingAuthentication": "certificates name no user",
+    "system.webServer/security/authentication/windowsAuthentication": "nobody is asked to log on by it",
     "system.webServer/security/dynamicIpSecurity": "it restricts NOTHING here",
     "system.webServer/security/ipSecurity": "it restricts NOTHING here",
     "system.web/authentication": "nobody is asked to log in",

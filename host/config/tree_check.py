@@ -18,6 +18,7 @@ from host.config.levels import (
     sections_in_force,
     segments_of,
 )
+from host.config.logon_check import check_logon
 from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Site, VirtualDirectory
 from host.config.problems import Problems
@@ -95,6 +96,7 @@ class _TreeCheck:
             check_permissions(placed, self._server.document, place, self._problems)
             sections = sections_in_force(placed, self._problems)
             check_carried_out(sections, self._problems)
+            check_logon(sections, self._problems)
             check_pipeline_mode(sections, application, self._server.snapshot, self._problems)
             check_threading_model(sections, application, self._server.snapshot, self._problems)
 

@@ -19,6 +19,7 @@ from host.config.extension_check import check_extensions
 from host.config.ignored_pool_settings import warn_of_ignored_listener_settings, warn_of_ignored_pool_settings
 from host.config.inheritance import Effective, Entry, overlay
 from host.config.levels import Level, applicable, application_path, sections_in_force
+from host.config.logon_check import check_logon
 from host.config.managed_check import check_pipeline_mode
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot, VirtualDirectory
 from host.config.names import is_managed_type
@@ -208,6 +209,7 @@ def _check_merging(snapshot: Snapshot, document: Document, problems: Problems) -
             for target in sorted({path, *below}):
                 sections = sections_in_force(applicable(levels, target, path), problems)
                 check_carried_out(sections, problems)
+                check_logon(sections, problems)
                 check_pipeline_mode(sections, application, snapshot, problems)
                 check_threading_model(sections, application, snapshot, problems)
 

@@ -50,7 +50,7 @@ def confine(configuration: ServerConfiguration, pool_name: str, keys: Iterable[s
             os.chdir("/")  # where the service was started may be closed to the pool
     occupy(folder)
     _report_identity(pool, account, own, report)
-    found = unreadable(snapshot, applications)
+    found = unreadable(configuration, applications)
     if found:
         text = f"pool {pool_name} runs as {account or own}, which cannot read: {', '.join(found)}; {_GRANT}"
         report("pool-cannot-read", text)

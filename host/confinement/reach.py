@@ -6,16 +6,20 @@ import os
 import sysconfig
 from collections.abc import Iterable
 
-from host.config.model import Snapshot
+from host.config.store import ServerConfiguration
 from host.confinement.rules import HOST_FOLDER
 
 
-def unreadable(snapshot: Snapshot, keys: Iterable[str]) -> list[str]:
-    """One text for each folder that this process, being the pool's identity by now, cannot read: the folder, and the
-    one on the way that stops it."""
+def unreadable(configuration: ServerConfiguration, keys: Iterable[str]) -> list[str]:
+    """One text for each folder or file that this process, being the pool's identity by now, cannot read: its path, and
+    the folder on the way that stops it. Of files of users, those that the server's file names."""
+    snapshot = configuration.snapshot
     wanted = [sysconfig.get_path("stdlib"), HOST_FOLDER, *snapshot.extension_folders, *snapshot.filter_folders]
     for key in keys:
-        wanted += [folder.physical_path for folder in snapshot.application(key).virtual_directories]
+        application = snapshot.application(key)
+        wanted += [folder.physical_path for folder in application.virtual_directories]
+        for _, settings in configuration.server_settings_below(application):
+            wanted += settings.logon.files if settings.logon is not None else ()
     return [_described(path) for path in dict.fromkeys(wanted) if not _is_readable(path)]
 
 

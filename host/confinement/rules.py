@@ -102,7 +102,8 @@ def _settings_rules(settings: PathSettings) -> Iterator[SandboxRule]:
             yield SandboxRule(path=program, access=(READ, EXECUTE))
     plugins = [*(one.path for one in settings.filters), *(one.type for one in settings.modules)]
     pages = [page.path for page in settings.http_errors.errors if page.response_mode is ResponseMode.FILE]
-    yield from (SandboxRule(path=path) for path in (*plugins, *pages) if os.path.isabs(path))
+    logon = settings.logon.files if settings.logon is not None else ()
+    yield from (SandboxRule(path=path) for path in (*plugins, *pages, *logon) if os.path.isabs(path))
 
 
 def python_folders() -> list[str]:

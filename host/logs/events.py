@@ -91,6 +91,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
     "certificate-loaded": EventKind(6025, "information", "a changed certificate is in force"),
     "certificate-refused": EventKind(6026, "error", "the certificate of an https binding cannot be used"),
     "certificate-expires": EventKind(6027, "warning", "the certificate of an https binding ends soon"),
+    "user-file-problem": EventKind(6029, "warning", "a file of users or groups, or a line of it, is unusable"),
     # plugins
     "plugin-loaded": EventKind(6030, "information", "a plugin was loaded"),
     "plugin-failed": EventKind(6031, "error", "a plugin could not be loaded; its mappings answer 500.21"),

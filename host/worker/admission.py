@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-from host.api import Request, Response, UrlMap
+from host.api import Credentials, Request, Response, UrlMap
+from host.config.logon import Logon
+from host.worker.authenticator import Authenticator
 from host.worker.calling import HookCaller
 from host.worker.credentials import read_credentials
-from host.worker.plan import Plan
+from host.worker.plan import EMPTY_PLAN, Plan
 from host.worker.routes import Route
 
 
-async def admit(caller: HookCaller, request: Request, plan: Plan, route: Route) -> Response | None:
+async def admit(
+    caller: HookCaller, request: Request, plan: Plan, route: Route, authenticator: Authenticator
+) -> Response | None:
     """From on_url_map to map_request_handler: where is it, who asks, and may they?
 
-    An internal request was authenticated when it came from outside.
+    Plugins are asked who it is when the request comes from outside; an internal one keeps its user, who has to be let
+    in to its URL, too.
     """
     ask = caller.ask
+    logon = route.settings_in_force.logon
+    asks_plugins = plan.looks_at_users and request.redirect_count == 0
     response = await ask_url_map(caller, request, plan, route) if plan.on_url_map else None
-    if response is None and plan.looks_at_users and request.redirect_count == 0:
-        response = await _authenticate(caller, request, plan)
+    if response is None and (asks_plugins or logon is not None):
+        response = await _authenticate(caller, request, plan if asks_plugins else EMPTY_PLAN, logon, authenticator)
+    if response is None and logon is not None:
+        authenticator.authorize(request, logon)
     if response is None and plan.authorize:
         response = await ask(plan.authorize, request)
     return response
 
 
-async def _authenticate(caller: HookCaller, request: Request, plan: Plan) -> Response | None:
-    """Who is it? Without a module that finds out, the request stays anonymous."""
+async def admit_again(
+    caller: HookCaller, request: Request, plan: Plan, route: Route, authenticator: Authenticator
+) -> Response | None:
+    """A plugin has led the request to another URL: where is that, and may who was found ask for it?"""
+    response = await ask_url_map(caller, request, plan, route) if plan.on_url_map else None
+    if response is None and route.asks_who:
+        response = await admit(caller, request, EMPTY_PLAN, route, authenticator)
+    return response
+
+
+async def _authenticate(
+    caller: HookCaller, request: Request, plan: Plan, logon: Logon | None, authenticator: Authenticator
+) -> Response | None:
+    """Who is it? Without anybody who finds out, the request stays anonymous, where it may."""
     ask = caller.ask
     response = None
+    credentials: Credentials | None = None
     if plan.on_authentication or plan.authenticate:
         credentials = request.context["credentials"] = read_credentials(request)
         if plan.on_authentication:
             response = await ask(plan.on_authentication, request, credentials)
-        if plan.authenticate and response is None:
-            response = await ask(plan.authenticate, request)
+    if response is None and logon is not None and logon.uses_basic and not request.user:
+        await authenticator.log_on(request, logon, credentials or read_credentials(request))
+    if plan.authenticate and response is None:
+        response = await ask(plan.authenticate, request)
+    if response is None and logon is not None and not request.user:
+        authenticator.admit_anonymous(request, logon)
     if plan.on_auth_complete and response is None:
         response = await ask(plan.on_auth_complete, request)
     return response

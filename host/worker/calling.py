@@ -75,7 +75,7 @@ class HookCaller:
     def __init__(self, pool: ThreadPool, report_event: ReportEvent) -> None:
         self.pool = pool
         self.under_way: set[CallUnderWay] = set()
-        self._report_event = report_event
+        self.report_event = report_event
 
     async def ask(self, calls: Calls, *arguments: Any) -> Response | None:
         """Call one after the other until one answers with a Response or says that it has handled the notification."""
@@ -268,7 +268,7 @@ class HookCaller:
         fields = {"plugin": hook.plugin, "hook": hook.name} | further
         if isinstance(subject, Request):
             fields |= {"request": subject.id, "url": subject.raw_target}
-        self._report_event("plugin-error", text, fields)
+        self.report_event("plugin-error", text, fields)
 
 
 def call_plain(calls: Calls, *arguments: Any) -> Calls:

@@ -6,7 +6,7 @@ The log line is settled before the last frame leaves, because the front writes i
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -71,6 +71,19 @@ class Delivery:
         finally:
             if body.__class__ is not bytes:
                 await self._close_body(body)
+
+    async def or_discard(self, response: Response, stage: Awaitable[Response | None]) -> Response | None:
+        """What that stage says; the response is closed when it fails."""
+        failure: BaseException | None = None
+        try:
+            return await stage
+        except BaseException as error:
+            failure = error
+        try:
+            await self.discard(response)
+            raise failure
+        finally:
+            failure = None  # it holds this frame
 
     async def discard(self, response: Response) -> None:
         """Close what a response holds that will not be sent."""

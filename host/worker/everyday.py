@@ -163,7 +163,7 @@ class Everyday:
         stage = Stage(ANSWERED)
         try:
             route = map_request(self._routes, request)
-            if route.application.forward_slot:
+            if route.application.forward_slot or route.asks_who:
                 stage.at = ASKING
                 return stage
             entry = choose_handler(self._routes, request, route, arrival)

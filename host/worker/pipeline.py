@@ -13,7 +13,8 @@ from typing import Any
 
 from host.api import ApplicationInfo, ClientGone, HttpError, Request, Response, ThreadAnswer
 from host.api.ctrl_c import is_ctrl_c
-from host.worker.admission import admit, ask_url_map
+from host.worker.admission import admit, admit_again
+from host.worker.authenticator import Authenticator, add_challenge
 from host.worker.cache_offers import CacheOffers
 from host.worker.calling import HookCaller, call_on_response, call_plain, call_quick
 from host.worker.delivery import Delivery
@@ -58,6 +59,7 @@ class Pipeline:
         self._refresh_plan = refresh_plan
         self._forward = forward
         self._offers, self._clock, self._observer = offers, clock, observer
+        self._authenticator = Authenticator(caller)
         everyday = Everyday(served, routes, caller.under_way, offers, self._open_host, clock, self.serve)
         self.serve_at_once: Callable[[Exchange], Awaitable[None] | Waiting | None] = everyday.serve_at_once
 
@@ -68,7 +70,7 @@ class Pipeline:
         watch_forward: Callable[[Forward], Forward],
     ) -> Pipeline:
         """Another pipeline for the same applications, which is watched."""
-        return Pipeline(
+        watched = Pipeline(
             watch_served(self._served),
             self._routes,
             self._caller,
@@ -78,6 +80,8 @@ class Pipeline:
             clock=self._clock,
             observer=observer,
         )
+        watched._authenticator = self._authenticator
+        return watched
 
     async def serve(
         self, exchange: Exchange, stage: Stage | None = None, application: ApplicationInfo | None = None
@@ -136,6 +140,8 @@ class Pipeline:
             response = await self._refuse(exchange, plan, refusal)
             exchange.is_refused = True
             refusal = None  # it holds this frame
+        if response.status == 401:
+            add_challenge(exchange.request, response)
         if self._observer is not None:
             self._observer.sending()
         response = await self._send(exchange, request, response, plan, stage)
@@ -200,13 +206,13 @@ class Pipeline:
                 route, target = self._map(request), request.raw_target
                 if plan.maps_early:
                     foresee(request, route)
-        if plan.is_asked_before_the_handler:
-            response = await admit(self._caller, request, plan, route)
+        if plan.is_asked_before_the_handler or route.asks_who:
+            response = await admit(self._caller, request, plan, route, self._authenticator)
             if response is not None:
                 return response
             if request.raw_target is not target:  # on_auth_complete and modules may still rewrite
                 route = self._map(request)
-                response = await ask_url_map(self._caller, request, plan, route) if plan.on_url_map else None
+                response = await admit_again(self._caller, request, plan, route, self._authenticator)
                 if response is not None:
                     return response
         if self._observer is None:
@@ -224,7 +230,7 @@ class Pipeline:
             answer = call_quick(entry.hooks, request)
             response = answer if isinstance(answer, Response) else await self._execute(request, entry, answer)
         if plan.finish:
-            await self._or_discard(response, ask(plan.finish, request, response))
+            await self._delivery.or_discard(response, ask(plan.finish, request, response))
         return response
 
     async def _go_on(self, request: Request, stage: Stage) -> Response:
@@ -239,19 +245,6 @@ class Pipeline:
         if self._observer is None:
             return map_request(self._routes, request)
         return self._observer.map_request(self._routes, request)
-
-    async def _or_discard(self, response: Response, stage: Awaitable[Response | None]) -> Response | None:
-        """What that stage says; the response is closed when it fails."""
-        failure: BaseException | None = None
-        try:
-            return await stage
-        except BaseException as error:
-            failure = error
-        try:
-            await self._delivery.discard(response)
-            raise failure
-        finally:
-            failure = None  # it holds this frame
 
     async def _execute(self, request: Request, entry: Entry, answer: ThreadAnswer | Calls) -> Response:
         given, hooks = (answer, entry.hooks[:1]) if isinstance(answer, ThreadAnswer) else (None, answer)
@@ -328,7 +321,7 @@ class Pipeline:
         """Configured fields and on_send_response; nph- output is not touched."""
         if response.raw:
             return response
-        other = await self._or_discard(response, self._settle(request, response, calls))
+        other = await self._delivery.or_discard(response, self._settle(request, response, calls))
         if other is None:
             return response
         await self._delivery.discard(response)

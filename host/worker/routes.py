@@ -43,6 +43,7 @@ class Route:
         "_match_arrival",
         "_match_method",
         "application",
+        "asks_who",
         "candidates",
         "checked_at",
         "has_conditions",
@@ -77,6 +78,7 @@ class Route:
         self.candidates: tuple[Candidate, ...] = ()
         self.has_too_many_segments = False
         self.has_conditions = False  # whether `check` may refuse a request
+        self.asks_who = False  # whether somebody may have to log on, or be refused
         self.is_shared = False  # whether its answers follow RFC 9111
         self.checked_at = float("-inf")
         self._match: Match | None = None
@@ -206,6 +208,7 @@ class Routes:
         route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
+            route.asks_who = settings.logon is not None
             route.is_shared = is_shared(settings, route.path)
             route.has_conditions = (
                 route.has_too_many_segments or route.ignores_case or route.is_shared or bool(settings.ssl_flags)

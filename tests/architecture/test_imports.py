@@ -47,7 +47,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.confinement": {"host", "host.config"},
     "host.doctor": {"host.gateway"},
     "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
-    "host.worker": {"host.api", "host.isapi", "host.wire", "host.config", "host.isolation", "pluggy"},
+    "host.authentication": set(),
+    "host.worker": {
+        "host.api",
+        "host.authentication",
+        "host.isapi",
+        "host.wire",
+        "host.config",
+        "host.isolation",
+        "pluggy",
+    },
     "host.spawner": {"host.wire"},
     "host.script_users": {
         "host.config",
@@ -66,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.admin": {"host.config", "msgspec"},
     "host.cli": {
         "host.admin",
+        "host.authentication",  # files of users, for `isapy check`
         "host.compiled",  # whether it is in use, for `isapy check`
         "host.confinement",
         "host.config",

@@ -23,6 +23,8 @@ system.webServer/directoryBrowse system.webServer/httpErrors system.webServer/ht
 system.webServer/applicationInitialization
 system.webServer/serverRuntime system.webServer/security/isapiCgiRestriction system.webServer/security/requestFiltering
 system.webServer/security/access
+system.webServer/security/authentication/anonymousAuthentication
+system.webServer/security/authentication/basicAuthentication system.webServer/security/authorization
 """
 
 
@@ -118,6 +120,8 @@ OURS = {
     "listener/forwardedHeaders/@header",
     "listener/forwardedHeaders/add/@ipAddress",
     "handlers/add/@threadingModel",
+    "basicAuthentication/@userFile",
+    "basicAuthentication/@groupFile",
     "cgi/@passAuthorization",
     "cgi/@runAs",
     "cgi/@privateTemp",
@@ -153,6 +157,7 @@ def test_default_entries_are_what_iiss_setup_writes() -> None:
     assert len(entries("system.webServer/handlers")) == 1
     assert len(entries("system.webServer/defaultDocument", "files")) == 5
     assert len(entries("system.webServer/security/requestFiltering", "hiddenSegments")) == 1
+    assert len(entries("system.webServer/security/authorization")) == 1
     assert len(entries("system.webServer/staticContent")) == len(DEFAULT_MIME_MAP)
 
 

@@ -104,7 +104,7 @@ def test_warnings_name_what_is_not_supported_with_file_and_line(server: Server) 
 <appSettings><add key="a" value="b" /></appSettings>
 <mine x="1"><y /></mine>
 <system.webServer>
-  <their /><security><authorization><add accessType="Deny" users="?" /></authorization></security>
+  <their /><security><ipSecurity allowUnlisted="false" /></security>
   <rewrite><rules /></rewrite>
   <handlers><add name="a" path="*.a" verb="*" type="System.X" scriptProcessor="/no/such/program" /></handlers>
   <globalModules><add name="X" image="%windir%\\x.dll" /></globalModules>
@@ -117,7 +117,7 @@ def test_warnings_name_what_is_not_supported_with_file_and_line(server: Server) 
         "30: appSettings: isapy has no use for this section; it is ignored",
         "31: mine: isapy has no use for this section; it is ignored",
         "33: their: isapy has no schema for this section; it is ignored",
-        "33: authorization: system.webServer/security/authorization is not supported yet and ignored: "
+        "33: ipSecurity: system.webServer/security/ipSecurity is not supported yet and ignored: "
         "it restricts NOTHING here",
         "34: rewrite: system.webServer/rewrite is not supported yet and ignored: URLs are not rewritten",
         "35: handlers/add/@scriptProcessor: the program /no/such/program does not exist (yet); "

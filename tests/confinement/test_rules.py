@@ -146,7 +146,7 @@ def test_a_rehearsal_tells_what_would_be_refused_and_enforces_nothing(tmp_path: 
 def test_a_folder_that_cannot_be_read_is_named_with_the_one_that_closes_it(tmp_path: Path) -> None:
     """As another user sees it; root sees everything."""
     config = configuration(tmp_path)
-    assert unreadable(config.snapshot, [ROOT_KEY]) == []
+    assert unreadable(config, [ROOT_KEY]) == []
     closed = tmp_path / "closed" / "below"
     closed.mkdir(parents=True)
     (tmp_path / "closed").chmod(0)

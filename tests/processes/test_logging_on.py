@@ -1,0 +1,158 @@
+"""Names and passwords on a whole server, in both isolation modes: git, scripts, files, a changed file."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.authentication.hashes import HASHES, PASSWORD
+from tests.running_service import Answer, RunningService, read_answer, running
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """\
+<configuration>
+  <system.applicationHost>
+    <isolation mode="{mode}" />
+    <applicationPools>
+      <add name="Git">
+        <environmentVariables>
+          <add name="GIT_PROJECT_ROOT" value="{folder}/repositories" />
+          <add name="GIT_HTTP_EXPORT_ALL" value="1" />
+          <add name="HOME" value="{folder}/home" />
+          <add name="GIT_CONFIG_NOSYSTEM" value="1" />
+        </environmentVariables>
+      </add>
+    </applicationPools>
+    <sites>
+      <site name="git" id="1">
+        <application path="/" applicationPool="Git" isolation="{isolation}">
+          <virtualDirectory path="/" physicalPath="{folder}/wwwroot" />
+          <virtualDirectory path="/git" physicalPath="/usr/lib/git-core" />
+        </application>
+        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
+      </site>
+    </sites>
+  </system.applicationHost>
+  <system.webServer>
+    <handlers accessPolicy="Read, Execute">
+      <add name="backend" path="/git/git-http-backend/*" verb="GET,POST" modules="CgiModule"
+           resourceType="File" requireAccess="Execute" allowPathInfo="true" />
+      <add name="scripts" path="*.sh" verb="*" modules="CgiModule" resourceType="File" requireAccess="Execute" />
+      <add name="StaticFile" path="*" verb="GET,HEAD" modules="StaticFileModule" resourceType="File"
+           requireAccess="Read" />
+    </handlers>
+    <staticContent followSymbolicLinksOutsideRoot="true" />
+    <caching enabled="true" enableKernelCache="true" />
+    <security><isapiCgiRestriction notListedCgisAllowed="true" /></security>
+  </system.webServer>
+  <location path="git/git">{protected}</location>
+  <location path="git/private">{protected}</location>
+</configuration>
+"""
+PROTECTED = """
+    <system.webServer><security><authentication>
+      <anonymousAuthentication enabled="false" />
+      <basicAuthentication enabled="true" realm="ours" userFile="../users" />
+    </authentication></security></system.webServer>
+"""
+SCRIPT = """#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+printf '%s %s %s %s' "$REMOTE_USER" "$AUTH_TYPE" "$LOGON_USER" "${HTTP_AUTHORIZATION:-none}"
+"""
+
+
+@pytest.fixture(scope="module", params=["WorkerProcess", "IIS5 Low", "IIS5 High"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    mode, _, isolation = str(request.param).partition(" ")
+    folder = tmp_path_factory.mktemp(f"logon-{mode}")
+    for name in ("conf", "repositories", "home", "wwwroot/private"):
+        (folder / name).mkdir(parents=True)
+    (folder / "wwwroot/private/note.txt").write_text("private")
+    script = folder / "wwwroot/private/who.sh"
+    script.write_text(SCRIPT)
+    script.chmod(0o755)
+    (folder / "users").write_text(f"alice:{HASHES['openssl passwd -6']}\n")
+    bare = folder / "repositories" / "project.git"
+    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+    git(folder, "-C", str(bare), "config", "core.logAllRefUpdates", "true")
+    config = folder / "conf" / "applicationHost.config"
+    isolation = isolation or "Medium"
+    config.write_text(CONFIG.format(mode=mode, isolation=isolation, folder=folder, protected=PROTECTED))
+    with running(folder, config) as started:
+        yield started
+
+
+def git(folder: Path, *arguments: str, succeeds: bool = True) -> str:
+    """Run git with a home of its own."""
+    environment = os.environ | {"HOME": str(folder / "home"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    for role in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
+    done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True, timeout=200)
+    assert (done.returncode == 0) == succeeds, f"git {' '.join(arguments)}: {done.stderr}"
+    return done.stdout + done.stderr
+
+
+def ask(service: RunningService, path: str, user: str = "", password: str = PASSWORD) -> Answer:
+    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return service.get(path, {"Authorization": f"Basic {credentials}"} if user else {})
+
+
+def test_git_pushes_with_a_name_and_nobody_without_one(service: RunningService) -> None:
+    """git-http-backend takes a push from whoever is REMOTE_USER, and writes down who it was."""
+    folder = service.folder
+    address = f"127.0.0.1:{service.port}/git/git-http-backend/project.git"
+    mine = folder / "mine"
+    git(folder, "clone", "--quiet", f"http://alice:sch%C3%B6n%2042@{address}", str(mine))
+    (mine / "large.bin").write_bytes(os.urandom(3 * 1024 * 1024))
+    git(folder, "-C", str(mine), "add", ".")
+    git(folder, "-C", str(mine), "commit", "--quiet", "-m", "large")
+    git(folder, "-C", str(mine), "-c", "http.postBuffer=65536", "push", "--quiet", "origin", "HEAD:main")
+    assert git(folder, "-C", str(mine), "rev-parse", "HEAD") == git(folder, "-C", str(mine), "rev-parse", "origin/main")
+    log = (folder / "repositories/project.git/logs/refs/heads/main").read_text()
+    assert "alice <alice@http." in log
+    for wrong in (f"http://{address}", f"http://alice:wrong@{address}"):
+        git(folder, "clone", "--quiet", wrong, str(folder / "theirs"), succeeds=False)
+
+
+def test_scripts_know_who_asks_and_not_the_password(service: RunningService) -> None:
+    """REMOTE_USER, AUTH_TYPE and LOGON_USER; HTTP_AUTHORIZATION stays with the server."""
+    answer = ask(service, "/private/who.sh", "alice")
+    assert (answer.status, answer.text) == (200, "alice Basic alice none")
+    refused = ask(service, "/private/who.sh")
+    assert refused.status == 401
+    assert refused.headers["www-authenticate"] == 'Basic realm="ours", charset="UTF-8"'
+
+
+def test_files_are_for_those_who_log_on_also_when_they_were_asked_for_before(service: RunningService) -> None:
+    """Nothing of it is kept in the listener's cache."""
+    for _ in range(4):
+        assert ask(service, "/private/note.txt", "alice").text == "private"
+    assert [ask(service, path).status for path in ("/private/note.txt", "/private//note.txt")] == [401, 401]
+    assert ask(service, "/%70rivate/./x/../note.txt").status == 401
+    assert ask(service, "/private/note.txt", "alice", "wrong").status == 401
+
+
+def test_the_file_counts_as_it_is_now(service: RunningService) -> None:
+    """A user that is added is let in without a restart, and one that is gone is not."""
+    users = service.folder / "users"
+    before = users.read_text()
+    assert ask(service, "/private/note.txt", "carol").status == 401
+    users.write_text(before + f"carol:{HASHES['htpasswd -B']}\n")
+    assert ask(service, "/private/note.txt", "carol").status == 200
+    users.write_text(before)
+    assert ask(service, "/private/note.txt", "carol").status == 401
+    assert ask(service, "/private/note.txt", "alice").status == 200
+
+
+def test_an_upload_is_refused_before_it_is_sent(service: RunningService) -> None:
+    """Nobody is told to continue who may not come."""
+    head = "POST /private/who.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"
+    with service.connect() as connection:
+        connection.sendall(head.encode())
+        assert read_answer(connection).status == 401
