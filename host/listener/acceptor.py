@@ -11,6 +11,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from host.listener.newcomers import Newcomer
@@ -20,6 +21,11 @@ ACCEPTED_AT_ONCE: Final = 16
 """Connections in one turn of the loop: those that are open have their turn as well."""
 
 BACKLOG: Final = 4096
+
+UNSENT_BYTES: Final = 256 * 1024
+"""What the kernel takes for a client beyond what is on its way to it. Left alone it takes 4 MB of a large file for each
+client that reads slowly: copying that is a burst, and with some hundreds of them sockets have no more memory."""
+
 _PAUSE_SECONDS: Final = 1.0
 _OF_THE_CLIENT: Final = frozenset(
     (
@@ -81,6 +87,8 @@ class Acceptor:
         self._own: Any = address_of(self._family, own_address(self._descriptor)) or listening.getsockname()
         if listening.family != socket.AF_UNIX:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+            with suppress(OSError):  # not every kernel that says it is Linux knows it
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)  # as well
             if self._own[0] in _ANY_ADDRESS:
                 self._own = None  # each connection has its own
         loop.add_reader(listening.fileno(), self._accept)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from contextlib import suppress
 from typing import Any
 
-from host.listener.acceptor import Acceptor
+from host.listener.acceptor import UNSENT_BYTES, Acceptor
 from host.listener.newcomers import Newcomers
 from tests.listener.running_listener import WAIT_SECONDS, open_descriptors
 
@@ -90,6 +91,39 @@ def test_a_socket_at_which_nothing_can_be_accepted_is_left_alone_for_a_while() -
         acceptor.close()
 
     asyncio.run(main())
+
+
+class Flood(Greeting):
+    """Sends until the kernel takes no more; `taken` says how much that was."""
+
+    taken = 0
+
+    def connection_made(self, transport: Any) -> None:
+        connection = transport.get_extra_info("socket")
+        with suppress(BlockingIOError):
+            while True:
+                self.taken += connection.send(bytes(UNSENT_BYTES // 4))
+        transport.abort()
+        self._made(self.taken)
+
+
+def test_a_client_that_takes_nothing_leaves_little_with_the_kernel() -> None:
+    """UNSENT_BYTES beyond what its own machine holds, and not the megabytes of a send buffer."""
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        taken: asyncio.Future[int] = loop.create_future()
+        acceptor = Acceptor(loop, listening, Newcomers(loop), lambda: Flood(taken.set_result))
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            client.connect(listening.getsockname())
+            count = await asyncio.wait_for(taken, WAIT_SECONDS)
+        acceptor.close()
+        return count
+
+    assert UNSENT_BYTES <= asyncio.run(main()) < 2 * UNSENT_BYTES
 
 
 def test_one_that_is_closed_while_it_accepts_accepts_no_more() -> None:

@@ -66,7 +66,7 @@ def test_a_client_that_takes_enough_is_not_cut(start: Start) -> None:
     worker, client, number = begin_answer(front)
     sent = send_until_stalled(worker, number)
     for _ in range(4):
-        client.read_bytes(512 * 1024)
+        client.read_bytes(sent // 8)  # more is not on its way: the kernel takes little ahead
         front.pass_seconds(12)
     assert front.log.refusals.empty()
     assert sent > 0
