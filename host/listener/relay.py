@@ -56,7 +56,7 @@ class Relay:
         self._links: dict[str, WorkerLink] = {}
         self._expects_workers = True
         self._cache = cache
-        self._frames = WorkerFrames(cache)
+        self._frames = WorkerFrames(cache, self._has_granted)
         self.frame: Final = self._frames.take
 
     # --- queues and workers
@@ -78,7 +78,6 @@ class Relay:
         link = WorkerLink(self._loop, self, stream, side, queue=queue, worker=worker, pid=pid)
         self._links[worker] = link
         self._queue(queue).workers.append(link)
-        self._demanded.pop(queue, None)  # that demand is met: the next one is said at once
 
     def detach(self, worker: str) -> None:
         """Hand nothing more to that worker, and tell it so; what it has it finishes."""
@@ -118,7 +117,8 @@ class Relay:
         queue = self._queues[link.queue]
         if link not in queue.workers:
             queue.workers.append(link)
-            self._dispatch(queue)
+            self._has_granted(link)
+            self.turn_ended(link)
 
     def expect_no_worker(self) -> None:
         """No worker will come any more: queues that have none, or lose their last one, refuse (503 AppShutdown)."""
@@ -278,12 +278,18 @@ class Relay:
 
     # --- links (worker_link.LinkOwner)
 
+    def _has_granted(self, link: WorkerLink) -> None:
+        """That demand is met: the next one is said at once."""
+        self._demanded.pop(link.queue, None)
+
     def turn_ended(self, link: WorkerLink) -> None:
         """Write what has come together; hand out what waits."""
         self._frames.flush()
         queue = self._queues[link.queue]
         if queue.has_any:
             self._dispatch(queue)
+            if queue.needs_worker and queue.name not in self._demanded:  # what has come was not enough
+                self._demand(queue, self._now())
 
     def link_closed(self, link: WorkerLink, broken: str) -> None:
         """The worker is gone, or has lied: its requests meet their fate."""

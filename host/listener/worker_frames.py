@@ -44,8 +44,10 @@ _DONE: Final = RequestState.DONE
 class WorkerFrames:
     """Handles frames of all links; `flush` after each batch."""
 
-    def __init__(self, cache: ResponseCache) -> None:
+    def __init__(self, cache: ResponseCache, first_grant: Callable[[WorkerLink], object]) -> None:
+        """`first_grant` hears of every link's first CREDIT."""
         self._cache = cache
+        self._first_grant = first_grant
         self._dirty: list[Exchange] = []  # responses that got pieces since the last flush
         self._handlers: Final[dict[Kind, Callable[[WorkerLink, Exchange, bytes], None]]] = {
             Kind.STARTED: _note_started,
@@ -98,7 +100,9 @@ class WorkerFrames:
         if kind is not Kind.CREDIT:
             raise WireError(f"{kind.name} is not legal for the link itself")
         link.credit += decode_number(body)
-        link.has_granted = True
+        if not link.has_granted:
+            link.has_granted = True
+            self._first_grant(link)
 
     def _respond(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         state = exchange.state

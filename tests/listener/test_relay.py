@@ -477,6 +477,27 @@ def test_a_demand_says_how_many_workers_have_granted_credit(front: RunningListen
     assert [one.read_response()[0] for one in (client, second)] == [200, 200]
 
 
+def test_one_worker_more_that_is_not_enough_is_said_at_once(front: RunningListener) -> None:
+    """A web garden has grown to what a crowd needs in milliseconds, not by one worker a second."""
+    clients = [front.client() for _ in range(3)]
+    for client in clients:
+        client.get()
+    while front.run(lambda: len(front.listener.requests())) < 3:
+        pass
+    assert front.message(Demand).workers == 0
+    workers = []
+    for known in (1, 2):
+        worker = front.worker(f"A#{known}", credit=1)
+        workers.append((worker, worker.request()[0]))
+        assert front.messages.get_nowait() == Demand(queue="A", waiting=3 - known, workers=known)
+    last = front.worker("A#3", credit=1)
+    workers.append((last, last.request()[0]))
+    assert front.messages.empty()
+    for worker, number in workers:
+        worker.answer(number)
+    assert [client.read_response()[0] for client in clients] == [200, 200, 200]
+
+
 def test_a_paused_worker_gets_nothing_until_it_is_resumed(front: RunningListener) -> None:
     """Its link and its credit stay; what waits meanwhile is demanded, and goes to it at once afterwards."""
     worker = front.worker("A#1")
