@@ -104,6 +104,7 @@ class ApplicationInfo:
     pool_name: str
     environment: Mapping[str, str] = field(default_factory=dict, compare=False)  # the pool's environmentVariables
     pipeline_mode: str = "Integrated"  # or Classic: the pool's managedPipelineMode
+    is_sandboxed: bool = False  # the kernel refuses what no rule of the pool's <sandbox> names
 
     @property
     def metabase_path(self) -> str:

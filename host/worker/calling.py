@@ -69,6 +69,13 @@ class CallUnderWay:
         return isinstance(self.subject, Request) and self.subject.id == request.id
 
 
+def _sandbox_remedy(error: PermissionError, pool_name: str) -> str:
+    """Whoever looks at the file's mode will not find why it is refused."""
+    path = error.filename if isinstance(error.filename, str) else "..."
+    rule = f'<add path="{path}" access="Read, Write" />'
+    return f"The pool {pool_name} is in a sandbox: if it shall touch this, write {rule} in its <sandbox>. "
+
+
 class HookCaller:
     """Calls hooks on the loop, on threads or as coroutines, whichever they are."""
 
@@ -249,6 +256,8 @@ class HookCaller:
         self._report_failure(hook, f"{detail}\n{failure}", subject, {"place": place})
         guilty = culprit or f"{hook.name} of the plugin {hook.plugin}"
         remedy = f"Correct the code at {place}." if place else f"Correct {guilty}."
+        if isinstance(error, PermissionError) and isinstance(subject, Request) and subject.application.is_sandboxed:
+            remedy = _sandbox_remedy(error, subject.application.pool_name) + remedy
         refusal = PluginError(500, 0, detail, remedy=remedy, failure=failure)
         refusal.module = hook.plugin
         return refusal

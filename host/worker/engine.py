@@ -370,7 +370,8 @@ def _serve(snapshot: Snapshot, keys: Iterable[str], model: ProcessModel, own_slo
         slot = model.place(application).handler_slot if own_slot else ""
         pool = _pool(snapshot, application.pool_name)
         forward_slot = slot if slot != own_slot else ""
-        served[key] = ServedApplication(application, pool, forward_slot=forward_slot)
+        confined = model.has_pool_policies
+        served[key] = ServedApplication(application, pool, forward_slot=forward_slot, is_confined=confined)
     return served
 
 

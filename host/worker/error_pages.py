@@ -57,7 +57,7 @@ def page_facts(request: Request, error: HttpError) -> list[tuple[str, str]]:
         ("Requested URL", request.url),
         ("Physical path", request.physical_path),
         ("Application", f"{request.application.metabase_path} in pool {request.application.pool_name}"),
-        ("Runs as", process_user()),
+        ("Runs as", process_user() + (", in the pool's sandbox" if request.application.is_sandboxed else "")),
         ("User", request.user or "anonymous"),
         ("Request id", request.id),
     ]

@@ -31,7 +31,8 @@ class ServedApplication:
         "start",
     )
 
-    def __init__(self, model: Application, pool: Pool, *, forward_slot: str = "") -> None:
+    def __init__(self, model: Application, pool: Pool, *, forward_slot: str = "", is_confined: bool = False) -> None:
+        """`is_confined`: the process is what its pool's confinement says."""
         self.model = model
         self.info = ApplicationInfo(
             site_id=model.site_id,
@@ -41,6 +42,7 @@ class ServedApplication:
             pool_name=model.pool_name,
             environment=dict(pool.environment_variables),
             pipeline_mode=pool.managed_pipeline_mode,
+            is_sandboxed=is_confined and pool.confinement.sandbox.mode == "Enforce",
         )
         self.forward_slot = forward_slot  # the dllhost that runs its handlers; empty: they run here
         self.is_classic = pool.managed_pipeline_mode == "Classic"

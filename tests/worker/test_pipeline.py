@@ -674,6 +674,31 @@ def test_an_exception_in_a_stage_is_a_500_that_names_the_plugin(site: Site, hook
     run(main())
 
 
+REFUSED = """\
+@hookimpl
+def handler_mappings(): return [HandlerMapping(name="R", path="*.refused")]
+@hookimpl
+def handle(request):
+    raise PermissionError(13, "Permission denied", "/srv/data.db")
+"""
+
+
+@pytest.mark.parametrize("mode", ["Enforce", "Report"])
+def test_who_is_refused_a_file_in_a_sandbox_is_told_of_it(site: Site, mode: str) -> None:
+    """The file's own mode says nothing of it. Report enforces nothing."""
+    site.pool = f'<add name="Pool"><sandbox mode="{mode}" /></add><add name="Other" />'
+    site.extension("refused", REFUSED)
+
+    async def main() -> str:
+        return (await (await site.serve()).ask("/a.refused")).text
+
+    page = run(main())
+    assert "PermissionError" in page
+    assert ("in the pool&#x27;s sandbox" in page) is (mode == "Enforce")
+    rule = "&lt;add path=&quot;/srv/data.db&quot; access=&quot;Read, Write&quot; /&gt;"
+    assert (rule in page) is (mode == "Enforce")
+
+
 def test_a_filter_that_fails_on_every_byte_still_ends_the_request(site: Site) -> None:
     """The page for its failure fails too: RESET, and the next request finds the worker well."""
     site.extension("hello", HELLO)
