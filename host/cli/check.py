@@ -12,7 +12,7 @@ import typer
 
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_FAILED, CommandLineError
-from host.cli.files_check import file_problems
+from host.cli.files_check import file_problems, program_problems
 from host.cli.logon_check import logon_problems
 from host.cli.machine_check import MachineReport, report_machine
 from host.cli.names_check import name_problems
@@ -42,9 +42,9 @@ def check(
 
     Each error comes with file, line, attribute and what to do; a warning names what isapy accepts and does not honour,
     what this kernel or this user does not give, plugins that will not be loaded, Python applications that will not
-    start, managed types and addresses of servers that are none, error pages and log folders that cannot be, scripts
-    that may not run as their owners, and files of users that nobody can use. At the end stands what they do give, and
-    whom pools run as.
+    start, managed types and addresses of servers that are none, error pages, log folders and programs for occasions
+    that cannot be, scripts that may not run as their owners, and files of users that nobody can use. At the end
+    stands what they do give, and whom pools run as.
     The exit status is 0 without errors and 1 with one or more.
 
     \b
@@ -63,6 +63,7 @@ def check(
         further += file_problems(configuration)
         further += plugin_problems(configuration.snapshot)
         server = load_server(read_source(str(path)), 1, check_files=False)
+        further += program_problems(server)
         further += script_user_problems(server, configuration, machine.machine)
         further += logon_problems(server, configuration, machine.machine)
         warnings = sorted([*warnings, *further], key=lambda problem: (problem.file, problem.line))

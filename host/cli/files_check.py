@@ -1,16 +1,19 @@
-"""The part of `isapy check` that looks for files and folders that only an error or a log line would miss: pages of
-`httpErrors`, and the folders of the logs."""
+"""The part of `isapy check` that looks for what only an error, a log line or a rare occasion would miss: pages of
+`httpErrors`, the folders of the logs, programs that are run for orphans and for pools that are shut down."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 
 from host.cli.python_check import problem_at, with_settings
 from host.config.errors import ConfigError
 from host.config.listener_confinement import site_log_folder
-from host.config.model import Application, CustomError, Site, Snapshot
-from host.config.names import ResponseMode
+from host.config.model import Application, CustomError, IsolationMode, Site, Snapshot
+from host.config.names import ACTION_PATH, ResponseMode
+from host.config.pool_confinement import place_of
+from host.config.server_file import LoadedServer
 from host.config.store import ServerConfiguration
 
 
@@ -23,6 +26,27 @@ def file_problems(configuration: ServerConfiguration) -> list[ConfigError]:
             if page.response_mode is ResponseMode.FILE:
                 problems += _page_problems(snapshot, application, page)
     return list(dict.fromkeys(problems))  # applications that inherit an entry have its problem once
+
+
+def program_problems(server: LoadedServer) -> list[ConfigError]:
+    """Programs for occasions (`failure`) that will not be found when the occasion comes, or will never come."""
+    snapshot = server.snapshot
+    if snapshot.isolation_mode is not IsolationMode.WORKER_PROCESS:
+        return []
+    problems = []
+    for pool in snapshot.pools:
+        named = (("orphanActionExe", pool.orphan_action_exe), ("autoShutdownExe", pool.auto_shutdown_exe))
+        for attribute, program in named:
+            node = place_of(server.document, pool.name, "failure", attribute) if program else None
+            if node is None:
+                continue
+            if shutil.which(program, path=ACTION_PATH) is None:
+                text = f"there is no program {program} that can be executed: nothing will be run"
+                problems.append(node.error(text, "install it, or correct the path", attribute=attribute))
+            elif attribute == "orphanActionExe" and not pool.orphan_worker_process:
+                text = "it is never run: a worker that does not answer is killed"
+                problems.append(node.error(text, 'set orphanWorkerProcess="true"', attribute=attribute))
+    return list(dict.fromkeys(problems))  # pools that have it from applicationPoolDefaults have one problem
 
 
 def _page_problems(snapshot: Snapshot, application: Application, page: CustomError) -> Iterator[ConfigError]:

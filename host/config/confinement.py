@@ -86,9 +86,10 @@ def assign_numbers(names: Iterable[str], first: int, last: int) -> Mapping[str, 
     size = last - first + 1
     given: dict[str, int] = {}
     taken: set[int] = set()
-    for name in sorted(set(names)):
+    wanted = sorted(set(names))
+    for name in wanted:
         if len(taken) >= size:
-            raise ValueError(f"{size} numbers from {first} to {last} are too few for the pools")
+            raise ValueError(f"{size} numbers from {first} to {last} are too few for the pools, {len(wanted)} of them")
         digest = hashlib.blake2b(name.lower().encode("utf-8", "surrogateescape"), digest_size=8).digest()
         offset = int.from_bytes(digest, "big") % size
         while offset in taken:

@@ -24,6 +24,10 @@ class AccessPolicy(enum.Flag):
     NO_REMOTE_SCRIPT = 16384
 
 
+ACTION_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for that the configuration names for an occasion (orphanActionExe, autoShutdownExe)."""
+
+
 class ResponseMode(enum.Enum):
     """`httpErrors/error/@responseMode`."""
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from host.config.names import ACTION_PATH
 from host.processes.spawn import end_with_parent
 
 _OUTPUT_KEPT: Final = 4096  # bytes, of the end
 _READ_BYTES: Final = 65536
-_ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_ENVIRONMENT: Final = {"PATH": ACTION_PATH}
 
 
 class ActionProgram:

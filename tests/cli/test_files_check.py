@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from host.cli.files_check import file_problems
+from host.cli.files_check import file_problems, program_problems
+from host.config.server_file import load_server
 from host.config.store import ServerConfiguration, read_source
 
 CONFIG = """<configuration><system.applicationHost>
@@ -48,6 +49,31 @@ def test_a_page_that_is_not_there_is_told_once(tmp_path: Path) -> None:
     assert missing.startswith("11 httpErrors/error path: the page of status 500: there is no file ")
     assert f"{tmp_path}/pages/500.htm; isapy's short one is sent" in missing
     assert folder.startswith("12 httpErrors/error path: the page of status 405: ")
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ("", ""),
+        ('orphanWorkerProcess="true" orphanActionExe="sh" autoShutdownExe="/bin/echo"', ""),
+        ('orphanActionExe="/bin/echo"', "orphanActionExe: it is never run"),
+        ('orphanWorkerProcess="true" orphanActionExe="/no/such"', "orphanActionExe: there is no program /no/such"),
+        ('autoShutdownExe="/etc/passwd"', "autoShutdownExe: there is no program /etc/passwd that can be executed"),
+    ],
+)
+def test_a_program_for_an_occasion_is_looked_for_before_it_comes(tmp_path: Path, failure: str, told: str) -> None:
+    """Where the service looks for it; where many pools have it from their defaults it is one problem."""
+    config = tmp_path / "applicationHost.config"
+    text = CONFIG.format(errors="", root=tmp_path, more="", central="", logs=tmp_path)
+    defaults = f"<applicationPoolDefaults><failure {failure} /></applicationPoolDefaults>"
+    config.write_text(text.replace('<add name="Pool" />', f'{defaults}<add name="Pool" /><add name="Other" />'))
+    found = program_problems(load_server(read_source(str(config)), 1, check_files=False))
+    assert len(found) == bool(told), found
+    if told:
+        assert f"{found[0].attribute}: {found[0].message}".startswith(told)
+        assert found[0].line == 2
+    in_iis5 = load_server(read_source(str(config), "iis5"), 1, check_files=False)
+    assert program_problems(in_iis5) == []
 
 
 @pytest.mark.parametrize(
