@@ -37,6 +37,7 @@ from host.processes.lifeline import WaitersEnd
 from host.processes.listening_sockets import BindingError, ListeningSockets
 from host.processes.log_folders import LogFolders
 from host.processes.orphans import end_orphans, reap_orphans
+from host.processes.out_of_memory import OutOfMemory
 from host.processes.predecessor import Predecessor, PredecessorGone
 from host.processes.request_lines import follow_requests
 from host.processes.service_manager import ServiceManager, Watchdog
@@ -89,6 +90,7 @@ class Service:
         self._same_request_times: int | None = None  # left of these; None: nobody has told it to stop
         self._exit_status = 0
         self._status = ""
+        self._out_of_memory = OutOfMemory()
         self._may_have_orphans = False
         self._background_tasks: set[asyncio.Task[None]] = set()
         self._launcher: Launcher
@@ -387,7 +389,7 @@ class Service:
         if event_id == REQUEST_TRACED:
             text = self._traces.take(text, fields)
             fields = {}
-        self._events.write(event_id, text, fields)
+        self._events.write(event_id, text + self._out_of_memory.addition(fields), fields)
 
     def _background(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]
