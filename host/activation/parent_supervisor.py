@@ -314,6 +314,7 @@ class ParentSupervisor:
 
     def _preloads_too_long(self) -> None:
         if self._child is not None:
+            self._reason = f"startupTimeLimit is {self.startup_seconds:.0f} s"
             self._child.kill(signal.SIGKILL)
 
     def _end_of_preload(self) -> bool:

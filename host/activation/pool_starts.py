@@ -108,11 +108,12 @@ class PoolStarts:
         self._delay(ready_at)
         self._counted = (*failures_in_window(self._counted, failure.at, self.pool), failure)
         if must_disable(self._counted, failure.at, self.pool):
+            count = len(self._counted)
             why = (
-                f"{len(self._counted)} failures within {self.pool.rapid_fail_interval_seconds} s "
+                f"{count} failure{'' if count == 1 else 's'} within {self.pool.rapid_fail_interval_seconds} s "
                 f"({describe(self._counted, failure.at)}); `isapy start pool {self.pool.name}` enables it"
             )
-            fields = {"pool": self.pool.name, "failures": str(len(self._counted))}
+            fields = {"pool": self.pool.name, "failures": str(count)}
             self._around.report("pool-rapid-fail", f"pool {self.pool.name} is disabled: {why}", fields)
             self._disable(PoolEvent.RAPID_FAIL, why)
         else:

@@ -338,6 +338,9 @@ class Plugins:
         )
 
     async def _unload(self, plugin: Plugin) -> None:
+        black_box, place = self._facts.black_box, -1
+        if (plugin.isapi is not None or "unload" in plugin.hooks) and not self._is_own(plugin):
+            place = black_box.enter(plugin.path or plugin.name, "unload")  # shutdownTimeLimit may end it there
         try:
             if plugin.isapi is not None:
                 await plugin.isapi.terminate()
@@ -348,6 +351,8 @@ class Plugins:
             self._facts.report_event(
                 "plugin-error", f"{plugin.name}: unload raised {error!r} at {where(error)}", {"plugin": plugin.name}
             )
+        finally:
+            black_box.leave(place)
         take_out(self._manager, plugin.code)
 
     def _failed(self, plugin: Plugin, error: BaseException) -> None:

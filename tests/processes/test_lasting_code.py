@@ -33,6 +33,28 @@ async def handle(request):
 """
 
 
+HANGS_IN_UNLOAD = """\
+import threading
+from host.api import hookimpl
+
+@hookimpl
+def unload(context):
+    threading.Event().wait()
+"""
+
+
+def test_a_plugin_that_hangs_when_it_is_unloaded_is_named(tmp_path: Path) -> None:
+    """shutdownTimeLimit ends its worker, and the event says in whose code it was."""
+    config = write_site(tmp_path, default_pool='<processModel shutdownTimeLimit="00:00:01" />')
+    (tmp_path / "extensions" / "stays.py").write_text(HANGS_IN_UNLOAD)
+    with running(tmp_path, config) as service:
+        pid = json.loads(service.get("/a.where").body)["pid"]
+        service.ask(RecyclePool(name="DefaultAppPool"))
+        service.wait_for_event("worker-shutdown-limit", f"pid={pid}")
+        ended = service.wait_for_event("process-ended", f"pid={pid}", "signal 9 (SIGKILL)")
+        assert f"in {tmp_path}/extensions/stays.py (unload)" in ended
+
+
 HANGS_IN_LOAD = """\
 import threading
 from host.api import hookimpl

@@ -25,6 +25,7 @@ async def handle(request):
     return Response.json({{"imported_by": imported_by, "pid": os.getpid(), "references": sys.getrefcount(held[0])}})
 """
 THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True, name='of a plugin').start()"
+HANGS = "import threading; threading.Event().wait()"
 DIES_ONCE = """
 import pathlib, signal
 if not pathlib.Path({marker!r}).exists():
@@ -32,8 +33,8 @@ if not pathlib.Path({marker!r}).exists():
     os.kill(os.getpid(), signal.SIGKILL)"""
 
 
-def write(folder: Path, extra: str = "") -> tuple[Path, Path]:
-    config = write_site(folder)
+def write(folder: Path, extra: str = "", pool: str = "") -> tuple[Path, Path]:
+    config = write_site(folder, default_pool=pool)
     config.write_text(
         config.read_text().replace('name="DefaultAppPool"', 'name="DefaultAppPool" preloadApplications="true"')
     )
@@ -86,6 +87,15 @@ def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing
         answer = ask(service)
         assert answer["imported_by"] == answer["pid"]
         service.wait_for_event("preload-failed", "ended by signal 9 (SIGKILL) while it imported plugins")
+
+
+def test_a_parent_that_imports_for_too_long_is_ended_and_the_limit_is_named(tmp_path: Path) -> None:
+    """The next one imports nothing; what a worker makes of such a plugin is its own affair."""
+    config, _ = write(
+        tmp_path, "import threading; threading.Event().wait()", '<processModel startupTimeLimit="00:00:02" />'
+    )
+    with running(tmp_path, config) as service:
+        service.wait_for_event("preload-failed", "startupTimeLimit is 2 s", "while it imported plugins")
 
 
 WHO_IMPORTED = """\
