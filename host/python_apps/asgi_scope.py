@@ -15,6 +15,9 @@ VERSIONS: Final = {"version": "3.0", "spec_version": "2.4"}
 """2.4: `send` raises an OSError once the client has left."""
 
 
+USER_EXTENSION: Final = "isapy.user"
+"""Key in a scope's extensions, there when somebody has logged on: REMOTE_USER and AUTH_TYPE."""
+
 _STATE: Final = "host.python_apps.asgi_scope"  # in the state of a connection
 
 
@@ -59,6 +62,8 @@ def http_scope(request: Request, state: dict[str, Any] | None) -> dict[str, Any]
         "server": facts.server,
         "extensions": {"http.response.pathsend": {}},
     }
+    if request.user:  # ASGI has no name for it
+        scope["extensions"][USER_EXTENSION] = {"remote_user": request.user, "auth_type": request.auth_type}
     if state is not None:
         scope["state"] = state.copy()
     return scope
