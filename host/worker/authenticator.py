@@ -30,6 +30,9 @@ MODULE: Final = "BasicAuthenticationModule"
 _ANONYMOUS_MODULE: Final = "AnonymousAuthenticationModule"
 _AUTHORIZATION_MODULE: Final = "UrlAuthorizationModule"
 _STAGE: Final = "authenticate_request"
+MOST_WAITING: Final = 64
+"""Requests that wait for their turn, a quarter of a worker's places: guesses must not take the others' as well."""
+
 _MOST_KNOWN: Final = 4096
 _MOST_FILES: Final = 64
 _NOBODY: Final[frozenset[str]] = frozenset()
@@ -52,6 +55,7 @@ class Authenticator:
         self._groups: OrderedDict[str, KeptFile[Groups]] = OrderedDict()
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._waiting = 0
         self._turns = asyncio.Semaphore(most_hashes(len(os.sched_getaffinity(0))))
         self._unreadable: dict[str, str] = {}  # why, by file
 
@@ -98,22 +102,33 @@ class Authenticator:
         key = digest.digest()
         if stored is not None and self._is_known(key):
             return True
+        if self._waiting >= MOST_WAITING:
+            remedy = "Somebody may be guessing passwords: look at the log for 401 1."
+            raise HttpError(503, 2, "too many log on at once", headers={"Retry-After": "5"}, remedy=remedy)
         await become_task()
-        async with self._turns:
-            if stored is not None and self._is_known(key):  # several requests of one page had come together
-                return True
-            if not (compared := stored or users.some_hash):
-                return False
-            try:
-                found = await self._caller.run_on_thread(MODULE, _STAGE, request, is_password, password, compared)
-            except HashUnavailableError as error:
-                raise HttpError(500, 19, str(error), remedy="Make the hash anew: htpasswd -B.") from error
+        self._waiting += 1
+        try:
+            async with self._turns:
+                if stored is not None and self._is_known(key):  # several requests of one page had come together
+                    return True
+                found = await self._compare(request, stored or users.some_hash, password)
+        finally:
+            self._waiting -= 1
         if stored is None or not found:  # a name that is not there has taken as long as one that is
             return False
         self._known[key] = None
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
         return True
+
+    async def _compare(self, request: Request, stored: str, password: bytes) -> bool:
+        """On a thread. Raises HttpError 500.19."""
+        if not stored:  # nobody is in the file
+            return False
+        try:
+            return bool(await self._caller.run_on_thread(MODULE, _STAGE, request, is_password, password, stored))
+        except HashUnavailableError as error:
+            raise HttpError(500, 19, str(error), remedy="Make the hash anew: htpasswd -B.") from error
 
     def _is_known(self, key: bytes) -> bool:
         if key not in self._known:

@@ -16,7 +16,7 @@ from host.worker import authenticator
 from host.worker.authenticator import most_hashes
 from tests.authentication.hashes import HASHES, PASSWORD
 from tests.worker.front import Answer, Front, run
-from tests.worker.site import STATIC, Site
+from tests.worker.site import STATIC, Site, attach
 
 SHA = HASHES["htpasswd -s"]
 WHO = """
@@ -74,11 +74,11 @@ class Protected:
         answers: list[Answer] = self.serve(ask_all)
         return answers
 
-    def serve(self, main: Callable[[Front], Awaitable[Any]]) -> Any:
+    def serve(self, main: Callable[[Front], Awaitable[Any]], capacity: int = 64) -> Any:
         self.write()
 
         async def served() -> Any:
-            return await main(await self.site.serve())
+            return await main(attach(await self.site.start(capacity=capacity)))
 
         return run(served())
 
@@ -246,6 +246,31 @@ def test_a_password_is_hashed_once_and_guesses_are_bounded(
     assert max(at_once) <= most
     assert counted.count(PASSWORD.encode()) <= most
     assert counted.count(b"wrong") == 16
+
+
+def test_who_guesses_does_not_take_all_places(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many wait for their turn; one more is told to come again, and what needs no hash is answered meanwhile."""
+    may_go_on = threading.Event()
+
+    def slow(password: bytes, stored: str) -> bool:
+        return may_go_on.wait(60) and password_hashes.is_password(password, stored)
+
+    monkeypatch.setattr(authenticator, "is_password", slow)
+
+    async def main(front: Front) -> list[Answer]:
+        guess = basic("bob", "wrong")["fields"]
+        numbers = [front.send("/x.who", fields=guess) for _ in range(authenticator.MOST_WAITING)]
+        answers = [await front.ask("/x.who", **basic("alice")), await front.ask("/x.who")]
+        may_go_on.set()
+        return (
+            answers + [await front.answer(number) for number in numbers] + [await front.ask("/x.who", **basic("alice"))]
+        )
+
+    answers = protected.serve(main, capacity=100)
+    assert codes(answers[:2]) == [(503, 2), (401, 2)]
+    assert answers[0].header("Retry-After") == "5"
+    assert {answer.status for answer in answers[2:-1]} == {401}
+    assert answers[-1].text == "GET alice|Basic"
 
 
 def test_so_many_hashes_at_a_time() -> None:
