@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import select
 import shutil
@@ -38,6 +39,7 @@ PROGRAMS = Path(__file__).resolve().parents[1] / "cgi_programs"
 PATIENCE_SECONDS = 90.0
 SETTINGS = PathSettings(not_listed_cgis_allowed=True, cgi=Cgi(timeout_seconds=60))
 Result = TypeVar("Result")
+_numbers = itertools.count(1)
 
 
 @dataclass
@@ -149,13 +151,15 @@ class CgiRig:
         body: RequestBody | None = None,
         **changes: Any,
     ) -> Request:
-        """A request for one of the sample programs, or for a file of this rig's folder."""
+        """A request for one of the sample programs, or for a file of this rig's folder. It has an id of its own: what
+        carries the id of one that is just being killed, is killed with it, and tests share a spawner."""
         path = Path(script)
         if not path.is_absolute():
             path = next(folder / path for folder in (self.folder, PROGRAMS) if (folder / path).exists())
         query = changes.get("raw_query", "")
         name = f"/cgi-bin/{path.name}"
         values: dict[str, Any] = {
+            "id": f"8000000a-{next(_numbers):08x}",
             "raw_target": name + (f"?{query}" if query else ""),
             "path": name,
             "script_name": name,

@@ -432,7 +432,7 @@ def test_good_output_wins_over_the_exit_status(rig: CgiRig) -> None:
 def test_output_that_is_no_answer_is_explained(rig: CgiRig, printed: str, exits: str, why: str) -> None:
     """502.2 with what it printed and how it ended, and an event with the request's id."""
     with pytest.raises(HttpError) as found:
-        rig.answer(printed, exits=exits)
+        rig.answer(printed, exits=exits, id="8000000a-0001")
     assert number(found.value) == "502.2"
     assert why in found.value.detail
     (event,) = rig.event_texts("cgi-failed")
@@ -442,7 +442,7 @@ def test_output_that_is_no_answer_is_explained(rig: CgiRig, printed: str, exits:
 def test_standard_error_explains_a_failure(rig: CgiRig) -> None:
     """It is part of the error page's detail and of the event; each line is an event of its own, tied to the request."""
     script = rig.write("x.sh", "#!/bin/sh\necho first >&2\necho 'second line' >&2\nexit 2\n")
-    error = refused(rig, script)
+    error = refused(rig, script, id="8000000a-0001")
     assert "first\nsecond line" in error.detail
     assert [text.rpartition(": ")[2] for text in rig.event_texts("cgi-stderr")] == ["first", "second line"]
     assert all("(request 8000000a-0001)" in text for text in rig.event_texts("cgi-stderr"))

@@ -86,7 +86,7 @@ def test_a_program_that_prints_nothing_is_ended_long_before_its_time_in_all(stan
     assert "waiting for the database" in error.detail
     assert "firstByteTimeout" in error.remedy
     (event,) = standing.event_texts("cgi-timeout")
-    assert "request 8000000a-0001" in event
+    assert "request 8000000a-" in event
     assert "standard error: waiting for the database" in event
     wait_until_gone(int((standing.folder / "pid").read_text()))
 
@@ -159,7 +159,7 @@ def test_a_program_that_prints_too_much_is_ended(rig: CgiRig, name: str) -> None
     assert (error.status, error.substatus) == (502, 2)
     assert "oops" in error.detail
     assert len(arrived) <= 300 * 1024
-    assert "request 8000000a-0001" in rig.event_texts("cgi-failed")[0]
+    assert "request 8000000a-" in rig.event_texts("cgi-failed")[0]
     wait_until_gone(int((rig.folder / "pid").read_text()))
 
 
@@ -184,7 +184,7 @@ def test_a_limit_of_the_kernel_that_ended_a_program_is_named(rig: CgiRig) -> Non
         assert "was killed by SIG" in text
         assert "processorTimeLimit 1 seconds, openFilesLimit 50" in text
         assert "counting" in text
-    assert "8000000a-0001" in event
+    assert "8000000a-" in event
 
 
 def test_one_program_more_than_may_run_waits_and_the_next_is_refused(rig: CgiRig) -> None:

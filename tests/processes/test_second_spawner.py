@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from host.worker.script_launcher import ScriptLauncher
 from tests.running_service import RunningService, read_answer, running, wait_until
 from tests.sample_site import write_program, write_site
 
@@ -19,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="with one processor there is no second spawner"),
 ]
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 TITLE = "CGI spawner DefaultAppPool#1"
 WAITS = """\
 #!/bin/sh
@@ -148,8 +153,46 @@ def test_a_second_spawner_that_has_nothing_to_do_ends(service: RunningService) -
         for one in crowd.started_by(second.pid) + crowd.started_by(parent):
             one.kill()
         wait_until(lambda: not second_spawners(service), service.logs, "the end of the second spawner")
-    assert not second.is_running()
+    _, alive = psutil.wait_procs([second], timeout=90)  # ps shows no title any more before it has quite ended
+    assert not alive
     crowd.pids.write_text("")
     with ExitStack() as opened:
         Crowd(service, opened).wait_until_all_run()
         assert second_spawners(service) != [second]
+
+
+def test_programs_are_started_by_the_pools_parent_when_no_second_spawner_can_be_forked() -> None:
+    """Its user has as many processes as it may have. What has been asked for over the worker's second socket is done,
+    and so is what follows."""
+    control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        command = [sys.executable, "-m", "tests.processes.full_user", str(its.fileno())]
+        process = subprocess.Popen(command, pass_fds=[its.fileno()], cwd=CHECKOUT, stdin=subprocess.DEVNULL)
+    with control:
+        _, descriptors, _, _ = socket.recv_fds(control, 100, 1)
+
+    async def parent_of_a_program(launcher: ScriptLauncher) -> int:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        with open(reader, "rb") as output, open(os.devnull, "r+b") as null:
+            with open(writer, "wb") as stdout:
+                program = await launcher.launch(
+                    [b"/bin/sh", b"-c", b"echo $PPID"],
+                    {},
+                    directory=b"/",
+                    stdin=null.fileno(),
+                    stdout=stdout.fileno(),
+                    stderr=null.fileno(),
+                    request_id="1",
+                )
+            assert (await program.wait()).status == 0
+            return int(output.read())
+
+    async def main() -> list[int]:
+        launcher = ScriptLauncher(asyncio.get_running_loop(), socket.socket(fileno=descriptors[0]))
+        try:
+            return [await parent_of_a_program(launcher) for _ in range(2)]
+        finally:
+            launcher.close()
+
+    assert asyncio.run(main()) == [process.pid] * 2
+    assert process.wait(90) == 0
