@@ -189,8 +189,9 @@ class CgiModule:
         """The response, to be awaited. Raises HttpError."""
         command = self.command(request)
         body = request.body
+        holds = self._calls.holds(body)
         is_likely_short = (
-            self._calls.holds(body)
+            (holds or self._calls.feeds(request))
             and not request.settings.cgi.instances.most
             and not _speaks_http(request)
             and self._legacy_cgi.needs_nothing(command.runner)
@@ -198,11 +199,20 @@ class CgiModule:
         )
         if not is_likely_short:
             return self._answer_in_task(request, command)
+        if not holds:
+            return self._call(request, command, body.length, RequestInput(body))
         content = body.read_blocking() if body.length else b""
         length = len(content) if content or request.first_header("Content-Length") else None
+        return self._call(request, command, length, content)
+
+    def _call(
+        self, request: Request, command: Command, length: int | None, content: bytes | RequestInput
+    ) -> ProgramCall:
         order = self._order(request, command, length, None)
         refuse = functools.partial(self._refused, request, command)
         try:
+            if isinstance(content, RequestInput):
+                content.open_large()
             return ProgramCall(self._calls, order, request, content, self._pending_result(), answer_with, refuse)
         except OSError as error:
             raise refuse(error) from error

@@ -67,6 +67,13 @@ class ProgramCalls:
         length = body.length
         return length == 0 or (length is not None and length <= PIPE_BYTES and body.is_complete)
 
+    @staticmethod
+    def feeds(request: Request) -> bool:
+        """Whether its body is one that a pipe does not hold, of known length, and no client waits to be asked for it:
+        it is passed on while its program runs."""
+        length = request.body.length
+        return length is not None and length > PIPE_BYTES and not request.first_header("Expect")
+
     def expects(self, script: str) -> bool:
         """Whether its answer is likely to be a short one."""
         left = self._large.get(script, 0)
@@ -132,6 +139,8 @@ class ProgramCall(ThreadAnswer):
         "_refuse",
         "_request",
         "_response",
+        "_run",
+        "_source",
         "_started_at",
         "cr_await",
         "errors_at",
@@ -144,13 +153,13 @@ class ProgramCall(ThreadAnswer):
         calls: ProgramCalls,
         order: ProgramOrder,
         request: Request,
-        body: bytes,
+        body: bytes | RequestInput,
         pending: PendingResult,
         go_on: Callable[[Request, ProgramRun], Coroutine[Any, Any, Response]],
         refuse: Callable[[OSError], HttpError],
     ) -> None:
-        """Starts it; `body` is what it reads, of no more than a pipe holds. Raises OSError when that cannot be asked
-        for."""
+        """Starts it; `body` is what it reads, of no more than a pipe holds, or is open and to be fed. Raises OSError
+        when that cannot be asked for."""
         self._calls = calls
         self._order = order
         self._request = request
@@ -161,11 +170,15 @@ class ProgramCall(ThreadAnswer):
         self._is_read = False
         self._looks = 0
         self._response: Response | None = None
+        self._run: ProgramRun | None = None  # of one whose client has left in the middle of its body
+        self._source = body if isinstance(body, RequestInput) else None
         self.cr_await: Coroutine[Any, Any, Response] | None = None
         self.loop = asyncio.get_running_loop()
         self._started_at = self.loop.time()
         self.output_at, self.errors_at, self._program = self._start(body)
         calls.add(self)
+        if self._source is not None:
+            self._source.begin_feeding(calls.watch.spawn, self._client_left)
 
     def __await__(self) -> Generator[Any, None, Response]:
         """The response. Raises HttpError."""
@@ -225,12 +238,14 @@ class ProgramCall(ThreadAnswer):
 
     # --- inside
 
-    def _start(self, body: bytes) -> tuple[int, int, StartedProgram]:
+    def _start(self, body: bytes | RequestInput) -> tuple[int, int, StartedProgram]:
         order = self._order
         made: list[int] = []
         stdin = self._calls.null
         try:
-            if body:
+            if isinstance(body, RequestInput):
+                stdin = body.descriptor
+            elif body:
                 made.append(stdin := filled_pipe(body))
             made += os.pipe2(os.O_CLOEXEC)
             made += os.pipe2(os.O_CLOEXEC)
@@ -252,10 +267,14 @@ class ProgramCall(ThreadAnswer):
         except BaseException:
             for descriptor in made:
                 os.close(descriptor)
+            if isinstance(body, RequestInput):
+                body.close()
             raise
         os.close(stdout)
         os.close(stderr)
-        if body:
+        if isinstance(body, RequestInput):
+            body.close_descriptor()
+        elif body:
             os.close(stdin)
         return output, errors, program
 
@@ -301,7 +320,7 @@ class ProgramCall(ThreadAnswer):
         )
 
     async def _in_task(self) -> Response:
-        run = self._as_run()  # its time limits count while it is started, too
+        run = self._run or self._as_run()  # its time limits count while it is started, too
         try:
             await run.started()
         except OSError as error:
@@ -314,7 +333,7 @@ class ProgramCall(ThreadAnswer):
         order, watch = self._order, self._calls.watch
         pipes = OutputPipe(self.output_at, self._output), ErrorPipe(self.errors_at, watch.reporter(order), said)
         self.output_at = self.errors_at = -1
-        source = RequestInput(self._request.body)
+        source = self._source or RequestInput(self._request.body)
         return ProgramRun(watch, order, source, self._program, pipes, started_at=self._started_at)
 
     def _tell_remark(self) -> None:
@@ -327,7 +346,16 @@ class ProgramCall(ThreadAnswer):
         if self.output_at >= 0:
             self._as_run().abandon("the client left")
 
+    def _client_left(self) -> None:
+        """In the middle of its body."""
+        self._calls.discard(self)
+        self._run = self._as_run()
+        self._run.abandon("the client left")
+        self.settle()
+
     def _close(self) -> None:
+        if self._source is not None:
+            self._source.close()
         for descriptor in (self.output_at, self.errors_at):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from host.api import (
-    ClientGone,
     HttpError,
     ProgramExit,
     ProgramLauncher,
@@ -138,7 +137,6 @@ class ProgramRun(PipedRun):
         self._is_counted = False
         self._ended_at = 0.0
         self._is_killed = False
-        self._feeder: asyncio.Task[None] | None = None
         if not source.is_held_back:
             self._begin_feeding()
         watch.add(self)
@@ -193,7 +191,7 @@ class ProgramRun(PipedRun):
                 raise
         if self._program.remark:
             self._watch.report_event("cgi-not-warm", self._program.remark)
-        if self._feeder is None and not self._is_killed:
+        if not self._is_killed:
             self._begin_feeding()
         if self._order.ended is not None:
             self._watch.spawn(self._tell_end(self._order.ended))
@@ -263,7 +261,7 @@ class ProgramRun(PipedRun):
         """The answer is complete. What the program still prints is dropped; what it still does is its own business
         until the time limit."""
         self._answered()
-        self._stop_feeding()
+        self._input.close()
         self._errors.drain()
         self._output.discard()
 
@@ -272,12 +270,12 @@ class ProgramRun(PipedRun):
         self._answered()
         self._error = self._error or reason
         self._kill(reason)
-        self._stop_feeding()
+        self._input.close()
         self._output.close()
 
     def let_go(self) -> None:
         """Close the pipes; nobody looks after the program any more."""
-        self._stop_feeding()
+        self._input.close()
         self._output.close()
         self._errors.close()
 
@@ -367,20 +365,11 @@ class ProgramRun(PipedRun):
             if self._program.exit is None or not self._output.is_closed:  # else nothing that we know of is left
                 self._watch.spawn(self._program.kill(reason))
 
-    def _stop_feeding(self) -> None:
-        if self._feeder is not None:
-            self._feeder.cancel()
-        self._input.close()
-
     def _begin_feeding(self) -> None:
-        if self._input.needs_feeding:
-            self._feeder = self._watch.spawn(self._feed())
+        self._input.begin_feeding(self._watch.spawn, self._client_left)
 
-    async def _feed(self) -> None:
-        try:
-            await self._input.feed()
-        except ClientGone:
-            self.abandon("the client left")
+    def _client_left(self) -> None:
+        self.abandon("the client left")
 
     async def _exit(self, patience_seconds: float = EXIT_SECONDS) -> ProgramExit | None:
         """How the program ended, if it ends now."""

@@ -13,9 +13,10 @@ import contextlib
 import fcntl
 import os
 import tempfile
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, runtime_checkable
 
-from host.api import RequestBody
+from host.api import ClientGone, RequestBody
 
 PIPE_BYTES: Final = 65536
 """What a pipe holds: a body up to this size is complete before the program starts."""
@@ -62,7 +63,8 @@ class _Hold:
 
 
 class RequestInput:
-    """`await open()`, start the program with `descriptor`, close it with `close_descriptor`, `await feed()`."""
+    """`await open()` (or `open_large`), start the program with `descriptor`, close it with `close_descriptor`, then
+    `await feed()` or `begin_feeding`."""
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body
@@ -73,6 +75,10 @@ class RequestInput:
         self._handed: HandedBody | None = None  # its rest goes past us
         self._took_at = 0.0
         self._awaits_client = False
+        self._is_unread = False  # the program has closed it
+        self._front: HandedBody | None = None  # which may hold what is to come
+        self._feeder: asyncio.Task[None] | None = None
+        self._client_left: Callable[[], None] | None = None
         self.descriptor = -1
         """What the program reads."""
         self.length: int | None = None
@@ -113,22 +119,46 @@ class RequestInput:
         else:
             self._hold = _Hold() if expects_continue else None
             first = await self._body.read() if expected <= PIPE_BYTES and not expects_continue else b""
-            self.length = expected
-            self.descriptor, self._target = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(self._target, False)
-            if expected > PIPE_BYTES:
-                self._widen(expected)
-                if not expects_continue:
-                    self._ask_to_hold()
-            self._unsent = first
-            if first and self._send() and self._body.is_at_end:
-                self._close_target()
+            self._open_pipe(expected, first)
+
+    def open_large(self) -> None:
+        """As `open`, for a body of which a pipe does not hold all, and that its client sends: nothing is waited for."""
+        assert self._body.length is not None, "its length is known"
+        self._open_pipe(self._body.length, b"")
+
+    def _open_pipe(self, expected: int, first: bytes) -> None:
+        self.length = expected
+        self.descriptor, self._target = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._target, False)
+        if expected > PIPE_BYTES:
+            self._widen(expected)
+            if self._hold is None:
+                self._ask_to_hold()
+        self._unsent = first
+        if first and self._send() and self._body.is_at_end:
+            self._close_target()
 
     def close_descriptor(self) -> None:
         """The program has its own copy."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    def begin_feeding(
+        self, spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]], client_left: Callable[[], None]
+    ) -> None:
+        """Do `feed` beside everything else, unless that has begun; from now on `client_left` is called when the client
+        leaves in the middle of its body."""
+        self._client_left = client_left
+        if self._feeder is None and self.needs_feeding:
+            self._feeder = spawn(self._feed_all())
+
+    async def _feed_all(self) -> None:
+        try:
+            await self.feed()
+        except ClientGone:
+            if self._client_left is not None:
+                self._client_left()
 
     async def feed(self) -> None:
         """Pass the rest of the body on. A program that has closed its input loses the rest, which is still read:
@@ -142,7 +172,8 @@ class RequestInput:
             while True:
                 while not self._send():
                     await self._writable()
-                self._took_at, self._awaits_client = self._loop.time(), True
+                if not self._is_unread:
+                    self._took_at, self._awaits_client = self._loop.time(), True
                 try:
                     self._unsent = await self._body.read_some()
                 finally:
@@ -150,11 +181,6 @@ class RequestInput:
                 if not self._unsent:
                     await self._hand_over()
                     return
-        except BrokenPipeError:
-            self._unsent = b""
-            while await self._body.read_some():
-                pass
-            await self._hand_over()
         finally:
             if self._hold is not None:
                 self._hold.has_ended.set()
@@ -167,26 +193,30 @@ class RequestInput:
             await self._hold.has_ended.wait()
 
     def close(self) -> None:
-        """Let go of everything that is still open."""
+        """Feed no more, and let go of everything that is still open."""
+        self._client_left = None  # whoever was called holds this
+        if self._feeder is not None:
+            self._feeder.cancel()
         self.close_descriptor()
         self._close_target()
 
     def _ask_to_hold(self) -> None:
-        if isinstance(self._body, HandedBody):
-            self._body.ask_to_hold()
+        if isinstance(self._body, HandedBody):  # which takes a while to find out
+            self._front = self._body
+            self._front.ask_to_hold()
 
     async def _hand_over(self) -> None:
         """Give the front what it asked for the rest of the body. The pipe keeps a writer here: a program must not take
         the end of a client that has left for the end of its body before it is ended for that."""
-        body = self._body
-        if self._target >= 0 and isinstance(body, HandedBody) and body.is_held:
-            self._handed = body
+        front = self._front
+        if self._target >= 0 and front is not None and front.is_held:
+            self._handed = front
             try:
                 theirs = os.dup(self._target)
             except OSError:  # no descriptor is left: this one, so that the body comes whole all the same
                 theirs, self._target = self._target, -1
-            body.hand_over(theirs)
-            await body.passed()
+            front.hand_over(theirs)
+            await front.passed()
             self._handed = None
 
     def _widen(self, size: int) -> None:
@@ -194,13 +224,17 @@ class RequestInput:
             fcntl.fcntl(self._target, fcntl.F_SETPIPE_SZ, min(WIDE_BYTES, size))
 
     def _send(self) -> bool:
-        """Write what waits; true when nothing does any more."""
-        while self._unsent:
+        """Write what waits, or drop it when nobody reads it; true when nothing waits any more."""
+        while self._unsent and not self._is_unread:
             try:
                 sent = os.write(self._target, self._unsent)
             except BlockingIOError:
                 return False
+            except BrokenPipeError:
+                self._is_unread = True
+                break
             self._unsent = self._unsent[sent:]
+        self._unsent = b""
         return True
 
     async def _writable(self) -> None:

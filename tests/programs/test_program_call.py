@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from extensions import cgi
-from host.api import ThreadAnswer
+from host.api import ClientGone, HttpError, ThreadAnswer
 from host.programs.program_call import ProgramCall
 from tests.extensions.cgi_rig import CgiRig, StandingLoop, as_moments_pass, wait_until_gone, whole_body
 from tests.extensions.requests import BytesBody, open_descriptors
+from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
 
 
@@ -73,6 +74,107 @@ def test_a_body_that_is_here_lies_in_the_pipe_before_the_program_starts(standing
         return bodies
 
     assert standing.run(work) == [b"%d\n%d\n" % (size, size), b"%d\n" % size]
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_body_that_no_pipe_holds_is_passed_on_while_its_program_is_waited_for(standing: CgiRig, reads: bool) -> None:
+    """The clock stands, and but for who passes it on there is no task; a program may leave it unread. No descriptor
+    and nothing for the collector is left."""
+    script = standing.write(
+        "x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\necho $CONTENT_LENGTH\n[ $QUERY_STRING ] || wc -c\n"
+    )
+    size = 40 * 65536
+    expected = b"%d\n%d\n" % (size, size) if reads else b"%d\n" % size
+
+    async def work() -> object:
+        before, tasks = open_descriptors(), len(asyncio.all_tasks())
+        body = PieceBody([b"x" * 65536] * 40, size)
+        request = standing.request(script, method="POST", body=body, raw_query="" if reads else "unread")
+        answer = cgi.handle(request)
+        assert isinstance(answer, ProgramCall)
+        assert len(asyncio.all_tasks()) == tasks + 1
+        found = (await answer).body
+        del answer
+        while open_descriptors() > before or len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110 - of who passed it on
+            await asyncio.sleep(0)
+        assert [one for one in gc.get_objects() if isinstance(one, ProgramCall)] == []
+        return found
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert standing.run(work) == expected
+    finally:
+        gc.enable()
+
+
+def test_a_client_that_leaves_in_its_body_takes_the_program_along(standing: CgiRig) -> None:
+    """The program cannot take that for the end of the body and go on."""
+    script = standing.write("x.sh", "#!/bin/sh\necho $$ > pid\ncat > /dev/null\nexec sleep 1000\n")
+    pid = standing.folder / "pid"
+
+    class Body(PieceBody):
+        async def read_some(self) -> bytes:
+            piece = self.read_some_blocking()
+            while not piece:
+                if pid.exists() and pid.read_text().endswith("\n"):
+                    raise ClientGone
+                await asyncio.sleep(0)
+            return piece
+
+    async def work() -> None:
+        before = open_descriptors()
+        answer = cgi.handle(standing.request(script, method="POST", body=Body([b"x" * 65536], 1 << 20)))
+        assert isinstance(answer, ProgramCall)
+        with pytest.raises(HttpError):  # nobody hears it
+            await answer
+        await asyncio.to_thread(wait_until_gone, int(pid.read_text()))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StandingLoop)
+        while open_descriptors() > before:
+            loop.pass_seconds(1)  # standard error is listened to for a while
+            await asyncio.sleep(0)
+
+    standing.run(work)
+
+
+def test_a_program_that_takes_its_time_for_its_body_goes_on_in_a_task(standing: CgiRig) -> None:
+    """Half a second has passed, and who passes the body on goes on as before."""
+    script = standing.write("x.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\nwc -c\n")
+
+    async def work() -> bytes:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, StandingLoop)
+        gate = asyncio.Event()
+
+        class Body(PieceBody):
+            async def read_some(self) -> bytes:
+                await gate.wait()
+                return self.read_some_blocking()
+
+        call = cgi.handle(standing.request(script, method="POST", body=Body([b"x" * 65536] * 16, 1 << 20)))
+        assert isinstance(call, ProgramCall)
+        while not call.waits_for().done():
+            loop.pass_seconds(0.1)
+            await asyncio.sleep(0)
+        gate.set()
+        return await whole_body(await call)  # the clock stands again
+
+    assert standing.run(work) == b"1048576\n"
+
+
+def test_a_large_body_for_a_program_that_cannot_be_started_leaves_nothing(standing: CgiRig) -> None:
+    """Neither of its pipes, nor who would pass it on."""
+    script = standing.write("x.sh", "#!/no/such/interpreter\n")
+
+    async def work() -> None:
+        before = open_descriptors()
+        with pytest.raises(HttpError):
+            await cgi.handle(standing.request(script, method="POST", body=PieceBody([b"x" * 65536] * 16, 1 << 20)))
+        while open_descriptors() > before:  # noqa: ASYNC110 - who passes it on is cancelled
+            await asyncio.sleep(0)
+
+    standing.run(work)
 
 
 def test_a_client_that_leaves_takes_the_program_along(standing: CgiRig) -> None:
