@@ -11,10 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from host.config.confinement import Cpu
-
-WHOLE: Final = 100000
-"""The limit that is none: 100 % in 1/1000 of a percent."""
+from host.config.confinement import WHOLE, Cpu
 
 COUNTING_ACTIONS: Final = ("NoAction", "KillW3wp")
 SLOWING_ACTIONS: Final = ("Throttle", "ThrottleUnderLoad")

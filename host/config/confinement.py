@@ -55,6 +55,10 @@ class Confinement:
         return self.sandbox.mode != "Off" or self.has_script_users
 
 
+WHOLE: Final = 100000
+"""The limit of processor time that is none: 100 % in 1/1000 of a percent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cpu:
     """`cpu`. `limit` is in 1/1000 of a percent of all processors, 0: none. `processors` are the numbers that both masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from host.config.confinement import Identity
+from host.config.confinement import WHOLE, Identity
 from host.config.model import Pool
 from host.confinement.machine import Machine
 
@@ -85,7 +85,7 @@ def _sandbox(pool: Pool, machine: Machine) -> Iterator[Shortfall]:
 
 def _cpu(pool: Pool, machine: Machine) -> Iterator[Shortfall]:
     cpu = pool.cpu
-    if cpu.limit and cpu.action in ("Throttle", "ThrottleUnderLoad") and machine.control_group_problem:
+    if 0 < cpu.limit < WHOLE and cpu.action in ("Throttle", "ThrottleUnderLoad") and machine.control_group_problem:
         message = (
             f"{machine.control_group_problem}: workers are slowed down between requests, "
             "and one long request or program may exceed the limit"

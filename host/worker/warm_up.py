@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from host.api import Connection, Request
+from host.api import Connection, Request, describe
 from host.config.errors import ConfigErrors
 from host.config.model import ApplicationInitialization, Site
 from host.config.store import ServerConfiguration
@@ -139,7 +139,8 @@ class WarmUp:
             self._fail(page, f"it is given up after {seconds:.0f} s (startupTimeLimit); {place.sentence}", place.place)
             await asyncio.wait([task], timeout=_OBEDIENCE_SECONDS)
         elif outlet.status >= page.first_failure or not outlet.status:
-            self._fail(page, f"it answered {outlet.status}.{outlet.substatus}")
+            why = f" ({describe(outlet.status, outlet.substatus)})" if outlet.status else ""
+            self._fail(page, f"it answered {outlet.status}.{outlet.substatus}{why}")
         else:
             text = f"{page.target} answered {outlet.status} after {seconds * 1000:.0f} ms, before any client asked"
             self._report_event("warm-up-page", text, {"url": page.target})

@@ -81,6 +81,7 @@ def test_each_wish_that_is_not_granted_is_told_with_its_remedy(pool: Pool, machi
         (with_identity("SpecificUser", "1000"), PLAIN),
         (with_sandbox("Enforce"), PLAIN),  # needs no privileges
         (replace(POOL, cpu=Cpu(limit=1000, action="Throttle")), ROOT),
+        (replace(POOL, cpu=Cpu(limit=100000, action="Throttle")), replace(ROOT, control_group_problem="none")),
         (replace(POOL, cpu=Cpu(limit=1000, action="KillW3wp")), PLAIN),
     ],
 )
