@@ -22,8 +22,8 @@ class GroupMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryFacts:
-    """`private_kilobytes` is what the worker that would be replaced holds alone; `available_kilobytes` the kernel's
-    MemAvailable; `group` is None where no control group limits memory."""
+    """`private_kilobytes` is what the worker that would be replaced holds alone, or more, if there is room for that as
+    well; `available_kilobytes` the kernel's MemAvailable; `group` is None where no control group limits memory."""
 
     private_kilobytes: int
     available_kilobytes: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import psutil
 
 from host.activation.group_memory import tightest_group
-from host.activation.headroom import MemoryFacts
+from host.activation.headroom import MemoryFacts, shortage
 
 
 class MachineMemory(NamedTuple):
@@ -44,5 +45,10 @@ def machine_memory() -> MachineMemory:
 
 
 def memory_facts(pid: int) -> MemoryFacts:
-    """What an overlapped recycle of that worker would need and find."""
-    return MemoryFacts(memory_kilobytes(pid)[1], machine_memory().available, tightest_group(pid))
+    """What an overlapped recycle of that worker would need and find.
+
+    What it holds alone is found out only where there is no room for all that it has in physical memory: the kernel
+    looks at each page for that, 1.3 ms for a worker of 40 MB, in which the processor serves nobody.
+    """
+    facts = MemoryFacts(resident_kilobytes(pid), machine_memory().available, tightest_group(pid))
+    return replace(facts, private_kilobytes=memory_kilobytes(pid)[1]) if shortage(facts) else facts

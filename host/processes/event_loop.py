@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import uvloop
 
+from host.processes.priority import step_back_for_good
+
 _madvise: Final = ctypes.CDLL(None).madvise
 _YOUNG_OBJECTS: Final = 20_000
 _HEAP_BYTES: Final = 600_000
@@ -41,7 +43,9 @@ def end_soon(status: int = 0) -> None:
     A thread that a plugin has started and that is no daemon would keep the interpreter waiting for ever, and so would a
     job that was given to the loop's executor and abandoned. No request depends on them: those have been answered, and
     `unload` was the plugins' occasion to end what they have started. IIS ends its workers with ExitProcess, too.
+    What is left is to take its memory down, milliseconds in the kernel, for which nobody waits.
     """
+    step_back_for_good()
     timer = threading.Timer(_LAST_SECONDS, os._exit, (int(status),))
     timer.daemon = True
     timer.start()

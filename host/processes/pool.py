@@ -49,6 +49,7 @@ from host.processes.spawn import (
     take_signals,
 )
 from host.processes.start_failure import starting
+from host.processes.time_slice import in_no_hurry
 from host.processes.worker import WorkerSeat, report_web_configs_of, run_worker
 from host.script_users.launch import users_of_pool
 from host.spawner.server import Spawner
@@ -112,7 +113,8 @@ class PoolParent:
             if self._folder_watch is not None:
                 self._folder_watch.look(now)
             if now >= self._prepares_at:
-                self._prepare_plugins()
+                with in_no_hurry():
+                    self._prepare_plugins()
             self._stepped_back.look(now)
             if self._end_by is not None and now >= self._end_by:
                 self._kill_workers()
@@ -279,7 +281,10 @@ class PoolParent:
         process = _fork_context.Process(target=live, name=seat.title)
         sys.stdin = None  # it is /dev/null here already: what multiprocess does to make it that costs a start 0.2 ms
         try:
-            process.start()
+            if message.is_awaited:
+                process.start()
+            else:
+                self._stepped_back.start(process, time.monotonic())
         finally:
             sys.stdin = stdin
         process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, the next fork must not inherit them
@@ -289,8 +294,6 @@ class PoolParent:
             if given is not None:
                 given.close()
         self._workers[process.pid] = (message.worker, process)
-        if steps_back:
-            self._stepped_back.add(process.pid, time.monotonic())
         self._spawner.add_worker(message.worker, ours)
         self._channel.send(WorkerStarted(worker=message.worker, pid=process.pid))
         self._prepares_at = time.monotonic() + _PREPARE_SECONDS
@@ -314,6 +317,7 @@ class PoolParent:
             plugin_code=self._plugin_code,
             may_be_debugged=pool.orphan_worker_process,
             is_awaited=message.is_awaited,
+            usual_slice=self._stepped_back.usual_slice,
             second_spawner=self._second_spawners.connect(message.worker),
             user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,
         )

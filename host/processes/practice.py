@@ -95,7 +95,7 @@ def _live(configuration: ServerConfiguration, seat: WorkerSeat) -> list[int]:
         channel.send(Drain(seconds=_LONGEST_SECONDS))
         link.close()
         side.close()
-        WorkerProcess(ControlChannel(control), spawner, configuration, seat, at_end=_nothing).run()
+        WorkerProcess(ControlChannel(control), spawner, configuration, seat, when_idle=_nothing, at_end=_nothing).run()
         front.setblocking(False)
         frames = FrameDecoder().receive(front.recv(_READ_BYTES))
         return [decode_response(body).status for kind, _, body in frames if kind is Kind.RESPONSE]
@@ -115,4 +115,4 @@ def _requests(application: str) -> list[bytes]:
 
 
 def _nothing() -> None:
-    """A worker would see to its process's end."""
+    """A worker would see to its process's end, and to the others' precedence."""

@@ -1,7 +1,8 @@
 """A worker that starts while another one serves lets the requests go first: until it is ready, a second at most.
 
-Anybody may step back (nice, setpriority(2)), but coming forward again needs a limit that allows it (RLIMIT_NICE), which
-a service that root has started gives to its pools, or CAP_SYS_NICE. Without either nobody steps back.
+It has a long time slice from its fork on, so that who is woken for a request takes the processor from it. Where it can
+come forward again, its priority is lower as well: anybody may step back (nice, setpriority(2)), but coming forward
+needs a limit that allows it (RLIMIT_NICE), which a service that root has started gives to its pools, or CAP_SYS_NICE.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import contextlib
 import os
 import resource
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
+
+from host.processes.time_slice import LONGEST_NANOSECONDS, in_no_hurry, let_others_go_first, set_time_slice, time_slice
 
 LONGEST_SECONDS: Final = 1.0
 """A start that needs longer than the fastest ones comes to its end at full speed."""
@@ -45,13 +48,24 @@ def step_back() -> None:
     os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + STEP)
 
 
-def come_forward(pid: int, priority: int) -> None:
-    """The threads of that process, and of those that it has started, have this priority from now on if they have
-    stepped back from it. Nobody else is touched: a plugin may have chosen another one."""
+def step_back_for_good() -> None:
+    """All threads of this process, as it ends, have a lower priority and long time slices."""
+    let_others_go_first()
+    priority = min(os.getpriority(os.PRIO_PROCESS, 0) + STEP, _NICEST)
+    for name in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, int(name), priority)
+
+
+def come_forward(pid: int, priority: int, usual_slice: int) -> None:
+    """The threads of that process, and of those that it has started, have this priority and time slice from now on if
+    they have stepped back. Nobody else is touched: a plugin may have chosen another one."""
     for thread in _threads_below(pid):
         with contextlib.suppress(OSError):  # it has ended, or become another user
             if os.getpriority(os.PRIO_PROCESS, thread) == priority + STEP:
                 os.setpriority(os.PRIO_PROCESS, thread, priority)
+        if time_slice(thread) == LONGEST_NANOSECONDS:
+            set_time_slice(usual_slice, thread)
 
 
 class SteppedBack:
@@ -59,10 +73,13 @@ class SteppedBack:
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}  # by pid
+        self.usual_slice: Final = time_slice()
 
-    def add(self, pid: int, now: float) -> None:
-        """That one has."""
-        self._until[pid] = now + LONGEST_SECONDS
+    def start(self, process: Any, now: float) -> None:
+        """Fork that one, a multiprocess Process: neither it nor the fork, milliseconds in the kernel, is in a hurry."""
+        with in_no_hurry():
+            process.start()
+        self._until[process.pid] = now + LONGEST_SECONDS
 
     def discard(self, pid: int) -> None:
         """It has ended, if it had."""
@@ -72,7 +89,7 @@ class SteppedBack:
         """Those whose time is over come forward."""
         for pid in [pid for pid, end in self._until.items() if now >= end]:
             del self._until[pid]
-            come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0))
+            come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0), self.usual_slice)
 
 
 def _has_capability(number: int) -> bool:

@@ -22,6 +22,7 @@ from host.processes.priority import come_forward
 from host.processes.shared_heap import give_back
 from host.processes.spawn import allow_debuggers, continue_at_parents_death, entitle, take_signals
 from host.processes.start_failure import StartFailure, give_up, start_failure, starting
+from host.processes.time_slice import let_others_go_first
 from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
@@ -71,6 +72,7 @@ class WorkerSeat:
     plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
     is_awaited: bool = True  # false: another one serves until this one is ready
+    usual_slice: int = 0  # nanoseconds: what it comes forward to then
     second_spawner: socket.socket | None = None  # to who starts programs beside the pool's parent
     user_spawner: socket.socket | None = None  # to who starts scripts as other users
 
@@ -106,14 +108,17 @@ class WorkerProcess:
         seat: WorkerSeat,
         examiner: Examiner | None = None,
         *,
+        when_idle: Callable[[], object] = let_others_go_first,
         at_end: Callable[[], object] = end_soon,
     ) -> None:
-        """`at_end` is called when everything is closed, before the loop is."""
+        """`when_idle` is called when the last request has its answer, `at_end` when everything is closed, before the
+        loop is."""
         self._channel = channel
         self._spawner = spawner
         self._configuration = configuration
         self._seat = seat
         self._examiner = examiner
+        self._when_idle = when_idle
         self._at_end = at_end
         self._engine: Engine
         self._loop: asyncio.AbstractEventLoop
@@ -135,6 +140,7 @@ class WorkerProcess:
         except Exception as error:  # the boundary: whatever it is, it has ended the start
             raise start_failure(error) from error
         await self._end.wait()
+        self._when_idle()
         take_signals()  # there will be no loop to ask for anything
         await self._engine.close()
         if launcher is not None:
@@ -187,7 +193,7 @@ class WorkerProcess:
             self._loop.call_soon(self._tell_plugins)
             self._loop.call_soon(self._settle)
             await asyncio.sleep(0)  # all is done then
-            come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()))
+            come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()), seat.usual_slice)
             self._channel.send(Ready())
         return launcher
 

@@ -6,9 +6,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from host.activation.group_memory import group_folders, group_memory, tightest_group
 from host.activation.headroom import GroupMemory, MemoryFacts, shortage
-from host.activation.memory import machine_memory, memory_facts, memory_kilobytes, resident_kilobytes
+from host.activation.memory import MachineMemory, machine_memory, memory_facts, memory_kilobytes, resident_kilobytes
 
 GROUP = GroupMemory("/sys/fs/cgroup/isapy", limit_kilobytes=1000, used_kilobytes=700)
 
@@ -88,11 +90,22 @@ def test_the_facts_of_this_machine_can_be_read() -> None:
     """This very process: it holds memory, the machine has some, and a group (if any limits it) has a sane limit."""
     facts = memory_facts(os.getpid())
     machine = machine_memory()
-    assert 1000 < facts.private_kilobytes < memory_kilobytes(os.getpid())[0]
+    private = memory_kilobytes(os.getpid())[1]
+    assert 1000 < private <= facts.private_kilobytes < memory_kilobytes(os.getpid())[0]
     assert facts.private_kilobytes <= resident_kilobytes(os.getpid()) < machine.total
     assert 0 < facts.available_kilobytes <= machine.total
     if facts.group is not None:
         assert facts.group.limit_kilobytes > 0
+
+
+def test_where_room_is_short_what_is_shared_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room for all that this process has in memory, and there is for what it holds alone."""
+    resident, private = resident_kilobytes(os.getpid()), memory_kilobytes(os.getpid())[1]
+    assert private < resident
+    monkeypatch.setattr("host.activation.memory.machine_memory", lambda: MachineMemory(resident, resident - 1))
+    facts = memory_facts(os.getpid())
+    assert facts.private_kilobytes < resident - 1
+    assert shortage(facts) == ""
 
 
 def test_a_process_that_is_gone_has_no_facts() -> None:
