@@ -34,7 +34,8 @@ class PluginTest:
     """A site with these plugins, and a worker that serves it. A context manager: `load` runs at its beginning,
     `unload` at its end.
 
-    `extensions` are plugin files that answer by the mappings they bring (or by `handlers`, `<add .../>` elements).
+    `extensions` are plugin files that answer by the mappings they bring, or by `handlers`: `<add .../>` elements, as a
+    text or a list.
     `filters` and `modules` are listed in this order: files, names of plugins that come with isapy, or whole elements.
     `web_server` is more of `<system.webServer>`, `configuration` more of `<configuration>` (`<location>`), `pool` what
     stands inside the pool's `<add>`. `files` are the site's pages, by path below its root folder, which is `root`.
@@ -49,7 +50,7 @@ class PluginTest:
         *extensions: str | Path,
         filters: Sequence[str | Path] = (),
         modules: Sequence[str | Path] = (),
-        handlers: str = "",
+        handlers: str | Sequence[str] = "",
         web_server: str = "",
         configuration: str = "",
         pool_name: str = "DefaultAppPool",
@@ -63,9 +64,9 @@ class PluginTest:
     ) -> None:
         self._plan = SitePlan(
             extensions=[_existing(path) for path in extensions],
-            filters=[_member(one) for one in filters],
-            modules=[_member(one) for one in modules],
-            handlers=handlers,
+            filters=[_member(one) for one in _listed("filters", filters)],
+            modules=[_member(one) for one in _listed("modules", modules)],
+            handlers=_elements("handlers", handlers),
             web_server=web_server,
             configuration=configuration,
             pool_name=pool_name,
@@ -319,6 +320,22 @@ class PluginTest:
         ]
         if texts:
             raise PluginNotLoaded("\n".join(texts))
+
+
+def _listed(keyword: str, members: Sequence[str | Path]) -> Sequence[str | Path]:
+    """Raises TypeError for a text, which would be taken letter by letter."""
+    if isinstance(members, str | Path):
+        raise TypeError(f"{keyword} is a list: {keyword}=[{str(members)!r}]")
+    return members
+
+
+def _elements(keyword: str, given: str | Sequence[str]) -> str:
+    """One text of them all. Raises TypeError for what are no elements."""
+    texts = [given] if isinstance(given, str) else list(given)
+    for text in texts:
+        if not isinstance(text, str) or (text.strip() and not text.lstrip().startswith("<")):
+            raise TypeError(f'{keyword} are elements as in a configuration, <add name="..." ... />, not {text!r}')
+    return "\n".join(texts)
 
 
 def _existing(path: str | Path) -> Path:

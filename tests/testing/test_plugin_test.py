@@ -280,3 +280,17 @@ def test_each_test_of_a_python_application_has_the_process_to_itself(
         assert (os.getcwd(), sys.path) == (str(OWN), path)
     with PluginTest("many_ways.py") as plugin:
         assert plugin.get("/x.way?how=text").status == 200
+
+
+def test_handlers_are_one_text_or_a_list_of_elements(tmp_path: Path) -> None:
+    """Lists are lists, and elements elements: the error says how to write it."""
+    elements = [f'<add name="{name}" path="*.{name}" verb="*" modules="StaticFileModule" />' for name in ("txt", "css")]
+    files = {"x.txt": "one", "x.css": "two"}
+    for handlers in (elements, tuple(elements), "".join(elements)):
+        with PluginTest(handlers=handlers, files=files) as plugin:
+            assert [plugin.get("/x.txt").text, plugin.get("/x.css").text] == ["one", "two"]
+    with pytest.raises(TypeError, match=r"handlers are elements .*<add .*, not 'hello'"):
+        PluginTest(WAYS, handlers=["hello"])
+    for keyword in ("filters", "modules"):
+        with pytest.raises(TypeError, match=rf"{keyword} is a list: {keyword}=\['trace'\]"):
+            PluginTest(WAYS, **{keyword: "trace"})  # type: ignore[arg-type]
