@@ -33,7 +33,7 @@ HANDLER: Final = Element(
     meaning="one mapping; the first one that fits path and verb answers the request",
     attributes=(
         string("name", "name of the mapping", required=True, key=True, rule=Rule.NON_EMPTY, case_sensitive=True),
-        string("path", "pattern: *.ext, *, *. (no extension), name.ext, /dir/*", required=True, rule=Rule.NON_EMPTY),
+        string("path", "pattern: *.ext, *, *. (no extension), name.ext, /dir/*", required=True, rule=Rule.HANDLER_PATH),
         string("verb", "comma list of methods, or *", required=True, rule=Rule.NON_EMPTY, case_sensitive=True),
         string(
             "type",

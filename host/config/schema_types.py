@@ -31,6 +31,7 @@ class Rule(enum.Enum):
     NON_EMPTY = "not empty"
     POOL_NAME = r"none of | \ \" < > & / [ ] + = ; : , ? * @"
     SITE_NAME = r"none of / \ ?"
+    HANDLER_PATH = "not empty, no ?"
     URL_PATH = "starts with /, no / at the end, no . or .. segment"
 
 

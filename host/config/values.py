@@ -154,6 +154,8 @@ def _check_rule(rule: Rule, text: str) -> None:
         _refuse_characters(text, _POOL_NAME_REFUSES)
     elif rule is Rule.SITE_NAME:
         _refuse_characters(text, _SITE_NAME_REFUSES)
+    elif rule is Rule.HANDLER_PATH:
+        _check_handler_path(text)
     elif rule is Rule.URL_PATH:
         _check_url_path(text)
 
@@ -162,6 +164,14 @@ def _refuse_characters(text: str, refused: frozenset[str]) -> None:
     found = [character for character in text if character in refused or not character.isprintable()]
     if found:
         raise ValueProblem(f'"{text}" contains {found[0]!r}', "choose a name without it")
+
+
+def _check_handler_path(text: str) -> None:
+    """Paths hold no question mark (it begins the query), and a pattern has no other wildcard than `*`, as in IIS."""
+    if "?" in text:
+        raise ValueProblem(
+            f'"{text}" matches nothing: ? is no wildcard, and paths hold none', f'write "{text.replace("?", "*")}"'
+        )
 
 
 def _check_url_path(text: str) -> None:

@@ -53,10 +53,20 @@ def read_declarations(hooks: dict[str, Hook]) -> Declarations:
         filter_info=filter_info,
         module_info=module_info,
         further_names=further_names,
-        mappings=_all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings"),
+        mappings=_mappings(hooks),
         is_in_process_only=is_in_process_only,
         runs_programs=handler.runs_programs,
     )
+
+
+def _mappings(hooks: dict[str, Hook]) -> tuple[HandlerMapping, ...]:
+    mappings: tuple[HandlerMapping, ...]
+    mappings = _all_checked(as_declared(hooks, "handler_mappings", ()), HandlerMapping, "handler_mappings")
+    for mapping in mappings:
+        if "?" in mapping.path:
+            text = f'handler_mappings: the path "{mapping.path}" of {mapping.name} matches nothing'
+            raise PluginFault(f"{text}: ? is no wildcard; write *")
+    return mappings
 
 
 def read_ahead(module: ModuleType, name: str) -> None:

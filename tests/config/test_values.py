@@ -144,6 +144,14 @@ def test_paths_that_no_application_may_have(path: str) -> None:
         parse_value(string("path", "", rule=Rule.URL_PATH), path)
 
 
+def test_a_question_mark_in_a_handlers_path_is_refused() -> None:
+    """It would never match, and no handler would say so."""
+    assert parse_value(string("path", "", rule=Rule.HANDLER_PATH), "*.a,b/*,*.") == "*.a,b/*,*."
+    with pytest.raises(ValueProblem, match="matches nothing") as caught:
+        parse_value(string("path", "", rule=Rule.HANDLER_PATH), "/img?.pys")
+    assert caught.value.remedy == 'write "/img*.pys"'
+
+
 def test_defaults_are_values() -> None:
     """What stands in the schema as text is parsed like a file's text."""
     assert default_value(RECYCLING.elements[0].attribute("time")) == 104400

@@ -294,3 +294,16 @@ def test_handlers_are_one_text_or_a_list_of_elements(tmp_path: Path) -> None:
     for keyword in ("filters", "modules"):
         with pytest.raises(TypeError, match=rf"{keyword} is a list: {keyword}=\['trace'\]"):
             PluginTest(WAYS, **{keyword: "trace"})  # type: ignore[arg-type]
+
+
+def test_a_mapping_whose_path_holds_a_question_mark_does_not_load(tmp_path: Path) -> None:
+    """It would match nothing."""
+    (tmp_path / "wild.py").write_text(
+        "from host.api import HandlerMapping, hookimpl\n\n\n@hookimpl\ndef handler_mappings():\n"
+        "    return [HandlerMapping(name='Wild', path='/img?.x')]\n"
+    )
+    with (
+        pytest.raises(PluginNotLoaded, match=r"of Wild matches nothing: \? is no wildcard"),
+        PluginTest(tmp_path / "wild.py"),
+    ):
+        pass
