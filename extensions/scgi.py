@@ -12,11 +12,13 @@ from host.api import HttpError, PluginContext, Request, Response, hookimpl
 from host.gateway.environment import meta_variables
 from host.gateway.server_address import ServerAddress, parse_address
 from host.programs.gateway_answer import answers_for_a_folder, respond
+from host.programs.reachability import Reachability
 from host.programs.request_pieces import RequestPieces
 from host.programs.scgi_exchange import ScgiExchange
 from host.python_apps.mount_point import mount_length
 
 _contexts: list[PluginContext] = []
+_servers: dict[ServerAddress, Reachability] = {}  # those that the configuration names
 
 
 @hookimpl
@@ -32,6 +34,7 @@ def load(context: PluginContext) -> None:
 @hookimpl
 def unload(context: PluginContext) -> None:
     _contexts.clear()
+    _servers.clear()
 
 
 @hookimpl
@@ -44,7 +47,8 @@ async def handle(request: Request) -> Response:
             address,
             f"{request.path} (request {request.id})",
             timeout_seconds=request.settings.cgi.timeout_seconds,
-            report=lambda text: _contexts[-1].report_event("scgi-failed", text),
+            report=_report,
+            server=_reachability(address),
         )
     except BaseException:
         source.close()
@@ -62,6 +66,16 @@ async def handle(request: Request) -> Response:
         exchange.abandon(str(error))
         source.close()
         raise
+
+
+def _report(text: str) -> None:
+    _contexts[-1].report_event("scgi-failed", text)
+
+
+def _reachability(address: ServerAddress) -> Reachability:
+    if address not in _servers:
+        _servers[address] = Reachability(f"the SCGI server {address}", _report)
+    return _servers[address]
 
 
 def server_of(request: Request) -> ServerAddress:

@@ -33,6 +33,7 @@ from host.fastcgi.roles import Waiter
 from host.fastcgi.settings import ApplicationSettings
 from host.gateway.cgi_failures import describe_exit
 from host.gateway.server_address import ServerAddress, is_address, parse_address
+from host.programs.reachability import Reachability
 
 EXIT_SECONDS: Final = 1.0
 """The exit status of a process whose socket is closed follows at once."""
@@ -69,6 +70,7 @@ class ProcessPool:
         self._rapid_fails = RapidFails(settings.rapid_fails_per_minute)
         self._generation = 0
         self._ended = self._failed = 0
+        self._server = Reachability(f"the FastCGI server {settings.full_path}", partial(self.report, "fastcgi-failed"))
         self._stamp = _stamp_of(settings.monitor_changes_to)
 
     # --- lending
@@ -289,6 +291,7 @@ class ProcessPool:
             self.discard(instance, "its request ended while it was connected to", is_failure=False)
             raise
         if unreachable is None:
+            self._server.met()
             return True
         if instance.served:
             self.discard(instance, "it was ending", is_failure=False)
@@ -298,13 +301,14 @@ class ProcessPool:
     async def _unreachable(self, instance: Instance, error: OSError) -> HttpError:
         if self._address is not None:
             failure = failures.cannot_start(self.settings, error)
+            self._server.missed(failure.detail)
         else:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(instance.wait(), EXIT_SECONDS)
             assert instance.errors is not None
             instance.errors.drain()
             failure = failures.exited(self.settings, instance.exit, instance.errors.text)
-        self.report("fastcgi-failed", failure.detail)
+            self.report("fastcgi-failed", failure.detail)
         self.discard(instance, "it cannot be connected to", is_failure=True)
         return failure
 

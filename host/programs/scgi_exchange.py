@@ -13,6 +13,7 @@ from host.gateway.cgi_failures import server_failed, server_failure_event
 from host.gateway.scgi import encode_head
 from host.gateway.server_address import ServerAddress
 from host.programs.output_stream import OutputStream
+from host.programs.reachability import Reachability
 from host.programs.request_pieces import RequestPieces
 
 _PIECE_BYTES: Final = 64 * 1024
@@ -41,7 +42,13 @@ class ScgiExchange(asyncio.Protocol):
 
     @classmethod
     async def connect(
-        cls, address: ServerAddress, name: str, *, timeout_seconds: int, report: Callable[[str], None]
+        cls,
+        address: ServerAddress,
+        name: str,
+        *,
+        timeout_seconds: int,
+        report: Callable[[str], None],
+        server: Reachability,
     ) -> ScgiExchange:
         """Raises HttpError 502.0."""
         loop = asyncio.get_running_loop()
@@ -55,12 +62,13 @@ class ScgiExchange(asyncio.Protocol):
         except OSError as error:  # TimeoutError is one
             made.finish()
             detail = f"{made._server} cannot be reached: {error.strerror or 'it takes no connection'}"
-            report(f"{name}: {detail}")
+            server.missed(detail)
             remedy = "Start it, or correct the address; the pool's user must be allowed to connect."
             raise HttpError(502, 0, detail, remedy=remedy) from error
         except BaseException:
             made.finish()
             raise
+        server.met()
         return made
 
     def start(self, variables: dict[bytes, bytes], source: RequestPieces) -> None:

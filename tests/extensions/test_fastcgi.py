@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pluggy
@@ -241,6 +242,21 @@ def test_an_answer_that_is_none_is_502_2(rig: FastCgiRig, printed: str, why: str
     assert "8000000a-0001" in rig.event_texts("fastcgi-failed")[0]
 
 
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def start_server(rig: FastCgiRig, listening: socket.socket) -> AbstractContextManager[None]:
+    """The test application, as somebody else runs it; it ends with the block."""
+    command = [sys.executable, "-IS", str(APPLICATION)]
+    return _ended(subprocess.Popen(command, stdin=listening.fileno(), env=rig.pool_environment))
+
+
 @pytest.mark.parametrize(("printed", "why"), [("no header\\n\\nx", "no header"), ("", "printed nothing")])
 def test_an_answer_that_is_none_of_a_server_names_the_server(rig: FastCgiRig, printed: str, why: str) -> None:
     """It runs by itself: whether it still runs, and how it is tried by hand, is not ours to say."""
@@ -248,16 +264,10 @@ def test_an_answer_that_is_none_of_a_server_names_the_server(rig: FastCgiRig, pr
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        server = subprocess.Popen(
-            [sys.executable, "-IS", APPLICATION], stdin=listening.fileno(), env=rig.pool_environment
-        )
-    try:
-        rig.application = FastCgiApplication(full_path=f"unix:{path}")
-        with pytest.raises(HttpError) as found:
-            rig.answer(printed)
-    finally:
-        server.kill()
-        server.wait()
+        server = start_server(rig, listening)
+    rig.application = FastCgiApplication(full_path=f"unix:{path}")
+    with server, pytest.raises(HttpError) as found:
+        rig.answer(printed)
     assert number(found.value) == "502.2"
     assert why in found.value.detail
     for text in (found.value.detail, rig.event_texts("fastcgi-failed")[0]):
@@ -758,6 +768,28 @@ def test_what_cannot_be_started_is_explained(
     error = refused(rig, "process")
     assert number(error) == expected
     assert why in error.detail
+
+
+def test_a_server_that_is_down_is_one_event_and_another_when_it_is_back(rig: FastCgiRig) -> None:
+    """Not one for each request: thousands a second would hide everything else in the event log."""
+    path = rig.folder / "server.sock"
+    rig.application = FastCgiApplication(full_path=f"unix:{path}", stderr_mode="IgnoreAndReturn200")
+
+    async def work() -> None:
+        for _ in range(3):
+            assert number(await refusal(rig, "process")) == "502.0"
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))  # what is bound and does not listen refuses: another reason
+        assert "refused" in (await refusal(rig, "process")).detail
+        listening.listen()
+        with listening, start_server(rig, listening):
+            for _ in range(2):
+                assert (await rig.ask("process")).status == 200
+
+    rig.run(work)
+    told = rig.event_texts("fastcgi-failed")
+    assert ["No such file" in told[0], "refused" in told[1]] == [True, True]
+    assert told[2:] == [f"the FastCGI server unix:{path} is reached again; 4 requests got 502.0"]
 
 
 def test_a_process_that_ends_at_its_start_says_why(rig: FastCgiRig) -> None:

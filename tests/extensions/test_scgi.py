@@ -15,7 +15,7 @@ import pluggy
 import pytest
 
 from extensions import scgi
-from host.api import ApplicationInfo, HandlerMapping, HttpError, PluginContext, hookspecs
+from host.api import ApplicationInfo, HandlerMapping, HttpError, PluginContext, Response, hookspecs
 from host.config.cgi_settings import Cgi
 from host.config.model import PathSettings
 from host.worker.missing_launcher import MissingLauncher
@@ -47,29 +47,15 @@ class ScgiRig:
         """The whole answer of a server that does `serve` with each connection; None: there is no server."""
 
         async def main() -> Answer:
-            context = PluginContext(
-                plugin_name="scgi",
-                pool_name="DefaultAppPool",
-                worker_number=1,
-                isolation_mode="WorkerProcess",
-                launcher=MissingLauncher(),
-                report_event=lambda kind, text: self.events.append(f"{kind} {text}"),
-                report_unhealthy=lambda reason: None,
-            )
-            scgi.load(context)
+            context = self.load()
             server, address = None, processor or f"unix:{self.folder}/s"
             if serve is not None and over_tcp:
                 server = await asyncio.start_server(serve, "127.0.0.1", 0)
                 address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             elif serve is not None:
                 server = await asyncio.start_unix_server(serve, self.folder / "s")
-            values: dict[str, Any] = {
-                "settings": PathSettings(cgi=Cgi(timeout_seconds=self.timeout_seconds)),
-                "application": ApplicationInfo(1, "Default Web Site", "/", str(self.folder), "DefaultAppPool"),
-                "mapping": HandlerMapping(name="SCGI", path="*.cgi", modules="ScgiModule", script_processor=address),
-            }
             try:
-                response = await scgi.handle(sample_request(fields, **(values | changes)))
+                response = await self.respond(address, fields, **changes)
                 return Answer(response, await whole_body(response))
             finally:
                 scgi.unload(context)
@@ -78,6 +64,29 @@ class ScgiRig:
                     await server.wait_closed()
 
         return asyncio.run(asyncio.wait_for(main(), patience))
+
+    def load(self) -> PluginContext:
+        """Begin the plugin's life."""
+        context = PluginContext(
+            plugin_name="scgi",
+            pool_name="DefaultAppPool",
+            worker_number=1,
+            isolation_mode="WorkerProcess",
+            launcher=MissingLauncher(),
+            report_event=lambda kind, text: self.events.append(f"{kind} {text}"),
+            report_unhealthy=lambda reason: None,
+        )
+        scgi.load(context)
+        return context
+
+    async def respond(self, address: str, fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Response:
+        """What becomes of a request for that server."""
+        values: dict[str, Any] = {
+            "settings": PathSettings(cgi=Cgi(timeout_seconds=self.timeout_seconds)),
+            "application": ApplicationInfo(1, "Default Web Site", "/", str(self.folder), "DefaultAppPool"),
+            "mapping": HandlerMapping(name="SCGI", path="*.cgi", modules="ScgiModule", script_processor=address),
+        }
+        return await scgi.handle(sample_request(fields, **(values | changes)))
 
 
 @pytest.fixture
@@ -127,6 +136,27 @@ def test_it_needs_no_place_of_its_own() -> None:
     manager.check_pending()
     assert manager.hook.module_names() == [("ScgiModule",)]
     assert manager.hook.in_process_only() == []
+
+
+def test_a_server_that_is_down_is_one_event_and_another_when_it_is_back(rig: ScgiRig) -> None:
+    """Not one for each request; those are counted."""
+    address = f"unix:{rig.folder}/s"
+
+    async def main() -> None:
+        context = rig.load()
+        for _ in range(3):
+            with pytest.raises(HttpError, match="No such file"):
+                await rig.respond(address)
+        assert len(rig.events) == 1
+        assert "No such file" in rig.events[0]
+        server = await asyncio.start_unix_server(printing(b"Content-Type: a/b\r\n\r\nx"), rig.folder / "s")
+        async with server:
+            response = await rig.respond(address)
+            await whole_body(response)
+            assert rig.events[1:] == [f"scgi-failed the SCGI server {address} is reached again; 3 requests got 502.0"]
+        scgi.unload(context)
+
+    asyncio.run(asyncio.wait_for(main(), 90))
 
 
 def test_a_file_that_is_sent_for_the_application(rig: ScgiRig) -> None:
