@@ -31,12 +31,15 @@ class SteppedBody:
 
     `first` is made already (empty: nothing is). `take()` makes the next one, NO_MORE behind the last; empty ones are
     passed over. `end()` is called once: behind the last piece, or when nobody takes more. What either raises is raised
-    where the body is read.
+    where the body is read. `culprit`: whose code makes them, if that is not the plugin's (an application's name).
     """
 
-    __slots__ = ("_end", "_first", "_is_ended", "_take")
+    __slots__ = ("_end", "_first", "_is_ended", "_take", "culprit")
 
-    def __init__(self, take: Callable[[], Any], end: Callable[[], None], first: bytes = b"") -> None:
+    def __init__(
+        self, take: Callable[[], Any], end: Callable[[], None], first: bytes = b"", *, culprit: str = ""
+    ) -> None:
+        self.culprit = culprit
         self._take = take
         self._end = end
         self._first = first

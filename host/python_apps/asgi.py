@@ -222,6 +222,7 @@ class AsgiCall:
                     promised=_promised_length(response),
                     is_discarded=self._request.method == "HEAD" or response.status in BODYLESS,
                     on_early_end=self.disconnect,
+                    culprit=self._application.name,
                 )
             if not self._settle(response):  # refused or cancelled
                 _drop(response)

@@ -22,7 +22,8 @@ class AsgiBody:
     """`put` and `finish` are the application's side, iteration and `aclose` the response's.
 
     With the `promised` bytes (-1: none were) the response is over, whatever the application still says. A body
-    `is_discarded` after HEAD. `on_early_end()`: the response has ended before the application was done.
+    `is_discarded` after HEAD. `on_early_end()`: the response has ended before the application was done. `culprit` is
+    the application's name.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class AsgiBody:
         promised: int,
         is_discarded: bool,
         on_early_end: Callable[[], None],
+        culprit: str,
     ) -> None:
+        self.culprit = culprit
         self._loop = loop
         self.promised = promised
         self._taken = 0

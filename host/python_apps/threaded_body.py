@@ -18,9 +18,10 @@ ROOM_BYTES: Final = 65536
 
 
 class ThreadedBody:
-    """The thread calls `push` and `finish`, the loop iterates and closes."""
+    """The thread calls `push` and `finish`, the loop iterates and closes. `culprit` is the application's name."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, culprit: str) -> None:
+        self.culprit = culprit
         self._loop = loop
         self._state = threading.Condition(threading.Lock())
         self._pieces: deque[bytes] = deque()

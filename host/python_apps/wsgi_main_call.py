@@ -78,7 +78,7 @@ class MainThreadCall(WsgiCall):
             self._iterator = None
             return self._head(piece or b"")
         self._iterable, self._has_written = iterable, True
-        return self._head(SteppedBody(self._take, self._end, piece))
+        return self._head(SteppedBody(self._take, self._end, piece, culprit=self._callee.name))
 
     def _next(self) -> bytes | None:
         """The next piece, behind what was written meanwhile; None behind the last."""

@@ -96,7 +96,7 @@ class ThreadCall(WsgiCall):
             self._body.push(data)
         elif data:
             loop = self._callee.loop
-            body = ThreadedBody(loop)
+            body = ThreadedBody(loop, self._callee.name)
             response = self._head(body)
             with self._lock:
                 if self._is_abandoned:

@@ -20,6 +20,7 @@ from host.worker.exchange import Exchange
 from host.worker.filter_output import KEY
 from host.worker.lending import bytes_to_lend, may_lend
 from host.worker.plan import Plan
+from host.worker.plugin_loader import culprit_of
 from host.worker.request_task import become_task
 from host.worker.response_head import build_head, close_flags
 from host.worker.shared_answers import SharedPolicy
@@ -30,7 +31,12 @@ _END: Final = object()
 
 
 class BodyFault(TypeError):
-    """A handler's body is not what a body may be, or not what it promised."""
+    """A handler's body is not what a body may be, or not what it promised. `culprit`: whose it is, when the body says
+    that the plugin only carries it (a WSGI application's name)."""
+
+    def __init__(self, text: str, body: object) -> None:
+        super().__init__(text)
+        self.culprit: Final = culprit_of(body)
 
 
 class Delivery:
@@ -105,7 +111,7 @@ class Delivery:
                 async for given in given_pieces:
                     piece = _plain(given)
                     if not isinstance(piece, bytes | FileBody):
-                        raise BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody")
+                        raise _no_piece(given, body)
                     yield piece
         finally:
             if body.__class__ is not bytes:
@@ -158,7 +164,7 @@ class Delivery:
         self, exchange: Exchange, request: Request, response: Response, plan: Plan, body: Any
     ) -> None:
         if isinstance(body, str) or not isinstance(body, bytes | FileBody | AsyncIterable | Iterable):
-            raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them")
+            raise BodyFault(f"the body is {type(body).__name__}, not bytes, FileBody or an iterator of them", body)
         promised = -1
         if response.raw:
             exchange.begin(self._flags(plan, request, response) | close_flags(response) | _RAW, codes_of(response), b"")
@@ -180,7 +186,7 @@ class Delivery:
         with self._caller.noting(modules, BODY, request, sending):
             sent = await sending
         if sent < promised:
-            raise BodyFault(f"the body ended after {sent} of the {promised} bytes that Content-Length promised")
+            raise BodyFault(f"the body ended after {sent} of the {promised} bytes that Content-Length promised", body)
         await self._settle_log(exchange, request, response, plan)
         exchange.end()
 
@@ -236,7 +242,7 @@ class Delivery:
                     else:
                         yield piece
                 elif not isinstance(piece, bytes):
-                    raise BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody")
+                    raise _no_piece(given, body)
                 elif piece:
                     yield await self._filtered(plan, request, piece) if plan.on_send_raw_data else piece
 
@@ -262,7 +268,7 @@ class Delivery:
         while at < end:
             data = await self._caller.pool.run(os.pread, piece.descriptor, min(MAX_DATA_BYTES, end - at), at)
             if not data:
-                raise BodyFault(f"the file became shorter while it was sent: {end - at} bytes are missing")
+                raise BodyFault(f"the file became shorter while it was sent: {end - at} bytes are missing", piece)
             at += len(data)
             yield data
 
@@ -311,6 +317,10 @@ class Delivery:
         frame = log_changes(before, entry, request.user)
         if any(frame):
             exchange.log(frame)
+
+
+def _no_piece(given: object, body: object) -> BodyFault:
+    return BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody", body)
 
 
 def log_entry(exchange: Exchange, request: Request, response: Response) -> LogEntry:

@@ -129,9 +129,10 @@ def where(error: BaseException) -> str:
     return ""
 
 
-def culprit_of(error: BaseException) -> str:
-    """What an error says of itself whose code it is about, when that is not the plugin that raised it: `shop:app`."""
-    return str(getattr(error, "culprit", ""))
+def culprit_of(thing: object) -> str:
+    """What an error, or a response's body, says of itself whose code it is about, when that is not the plugin that
+    raised or returned it: `shop:app`."""
+    return str(getattr(thing, "culprit", ""))
 
 
 def traceback_text(error: BaseException) -> str:

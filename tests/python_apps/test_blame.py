@@ -65,3 +65,36 @@ def test_an_asgi_application_that_does_not_answer_is_named(code: str) -> None:
         assert answer.status == 500
         check(answer.text, "the application returned without a response")
         check(plugin.reported("plugin-error")[0], "the application returned without a response")
+
+
+SHORT = """
+def wsgi(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "9")])
+    yield b"12"
+    yield b"345"
+
+
+async def asgi(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+    await send({"type": "http.response.body", "body": b"12345", "more_body": True})
+    await send({"type": "http.response.body"})
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        'modules="WsgiModule" scriptProcessor="short:wsgi"',
+        'modules="WsgiModule" scriptProcessor="short:wsgi" threadingModel="Single"',
+        'modules="AsgiModule" scriptProcessor="short:asgi"',
+    ],
+)
+def test_an_application_whose_body_ends_too_early_is_named(kind: str) -> None:
+    """The client's answer is cut; the event accuses the application, not the plugin that carries it."""
+    handler = f'<add name="App" path="*" verb="*" {kind} />'
+    with PluginTest("extensions/wsgi.py", "extensions/asgi.py", handlers=handler, files={"short.py": SHORT}) as plugin:
+        answer = plugin.get("/")
+        assert (answer.body, answer.is_complete) == (b"12345", False)
+        text = plugin.reported("plugin-error")[0]
+        assert text.startswith("short:"), text
+        assert "the body ended after 5 of the 9 bytes that Content-Length promised" in text
