@@ -1,8 +1,9 @@
 """The request target: its four forms (RFC 9112 3.2), and the path that routing compares.
 
-HTTP.sys's rules for a path: escapes are UTF-8 first and ANSI otherwise, `%uNNNN` is an escape too, a backslash is a
-slash, dot segments go, and nothing may decode to a control character. Routing must see the path as a file system would,
-so empty segments go as well: `//shop` and `/shop` are the same application.
+HTTP.sys's rules for a path: escapes are UTF-8 first and ANSI otherwise, a backslash is a slash, dot segments go, and
+nothing may decode to a control character. `%uNNNN` is refused, as HTTP.sys does with PercentUAllowed 0: no standard has
+it, no browser writes it, and what comes behind (filters, handlers, programs) would not decode it. Routing must see the
+path as a file system would, so empty segments go as well: `//shop` and `/shop` are the same application.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from host.http1.request_head import RequestHead
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]+)([/?][^#]*)?")
 _HOST_LINE: Final = re.compile(rb"(?im)^host:[^\r\n]*\r\n")
 _AUTHORITY: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_~%!$&'()*+,;=]+)(?::[0-9]{0,5})?")
-_ESCAPE: Final = re.compile(rb"%(?:u([0-9A-Fa-f]{4})|([0-9A-Fa-f]{2})|)")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2}|u?)")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _CONTROL_UTF8: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _UNSAFE: Final = re.compile(rb"%|\\|//|/\.")
@@ -77,15 +78,10 @@ def _decoded(raw_path: bytes) -> str:
 
 
 def _decode_escape(escape: re.Match[bytes]) -> bytes:
-    wide, narrow = escape.groups()
-    if narrow is not None:
-        return bytes((int(narrow, 16),))
-    if wide is None:
-        raise RemoteProtocolError(Fault.INVALID_URL, "a broken percent escape")
-    try:
-        return chr(int(wide, 16)).encode()
-    except UnicodeEncodeError:
-        raise RemoteProtocolError(Fault.INVALID_URL, "an escaped surrogate") from None
+    digits = escape[1]
+    if len(digits) == 2:
+        return bytes((int(digits, 16),))
+    raise RemoteProtocolError(Fault.INVALID_URL, "a %u escape" if digits else "a broken percent escape")
 
 
 def _normalised(path: str) -> str:

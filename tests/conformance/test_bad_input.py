@@ -230,6 +230,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "an escaped NUL": (request("/index.html%00.cgi"), 400, "URL"),
     "an escaped line end": (request("/%0d%0aSet-Cookie:a=b"), 400, "URL"),
     "a broken escape": (request("/%zz"), 400, "URL"),
+    "a wide escape": (request("/%u0041.txt"), 400, "URL"),
     "an escaped surrogate": (request("/%ud800"), 400, "URL"),
     # chunks
     "a chunk size that is no number": (CHUNKED + b"zz\r\nabc\r\n0\r\n\r\n", 400, "BadRequest"),

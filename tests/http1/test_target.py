@@ -62,7 +62,6 @@ def test_an_absolute_target_does_not_replace_a_missing_host() -> None:
         (b"/a/.", "/a/"),
         (b"/%C3%A4", "/\u00e4"),
         (b"/%E4", "/\u00e4"),
-        (b"/%u00e4", "/\u00e4"),
         (b"/%2541", "/%41"),
         (b"/...", "/..."),
         (b"/.hidden", "/.hidden"),
@@ -74,7 +73,7 @@ def test_the_path_for_routing_is_decoded_once_and_normalised(raw_path: bytes, pa
 
 
 @pytest.mark.parametrize(
-    "raw_path", [b"/%", b"/%4", b"/%zz", b"/%u12", b"/%ud800", b"/%00", b"/a%0d%0a", b"/%7f", b"/%C2%85"]
+    "raw_path", [b"/%", b"/%4", b"/%zz", b"/%u12", b"/%u00e4", b"/%ud800", b"/%00", b"/a%0d%0a", b"/%7f", b"/%C2%85"]
 )
 def test_broken_escapes_and_control_characters_are_refused(raw_path: bytes) -> None:
     """HTTP.sys without AllowRestrictedChars."""
