@@ -89,7 +89,12 @@ class Denial:
 
 @dataclass(slots=True)
 class LogEntry:
-    """The fields of the site log that a filter may change just before the line is written."""
+    """The fields of the site log that a filter may change just before the line is written.
+
+    The last three are to be read: what the worker has sent and received (bytes of heads and bodies; Date, Server and
+    framing are added by the listener, which also takes chunks out) and how long it has had the request. What the line
+    says of them the listener counts, up to the last byte that the client takes.
+    """
 
     client_host_name: str = ""
     client_user_name: str = ""
@@ -99,3 +104,6 @@ class LogEntry:
     parameters: str = ""
     http_status: int = 0
     win32_status: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    time_taken_ms: int = 0

@@ -35,6 +35,7 @@ _TERM_MUST_UNLOAD: Final = 2
 _NAME_BUFFER: Final = 257  # SF_MAX_USERNAME, SF_MAX_PASSWORD
 _PATH_BUFFER: Final = 4096
 _PROC: Final = "HttpFilterProc"
+_MOST_DWORD: Final = 0xFFFFFFFF
 _BY_NUMBER: Final = {int(status): status for status in FilterStatus}
 
 _LOG_TEXTS: Final = {
@@ -267,6 +268,9 @@ class NativeFilter:
             for member, raw in given.items():
                 setattr(structure, member, raw)
             structure.dwHttpStatus, structure.dwWin32Status = entry.http_status, entry.win32_status
+            structure.dwBytesSent = min(entry.bytes_sent, _MOST_DWORD)
+            structure.dwBytesRecvd = min(entry.bytes_received, _MOST_DWORD)
+            structure.msTimeForProcessing = min(entry.time_taken_ms, _MOST_DWORD)
             answer = self._notify(self._connection(filter_context), filter_context, Notification.LOG, structure)
             for member, name in _LOG_TEXTS.items():
                 pointer = getattr(structure, member)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 from host.api import CachePolicy, ClientGone, FileBody, LendableBody, LogEntry, RawData, Request, Response
@@ -28,6 +29,8 @@ from host.worker.small_answers import BODYLESS, NO_CACHE, NO_LOG, NO_SERVER, cod
 
 _RAW: Final = int(ResponseFlag.RAW)
 _END: Final = object()
+_LINE_END: Final = len("\r\n")
+_REQUEST_LINE_REST: Final = len("  HTTP/1.1\r\n")
 
 
 class BodyFault(TypeError):
@@ -137,7 +140,7 @@ class Delivery:
         if not response.raw:
             head = build_head(response, drops_length=True)  # the front counts what is complete
             raw_head, flags = head.raw, head.flags
-        await self._settle_log(exchange, request, response, plan)
+        await self._settle_log(exchange, request, response, plan, len(raw_head) + len(body))
         if policy is not None:
             self._offers.offer(exchange, request, policy)
         exchange.send_complete(flags | self._flags(plan, request, response), codes_of(response), raw_head, body)
@@ -155,7 +158,7 @@ class Delivery:
             head = build_head(response, content_length=_length_for_head(response, body))
         else:
             head = build_head(response, drops_length=True)
-        await self._settle_log(exchange, request, response, plan)
+        await self._settle_log(exchange, request, response, plan, len(head.raw))
         if isinstance(policy, SharedPolicy):  # the listener has asked whether what it has is good, or it is to go
             self._offers.offer(exchange, request, policy)
         exchange.send_complete(head.flags | self._flags(plan, request, response), codes_of(response), head.raw, b"")
@@ -302,7 +305,10 @@ class Delivery:
                 flags |= NO_LOG
         return flags
 
-    async def _settle_log(self, exchange: Exchange, request: Request, response: Response, plan: Plan) -> None:
+    async def _settle_log(
+        self, exchange: Exchange, request: Request, response: Response, plan: Plan, whole_bytes: int = 0
+    ) -> None:
+        """`whole_bytes`: of the answer that is about to be sent; what comes in pieces has been counted."""
         if exchange.is_gone:
             raise ClientGone("the client closed its connection")
         if plan.log:
@@ -313,6 +319,7 @@ class Delivery:
         entry = replace(before, parameters=before.parameters + exchange.log_parameters)
         entry.http_status = exchange.log_status or entry.http_status
         if plan.on_log:
+            note_counts(entry, exchange, whole_bytes)
             await self._caller.tell(plan.on_log, request, entry)
         frame = log_changes(before, entry, request.user)
         if any(frame):
@@ -336,6 +343,14 @@ def log_entry(exchange: Exchange, request: Request, response: Response) -> LogEn
         http_status=response.status,
         win32_status=response.win32_status,
     )
+
+
+def note_counts(entry: LogEntry, exchange: Exchange, whole_bytes: int) -> None:
+    """How much has been sent and received, and how long it took, as far as a worker knows."""
+    request_line = len(exchange.method) + len(exchange.target) + _REQUEST_LINE_REST
+    entry.bytes_sent = exchange.bytes_sent or whole_bytes
+    entry.bytes_received = request_line + exchange.field_bytes + _LINE_END + exchange.body.received
+    entry.time_taken_ms = int((monotonic() - exchange.began_at) * 1000) if exchange.began_at else 0
 
 
 def log_changes(before: LogEntry, after: LogEntry, user: str) -> LogFrame:

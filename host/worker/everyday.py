@@ -148,6 +148,8 @@ class Everyday:
         ):
             return None
         request._host_source = (self._open_host, exchange, plan)
+        if plan.on_log:
+            exchange.note_begin()
         if plan.on_preproc_headers and (left := call_first(plan.on_preproc_headers, request)):
             return Stage(ASKING, left)
         stage = self._execute(request, exchange.arrival)

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Final, Protocol
 
 from host.api import ClientGone, HttpError, PipeLoan, Request
@@ -102,7 +103,10 @@ class Exchange:
         "_window",
         "_window_waiter",
         "arrival",
+        "began_at",
         "body",
+        "bytes_sent",
+        "field_bytes",
         "has_begun",
         "is_done",
         "is_gone",
@@ -136,6 +140,9 @@ class Exchange:
         self.log_status = 0  # what it wants to be logged instead of the client's status
         self.must_flush = False  # STARTED lies in a queue: plugin code must wait until the kernel has it
         self.waits = False  # it has, or had, a task, or is parked
+        self.began_at = 0.0  # see note_begin
+        self.bytes_sent = 0  # of head and body so far
+        self.field_bytes = 0  # of its header block
         self.arrival = 0  # the same number for requests that have come with one read; 0: nobody has counted
         self._task: asyncio.Task[None] | None = None
         self._parked: Parked | None = None
@@ -169,6 +176,10 @@ class Exchange:
         self._parked = parked
         self.waits = True
 
+    def note_begin(self) -> None:
+        """The worker takes it up, and a plugin will be told how long it has taken."""
+        self.began_at = monotonic()
+
     # --- the answer
 
     def send_complete(self, flags: int, codes: tuple[int, int, int], head: bytes, body: bytes) -> None:
@@ -190,6 +201,7 @@ class Exchange:
             self.has_begun = True
             if self.is_refused:
                 flags |= _REFUSAL
+            self.bytes_sent = len(head)
             self._link.queue(encode_response_parts(self.number, flags, 0, *codes, head, b""))
 
     async def send_data(self, data: bytes) -> None:
@@ -200,6 +212,7 @@ class Exchange:
             piece = data[at : at + min(room, MAX_DATA_BYTES)]
             at += len(piece)
             self._window -= len(piece)
+            self.bytes_sent += len(piece)
             self._link.queue(encode(Kind.DATA, self.number, piece))
 
     async def send_file(self, descriptor: int, offset: int, length: int) -> None:
@@ -211,6 +224,7 @@ class Exchange:
         self._link.queue(encode_file(self.number, self._sequence, offset, length))
         self._link.send_descriptor(self.number, self._sequence, os.dup(descriptor))
         self._sequence += 1
+        self.bytes_sent += length
 
     @property
     def takes_pipes(self) -> bool:
@@ -229,7 +243,9 @@ class Exchange:
         self._link.send_descriptor(self.number, self._sequence, loan.descriptor)
         self._sequence += 1
         self._loan = loan
-        return await loan.over()
+        sent = await loan.over()
+        self.bytes_sent += sent
+        return sent
 
     def log(self, frame: LogFrame) -> None:
         """Change the log line; before `end` or `send_complete`, once."""

@@ -217,6 +217,7 @@ class FrontLink:
         if self._channel.accepts_forwarded:
             take_forwarded_facts(request)
         exchange = self._exchanges[number] = Exchange(self, number, request, body)
+        exchange.field_bytes = len(fields)
         if method not in IDEMPOTENT_METHODS:
             started.append(exchange)
         arrived.append(exchange)

@@ -99,6 +99,8 @@ class Pipeline:
         if stage is not None and stage.plan is not None:
             plan = stage.plan  # it may have waited
         request._host_source = (self._open_host, exchange, plan)
+        if plan.on_log and stage is None:
+            exchange.note_begin()
         served.in_hand += 1
         if stage is None and refusal is None and served.in_hand > served.request_limit:
             refusal = served.too_many()
@@ -362,9 +364,8 @@ class Pipeline:
     async def _abandon(self, exchange: Exchange, plan: Plan, error: BaseException) -> Response:
         """The client left, or the handler cancelled itself: end the exchange, log what there is to log."""
         task = asyncio.current_task()
-        if task is not None:
-            while task.cancelling():  # the rest of the request's life may wait again
-                task.uncancel()
+        while task is not None and task.cancelling():  # the rest of the request's life may wait again
+            task.uncancel()
         if exchange.overdue is not None and not exchange.is_gone:
             return await self._refuse_overdue(exchange, plan, exchange.overdue)
         if not exchange.is_gone:

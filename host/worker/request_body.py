@@ -48,6 +48,11 @@ class ArrivedBody:
         """It is."""
         return True
 
+    @property
+    def received(self) -> int:
+        """How many bytes it has."""
+        return self.length or 0
+
     def read_blocking(self, limit: int | None = None) -> bytes:
         """Everything that is left."""
         if limit is not None and len(self._data) > limit:
@@ -148,6 +153,11 @@ class StreamedBody:
     def is_complete(self) -> bool:
         """Whether no read waits any more."""
         return self._is_complete
+
+    @property
+    def received(self) -> int:
+        """How many bytes have come; what the front gives to a program by itself counts as soon as it holds it."""
+        return self._received if not self.is_held or self.length is None else self.length
 
     # --- the link's side, on the loop
 

@@ -54,6 +54,11 @@ def test_a_native_filter_sees_and_changes_every_notification(tmp_path: Path, mod
         assert service.get("/page.txt", {"Authorization": f"Basic {user}"}).status == 200
         assert service.get("/secret").status == 404
         service.site_log("/hidden-by-filter", " 299 ")
+        (counted,) = (word for line in service.site_log("/counted-") for word in line.split() if "/counted-" in word)
+        sent, received, milliseconds = (int(number) for number in counted.split("-")[1:])
+        assert len(added.text) < sent < len(added.text) + 500
+        assert 50 < received < 500
+        assert milliseconds < 60_000
         error = service.get("/error")
         assert error.status == 500
         service.wait_for_event("plugin-error", "watcher", "1234")

@@ -188,7 +188,11 @@ static DWORD on_raw_data(HTTP_FILTER_CONTEXT *context, HTTP_FILTER_RAW_DATA *dat
 
 static DWORD on_log(HTTP_FILTER_CONTEXT *context, HTTP_FILTER_LOG *log)
 {
-    char *target = context->AllocMem(context, 32, 0);
+    char *target = context->AllocMem(context, 64, 0);
+    if (strcmp(log->pszTarget, "/added") == 0 && target != NULL) {
+        snprintf(target, 64, "/counted-%u-%u-%u", log->dwBytesSent, log->dwBytesRecvd, log->msTimeForProcessing);
+        log->pszTarget = target;
+    }
     if (strcmp(log->pszTarget, "/secret") == 0 && target != NULL) {
         strcpy(target, "/hidden-by-filter");
         log->pszTarget = target;
