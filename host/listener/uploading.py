@@ -10,9 +10,10 @@ import asyncio
 import os
 from typing import Final
 
+from host.http1.connection import Phase
 from host.listener.body_pipe import BodyPipe
 from host.listener.body_spool import MOST_OF_ONE
-from host.listener.client_socket import BODY, NEVER
+from host.listener.client_socket import BODY, CLOSING, NEVER
 from host.listener.context import ListenerContext
 from host.listener.exchange import Exchange
 from host.listener.refusals import page_of_shortage
@@ -99,6 +100,18 @@ class UploadingSocket(SharedAnsweringSocket):
         """The transport holds enough."""
         super().pause_writing()
         self._suspect()
+
+    def resume_writing(self) -> None:
+        """The client has taken it. What it owes of its body must come in time again: nobody else would end a client
+        that keeps a place for ever."""
+        super().resume_writing()
+        if self.exchange is None:
+            is_owed = self.http.phase is Phase.ANSWERED_EARLY
+        else:
+            body = self.exchange.body
+            is_owed = body is not None and not (body.is_complete or body.is_stopped or self.http.awaits_continue)
+        if is_owed and self.timer is not CLOSING:
+            self.wait_for_body()
 
     def _suspect(self) -> None:
         """Nothing of the body is taken, and the client takes nothing of the answer: look again in a while."""

@@ -186,3 +186,24 @@ def test_the_next_request_waits_until_the_answer_is_taken(front: RunningListener
     while kind is Kind.WINDOW:
         kind, _, _ = worker.next_frame()
     assert kind is Kind.REQUEST
+
+
+def test_a_client_is_waited_for_in_its_body_only_while_it_takes_its_answer(start: Start) -> None:
+    """It is its turn to read: the timer of the body does not count. It has read: the rest of the body must come."""
+    front = start(connection_timeout=10, min_bytes_per_second=0)
+    worker, client = front.worker(), front.client()
+    client.send(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 500\r\n\r\nab")
+    number, _ = worker.request()
+    worker.begin(number, head=length_head(SIZE))
+    sent = send_until_stalled(worker, number)
+    client.send(b"more")
+    assert worker.take(Kind.BODY) == (number, b"more")
+    front.pass_seconds(1000)
+    assert front.log.refusals.empty()
+    client.read_until(b"\r\n\r\n")
+    assert len(client.read_bytes(sent)) == sent
+    front.settle()
+    front.pass_seconds(9)
+    assert front.log.refusals.empty()
+    front.pass_seconds(3)
+    assert front.log.next_refusal().reason == "Timer_EntityBody"
