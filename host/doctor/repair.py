@@ -38,7 +38,8 @@ def repair(script: Script, findings: Iterable[Finding], folder: Path, backups: P
             return Repaired(path=script.path, done=(), refused=f"it belongs to {path.owner()}")
         copy = backups / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copy2(path, copy)
+        if not copy.exists():  # it has been mended by another name, of a link: what it was then is no copy to keep
+            shutil.copy2(path, copy)
         _change(path, todo)
     except (OSError, KeyError) as error:
         return Repaired(path=script.path, done=(), refused=str(error))

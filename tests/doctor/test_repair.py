@@ -45,6 +45,22 @@ def test_a_script_is_mended_and_kept_as_it_was(tmp_path: Path) -> None:
     assert mend(script, folder, backups) is None
 
 
+def test_the_copy_of_a_script_that_is_mended_by_two_names_is_what_it_was_before_the_first(tmp_path: Path) -> None:
+    """A link inside the folder: the second repair must not keep what the first has made of it, or undoing undoes
+    nothing."""
+    folder, backups = tmp_path / "site", tmp_path / "backups"
+    folder.mkdir()
+    (folder / "a.sh").write_bytes(b"#!/bin/sh\r\necho\r\n")
+    (folder / "link.sh").symlink_to("a.sh")
+    scripts = [read_script(str(folder / name)) for name in ("a.sh", "link.sh")]
+    for script in scripts:
+        done = repair(script, content_findings(script), folder, backups)
+        assert done is not None
+        assert done.refused == ""
+    assert (folder / "a.sh").read_bytes() == b"#!/bin/sh\necho\n"
+    assert (backups / "a.sh").read_bytes() == b"#!/bin/sh\r\necho\r\n"
+
+
 def test_a_link_that_leads_out_is_left_alone(tmp_path: Path) -> None:
     """What lies elsewhere is not ours to change."""
     folder, outside = tmp_path / "site", tmp_path / "x.sh"
