@@ -82,6 +82,8 @@ def make_certificate(hosts: list[str], days: int) -> tuple[bytes, bytes]:
     for host in hosts:
         if not (_is_address(host) or _HOST_NAME.fullmatch(host)):
             raise CommandLineError(f"{host} is no host name", "write names in letters, digits, hyphens and dots")
+        if host.rpartition(".")[2].isdigit() and not _is_address(host):  # every client takes it for an address (URL)
+            raise CommandLineError(f"{host} is no address", "write four numbers up to 255, or a host name")
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     alternatives = [

@@ -21,6 +21,8 @@ def parse_binding(protocol: str, information: str) -> Binding:
     unix = _UNIX_FORM.fullmatch(information)
     if unix is not None:
         return Binding(protocol=protocol.lower(), ip="", port=0, host=_host(unix[2]), path=_unix_path(unix[1]))
+    if information.startswith("unix:/") and ":" not in information[5:]:
+        raise ValueProblem(f'"{information}" is not unix:PATH:HOST', f'write "{information}:"; HOST may be empty')
     found = _FORM.fullmatch(information)
     if found is None:
         raise ValueProblem(

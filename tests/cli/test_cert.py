@@ -54,6 +54,13 @@ def test_what_is_no_host_name_is_refused(name: str) -> None:
         make_certificate(["shop.test", name], 1)
 
 
+@pytest.mark.parametrize("name", ["999.1.1.1", "1.2.3", "12", "host.1"])
+def test_what_clients_take_for_an_address_and_is_none_is_refused(name: str) -> None:
+    """No browser would ever ask for it as a name."""
+    with pytest.raises(CommandLineError, match="is no address"):
+        make_certificate([name], 1)
+
+
 @pytest.mark.slow
 def test_each_name_gets_a_binding(tmp_path: Path) -> None:
     """Addresses need but one: whoever names no host."""

@@ -43,7 +43,7 @@ def test_a_unix_socket_is_named_by_its_path() -> None:
         ("unix::", "not the path of a unix socket"),
         ("unix:/run/:", "not the path of a unix socket"),
         (f"unix:/{'x' * 107}:", "too long"),
-        ("unix:/run/www.sock", "is not ip:port:host"),
+        ("unix:/run/www.sock", "is not unix:PATH:HOST"),
     ],
 )
 def test_what_is_no_path_of_a_unix_socket_is_refused(information: str, problem: str) -> None:
