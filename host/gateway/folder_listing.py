@@ -34,14 +34,22 @@ def listing_page(path: str, entries: Iterable[ListedEntry]) -> str:
     rows = [] if path == "/" else ['<tr><td><a href="../">..</a></td><td></td><td></td></tr>\n']
     for entry in sorted(entries, key=_order):
         slash = "" if entry.is_file else "/"
-        href = "./" + quote_from_bytes(entry.name) + slash
         name = html.escape(entry.name.decode("utf-8", "replace")) + slash
         changed = _moment(entry.modified)
         size = f"{entry.size:,}" if entry.is_file else ""
-        cells = f'<td><a href="{href}">{name}</a></td><td class="n">{size}</td><td class="n">{changed}</td>'
+        cells = f'<td>{_link(entry.name, slash, name)}</td><td class="n">{size}</td><td class="n">{changed}</td>'
         rows.append(f"<tr>{cells}</tr>\n")
     title = html.escape(path.encode("utf-8", "replace").decode())
     return _PAGE.format(title=title, rows="".join(rows))
+
+
+def _link(raw_name: bytes, slash: str, name: str) -> str:
+    """URLs are UTF-8: to a file whose name is not, none leads."""
+    try:
+        raw_name.decode()
+    except UnicodeDecodeError:
+        return f'<span title="its name is not UTF-8: no URL leads to it">{name}</span>'
+    return f'<a href="./{quote_from_bytes(raw_name)}{slash}">{name}</a>'
 
 
 def _moment(seconds: float) -> str:
