@@ -63,6 +63,7 @@ _FURTHER: Final = (
     "host.programs.request_pieces",
     "host.python_apps.applications",
     "host.python_apps.asgi",
+    "host.python_apps.asgi_head",
     "host.python_apps.asgi_scope",
     "host.python_apps.mount_point",
     "host.python_apps.turn",

@@ -13,11 +13,11 @@ import stat
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
-from host.api import ClientGone, FileBody, Headers, HttpError, PluginContext, Request, Response
+from host.api import ClientGone, FileBody, HttpError, PluginContext, Request, Response
 from host.api.ctrl_c import is_ctrl_c
-from host.api.response import new_response
 from host.python_apps.applications import Applications, Order
 from host.python_apps.asgi_body import AsgiBody, ClientLeft
+from host.python_apps.asgi_head import promised_length, response_of
 from host.python_apps.asgi_scope import http_scope
 from host.python_apps.first_step import FirstSteps
 from host.python_apps.interface import required_arguments
@@ -31,11 +31,6 @@ BACKGROUND_SECONDS: Final = 30.0
 # Compiled, `bytes | FileBody` would be a new object each time.
 _MUTABLE: Final = (bytearray, memoryview)
 _SENT: Final = (bytes, FileBody)
-
-_MOST_FIELDS: Final = 512
-_LONGEST_FIELD: Final = 256
-_fields: Final[dict[tuple[bytes, bytes], tuple[str, str]]] = {}
-"""Response fields as text: applications send most of theirs again and again."""
 
 Call = Callable[[Any, "AsgiCall", Request], Awaitable[None]]
 """A function of the plugin that only calls `application(call.scope, call.receive, call.send)`: its frame tells an
@@ -59,6 +54,10 @@ class AsgiApplication:
         self.report_event = context.report_event
         self.lengths = LengthCheck(order.processor, context.report_event)
         self.calls: set[AsgiCall] = set()
+
+
+_RAISED: Final = AsgiError("it has been raised")
+"""The outcome of a request that has been told of its failure."""
 
 
 class AsgiCall:
@@ -103,10 +102,8 @@ class AsgiCall:
         else:
             self._application.calls.add(self)
             task.add_done_callback(self._has_ended)
-        outcome = self._outcome
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        del task  # it holds its exception, which leads to this frame
+        return self._given()
 
     def __await__(self) -> Generator[Any, None, Response]:
         """The response as soon as its first bytes are there. Raises what the application raises before that."""
@@ -120,10 +117,19 @@ class AsgiCall:
             self._outcome = ClientLeft("the client closed its connection")
             self.disconnect()
             raise
+        response = self._given()
+        assert response is not None, "the answer has come"
+        return response
+
+    def _given(self) -> Response | None:
+        """The outcome so far. Raises it, once: no circle of an exception and its frames is left for the collector."""
         outcome = self._outcome
-        assert outcome is not None, "the answer has come"
         if isinstance(outcome, BaseException):
-            raise outcome
+            self._outcome = _RAISED
+            try:
+                raise outcome
+            finally:
+                outcome = None
         return outcome
 
     async def receive(self) -> dict[str, Any]:
@@ -155,7 +161,7 @@ class AsgiCall:
         if kind == "http.response.start":
             if self._response is not None:
                 raise AsgiError("http.response.start was sent twice")
-            self._response = _response_of(message)
+            self._response = response_of(message)
         elif self._response is None:
             raise AsgiError(f"{kind} was sent before http.response.start")
         elif self._is_sent:
@@ -219,7 +225,7 @@ class AsgiCall:
             else:
                 response.body = body = self._body = AsgiBody(
                     self._loop,
-                    promised=_promised_length(response),
+                    promised=promised_length(response),
                     is_discarded=self._request.method == "HEAD" or response.status in BODYLESS,
                     on_early_end=self.disconnect,
                     culprit=self._application.name,
@@ -243,13 +249,14 @@ class AsgiCall:
         return error
 
     def _check_length(self, response: Response, body: bytes) -> None:
-        promised = _promised_length(response)
+        promised = promised_length(response)
         if promised in (-1, len(body)) or self._request.method == "HEAD" or response.status in BODYLESS:
             return
         self._application.lengths.tell(self._request.id, promised, len(body))
 
     def _has_ended(self, task: asyncio.Task[None]) -> None:
         self._application.calls.discard(self)
+        self.task = None  # it holds its exception
         error: BaseException | None
         if task.cancelled():
             error = AsgiError("the application was cancelled")
@@ -355,29 +362,6 @@ def _single_callable(function: Any, name: str) -> Any:
         await function(scope)(receive, send)
 
     return call_in_two_steps
-
-
-def _response_of(message: Any) -> Response:
-    given = list(message.get("headers", ()))
-    try:
-        fields = [_fields.get((name, value)) or _remember(name, value) for name, value in given]
-    except TypeError:  # a bytearray cannot be looked up; what is no bytes at all raises here as well
-        fields = [_remember(bytes(name), bytes(value)) for name, value in given]
-    return new_response(message["status"], Headers.repeated(fields), b"")
-
-
-def _remember(raw_name: Any, raw_value: Any) -> tuple[str, str]:
-    field = str(raw_name, "latin-1"), str(raw_value, "latin-1")
-    if len(raw_name) + len(raw_value) <= _LONGEST_FIELD:
-        if len(_fields) >= _MOST_FIELDS:
-            _fields.clear()
-        _fields[raw_name, raw_value] = field
-    return field
-
-
-def _promised_length(response: Response) -> int:
-    value = response.headers.get("Content-Length")
-    return int(value) if value.isascii() and value.isdigit() else -1
 
 
 def _open_file(path: str) -> FileBody:

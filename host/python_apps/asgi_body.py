@@ -88,7 +88,10 @@ class AsgiBody:
     async def __anext__(self) -> bytes | FileBody:
         while not self._pieces:
             if self._failure is not None:
-                raise self._failure
+                try:
+                    raise self._failure
+                finally:
+                    self._failure = None  # its traceback leads here: no circle is left for the collector
             if self.is_complete:
                 raise StopAsyncIteration
             self._taker = self._loop.create_future()
@@ -113,8 +116,9 @@ class AsgiBody:
             _close(self._pieces.popleft())
         self._size = 0
         self._wake_givers()
+        on_early_end, self._on_early_end = self._on_early_end, _nothing  # a method of whoever holds this: a circle
         if not has_all:
-            self._on_early_end()
+            on_early_end()
 
     def _wake_givers(self) -> None:
         givers, self._givers = self._givers, []
@@ -125,6 +129,10 @@ class AsgiBody:
 def _wake(future: asyncio.Future[None] | None) -> None:
     if future is not None and not future.done():
         future.set_result(None)
+
+
+def _nothing() -> None:
+    """Nobody is told."""
 
 
 def _close(piece: bytes | FileBody) -> None:

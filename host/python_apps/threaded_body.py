@@ -69,7 +69,10 @@ class ThreadedBody:
                     return data
                 if self._is_complete:
                     if self._failure is not None:
-                        raise self._failure
+                        try:
+                            raise self._failure
+                        finally:
+                            self._failure = None  # its traceback leads here: no circle is left for the collector
                     raise StopAsyncIteration
                 waiter = self._new_waiter()
             await waiter

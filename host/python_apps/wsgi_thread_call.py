@@ -62,6 +62,7 @@ class ThreadCall(WsgiCall):
             self._end_turn()
             if body is not None:
                 body.finish(failure)
+            failure = body = None  # the one leads to this frame, the other to it: no circle is left for the collector
             self._note_end()
         return self._response
 

@@ -337,11 +337,15 @@ def response_of(hook: Hook, answer: ThreadAnswer) -> Response | ThreadAnswer | C
 
 
 def saying(hook: Hook, answer: object = None, error: BaseException | None = None) -> Hook:
-    """A hook that was called, as one that answers at once what it said."""
+    """A hook that was called, as one that answers at once, and once, what it said."""
 
     def say(*_arguments: Any) -> object:
+        nonlocal error
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                error = None  # its traceback leads here: no circle is left for the collector
         return answer
 
     return Hook(say, *hook[1:])

@@ -10,16 +10,16 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 
-from host.api import CachePolicy, ClientGone, FileBody, LendableBody, LogEntry, RawData, Request, Response
-from host.wire.frames import MAX_DATA_BYTES, LogFrame, ResponseFlag
+from host.api import CachePolicy, ClientGone, FileBody, LendableBody, RawData, Request, Response
+from host.wire.frames import MAX_DATA_BYTES, ResponseFlag
 from host.worker.cache_offers import CacheOffers, read_whole
 from host.worker.calling import BODY, FilterEnded, HookCaller
 from host.worker.exchange import Exchange
 from host.worker.filter_output import KEY
 from host.worker.lending import bytes_to_lend, may_lend
+from host.worker.log_line import log_changes, log_entry, note_counts
 from host.worker.plan import Plan
 from host.worker.plugin_loader import culprit_of
 from host.worker.request_task import become_task
@@ -29,8 +29,6 @@ from host.worker.small_answers import BODYLESS, NO_CACHE, NO_LOG, NO_SERVER, cod
 
 _RAW: Final = int(ResponseFlag.RAW)
 _END: Final = object()
-_LINE_END: Final = len("\r\n")
-_REQUEST_LINE_REST: Final = len("  HTTP/1.1\r\n")
 
 
 class BodyFault(TypeError):
@@ -328,48 +326,6 @@ class Delivery:
 
 def _no_piece(given: object, body: object) -> BodyFault:
     return BodyFault(f"a piece of the body is {type(given).__name__}, not bytes or FileBody", body)
-
-
-def log_entry(exchange: Exchange, request: Request, response: Response) -> LogEntry:
-    """The line as it would be written: method and URL as the client sent them."""
-    target, _, parameters = exchange.target.partition("?")
-    return LogEntry(
-        client_host_name=request.connection.remote_address,
-        client_user_name=request.user,
-        server_name=request.connection.local_address,
-        operation=exchange.method,
-        target=target,
-        parameters=parameters,
-        http_status=response.status,
-        win32_status=response.win32_status,
-    )
-
-
-def note_counts(entry: LogEntry, exchange: Exchange, whole_bytes: int) -> None:
-    """How much has been sent and received, and how long it took, as far as a worker knows."""
-    request_line = len(exchange.method) + len(exchange.target) + _REQUEST_LINE_REST
-    entry.bytes_sent = exchange.bytes_sent or whole_bytes
-    entry.bytes_received = request_line + exchange.field_bytes + _LINE_END + exchange.body.received
-    entry.time_taken_ms = int((monotonic() - exchange.began_at) * 1000) if exchange.began_at else 0
-
-
-def log_changes(before: LogEntry, after: LogEntry, user: str) -> LogFrame:
-    """What filters changed, for the front; a text that was emptied becomes `-`."""
-
-    def changed(old: str, new: str) -> str:
-        return "" if old == new else new or "-"
-
-    target = after.target + (f"?{after.parameters}" if after.parameters else "")
-    has_target = (before.target, before.parameters) != (after.target, after.parameters)
-    return LogFrame(
-        user_name=changed(before.client_user_name, after.client_user_name) or user,
-        client=changed(before.client_host_name, after.client_host_name),
-        server=changed(before.server_name, after.server_name),
-        method=changed(before.operation, after.operation),
-        target=(target or "-") if has_target else "",
-        status=str(after.http_status) if after.http_status != before.http_status else "",
-        win32_status=str(after.win32_status) if after.win32_status != before.win32_status else "",
-    )
 
 
 @contextmanager

@@ -177,13 +177,19 @@ def _meet_demand(candidate: Candidate, path: str, physical_path: str) -> Match |
         match = _script_above(entry, path, physical_path)
         if match is not None:
             return match
-    error = HttpError(404, 0, f"{_prefix_path(physical_path, whole - lengths[0])} does not exist", win32_status=2)
+    raise _missing(entry, _prefix_path(physical_path, whole - lengths[0]))
+
+
+def _missing(entry: Entry, physical_path: str) -> HttpError:
+    """404.0. Made apart from where it is raised: a frame that holds what it raises is a circle for the collector, and
+    crawlers ask for much that is not there."""
+    error = HttpError(404, 0, f"{physical_path} does not exist", win32_status=2)
     error.handler, error.module = entry.mapping.name, entry.module_names
     error.remedy = (
         f"Make the file, or correct the link: the mapping {entry.mapping.name} ({entry.mapping.path}) "
         "answers for what exists."
     )
-    raise error
+    return error
 
 
 def _script_above(entry: Entry, path: str, physical_path: str) -> Match | None:

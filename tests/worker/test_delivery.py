@@ -10,7 +10,7 @@ import pytest
 
 from host.api import LogEntry
 from host.wire.frames import MAX_DATA_BYTES, Kind, ResponseFlag
-from host.worker.delivery import log_changes
+from host.worker.log_line import log_changes
 from tests.worker.front import run, until
 from tests.worker.site import Site
 
