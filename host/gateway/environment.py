@@ -196,6 +196,8 @@ def _of_url(facts: _UrlFacts) -> VariableGroup:
         b"SCRIPT_URL": url_path,
         b"SCRIPT_URI": _origin(facts.host, facts.port, facts.is_secure) + url_path,
     }
+    if not path_info and facts.mounted is None:  # programs ask whether it is there, as with Apache and lighttpd
+        del variables[b"PATH_INFO"]
     if translated := _translate(_path(facts.root), path_info):
         variables[b"PATH_TRANSLATED"] = translated
     return VariableGroup(variables)

@@ -40,7 +40,6 @@ def test_get_without_body_has_every_required_variable_and_no_content_length() ->
         b"QUERY_STRING": b"",
         b"SCRIPT_NAME": b"/cgi-bin/show.cgi",
         b"SCRIPT_FILENAME": b"/srv/www/cgi-bin/show.cgi",
-        b"PATH_INFO": b"",
         b"DOCUMENT_ROOT": b"/srv/www",
         b"SERVER_PROTOCOL": b"HTTP/1.1",
         b"SERVER_SOFTWARE": b"isapy",
@@ -76,6 +75,16 @@ def test_path_info_is_translated_as_url_path_of_the_application() -> None:
     found = variables_of(path_info="/a b/ü")
     assert found[b"PATH_INFO"] == "/a b/ü".encode()
     assert found[b"PATH_TRANSLATED"] == "/srv/www/a b/ü".encode()
+
+
+def test_without_a_path_behind_the_script_there_is_no_path_info() -> None:
+    """Programs ask whether it is there (qdbm's uploader takes an empty one for the name of a file that it is to send).
+    An application that answers for a folder has it in any case: it is the path that it is asked for."""
+    assert b"PATH_INFO" not in variables_of()
+    mounted = meta_variables(
+        sample_request(), content_length=None, pass_authorization=False, mount_length=len(sample_request().path)
+    )
+    assert mounted[b"PATH_INFO"] == b""
 
 
 def test_path_info_that_climbs_is_not_translated() -> None:
