@@ -13,7 +13,7 @@ from host.doctor.content import content_findings
 from host.doctor.first_line import first_line_findings, interpreter_of
 from host.doctor.languages import languages_here
 from host.doctor.perl_uses import PerlUses, module_file, perl_findings, perl_uses
-from host.doctor.permissions import permission_findings
+from host.doctor.permissions import dangling_link, permission_findings
 from host.doctor.python_imports import PythonExamination, python_findings
 from host.doctor.script import Finding, Identity, Script, Severity
 
@@ -42,6 +42,9 @@ def examine(scripts: Iterable[Script], identity: Identity, *, runs_perl: bool = 
     pythons = _ask_pythons(scripts, programs)
     verdicts = []
     for script in scripts:
+        if script.is_dangling:
+            verdicts.append(Verdict(script=script, interpreter="", findings=(dangling_link(script),)))
+            continue
         program = programs[script.path]
         findings = [
             *first_line_findings(script, machine.installed, languages_here()),

@@ -89,13 +89,20 @@ def _script(path: str) -> Script | None:
             return None
         script = read_script(path)
     except OSError:
-        return None
+        return _dangling(path) if os.path.islink(path) else None
     if extension in EXTENSIONS or (script.content or b"").startswith(_BEGINNINGS) or script.content is None:
         return script
     return None
 
 
+def _dangling(path: str) -> Script:
+    """A link that leads to nothing: files that were not copied with it, or a place that this machine does not have."""
+    return Script(path=path, content=None, leads_to=os.readlink(path), is_dangling=True)
+
+
 def _where_it_is(script: Script, top: str) -> Script:
+    if script.is_dangling:
+        return script
     place = os.path.realpath(script.path)
     return script if place.startswith(top) else replace(script, leads_to=place)
 

@@ -64,3 +64,13 @@ def _dangers(script: Script) -> Iterator[Finding]:
 
 def _is_open(folder: Place) -> bool:
     return bool(folder.mode & 0o002) and not folder.mode & stat.S_ISVTX
+
+
+def dangling_link(script: Script) -> Finding:
+    """Of a script that is none: a link to what is not there."""
+    return Finding(
+        rule="dangling-link",
+        severity=Severity.ERROR,
+        text=f"it is a link to {script.leads_to}, where nothing is",
+        remedy="copy what it led to, or remove it",
+    )

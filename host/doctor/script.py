@@ -86,7 +86,7 @@ class Script:
     """A file and what is known of it. `content` has at most LOOKED_AT bytes; None when it could not be read.
 
     `folders` are those that lead to it, the uppermost first; `neighbours` the names in its own. `leads_to` is where it
-    really is when it is a link that leads out of the folder that is looked at.
+    really is when it is a link that leads out of the folder that is looked at, or (`is_dangling`) to nothing.
     """
 
     path: str
@@ -98,6 +98,7 @@ class Script:
     neighbours: frozenset[str] = frozenset()
     is_on_noexec: bool = False
     leads_to: str = ""
+    is_dangling: bool = False
     words: tuple[str, ...] = field(init=False)
     """The words of its `#!` line, `env` taken away, without a CR at the end; empty when it has none."""
 

@@ -99,6 +99,21 @@ def test_what_is_looked_at(tmp_path: Path) -> None:
     assert list(judged(tmp_path)) == ["cgi-bin/tool"]
 
 
+def test_a_link_that_leads_to_nothing_is_named(tmp_path: Path) -> None:
+    """As a copy of a folder has them whose links led elsewhere; its URL is 404."""
+    (tmp_path / "cgi-bin").mkdir()
+    for name in ("cgi-bin/gone", "gone.pl", "page.html"):
+        (tmp_path / name).symlink_to("/usr/lib/old/gone.pl")
+    verdicts = judged(tmp_path)
+    assert {name: rules(verdict) for name, verdict in verdicts.items()} == {
+        "cgi-bin/gone": ["dangling-link"],
+        "gone.pl": ["dangling-link"],
+    }
+    finding = verdicts["cgi-bin/gone"].findings[0]
+    assert "/usr/lib/old/gone.pl, where nothing is" in finding.text
+    assert not verdicts["cgi-bin/gone"].will_run
+
+
 def test_a_link_that_leads_out_of_the_site_is_not_served(tmp_path: Path) -> None:
     """Whoever looks at cgi-bin alone means the site above it, so that a link within the site is none."""
     site = tmp_path / "site"
