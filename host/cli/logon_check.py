@@ -9,7 +9,7 @@ from typing import Final
 from host.authentication.user_files import parse_groups, parse_users, read_text, told_of
 from host.config.document import Fragment
 from host.config.errors import ConfigError
-from host.config.levels import is_above, segments_of
+from host.config.levels import concerns, segments_of
 from host.config.logon import Logon
 from host.config.logon_check import BASIC
 from host.config.model import Application, Binding, IsolationMode, PathSettings, Site, Snapshot
@@ -39,7 +39,7 @@ def logon_problems(server: LoadedServer, configuration: ServerConfiguration, mac
 
 def _fragment_for(fragments: Iterable[Fragment], site: Site, url_path: str) -> Fragment:
     location = (site.name.lower(), *segments_of(url_path))
-    above = [one for one in fragments if is_above(one.location, location)]
+    above = [one for one in fragments if concerns(one.section, one.location, location)]
     return max(above, key=lambda one: len(one.location))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from host.config.document import Document, Fragment, Location, OverrideMode
 from host.config.inheritance import Effective, in_force
@@ -17,6 +18,8 @@ from host.config.model import Application, Site
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
 from host.config.schema_types import Scope, Section
+
+_LOCKS: Final = "system.webServer/security/"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,13 +74,26 @@ def is_above(upper: Location, lower: Location) -> bool:
     return lower[: len(upper)] == upper
 
 
+def concerns(section: Section, location: Location, target: Location) -> bool:
+    """Whether what a location says of that section holds for `target`. Files have their case, and so have locations;
+    but handlers, applications and virtual directories are found in any case of letters: what locks a path locks it
+    however a client spells it."""
+    if is_above(location, target):
+        return True
+    return section.path.startswith(_LOCKS) and is_above(_folded(location), _folded(target))
+
+
+def _folded(location: Location) -> Location:
+    return tuple(segment.lower() for segment in location)
+
+
 def applicable(levels: Iterable[Level], target: Location, application: Location) -> list[Placed]:
     """The fragments that concern `target` (a path of `application`), the farthest first."""
     found = [
         Placed(fragment, level.path + fragment.location, level)
         for level in levels
         for fragment in level.document.fragments
-        if fragment.section.is_per_path and is_above(level.path + fragment.location, target)
+        if fragment.section.is_per_path and concerns(fragment.section, level.path + fragment.location, target)
     ]
     found.sort(key=lambda placed: len(placed.target))  # stable: the upper file comes first within one path
     return [placed for placed in found if _reaches(placed, application)]

@@ -13,7 +13,7 @@ from host.config.document import Document, read_document
 from host.config.errors import ConfigError, ConfigErrors
 from host.config.expansion import Expander, root_folder, server_expander
 from host.config.inheritance import Effective, in_force
-from host.config.levels import application_path, is_above
+from host.config.levels import application_path, concerns
 from host.config.listener_builder import build_listener
 from host.config.log_builder import LogBuilder
 from host.config.model import Application, Binding, IsolationMode, Site, Snapshot
@@ -214,7 +214,10 @@ def _fingerprint(document: Document, applications: list[tuple[Application, Site]
         )
         for fragment in document.fragments
         if fragment.section.is_per_path
-        and any(is_above(fragment.location, path) or is_above(path, fragment.location) for path in paths)
+        and any(
+            concerns(fragment.section, fragment.location, path) or concerns(fragment.section, path, fragment.location)
+            for path in paths
+        )
     ]
     parts += sorted((repr(application), site.name, site.limits.max_url_segments) for application, site in applications)
     parts.append(sorted(document.override_defaults.items()))

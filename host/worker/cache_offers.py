@@ -87,7 +87,9 @@ class CacheOffers:
             or response.raw
             or exchange.method != "GET"
             or request.method != "GET"
-            or request.raw_target != exchange.target  # rewritten, or a default document: not the file that was named
+            or request.raw_target != exchange.target  # rewritten
+            or exchange.request is not request  # a default document, a local redirect: not the file that was named
+            or exchange.is_refused
             or "?" in exchange.target
             or len(exchange.target) > LONGEST_COUNTED
             or exchange.log_parameters

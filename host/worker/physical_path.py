@@ -23,11 +23,13 @@ _ABSOLUTE_FORM: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 
 class Place(NamedTuple):
-    """Where a URL path lies: the virtual directory's folder, and the path below it (with the URL's final slash)."""
+    """Where a URL path lies: the virtual directory's folder, and the path below it (with the URL's final slash);
+    `folder_path` is the virtual directory's own path in its application, as the configuration spells it."""
 
     root: str
     physical_path: str
     ignores_case: bool = False
+    folder_path: str = "/"
 
 
 def split_target(raw_target: str) -> tuple[str, str]:
@@ -98,7 +100,7 @@ def map_path(application: Application, path: str) -> Place:
     folder = _virtual_directory(application, below)
     rest = below if folder.path == "/" else below[len(folder.path) :]
     root = folder.physical_path.rstrip("/") or "/"
-    return Place(root, root.rstrip("/") + rest, folder.ignores_case)
+    return Place(root, root.rstrip("/") + rest, folder.ignores_case, folder.path)
 
 
 def _virtual_directory(application: Application, below: str) -> VirtualDirectory:

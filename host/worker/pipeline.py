@@ -142,6 +142,8 @@ class Pipeline:
             response = await self._refuse(exchange, plan, refusal)
             exchange.is_refused = True
             refusal = None  # it holds this frame
+        if (inner := exchange.request) is not request and inner.user:
+            request.user, request.auth_type = inner.user, inner.auth_type  # the log names who was let in
         if response.status == 401:
             add_challenge(exchange.request, response)
         if self._observer is not None:

@@ -67,13 +67,13 @@ class Route:
             root = place.root.rstrip("/")
             tail = place.physical_path[len(root) :]
             spelled = spelling.on_disk(root, tail)
-            path, place = path[: len(path) - len(tail)] + spelled, Place(place.root, root + spelled)
+            path = path[: len(path) - len(tail)] + spelled
+            place = place._replace(physical_path=root + spelled)
         self.path = path
         self.physical_root = place.root
         self.physical_path = place.physical_path  # of the whole path, final slash included
         self.unslashed_path = place.physical_path.rstrip("/") or "/"
-        own = application.model.path
-        self.settings_path = path if own == "/" else own + path[len(own) :]  # as the configuration spells it
+        self.settings_path = _as_configured(application.model.path, place)
         self.settings: PathSettings | None = None
         self.candidates: tuple[Candidate, ...] = ()
         self.has_too_many_segments = False
@@ -119,6 +119,13 @@ class Route:
         """The settings of a route that `Routes.find` has returned."""
         assert self.settings is not None
         return self.settings
+
+
+def _as_configured(application_path: str, place: Place) -> str:
+    """The URL path as the configuration spells it: applications and virtual directories are found in any case of
+    letters, and what is said of them has to be found then, too."""
+    below = place.physical_path[len(place.root.rstrip("/")) :]
+    return application_path.rstrip("/") + place.folder_path.rstrip("/") + below or "/"
 
 
 class Routes:

@@ -85,7 +85,8 @@ def shared_policy(exchange: Exchange, request: Request, response: Response, plan
         or (response.status >= 400 and request.connection.is_local)  # who is told the causes of errors
         or exchange.method != "GET"
         or request.method != "GET"
-        or request.raw_target != exchange.target  # rewritten, or a default document: by what, the URL does not say
+        or request.raw_target != exchange.target  # rewritten: by what, the URL does not say
+        or exchange.request is not request  # a default document, a local redirect
         or exchange.log_parameters
         or exchange.log_status
         or any(flag != "Ssl" for flag in settings.ssl_flags)

@@ -150,6 +150,22 @@ def test_the_file_counts_as_it_is_now(service: RunningService) -> None:
     assert ask(service, "/private/note.txt", "alice").status == 200
 
 
+def test_no_spelling_leads_past_the_lock(service: RunningService) -> None:
+    """Virtual directories are found in any case of letters."""
+    for path in ("/git/git-http-backend", "/GIT/git-http-backend", "/Git//git-http-backend"):
+        assert ask(service, f"{path}/project.git/info/refs?service=git-upload-pack").status == 401
+
+
+def test_a_script_in_the_open_that_leads_there_lets_in_who_may_come(service: RunningService) -> None:
+    """A local redirect: the log says who that was, and nobody else gets the answer."""
+    script = service.folder / "wwwroot/lead.sh"
+    script.write_text("#!/bin/sh\nprintf 'Location: /private/note.txt\\r\\n\\r\\n'\n")
+    script.chmod(0o755)
+    assert [ask(service, "/lead.sh", "alice").text for _ in range(3)] == ["private"] * 3
+    assert ask(service, "/lead.sh").status == 401
+    service.site_log("/lead.sh", " alice ", count=3)
+
+
 def test_an_upload_is_refused_before_it_is_sent(service: RunningService) -> None:
     """Nobody is told to continue who may not come."""
     head = "POST /private/who.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n"

@@ -425,3 +425,31 @@ def test_a_filter_that_answers_a_401_sees_why(protected: Protected) -> None:
     by_config = DenialReason.LOGON | DenialReason.BY_CONFIG
     assert [int(answer.text) for answer in answers] == [DenialReason.LOGON.value, by_config.value]
     assert all(answer.header("WWW-Authenticate") for answer in answers)
+
+
+def only_alice(path: str) -> str:
+    rules = '<clear /><add accessType="Allow" users="alice" />'
+    security = f"<security><authorization>{rules}</authorization></security>"
+    return f'<location path="{path}"><system.webServer>{security}</system.webServer></location>'
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/virtual/a.txt", "/VIRTUAL/a.txt", "/Virtual//a.txt", "/x.who", "/X.WHO", "/X.who/more", "/below/a.txt"],
+)
+def test_a_path_is_locked_however_a_client_spells_it(protected: Protected, target: str) -> None:
+    """Virtual directories and handlers are found in any case of letters, so their locks have to be, too."""
+    site = protected.site
+    folder, below = site.folder / "elsewhere", site.folder / "below"
+    for one in (folder, below):
+        one.mkdir()
+        (one / "a.txt").write_text("secret")
+    (below / "web.config").write_text(f"<configuration>{only_alice('.')}</configuration>")
+    directories = site.directory("/", site.root) + site.directory("/virtual", folder) + site.directory("/BELOW", below)
+    site.applications = f'<application path="/" applicationPool="Pool">{directories}</application>'
+    site.write("web.config", f"<configuration>{only_alice('virtual')}{only_alice('x.who')}</configuration>")
+    protected.anonymous = ""
+    assert codes(protected.ask({"target": target}, {"target": target, **basic("bob")})) == [(401, 2), (401, 2)]
+    (answer,) = protected.ask({"target": target, **basic("alice")})
+    assert answer.status == 200
+    assert protected.ask({"target": "/a.txt"})[0].status == 200

@@ -203,9 +203,43 @@ def test_a_default_document_is_not_the_file_that_was_named(site: Site) -> None:
         site.write("i.html")
         front = await site.serve()
         await number_offered(front, "/i.html")
-        answer = await front.ask("/")
-        assert (answer.cache, answer.body) == (None, b"content")
+        for _ in range(3):  # it is frequent, too
+            answer = await front.ask("/")
+            assert (answer.cache, answer.body) == (None, b"content")
 
+    run(main())
+
+
+def test_what_a_script_leads_to_is_not_the_scripts_answer(site: Site) -> None:
+    """It may lead the next client elsewhere: it may have looked at its cookies, or at its address."""
+    site.extension(
+        "leading",
+        """
+        @hookimpl
+        def handler_mappings():
+            return [HandlerMapping(name="Leading", path="*.lead")]
+
+        @hookimpl
+        def handle(request):
+            return Response(internal_target="/i.html")
+        """,
+    )
+    profile = '<add extension=".lead" policy="CacheUntilChange" kernelCachePolicy="CacheUntilChange" />'
+    shared = '<add extension=".lead" sharedCache="true" /><add extension=".html" sharedCache="true" />'
+
+    async def main() -> None:
+        site.write("i.html")
+        site.write("a.lead")
+        for further in ("", f"<caching><profiles>{profile}</profiles></caching>", shared_profiles):
+            site.further = further
+            front = await site.serve()
+            if not further:
+                await number_offered(front, "/i.html")
+            for _ in range(3):
+                answer = await front.ask("/a.lead")
+                assert (answer.cache, answer.body) == (None, b"content")
+
+    shared_profiles = f"<caching><profiles>{shared}</profiles></caching>"
     run(main())
 
 

@@ -106,14 +106,14 @@ def application(path: str, *folders: tuple[str, str]) -> Application:
 def test_the_longest_virtual_directory_decides_where_a_path_lies() -> None:
     """Whole segments, without regard to case, relative to the application."""
     shop = application("/shop", ("/", "/srv/shop/"), ("/images", "/srv/pictures"), ("/images/big", "/srv/big"))
-    assert map_path(shop, "/shop") == ("/srv/shop", "/srv/shop/", False)
-    assert map_path(shop, "/shop/") == ("/srv/shop", "/srv/shop/", False)
-    assert map_path(shop, "/shop/a/b.txt") == ("/srv/shop", "/srv/shop/a/b.txt", False)
-    assert map_path(shop, "/shop/images/x.png") == ("/srv/pictures", "/srv/pictures/x.png", False)
-    assert map_path(shop, "/SHOP/Images/x.png") == ("/srv/pictures", "/srv/pictures/x.png", False)
-    assert map_path(shop, "/shop/imagesX/x.png") == ("/srv/shop", "/srv/shop/imagesX/x.png", False)
-    assert map_path(shop, "/shop/images/big/") == ("/srv/big", "/srv/big/", False)
-    assert map_path(application("/", ("/", "/")), "/etc") == ("/", "/etc", False)
+    assert map_path(shop, "/shop") == ("/srv/shop", "/srv/shop/", False, "/")
+    assert map_path(shop, "/shop/") == ("/srv/shop", "/srv/shop/", False, "/")
+    assert map_path(shop, "/shop/a/b.txt") == ("/srv/shop", "/srv/shop/a/b.txt", False, "/")
+    assert map_path(shop, "/shop/images/x.png") == ("/srv/pictures", "/srv/pictures/x.png", False, "/images")
+    assert map_path(shop, "/SHOP/Images/x.png") == ("/srv/pictures", "/srv/pictures/x.png", False, "/images")
+    assert map_path(shop, "/shop/imagesX/x.png") == ("/srv/shop", "/srv/shop/imagesX/x.png", False, "/")
+    assert map_path(shop, "/shop/images/big/") == ("/srv/big", "/srv/big/", False, "/images/big")
+    assert map_path(application("/", ("/", "/")), "/etc") == ("/", "/etc", False, "/")
     with pytest.raises(HttpError):
         map_path(application("/only", ("/sub", "/srv")), "/only/other")
 
