@@ -9,6 +9,7 @@ from typing import Any
 
 from host.api import PendingResult, PluginContext, Request, Response, ThreadAnswer, ThreadingModel
 from host.python_apps.applications import Applications, Order
+from host.python_apps.collected_body import collected
 from host.python_apps.interface import is_coroutine_callable
 from host.python_apps.length_check import LengthCheck
 from host.python_apps.loading import LoadFailure, load_callable
@@ -63,7 +64,9 @@ class WsgiApplication:
                 is_multiprocess=True,  # a worker is replaced while another one runs, if nothing else
                 file_wrapper=FileWrapper,
             )
-        if callee.turn is None or callee.turn.take_now():
+        if callee.turn is None:
+            return self._begin(request, run_code)
+        if request.body.is_complete and callee.turn.take_now():
             return self._begin(request, run_code)
         return self._wait_for_turn(callee.turn, request, run_code)
 
@@ -78,6 +81,8 @@ class WsgiApplication:
         return ThreadCallAnswer(call, pending)
 
     async def _wait_for_turn(self, turn: Turn, request: Request, run_code: RunCode) -> Response:
+        if not request.body.is_complete:  # nobody's client has the turn of all
+            request.body = await collected(request.body)
         await turn.take()
         answer = self._begin(request, run_code)
         return answer if isinstance(answer, Response) else await answer

@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
-    "host.python_apps": {"host.api", "host.gateway"},
+    "host.python_apps": {"host.api", "host.gateway", "host.programs"},  # a body in a file: decision 079
     "host.managed": {"host.api", "host.gateway", "python_multipart"},
     "host.fastcgi": {"host.api", "host.gateway", "host.programs"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import sys
 import threading
 
 import pytest
 
-from host.wire.frames import Kind
+from host.wire.frames import INITIAL_BODY_WINDOW, Kind
 from host.wire.message_rows import Examination
 from tests.isapi.proc import write_proc
-from tests.worker.front import run, until
+from tests.worker.front import Front, run, until
 from tests.worker.site import Site, attach
 from tests.worker.test_examination import ask
 
@@ -232,6 +233,52 @@ def test_one_call_at_a_time_is_kept_on_the_main_thread(site: Site) -> None:
         assert (await front.answer(failing)).status == 500
         order = (await front.ask("/?order")).text
         assert order == "False first stream-0 stream-0 closed stream-1 stream-1 closed  raise order"
+
+    run(main())
+
+
+async def send_all(front: Front, number: int, data: bytes) -> None:
+    """The whole body, as the worker takes it."""
+    sent = 0
+    while sent < len(data):
+        room = INITIAL_BODY_WINDOW + front.body_window.get(number, 0) - sent
+        if room <= 0:
+            await front.changed()
+            continue
+        piece = data[sent : sent + min(room, 60000)]
+        front.say(Kind.BODY, number, piece)
+        sent += len(piece)
+    front.say(Kind.BODY_END, number)
+
+
+@pytest.mark.parametrize("model", ["Free", "Single"])
+@pytest.mark.parametrize("length", [4, 3 << 20, -1], ids=["short", "long", "in chunks"])
+def test_a_client_that_still_sends_does_not_have_the_only_turn(site: Site, model: str, length: int) -> None:
+    """multithread="false": others are served meanwhile, and the body is whole when the application is called."""
+    name = f"collected_{model.lower()}_{abs(length)}"  # a process has one module of a name
+    (site.root / f"{name}.py").write_text(
+        "import hashlib\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    data = environ['wsgi.input'].read()\n"
+        "    return [f'{len(data)} {hashlib.sha256(data).hexdigest()}'.encode()]\n"
+    )
+    site.further = '<pythonApplication multithread="false" />'
+    site.handlers = (
+        f'<add name="Turns" path="*" verb="*" modules="WsgiModule" scriptProcessor="{name}:application" '
+        f'threadingModel="{model}" />'
+    )
+    data = b"text" * (max(length, 4096) // 4 if length != 4 else 1)
+
+    async def main() -> None:
+        front = await site.serve()
+        slow = front.send("/", method="POST", body=None, length=length)
+        left = front.send("/", method="POST", body=None, length=length)
+        assert (await front.ask("/")).text == f"0 {hashlib.sha256(b'').hexdigest()}"
+        front.say(Kind.ABORT, left)
+        await send_all(front, slow, data)
+        assert (await front.answer(slow)).text == f"{len(data)} {hashlib.sha256(data).hexdigest()}"
+        assert (await front.ask("/")).status == 200
 
     run(main())
 
