@@ -56,13 +56,14 @@ def write_site(folder: Path, *, with_program: bool = True) -> MeasuredSite:
         big.truncate(BIG_BYTES)
     if with_program:
         for name in PROGRAMS:
-            _compile(name, cgi_bin / name)
-        _compile("bare_cgi", site.bare_cgi)
+            compile_program(name, cgi_bin / name)
+        compile_program("bare_cgi", site.bare_cgi)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() or path.parent == cgi_bin or path == site.bare_cgi else 0o644)
     return site
 
 
-def _compile(name: str, target: Path) -> None:
+def compile_program(name: str, target: Path) -> None:
+    """One of the programs in `programs/`; needs gcc."""
     source = BENCH / "programs" / f"{name}.c"
     subprocess.run([program("gcc"), "-O2", "-o", str(target), str(source)], check=True)

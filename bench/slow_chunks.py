@@ -1,7 +1,7 @@
 """Clients that send a body in chunks of one byte, one a second: `python -m bench.slow_chunks PORT PATH CONNECTIONS`.
 
-slowhttptest announces a length for every body. As it does, this one connects all of them at once, and ends when none is
-left.
+slowhttptest announces a length for every body. As it does, this one connects them evenly over a second, and ends when
+none is left.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ def attack(port: int, path: str, connections: int) -> None:
     """Hold so many connections with bodies that never end; returns when the server has closed them all."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     with contextlib.ExitStack() as held:
-        clients = {held.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(connections)}
-        for client in clients:
+        began = time.monotonic()
+        clients = set()
+        for number in range(connections):
+            time.sleep(max(0.0, began + number / connections * INTERVAL_SECONDS - time.monotonic()))
+            client = held.enter_context(socket.create_connection(("127.0.0.1", port)))
             client.setblocking(False)
-        to_send = head + _CHUNK
+            if _sends(client, head):
+                clients.add(client)
         while clients:
             due = time.monotonic() + INTERVAL_SECONDS
-            clients = {client for client in clients if _sends(client, to_send)}
-            to_send = _CHUNK
+            clients = {client for client in clients if _sends(client, _CHUNK)}
             while clients and (left := due - time.monotonic()) > 0:
                 poll = select.poll()
                 for client in clients:
