@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections import OrderedDict
-from collections.abc import Callable, Set
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -55,7 +56,7 @@ class Authenticator:
         self._groups: OrderedDict[str, KeptFile[Groups]] = OrderedDict()
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, None] = OrderedDict()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()  # by address
         self._turns = asyncio.Semaphore(most_hashes(len(os.sched_getaffinity(0))))
         self._unreadable: dict[str, str] = {}  # why, by file
 
@@ -102,24 +103,33 @@ class Authenticator:
         key = digest.digest()
         if stored is not None and self._is_known(key):
             return True
-        if self._waiting >= MOST_WAITING:
-            remedy = "Somebody may be guessing passwords: look at the log for 401 1."
-            raise HttpError(503, 2, "too many log on at once", headers={"Retry-After": "5"}, remedy=remedy)
-        await become_task()
-        self._waiting += 1
-        try:
+        with self._place(request.connection.remote_address):
+            await become_task()
             async with self._turns:
                 if stored is not None and self._is_known(key):  # several requests of one page had come together
                     return True
                 found = await self._compare(request, stored or users.some_hash, password)
-        finally:
-            self._waiting -= 1
         if stored is None or not found:  # a name that is not there has taken as long as one that is
             return False
         self._known[key] = None
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
         return True
+
+    @contextmanager
+    def _place(self, address: str) -> Iterator[None]:
+        """Among those that wait for a hash. One address has half of the places: who guesses from there leaves
+        the others to those who come from elsewhere. Raises HttpError 503.2."""
+        if self._waiting.total() >= MOST_WAITING or self._waiting[address] >= MOST_WAITING // 2:
+            remedy = "Somebody may be guessing passwords: look at the log for 401 1."
+            raise HttpError(503, 2, "too many log on at once", headers={"Retry-After": "5"}, remedy=remedy)
+        self._waiting[address] += 1
+        try:
+            yield
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
 
     async def _compare(self, request: Request, stored: str, password: bytes) -> bool:
         """On a thread. Raises HttpError 500.19."""

@@ -249,7 +249,8 @@ def test_a_password_is_hashed_once_and_guesses_are_bounded(
 
 
 def test_who_guesses_does_not_take_all_places(protected: Protected, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many wait for their turn; one more is told to come again, and what needs no hash is answered meanwhile."""
+    """So many wait for their turn, half of them from one address; one more is told to come again, and what needs no
+    hash is answered meanwhile."""
     may_go_on = threading.Event()
 
     def slow(password: bytes, stored: str) -> bool:
@@ -258,18 +259,24 @@ def test_who_guesses_does_not_take_all_places(protected: Protected, monkeypatch:
     monkeypatch.setattr(authenticator, "is_password", slow)
 
     async def main(front: Front) -> list[Answer]:
-        guess = basic("bob", "wrong")["fields"]
-        numbers = [front.send("/x.who", fields=guess) for _ in range(authenticator.MOST_WAITING)]
-        answers = [await front.ask("/x.who", **basic("alice")), await front.ask("/x.who")]
+        def guesses(address: str, count: int) -> list[int]:
+            guess = basic("bob", "wrong")["fields"]
+            return [front.send("/x.who", fields=guess, remote=address) for _ in range(count)]
+
+        half = authenticator.MOST_WAITING // 2
+        numbers = guesses("192.0.2.1", half)
+        answers = [await front.ask("/x.who", **basic("alice"), remote="192.0.2.1")]
+        numbers += guesses("192.0.2.2", 1) + guesses("192.0.2.3", half - 1)
+        answers += [await front.ask("/x.who", **basic("alice"), remote="192.0.2.2"), await front.ask("/x.who")]
         may_go_on.set()
         return (
             answers + [await front.answer(number) for number in numbers] + [await front.ask("/x.who", **basic("alice"))]
         )
 
     answers = protected.serve(main, capacity=100)
-    assert codes(answers[:2]) == [(503, 2), (401, 2)]
-    assert answers[0].header("Retry-After") == "5"
-    assert {answer.status for answer in answers[2:-1]} == {401}
+    assert codes(answers[:3]) == [(503, 2), (503, 2), (401, 2)]
+    assert [answer.header("Retry-After") for answer in answers[:2]] == ["5", "5"]
+    assert codes(answers[3:-1]) == [(401, 1)] * authenticator.MOST_WAITING
     assert answers[-1].text == "GET alice|Basic"
 
 
