@@ -68,19 +68,26 @@ def build_logon(anonymous: Effective, basic: Effective, authorization: Effective
         realm=basic.text("realm"),
         user_file=basic.text("userFile"),
         group_file=basic.text("groupFile"),
-        rules=tuple(_rule(entry.effective) for entry in authorization.entries),
+        rules=tuple(build_rule(entry.effective) for entry in authorization.entries),
     )
     is_open = any(rule.is_for_all for rule in logon.rules) and all(rule.is_allowed for rule in logon.rules)
     return None if is_open and logon.allows_anonymous and not logon.uses_basic else logon
 
 
-def _rule(entry: Effective) -> AuthorizationRule:
+def build_rule(entry: Effective) -> AuthorizationRule:
+    """One `<add>` of authorization."""
     return AuthorizationRule(
         is_allowed=entry.text("accessType") == "Allow",
         users=names_in(entry.text("users")),
         roles=names_in(entry.text("roles")),
-        verbs=names_in(entry.text("verbs")),
+        verbs=_verbs_in(entry.text("verbs")),
     )
+
+
+def _verbs_in(text: str) -> frozenset[str]:
+    """Methods, for which `*` is all of them, as in `handlers`: a Deny rule that fits nothing protects nothing."""
+    verbs = names_in(text.upper())
+    return frozenset() if EVERYBODY in verbs else verbs
 
 
 def names_in(text: str) -> frozenset[str]:

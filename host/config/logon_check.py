@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from host.config.inheritance import Effective, starting_point
-from host.config.logon import ANONYMOUS, EVERYBODY, Logon, build_logon, names_in
+from host.config.logon import ANONYMOUS, EVERYBODY, Logon, build_logon, build_rule, names_in
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
 
@@ -57,10 +57,7 @@ def _check_basic(basic: Effective, logon: Logon, problems: Problems) -> None:
 def _check_rules(authorization: Effective, problems: Problems) -> None:
     """Allow rules beside one for everybody, and rules that speak of nobody."""
     rules = [entry.effective for entry in authorization.entries]
-    is_for_everybody = any(
-        rule.text("accessType") == "Allow" and EVERYBODY in names_in(rule.text("users")) and not rule.text("verbs")
-        for rule in rules
-    )
+    is_for_everybody = any(rule.is_allowed and rule.is_for_all for rule in map(build_rule, rules))
     for rule in rules:
         if rule.node is None:
             continue

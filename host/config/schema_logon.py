@@ -93,7 +93,7 @@ AUTHORIZATION: Final = Section(
                     ),
                     string("users", "names with commas; * is everybody, ? who has none", key=True, case_sensitive=True),
                     string("roles", "groups of groupFile with commas", key=True, case_sensitive=True),
-                    string("verbs", "methods with commas; empty: all", key=True, case_sensitive=True),
+                    string("verbs", "methods with commas, in any case; empty or *: all", key=True, case_sensitive=True),
                 ),
             ),
         ),

@@ -43,7 +43,7 @@ def test_where_nothing_is_said_everybody_may_come(server: Server) -> None:
 def test_what_is_said_is_in_force_for_that_path_alone(server: Server) -> None:
     """Files are taken from the folder of the server's file."""
     basic = '<basicAuthentication enabled="true" realm="r" userFile="users" groupFile="/etc/g" />'
-    written(server, ANONYMOUS_OFF + basic, '<add accessType="Deny" users=" bob, eve ,"  roles="x" verbs="POST,PUT" />')
+    written(server, ANONYMOUS_OFF + basic, '<add accessType="Deny" users=" bob, eve ,"  roles="x" verbs="post,PUT" />')
     rule = AuthorizationRule(
         is_allowed=False, users=frozenset({"bob", "eve"}), roles=frozenset({"x"}), verbs=frozenset({"POST", "PUT"})
     )
@@ -59,6 +59,18 @@ def test_what_is_said_is_in_force_for_that_path_alone(server: Server) -> None:
     assert logon.files == (str(server.root / "conf/users"), "/etc/g")
     assert logon.names_roles
     assert logon_of(server, "/") is None
+
+
+def test_verbs_count_in_any_case_and_a_star_is_all_of_them(server: Server) -> None:
+    """A Deny rule that fits no method would leave a door open."""
+    written(
+        server, "", '<add accessType="Deny" users="?" verbs="*" /><add accessType="Deny" users="eve" verbs="Put" />'
+    )
+    logon = logon_of(server)
+    assert logon is not None
+    assert not logon.allows("", frozenset(), "POST")
+    assert not logon.allows("eve", frozenset(), "PUT")
+    assert logon.allows("eve", frozenset(), "GET")
 
 
 def test_a_web_config_may_say_who_comes_but_not_how_they_log_on(server: Server) -> None:
