@@ -140,7 +140,7 @@ def test_what_a_request_gets_that_its_pool_does_not_take(tmp_path: Path, level: 
         assert service.get("/shop/a.where").status == 200
 
         assert answer(send(service, "/shop/deep/x.crash")).startswith(b"HTTP/1.1 502 ")
-        told = service.wait_for_event("pool-rapid-fail", "pool Deep is disabled: 1 failures within 300 s")
+        told = service.wait_for_event("pool-rapid-fail", "pool Deep is disabled: 1 failure within 300 s")
         assert "Deep#1: ended by signal 9 (SIGKILL)" in told
         assert_refused(service, answer(send(service, "/shop/deep/a.where")), level, "/shop/deep/a.where", "AppOffline")
         assert isinstance(service.ask(StartPool(name="Deep")), Done)
@@ -233,7 +233,7 @@ def test_a_saved_pool_is_obeyed_at_once_and_its_worker_stays(tmp_path: Path) -> 
         assert json.loads(service.get("/a.where").body)["pid"] == before
         assert not service.has_event("recycle-config-change")
         assert service.get("/x.crash").status == 502
-        service.wait_for_event("pool-rapid-fail", "1 failures")
+        service.wait_for_event("pool-rapid-fail", "1 failure")
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
             service.get("/a.where")
         service.httperr("/a.where", "AppOffline")
