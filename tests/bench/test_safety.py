@@ -134,7 +134,8 @@ def test_a_round_is_compared_with_its_own_quiet() -> None:
     cost = cost_of("isapy", "static", "slow read", rounds)
     assert (cost.held, cost.asked, cost.failed, cost.coming_quotient, cost.quotient) == (9, 9, 3, 3.0, 2.0)
     assert (cost.quiet_p99, cost.coming_p99, cost.p99) == (0.004, 0.010, 0.010)
-    row = "| isapy | static | slow read | 9 | 9 | 3 | 4.00 ms | 10.00 ms | 3.00 | 10.00 ms | 2.00 |"
+    assert (cost.whole_p99, cost.whole_quotient) == (0.010, 3.0)
+    row = "| isapy | static | slow read | 9 | 9 | 3 | 4.00 ms | 10.00 ms | 3.00 | 10.00 ms | 2.00 | 10.00 ms | 3.00 |"
     assert report([cost]).splitlines()[-1] == row
 
 
