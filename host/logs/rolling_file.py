@@ -6,6 +6,7 @@ a limit and tried again every second; when it works again, that is reported too,
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -165,6 +166,16 @@ class RollingFile:
         self._descriptor = os.open(self._reached, flags, 0o640, dir_fd=folder)
         state = os.fstat(self._descriptor)
         self._inode, self._size, self._looked_at = state.st_ino, state.st_size, now
+        if state.st_size == 0 and os.geteuid() == 0:
+            self._give_to_owner_of(self._folder if folder is None else folder)
+
+    def _give_to_owner_of(self, folder: Path | int) -> None:
+        """As root, in a folder of the listener's user: after a switch of the process model it is the listener that goes
+        on with the file, and it may not open one of root's."""
+        owner = os.stat(folder).st_uid
+        if owner != 0:
+            with contextlib.suppress(OSError):  # a file system without owners
+                os.fchown(self._descriptor, owner, -1)
 
     @property
     def _is_full(self) -> bool:

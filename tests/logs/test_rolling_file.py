@@ -116,6 +116,20 @@ def test_a_folder_that_is_handed_over_is_reached_by_its_descriptor(tmp_path: Pat
     assert reports == []
 
 
+def test_a_new_file_is_its_folders_owners(tmp_path: Path, reports: Reports) -> None:
+    """What root has begun in IIS 5 isolation, the listener's user goes on with after a switch. Whoever is not root has
+    only folders of its own here."""
+    folder = tmp_path / "W3SVC1"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, -1)
+    file = daily(folder, reports)
+    file.append("one\n", NOON)
+    file.close(NOON)
+    assert file.path.stat().st_uid == folder.stat().st_uid
+    assert reports == []
+
+
 def test_a_moved_file_is_left_alone(tmp_path: Path, reports: Reports) -> None:
     """logrotate renames the file: the next batch (a second later at most) begins a new one."""
     file = daily(tmp_path, reports)
