@@ -166,12 +166,13 @@ class RollingFile:
         self._descriptor = os.open(self._reached, flags, 0o640, dir_fd=folder)
         state = os.fstat(self._descriptor)
         self._inode, self._size, self._looked_at = state.st_ino, state.st_size, now
-        if state.st_size == 0 and os.geteuid() == 0:
+        if state.st_size == 0 and state.st_uid == os.geteuid() == 0 and state.st_nlink == 1:
             self._give_to_owner_of(self._folder if folder is None else folder)
 
     def _give_to_owner_of(self, folder: Path | int) -> None:
         """As root, in a folder of the listener's user: after a switch of the process model it is the listener that goes
-        on with the file, and it may not open one of root's."""
+        on with the file, and it may not open one of root's. A file that has another name elsewhere is no new log: whose
+        the folder is could have put it there."""
         owner = os.stat(folder).st_uid
         if owner != 0:
             with contextlib.suppress(OSError):  # a file system without owners

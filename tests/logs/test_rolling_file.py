@@ -130,6 +130,22 @@ def test_a_new_file_is_its_folders_owners(tmp_path: Path, reports: Reports) -> N
     assert reports == []
 
 
+def test_an_empty_file_with_another_name_elsewhere_keeps_its_owner(tmp_path: Path, reports: Reports) -> None:
+    """Whose the folder is would be given a file of root's."""
+    folder = tmp_path / "W3SVC1"
+    folder.mkdir()
+    other = tmp_path / "other"
+    other.touch()
+    os.link(other, folder / "u_ex240502.log")
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, -1)
+    file = daily(folder, reports)
+    file.append("one\n", NOON)
+    file.close(NOON)
+    assert other.read_text().endswith("one\n")
+    assert other.stat().st_uid == os.geteuid()
+
+
 def test_a_moved_file_is_left_alone(tmp_path: Path, reports: Reports) -> None:
     """logrotate renames the file: the next batch (a second later at most) begins a new one."""
     file = daily(tmp_path, reports)
