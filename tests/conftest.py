@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,15 @@ _LONGEST_FIRST: Final = (
     *("chaos", "programs", "processes", "native", "managed", "cli", "conformance", "extensions", "spawner"),
     *("python_apps", "isapi", "pywin32", "bench", "listener", "fuzz", "http1"),
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Logs of sites that name no folder are the tests' own, and not in that of whoever runs them: a service of his
+    could not go on with a log that a test has begun as another user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

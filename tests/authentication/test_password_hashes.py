@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import pytest
@@ -66,13 +65,13 @@ def test_nul_and_endless_passwords_are_nobodys() -> None:
     assert not is_password(b"a" * (LONGEST_PASSWORD + 1), HASHES["htpasswd -s"])
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="compares with OpenSSL")
-@pytest.mark.parametrize("length", [0, 1, 2, 15, 16, 17, 31, 32, 33, 64])
+@pytest.mark.parametrize("length", [1, 2, 15, 16, 17, 31, 32, 33, 64])
 def test_apr1_is_what_openssl_makes_of_passwords_of_any_length(length: int) -> None:
     """Its rounds are ours: no library of Python's own has them."""
     password = "aé"[: length % 3] + "x" * length
     made = subprocess.run(["openssl", "passwd", "-apr1", "-stdin"], input=password, capture_output=True, text=True)
-    assert is_password(password.encode(), made.stdout.strip()) or not password
+    assert is_password(password.encode(), made.stdout.strip())
+    assert not is_password(password.encode() + b"y", made.stdout.strip())
 
 
 @given(password=st.binary(max_size=80), stored=st.text(max_size=60))
