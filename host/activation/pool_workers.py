@@ -29,17 +29,14 @@ from host.activation.worker_transitions import WorkerCommand, WorkerEvent, Worke
 from host.activation.worker_watch import Due, Finding, look_at
 from host.config.model import Pool
 from host.isolation.placement import Slot
-from host.wire.black_box import BlackBoxOpened
 from host.wire.control_messages import (
     AnyMessage,
-    CannotStart,
     Drain,
     Event,
-    Executing,
     FilesChanged,
     Plugins,
-    Pong,
     Ready,
+    Served,
     Suspended,
     Unhealthy,
     WebConfigChanged,
@@ -236,9 +233,7 @@ class PoolWorkers:
         now = self._around.clock()
         for worker in [each for each in self.records.values() if not each.is_lost]:
             if worker.state is WorkerState.RUNNING:
-                finding = look_at(worker, self.pool, now)
-                if finding is not None:
-                    self._findings[finding.due](worker, finding)
+                self._look_at(worker)
             elif worker.state is WorkerState.SUSPENDED:
                 reason = age_reason(worker.facts(now), self.pool)
                 if reason is not None:
@@ -279,19 +274,17 @@ class PoolWorkers:
     # --- what the worker says -----------------------------------------------------------------------------------
 
     def _heard(self, worker: WorkerRecord, message: AnyMessage, descriptors: list[int]) -> None:
+        worker.has_said(message, descriptors, self._around.clock())
         match message:
             case Ready():
                 if worker.exit_status is None:  # not the last word of one that has ended
                     self.step(worker, WorkerEvent.READY)
-            case CannotStart():
-                worker.start_failure = message.reason
-            case Pong():
-                worker.has_answered(message, self._around.clock())
+            case Served():
+                if worker.state is WorkerState.RUNNING:
+                    self._look_at(worker)
             case Plugins():
                 worker.plugins, worker.filters = list(message.rows), list(message.filters)
                 self._parent.known_plugins = message.known
-            case Executing():
-                worker.has_told(message)
             case Unhealthy():
                 self._owner.wants_recycle(worker, RecycleReason("recycle-unhealthy", message.reason))
             case Suspended():
@@ -300,8 +293,6 @@ class PoolWorkers:
             case WebConfigChanged():
                 if worker.state is WorkerState.RUNNING and worker.owed is None:
                     self._owner.web_config_changed(message.files)
-            case BlackBoxOpened():
-                worker.crash_site.take(descriptors)
             case FilesChanged():
                 reason = RecycleReason("recycle-plugin-change", f"files changed: {', '.join(message.files)}")
                 self._owner.wants_recycle(worker, reason)
@@ -363,6 +354,11 @@ class PoolWorkers:
         worker.limit(self._around.loop.call_later(seconds, self.step, worker, WorkerEvent.LATE))
 
     # --- what a policy found ------------------------------------------------------------------------------------
+
+    def _look_at(self, worker: WorkerRecord) -> None:
+        finding = look_at(worker, self.pool, self._around.clock())
+        if finding is not None:
+            self._findings[finding.due](worker, finding)
 
     def _fail(self, worker: WorkerRecord, finding: Finding) -> None:
         worker.end_text = finding.text

@@ -12,8 +12,17 @@ from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
-from host.wire.black_box import Blame
-from host.wire.control_messages import AskExecuting, Executing, Ping, Pong
+from host.wire.black_box import BlackBoxOpened, Blame
+from host.wire.control_messages import (
+    AnyMessage,
+    AskExecuting,
+    CannotStart,
+    Executing,
+    Ping,
+    Pong,
+    Served,
+    TellWhenServed,
+)
 from host.wire.message_rows import Examination, FilterRow, PluginRow, RequestRow
 
 
@@ -42,6 +51,7 @@ class WorkerRecord:
     blame: Blame | None = None  # the native code in which it has died
     timer: asyncio.TimerHandle | None = None
     requests_served: int = 0
+    told_when_served: int = 0  # the number at which it says so
     requests_in_hand: int = 0
     idle_since: float = 0.0
     last_ping_at: float = 0.0
@@ -86,8 +96,29 @@ class WorkerRecord:
         self.answered.clear()
         self.channel.send(Ping(number=int(now * 1000)))
 
-    def has_answered(self, pong: Pong, now: float) -> None:
-        """Take in what a Pong says."""
+    def count_to(self, requests: int) -> None:
+        """Have it say when it has served so many requests; 0: never."""
+        if requests != self.told_when_served:
+            self.told_when_served = requests
+            self.channel.send(TellWhenServed(requests=requests))
+
+    def has_said(self, message: AnyMessage, descriptors: list[int], now: float) -> None:
+        """Keep what it says of itself; of anything else nothing."""
+        match message:
+            case Pong():
+                self._has_answered(message, now)
+            case Served():
+                self.requests_served = message.requests
+            case CannotStart():
+                self.start_failure = message.reason
+            case Executing():  # an answer that nobody waits for any more is dropped
+                self.questions.answer(message.number, message)
+            case BlackBoxOpened():
+                self.crash_site.take(descriptors)
+            case _:
+                pass
+
+    def _has_answered(self, pong: Pong, now: float) -> None:
         self.last_pong_at = now
         self.requests_served = pong.requests_served
         self.requests_in_hand = pong.requests_in_hand
@@ -97,10 +128,6 @@ class WorkerRecord:
     async def executing(self, limit_seconds: float = ANSWER_SECONDS) -> Executing:
         """What it is doing for each request it has, and its plugins' processes. Raises TimeoutError."""
         return await self.questions.ask(lambda number: self.channel.send(AskExecuting(number=number)), limit_seconds)
-
-    def has_told(self, message: Executing) -> None:
-        """Take in the answer to a question; one that nobody waits for any more is dropped."""
-        self.questions.answer(message.number, message)
 
     def has_woken(self, now: float) -> None:
         """It slept until now: the time does not count as idle, and a ping from before is not waited for."""

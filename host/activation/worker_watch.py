@@ -15,7 +15,8 @@ from host.activation.recycling import RecycleReason, recycle_reason
 from host.activation.worker_record import WorkerRecord
 from host.config.model import Pool
 
-_COUNTER_SECONDS: Final = 1.0  # how often counters are asked for where a limit depends on them
+_COUNTER_SECONDS: Final = 1.0  # how often counters are asked for where a short idle time-out depends on them
+_QUICK_IDLE_SECONDS: Final = 60
 _MEMORY_SECONDS: Final = 10.0
 
 
@@ -43,6 +44,7 @@ class Finding:
 
 def look_at(worker: WorkerRecord, pool: Pool, now: float) -> Finding | None:
     """What is due for this running worker at `now` (monotonic seconds); the first policy that wants something wins."""
+    worker.count_to(pool.periodic_restart_requests)  # another number may be in force
     _measure(worker, pool, now)
     facts = worker.facts(now)
     if is_unresponsive(facts, pool):
@@ -63,9 +65,8 @@ def _measure(worker: WorkerRecord, pool: Pool, now: float) -> None:
 
 
 def _needs_counters(worker: WorkerRecord, pool: Pool, now: float) -> bool:
-    if not (pool.periodic_restart_requests or pool.idle_timeout_seconds):
+    """The idle time-out goes by them; of its requests a worker says itself when they are enough."""
+    if not pool.idle_timeout_seconds or worker.last_pong_at < worker.last_ping_at:
         return False
-    if worker.last_pong_at < worker.last_ping_at:
-        return False
-    quick = pool.periodic_restart_requests or pool.idle_timeout_seconds <= 60
-    return now - worker.last_ping_at >= (_COUNTER_SECONDS if quick else _MEMORY_SECONDS)
+    is_quick = pool.idle_timeout_seconds <= _QUICK_IDLE_SECONDS
+    return now - worker.last_ping_at >= (_COUNTER_SECONDS if is_quick else _MEMORY_SECONDS)

@@ -36,8 +36,10 @@ from host.wire.control_messages import (
     Ping,
     Pong,
     Ready,
+    Served,
     Suspend,
     Suspended,
+    TellWhenServed,
     Unhealthy,
     WebConfigChanged,
 )
@@ -213,6 +215,8 @@ class WorkerProcess:
                 self._engine.watch_for_trace(message.token, message.seconds)
             case Pace():
                 self._engine.pace(message.share)
+            case TellWhenServed():
+                self._engine.tell_when_served(message.requests, self._say_served)
             case Drain():
                 self._drain(message.seconds)
             case Suspend():
@@ -221,6 +225,9 @@ class WorkerProcess:
                 self._channel.send(Suspended(number=message.number))
             case _:
                 pass
+
+    def _say_served(self, count: int) -> None:
+        self._channel.send(Served(requests=count))
 
     def _settle(self) -> None:
         """What start and first requests have touched is shared again a little later."""

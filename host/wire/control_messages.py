@@ -222,6 +222,19 @@ class Pace(Message, frozen=True, kw_only=True):
     share: float
 
 
+class TellWhenServed(Message, frozen=True, kw_only=True):
+    """Service: say Served when you have served so many requests, or at once if you have (periodicRestart/@requests);
+    0: never. Sent before the first AttachLink, and again when the number changes."""
+
+    requests: int
+
+
+class Served(Message, frozen=True, kw_only=True):
+    """Worker: so many requests are served, as TellWhenServed asked; not more than these, unless they were before."""
+
+    requests: int
+
+
 class Suspend(Message, frozen=True, kw_only=True):
     """Service: you will be stopped until somebody needs you; give back what memory you can. Answered by Suspended."""
 
@@ -300,6 +313,8 @@ AnyMessage = (
     | Requests
     | AttachLink
     | Pace
+    | TellWhenServed
+    | Served
     | Suspend
     | Suspended
     | WebConfigChanged

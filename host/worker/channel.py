@@ -53,6 +53,8 @@ class Channel:
         self.requests_served = 0
         self.requests_in_hand = 0
         self.idle_since: float = loop.time()  # by the loop's clock; meaningful while nothing is in hand
+        self._count_to_tell = 0
+        self._tell_count: Callable[[int], None] = _ignore
         self._serve = self._own_serve = self._first_serve = serve
         self._serve_at_once: ServeAtOnce | None = None
         self._first_serve_at_once: ServeAtOnce | None = None
@@ -131,6 +133,12 @@ class Channel:
             self._withholds = False
             for link in self._links:
                 link.release_credit()
+
+    def tell_when_served(self, count: int, told: Callable[[int], None]) -> None:
+        """Call `told(requests_served)` when so many requests are served, soon if they are already; 0: never."""
+        self._count_to_tell, self._tell_count = count, told
+        if count and self.requests_served >= count:
+            self.loop.call_soon(told, self.requests_served)
 
     def end_when_idle(self) -> None:
         """The process shall end: links that have closed without a DRAIN (their front died) count as drained."""
@@ -247,6 +255,8 @@ class Channel:
         if exchange.waits:
             self._waiting.discard(exchange)
         self.requests_served += 1
+        if self.requests_served == self._count_to_tell:
+            self.loop.call_soon(self._tell_count, self.requests_served)
         self.requests_in_hand -= 1
         if not self.requests_in_hand:
             self.idle_since = self.loop.time()
@@ -287,3 +297,7 @@ def _paced_credits(links: int) -> int:
 
 def _never() -> bool:
     return False
+
+
+def _ignore(_count: int) -> None:
+    pass

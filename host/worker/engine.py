@@ -225,6 +225,10 @@ class Engine:
             self._channel.pace(self._pacer.must_wait)
         self._pacer.set_share(share)
 
+    def tell_when_served(self, count: int, told: Callable[[int], None]) -> None:
+        """Call `told` with the number of served requests when it is `count`, soon if it is more; 0: never."""
+        self._channel.tell_when_served(count, told)
+
     def watch_for_trace(self, token: str, seconds: float) -> None:
         """Trace the request that carries this token; its walk is told as an event."""
         self._tracer.watch(token, seconds)

@@ -22,11 +22,7 @@ def test_the_answer_reaches_the_one_who_asked_and_silence_is_a_time_out() -> Non
         ours, theirs = (ControlChannel(end) for end in channel_pair())
         worker = WorkerRecord(name="A#1", number=1, channel=ours, started_at=0.0, why_started="")
 
-        def told(message: object, _descriptors: list[int]) -> None:
-            assert isinstance(message, Executing)
-            worker.has_told(message)
-
-        ours.attach(loop, told, print)
+        ours.attach(loop, lambda message, descriptors: worker.has_said(message, descriptors, 0.0), print)
         first, second = (asyncio.ensure_future(worker.executing(20.0)) for _ in range(2))
         asked: list[AskExecuting] = []
         all_asked = asyncio.Event()

@@ -243,7 +243,7 @@ def test_a_worker_is_recycled_after_its_number_of_requests(tmp_path: Path) -> No
         for _ in range(6):
             service.get("/a.where")
         line = service.wait_for_event("recycle-requests")
-        assert "periodicRestart/@requests is 5" in line
+        assert "periodicRestart/@requests is 5, the worker has served 5" in line
         service.wait_for_event("process-started", "replaces DefaultAppPool#1")
 
 

@@ -644,3 +644,25 @@ def test_what_fails_in_the_plain_calls_costs_one_request() -> None:
         assert bench.channel.requests_in_hand == 0
 
     run(main())
+
+
+def test_a_number_of_requests_is_told_when_it_is_served_and_soon_if_it_is_already() -> None:
+    """Neither before nor again; 0 is never."""
+    told: list[int] = []
+
+    async def main() -> None:
+        bench = Bench(hello)
+        bench.channel.tell_when_served(3, told.append)
+        for count, expected in ((1, []), (2, []), (3, [3]), (4, [3])):
+            await bench.front.ask(f"/{count}")
+            await asyncio.sleep(0)
+            assert told == expected
+        bench.channel.tell_when_served(2, told.append)
+        await asyncio.sleep(0)
+        assert told == [3, 4]
+        bench.channel.tell_when_served(0, told.append)
+        await bench.front.ask("/5")
+        await asyncio.sleep(0)
+        assert told == [3, 4]
+
+    run(main())
