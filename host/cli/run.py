@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import ipaddress
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -27,6 +26,7 @@ from host.cli.folder_site import (
 )
 from host.config.errors import ConfigErrors
 from host.config.store import build_snapshot, read_source
+from host.early_signals import hold_signals
 from host.python_apps.interface import Interface
 
 FOLDER_PORT: Final = 8080
@@ -118,8 +118,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     if app is None and (app_dir is not None or interface is not InterfaceName.AUTO):
         raise CommandLineError("--app-dir and --interface need --app", "name the application", EXIT_USAGE)
     mode = isolation.value if isolation is not None else ""
-    # they would end it: the service that this process becomes obeys them as soon as it can
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR2))
+    hold_signals()  # the service that this process becomes obeys them as soon as it can
     if folder is not None:
         _refuse_second_service(folder_configuration_path(folder), str(folder))
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)

@@ -14,8 +14,8 @@ import sys
 
 from setproctitle import setproctitle
 
+from host.early_signals import hold_signals
 from host.processes.births import fork_nursery
-from host.processes.early_signals import hold_signals
 from host.processes.immortal import make_immortal
 from host.processes.inherited_sockets import take_inherited_sockets
 from host.processes.predecessor import PredecessorGone, meet_predecessor

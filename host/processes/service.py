@@ -24,13 +24,13 @@ from host.admin.server import ControlServer
 from host.admin.unix_socket import SocketInUse
 from host.config.model import Snapshot
 from host.config.store import Source
+from host.early_signals import let_signals_in
 from host.logs.event_log import EventLog
 from host.processes.administration import Administration
 from host.processes.births import Nursery
 from host.processes.certificates import CertificateStore
 from host.processes.configuration_changes import ConfigurationChanges
 from host.processes.console import Console, site_urls
-from host.processes.early_signals import let_signals_in
 from host.processes.inherited_sockets import InheritedSockets
 from host.processes.launcher import Launcher
 from host.processes.lifeline import WaitersEnd

@@ -15,7 +15,7 @@ import multiprocess
 import multiprocess.resource_tracker
 from setproctitle import setproctitle
 
-from host.processes.early_signals import let_signals_in
+from host.early_signals import let_signals_in
 
 _spawn_context: Final = multiprocess.get_context("spawn")
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl

@@ -80,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.confinement",
         "host.config",
         "host.doctor",
+        "host.early_signals",
         "host.gateway",  # addresses of servers, for `isapy check`
         "host.logs",
         "host.bundled_files",
@@ -98,6 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.bundled_files",
         "host.config",
         "host.confinement",
+        "host.early_signals",
         "host.http1",
         "host.isolation",
         "host.listener",
@@ -114,6 +116,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "host.testing": {"host.api", "host.config", "host.isolation", "host.wire", "host.worker", "uvloop"},
     "host.bundled_files": set(),
+    "host.early_signals": set(),
     "host.__main__": {"host.cli"},
     "host": {"host.compiled"},
     "extensions": {
