@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from host.remembered import Remembered, length_of_both
+
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-_MOST_REMEMBERED: Final = 512
-_LONGEST_REMEMBERED: Final = 256
-_checked: Final[set[tuple[str, str]]] = set()
 
 
 class Headers:
@@ -44,15 +42,7 @@ class Headers:
     def repeated(cls, fields: Iterable[tuple[str, str]]) -> Headers:
         """As the constructor, for fields that are mostly the same each time: those that were checked are remembered."""
         headers = cls.__new__(cls)
-        headers._fields = found = []
-        for field in fields:
-            if field not in _checked:
-                check_field(*field)
-                if len(field[0]) + len(field[1]) <= _LONGEST_REMEMBERED:
-                    if len(_checked) >= _MOST_REMEMBERED:
-                        _checked.clear()
-                    _checked.add(field)
-            found.append(field)
+        headers._fields = [_checked[field] for field in fields]
         return headers
 
     def to_raw(self) -> bytes:
@@ -153,3 +143,11 @@ def check_field(name: str, value: str) -> None:
         value.encode("latin-1")
     except UnicodeEncodeError:
         raise ValueError(f"the value of header field {name} is not ISO 8859-1 text: {value!r}") from None
+
+
+def _checked_field(field: tuple[str, str]) -> tuple[str, str]:
+    check_field(*field)
+    return field
+
+
+_checked: Final = Remembered(_checked_field, 512, 256, measure=length_of_both)

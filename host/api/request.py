@@ -12,16 +12,12 @@ from host.api.errors import HttpError
 from host.api.headers import Headers
 from host.api.plugins import HandlerMapping
 from host.api.tls import Tls
+from host.remembered import Remembered
 
 if TYPE_CHECKING:
     from host.api.response import FileBody, Response
 
 T = TypeVar("T")
-
-_MOST_LINES: Final = 512
-_LONGEST_LINE: Final = 256
-_lines: Final[dict[str, tuple[str, str]]] = {}
-"""Lines of request heads that were split before: clients send most of theirs again and again."""
 
 _TARGET: Final = re.compile(r"/[!-~]*")
 
@@ -274,8 +270,7 @@ class Request:
         """Every header field as (name, value), in order: `headers.items()`, cheaper when nobody has read `headers`."""
         if self._headers is not None:
             return self._headers.items()
-        known = _lines.get
-        return [known(line) or _split(line) for line in self.raw_headers.decode("latin-1").split("\r\n") if line]
+        return [_lines[line] for line in self.raw_headers.decode("latin-1").split("\r\n") if line]
 
     @property
     def query(self) -> dict[str, str]:
@@ -294,9 +289,8 @@ class Request:
 
 def _split(line: str) -> tuple[str, str]:
     name, _, value = line.partition(":")
-    field = name, value.strip(" \t")
-    if len(line) <= _LONGEST_LINE:
-        if len(_lines) >= _MOST_LINES:
-            _lines.clear()
-        _lines[line] = field
-    return field
+    return name, value.strip(" \t")
+
+
+_lines: Final = Remembered(_split, 512, 256)
+"""Lines of request heads: clients send most of theirs again and again."""

@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 
 from host.api import Connection, Headers, HttpError, Request
 from host.gateway.variable_group import VariableGroup, merged
+from host.remembered import Remembered
 
 _FIELD_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
 
@@ -47,10 +48,6 @@ CREDENTIAL_FIELDS: Final = frozenset({"authorization", "proxy-authorization"})
 
 SERVER_SOFTWARE: Final = b"isapy"
 """What the Server field of every response says."""
-
-KNOWN_FIELDS: Final = 512
-LONGEST_KNOWN_NAME: Final = 64
-"""Names of request fields whose meaning is remembered; a client that invents names makes others be forgotten."""
 
 KNOWN_BLOCKS: Final = 128
 LONGEST_KNOWN_BLOCK: Final = 2048
@@ -301,7 +298,7 @@ def _from_block(raw_headers: bytes, pass_authorization: bool) -> VariableGroup:
 def _of_fields(fields: list[tuple[str, str]], pass_authorization: bool) -> dict[bytes, bytes]:
     variables: dict[bytes, bytes] = {}
     for name, value in fields:
-        variable, joint, is_secret = _known_meaning(name) if len(name) <= LONGEST_KNOWN_NAME else _meaning(name)
+        variable, joint, is_secret = _meanings[name]
         if not variable or (is_secret and not pass_authorization):
             continue
         earlier = variables.get(variable)
@@ -321,7 +318,7 @@ def _meaning(name: str) -> tuple[bytes, bytes, bool]:
     return field_variable(name).encode(), b"; " if lower == "cookie" else b", ", lower in CREDENTIAL_FIELDS
 
 
-_known_meaning: Final = functools.lru_cache(maxsize=KNOWN_FIELDS)(_meaning)
+_meanings: Final = Remembered(_meaning, 512, 64)
 
 
 def field_variable(name: str) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -22,6 +21,7 @@ from host.http1.errors import Fault, RemoteProtocolError
 from host.http1.limits import Limits
 from host.http1.request_head import CHUNKED, RequestHead
 from host.http1.target import resolve_absolute_target
+from host.remembered import Remembered
 
 MAX_REMEMBERED: Final = 4096  # bytes of a head that is kept to recognize its fields
 _MAX_JUDGED: Final = 512  # field blocks: beyond that all are forgotten (at most 2 MB)
@@ -42,6 +42,7 @@ _INTERESTING: Final = re.compile(
 _OBS_FOLD: Final = (b" ", b"\t")
 
 _HOST: Final = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-_~%!$&'()*+,;=]*)(?::[0-9]{0,5})?")
+_LONGEST_HOST: Final = 260
 _LENGTH: Final = re.compile(rb"[0-9]+")
 _MAX_LENGTH: Final = 2**63 - 1  # what a frame between our processes can carry
 _MUST_HAVE_LENGTH: Final = frozenset((b"POST", b"PUT"))  # HTTP.sys: 411
@@ -268,10 +269,16 @@ def _keeps_alive(minor_version: int, connection: list[bytes]) -> bool:
     return b"close" not in options
 
 
-@lru_cache(maxsize=1024)
 def is_valid_host(host: bytes) -> bool:
     """Whether this is `uri-host [":" port]` (RFC 9110 7.2); empty is allowed by RFC 9112 3.2."""
-    return len(host) <= 260 and _HOST.fullmatch(host) is not None
+    return _hosts[host]
+
+
+def _is_host(host: bytes) -> bool:
+    return len(host) <= _LONGEST_HOST and _HOST.fullmatch(host) is not None
+
+
+_hosts: Final = Remembered(_is_host, 1024, _LONGEST_HOST)
 
 
 def explain_request_line(head: bytes) -> Fault:

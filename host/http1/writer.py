@@ -12,11 +12,11 @@ import enum
 import re
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import lru_cache
 from typing import Final, Protocol
 
 from host.http1.errors import ResponseHeadError, ShortBodyError
 from host.http1.request_head import RequestHead
+from host.remembered import Remembered
 
 _FIELD: Final = (
     rb"(?!(?i:date|connection|keep-alive|transfer-encoding|content-length):)"
@@ -26,7 +26,6 @@ _HEAD: Final = re.compile(
     rb"(\d{3}) [^\r\n\0]*\r\n((?:" + _FIELD + rb")*)"
     rb"(?:(?i:content-length):[ \t]*(\d{1,18})[ \t]*\r\n((?:" + _FIELD + rb")*))?"
 )
-_MAX_REMEMBERED_HEAD: Final = 1024
 _BODYLESS: Final = frozenset((204, 304))
 _SERVER: Final = b"Server: isapy\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -44,9 +43,7 @@ class WorkerHead:
 
 def read_worker_head(raw_head: bytes) -> WorkerHead:
     """Check a response head. Raises ResponseHeadError for anything that must not reach a client."""
-    if len(raw_head) <= _MAX_REMEMBERED_HEAD:
-        return _read_remembered(raw_head)
-    return _read(raw_head)
+    return _heads[raw_head]
 
 
 def _read(raw_head: bytes) -> WorkerHead:
@@ -62,7 +59,8 @@ def _read(raw_head: bytes) -> WorkerHead:
     return WorkerHead(status, raw_head, before + after, int(match[3]))
 
 
-_read_remembered = lru_cache(maxsize=512)(_read)  # handlers repeat themselves: most answers of a site share a few heads
+_heads: Final = Remembered(_read, 512, 1024)
+"""Handlers repeat themselves: most answers of a site share a few heads."""
 
 
 class EndOfHead(Protocol):

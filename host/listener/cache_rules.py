@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from host.http1.request_head import RequestHead
 from host.http1.writer import WorkerHead
+from host.remembered import Remembered
 from host.wire.frames import CacheFlag, CacheFrame, ResponseFlag, ResponseFrame
 
 MAX_HEAD_BYTES: Final = 1024  # HTTP.sys's limit for the header block of a cached response
@@ -23,7 +23,6 @@ NEVER_KEPT: Final = int(ResponseFlag.NO_CACHE | ResponseFlag.RAW)
 """Flags of answers that no cache keeps."""
 
 _IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
-_MAX_REMEMBERED: Final = 2048
 _ASKED: Final = re.compile(
     rb"\n(authorization|range|if-range|if-match|if-unmodified-since|translate|cookie|if-none-match|if-modified-since)"
     rb"[ \t]*:[ \t]*([^\r\n]*)",
@@ -47,7 +46,7 @@ class Conditions(NamedTuple):
 
 def conditions_of(fields: bytes) -> Conditions:
     """Read a header block. Clients repeat themselves, so the usual block is read once."""
-    return _remembered(fields) if len(fields) <= _MAX_REMEMBERED else _read(fields)
+    return _remembered[fields]
 
 
 def _read(fields: bytes) -> Conditions:
@@ -69,7 +68,7 @@ def _read(fields: bytes) -> Conditions:
     )
 
 
-_remembered = lru_cache(maxsize=512)(_read)
+_remembered: Final = Remembered(_read, 512, 2048)
 
 
 class Offer(NamedTuple):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from host.listener.cache_rules import NEVER_KEPT, Offer, is_short, seconds_of, size_of
+from host.remembered import Remembered
 from host.wire.frames import CacheFlag, ResponseFlag
 
 MOST_SECONDS: Final = 2**31
@@ -29,7 +29,6 @@ _DIRECTIVE: Final = re.compile(rb"(" + _TOKEN + rb')(?:[ \t]*=[ \t]*(?:"((?:[^"\
 _FIELD: Final = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
 _REFUSAL: Final = int(ResponseFlag.REFUSAL)
 _IGNORES_COOKIES: Final = int(CacheFlag.IGNORES_COOKIES)
-_MOST_REMEMBERED: Final = 2048
 
 Values = tuple[bytes | None, ...]
 """What a request says in the fields that an answer varies by; None: the field is not there."""
@@ -119,7 +118,7 @@ def lifetime_of(said: Mapping[bytes, bytes], expires: bytes | None, date: float)
 
 def wish_of(fields: bytes) -> Wish:
     """Read a request's header block. Clients repeat themselves, so the usual block is read once."""
-    return _remembered(fields) if len(fields) <= _MOST_REMEMBERED else _read(fields)
+    return _remembered[fields]
 
 
 def asks_nothing(fields: bytes) -> bool:
@@ -151,7 +150,7 @@ def _read(fields: bytes) -> Wish:
     )
 
 
-_remembered = lru_cache(maxsize=512)(_read)
+_remembered: Final = Remembered(_read, 512, 2048)
 
 
 def request_fields(fields: bytes) -> dict[bytes, bytes]:

@@ -16,7 +16,7 @@ from host.config.log_settings import CustomField
 from host.logs.custom_fields import CustomColumns, custom_columns, host_name
 from host.logs.fields import COLUMNS_BY_NAME, Column
 from host.logs.record import RecordParts, RequestRecord
-from host.logs.remembered import Remembered
+from host.remembered import Remembered
 
 SOFTWARE: Final = "isapy"
 _LONGEST_CHARACTER: Final = 4  # bytes, in UTF-8

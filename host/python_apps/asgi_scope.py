@@ -6,10 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from host.api import HttpError, Request
 from host.python_apps.mount_point import mount_length
-
-_MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
-_LONGEST_NAME: Final = 64
-_names: Final[dict[str, bytes]] = {}
+from host.remembered import Remembered
 
 VERSIONS: Final = {"version": "3.0", "spec_version": "2.4"}
 """2.4: `send` raises an OSError once the client has left."""
@@ -79,7 +76,7 @@ def _facts_of(request: Request) -> _Facts:
 def _fields(request: Request) -> list[tuple[bytes, bytes]]:
     fields = []
     for name, value in request.fields():
-        raw_name = _names.get(name) or _remember(name)
+        raw_name = _names[name]
         if raw_name == b"upgrade" and value.lower() == "websocket":
             remedy = "Use another transport for now: server-sent events, or long polling."
             raise HttpError(501, 0, "the request asks for a WebSocket, which isapy does not serve", remedy=remedy)
@@ -87,10 +84,8 @@ def _fields(request: Request) -> list[tuple[bytes, bytes]]:
     return fields
 
 
-def _remember(name: str) -> bytes:
-    raw_name = name.lower().encode("latin-1")
-    if len(name) <= _LONGEST_NAME:
-        if len(_names) >= _MOST_NAMES:
-            _names.clear()
-        _names[name] = raw_name
-    return raw_name
+def _raw_name(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+_names: Final = Remembered(_raw_name, 512, 64)

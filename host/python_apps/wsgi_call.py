@@ -18,11 +18,10 @@ from host.python_apps.turn import Turn
 from host.python_apps.wsgi_environ import request_environ
 from host.python_apps.wsgi_file import FileWrapper
 from host.python_apps.wsgi_streams import ErrorStream, InputStream
+from host.remembered import Remembered
 
 _NO_ITERABLES: Final = (bytes, str)  # of bytes: what they give is numbers and characters
 _WHOLE: Final = (list, tuple)  # compiled, `list | tuple` would be a new object each time
-_MOST_STATUSES: Final = 256
-_statuses: Final[dict[str, tuple[int, str]]] = {}
 
 
 class WsgiError(Exception):
@@ -179,9 +178,7 @@ class WsgiCall:
             raise self._input.refusal
         if not self._status:
             raise WsgiError("the application returned without a call of start_response")
-        status = _statuses.get(self._status)
-        if status is None:
-            status = _parse_status(self._status)
+        status = _statuses[self._status]
         given = self._headers
         known = self._callee.known
         if known is not None and known.given == given:
@@ -257,7 +254,7 @@ def _fields_of(headers: Any) -> Headers:
 
 def _parse_status(text: str) -> tuple[int, str]:
     status, reason = int(text[:3]), text[4:]
-    parsed = (status, "" if reason == reason_phrase(status) else reason)
-    if len(_statuses) < _MOST_STATUSES:
-        _statuses[text] = parsed
-    return parsed
+    return status, "" if reason == reason_phrase(status) else reason
+
+
+_statuses: Final = Remembered(_parse_status, 256, 128)

@@ -7,16 +7,12 @@ passed: the code runs inside the worker anyway, and applications look at it.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Final, NamedTuple
 
 from host.api import Request
 from host.gateway.environment import SERVER_SOFTWARE, field_variable
 from host.python_apps.mount_point import mount_length
-
-_MOST_NAMES: Final = 512  # a client that invents field names must not fill the memory
-_LONGEST_NAME: Final = 64
-_variables: Final[dict[str, str]] = {}
+from host.remembered import Remembered
 
 _STATE: Final = "host.python_apps.wsgi_environ"  # in the state of a connection
 _Ends = tuple[str, int, str, int, bool]
@@ -127,9 +123,7 @@ def _add_fields(environ: dict[str, Any], request: Request) -> bool:
     """The variables of the request's fields; whether Content-Length is among them, which becomes none here."""
     has_length = False
     for name, value in request.fields():
-        variable = _variables.get(name)
-        if variable is None:
-            variable = _remember(name)
+        variable = _variables[name]
         if not variable:
             continue
         if variable == "CONTENT_LENGTH":
@@ -141,17 +135,15 @@ def _add_fields(environ: dict[str, Any], request: Request) -> bool:
     return has_length
 
 
-def _remember(name: str) -> str:
+def _variable(name: str) -> str:
+    """The variable that a request field becomes; empty for one that becomes none."""
     lower = name.lower()
     if lower in ("content-type", "content-length"):
-        variable = lower.upper().replace("-", "_")
-    else:
-        variable = field_variable(name)
-    if len(name) <= _LONGEST_NAME:
-        if len(_variables) >= _MOST_NAMES:
-            _variables.clear()
-        _variables[sys.intern(name)] = variable
-    return variable
+        return lower.upper().replace("-", "_")
+    return field_variable(name)
+
+
+_variables: Final = Remembered(_variable, 512, 64)
 
 
 def _bytes_as_text(text: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 from host.api import HttpError, Request
+from host.remembered import Remembered
 from host.worker.calling import call_plain
 from host.worker.handler_map import Entry, chosen_entry, foresee_managed, select, without
 from host.worker.physical_path import decode_path, is_really_below, split_target
 from host.worker.plan import FORESEEN, Calls
 from host.worker.routes import Route, Routes
-
-_LONGEST_PATH: Final = 1024  # characters of a path that is remembered
 
 
 def map_request(routes: Routes, request: Request) -> Route:
@@ -34,7 +32,7 @@ def call_first(calls: Calls, request: Request) -> Calls:
     the same: a filter that looks at the path must not find it empty. What is no path stays so; mapping refuses it."""
     raw_path, _, request.raw_query = request.raw_target.partition("?")
     try:
-        path = (_known_path if len(raw_path) <= _LONGEST_PATH else _shown_path)(raw_path)
+        path = _shown_paths[raw_path]
     except HttpError:
         path = request.path
     request.path = path
@@ -46,7 +44,7 @@ def _shown_path(raw_path: str) -> str:
     return decode_path(split_target(raw_path)[0])
 
 
-_known_path: Final = lru_cache(maxsize=512)(_shown_path)
+_shown_paths: Final = Remembered(_shown_path, 512, 1024)
 
 
 def foresee(request: Request, route: Route) -> None:

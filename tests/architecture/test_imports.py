@@ -33,20 +33,20 @@ LIBRARIES = {
 
 MAY_IMPORT: dict[str, set[str]] = {
     # room: the rooms and libraries it may import besides itself and the standard library
-    "host.api": {"pluggy"},
+    "host.api": {"host.remembered", "pluggy"},
     "host.compiled": {"mypy", "mypyc", "setuptools", "hatchling"},  # building; finding needs nothing
     "host.wire": {"msgspec"},
-    "host.http1": {"httptools"},
-    "host.gateway": {"host.api"},
+    "host.http1": {"host.remembered", "httptools"},
+    "host.gateway": {"host.api", "host.remembered"},
     "host.compression": {"host.api", "host.gateway", "brotli", "zstandard"},
     "host.isapi": {"host.api"},
     "host.pywin32": {"host.api", "host.isapi"},
     "host.config": {"lxml", "watchfiles", "cryptography", "host.bundled_files"},
-    "host.logs": {"host.config"},
+    "host.logs": {"host.config", "host.remembered"},
     "host.isolation": {"host.config"},
     "host.confinement": {"host", "host.config"},
     "host.doctor": {"host.gateway"},
-    "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation"},
+    "host.listener": {"host.http1", "host.wire", "host.config", "host.logs", "host.isolation", "host.remembered"},
     "host.authentication": set(),
     "host.worker": {
         "host.api",
@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "host.wire",
         "host.config",
         "host.isolation",
+        "host.remembered",
         "pluggy",
     },
     "host.spawner": {"host.wire"},
@@ -68,7 +69,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "host.programs": {"host.api", "host.gateway"},
     "host.native": {"host.api", "host.isapi", "cffi", "_cffi_backend"},
-    "host.python_apps": {"host.api", "host.gateway", "host.programs"},  # a body in a file: decision 079
+    "host.python_apps": {
+        "host.api",
+        "host.gateway",
+        "host.programs",  # a body in a file: decision 079
+        "host.remembered",
+    },
     "host.managed": {"host.api", "host.gateway", "python_multipart"},
     "host.fastcgi": {"host.api", "host.gateway", "host.programs"},
     "host.activation": {"host.confinement", "host.isolation", "host.wire", "host.config", "host.logs", "psutil"},
@@ -117,6 +123,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "host.testing": {"host.api", "host.config", "host.isolation", "host.wire", "host.worker", "uvloop"},
     "host.bundled_files": set(),
     "host.early_signals": set(),
+    "host.remembered": set(),
     "host.__main__": {"host.cli"},
     "host": {"host.compiled"},
     "extensions": {
