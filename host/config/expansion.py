@@ -14,7 +14,21 @@ from host.config.values import nearest_name
 
 _NAME: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_()]*)%")
 _ROOT: Final = "ISAPY_ROOT"  # the one name that isapy itself puts there: others may be meant by nobody
+_WINDOWS_NAMES: Final = frozenset(
+    (
+        *("systemdrive", "systemroot", "windir", "programfiles", "programfiles(x86)", "programdata", "public"),
+        *("commonprogramfiles", "commonprogramfiles(x86)", "allusersprofile", "userprofile", "appdata", "localappdata"),
+        *("temp", "tmp", "iis_bin", "iis_user_home", "iis_sites_home"),
+    )
+)
 _WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+
+
+def _remedy_for(name: str) -> str:
+    if name.casefold() in _WINDOWS_NAMES:
+        return "a folder of Windows; give a folder or file of this machine"
+    own = nearest_name(name, [_ROOT])
+    return f"did you mean %{own}%?" if own else f"set {name} before isapy starts"
 
 
 class Expander:
@@ -50,9 +64,7 @@ class Expander:
         def value(found: re.Match[str]) -> str:
             name = found[1]
             if name not in self._variables:
-                own = nearest_name(name, [_ROOT])
-                remedy = f"did you mean %{own}%?" if own else f"set {name} before isapy starts"
-                raise ValueProblem(f"%{name}% is not in the environment", remedy)
+                raise ValueProblem(f"%{name}% is not in the environment", _remedy_for(name))
             return self._variables[name]
 
         return _NAME.sub(value, text)

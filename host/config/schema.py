@@ -80,13 +80,17 @@ UNSUPPORTED_SECTIONS: Final[Mapping[str, str]] = {
     "system.applicationHost/listenerAdapters": "http is always served",
     "system.applicationHost/serviceAutoStartProviders": "no provider is started",
     "system.webServer/asp": "classic ASP is not served",
+    "system.webServer/aspNetCore": "no process of ASP.NET Core is started",
+    "system.webServer/httpPlatform": "no process is started for it",
     "system.webServer/httpRedirect": "requests are not redirected",
     "system.webServer/httpTracing": "nothing is traced",
     "system.webServer/management": "there is no remote management",
     "system.webServer/odbcLogging": "logs are files",
+    "system.webServer/proxy": "requests are not passed to other servers",
     "system.webServer/rewrite": "URLs are not rewritten",
     "system.webServer/serverSideInclude": "server-side includes are not executed",
     "system.webServer/tracing": "nothing is traced",
+    "system.webServer/webdav": "files are not changed",
     "system.webServer/webSocket": "WebSocket is not served",
     "system.webServer/security/applicationDependencies": "it is bookkeeping only",
     "system.webServer/security/authentication/clientCertificateMappingAuthentication": "certificates name no user",
@@ -113,6 +117,7 @@ FOREIGN_SECTIONS: Final = frozenset(
         "system.codedom",
         "system.data",
         "system.diagnostics",
+        "system.ftpServer",
         "system.identityModel",
         "system.net",
         "system.runtime.caching",
@@ -120,9 +125,10 @@ FOREIGN_SECTIONS: Final = frozenset(
         "system.transactions",
         "system.web.extensions",
         "system.xml.serialization",
+        "webFarms",
     }
 )
-"""Top-level elements of .NET that web.config files of Windows servers hold: accepted with a warning."""
+"""Top-level elements of .NET, FTP and load balancing that files of Windows servers hold: accepted with a warning."""
 
 
 FOREIGN_GROUPS: Final = frozenset({"system.web"})

@@ -112,6 +112,7 @@ _TRACE: Final = Element(
         boolean("customActionsEnabled", False, "run custom actions"),
     ),
 )
+_FTP: Final = Element(name="ftpServer", meaning="the site's FTP server", support=_UNSUPPORTED)
 SITE: Final = Element(
     name="site",
     meaning="one site",
@@ -131,7 +132,7 @@ SITE: Final = Element(
             "whether the site starts with the service; later only `isapy start` and `stop` count",
         ),
     ),
-    elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
+    elements=(BINDINGS, LIMITS, LOG_FILE, _TRACE, _FTP, HSTS, _APPLICATION_DEFAULTS, _VIRTUAL_DIRECTORY_DEFAULTS),
     collection=Collection(entry=APPLICATION, clear="clear"),
 )
 

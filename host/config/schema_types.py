@@ -123,6 +123,11 @@ class Element:
         raise KeyError(name)
 
     @property
+    def is_opaque(self) -> bool:
+        """Nothing is declared of it: it may hold anything, which makes sense for what is not supported only."""
+        return not (self.attributes or self.elements or self.collection)
+
+    @property
     def keys(self) -> tuple[Attribute, ...]:
         """The attributes that together name an entry."""
         return tuple(attribute for attribute in self.attributes if attribute.is_key)

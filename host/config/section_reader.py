@@ -84,6 +84,8 @@ class SectionReader:
         if element.support is Support.UNSUPPORTED and not quiet:
             self._problems.warnings.append(node.error("isapy does not support this yet; it is ignored"))
             quiet = True
+            if element.is_opaque:
+                return Content(element, node, {})
         values = self._values(node, element.attributes, quiet=quiet)
         self._require(node, element.attributes)
         children: dict[str, Content] = {}

@@ -310,7 +310,8 @@ def _plugins_of(names: str, find: FindPlugin) -> tuple[list[Plugin], Refusal | N
         detail = f"no plugin is called {', '.join(unknown)}"
     else:
         detail = "the mapping names neither modules nor scriptProcessor"
-    return [], Refusal(500, 21, detail, "Name a plugin that `isapy list plugins` shows as loaded.")
+    remedy = "Name a plugin that `isapy list plugins` shows as loaded; a type of .NET is none."
+    return [], Refusal(500, 21, detail, remedy)
 
 
 def _access_refusal(mapping: HandlerMapping, policy: AccessPolicy, *, is_local: bool) -> Refusal | None:
@@ -336,11 +337,11 @@ def _restriction(mapping: HandlerMapping, settings: PathSettings, names: str, fi
         if restriction.path in (processor, program, program.split()[0]):
             if restriction.allowed:
                 return None
-            return _restricted(f"{program} is listed in isapiCgiRestriction as not allowed")
+            return _restricted(f"{program} is listed in isapiCgiRestriction as not allowed", restriction.path)
     is_isapi = "isapimodule" in names.lower() or _module_of_processor(processor) == "IsapiModule"
     if settings.not_listed_isapis_allowed if is_isapi else settings.not_listed_cgis_allowed:
         return None
-    return _restricted(f"{program} is not listed in isapiCgiRestriction")
+    return _restricted(f"{program} is not listed in isapiCgiRestriction", program)
 
 
 def _runs_programs(names: str, find: FindPlugin) -> bool:
@@ -349,6 +350,9 @@ def _runs_programs(names: str, find: FindPlugin) -> bool:
     return not found or any(plugin is None or plugin.runs_programs for plugin in found)
 
 
-def _restricted(detail: str) -> Refusal:
-    remedy = 'Add <add path="..." allowed="true" /> to <isapiCgiRestriction> in applicationHost.config.'
+def _restricted(detail: str, path: str) -> Refusal:
+    quote = "'" if '"' in path else '"'
+    remedy = (
+        f'Have <add path={quote}{path}{quote} allowed="true" /> in <isapiCgiRestriction> of applicationHost.config.'
+    )
     return Refusal(404, 2, detail, remedy)

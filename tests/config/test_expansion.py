@@ -50,6 +50,15 @@ def test_an_unknown_name_is_an_error_with_remedy() -> None:
     assert caught.value.remedy == "did you mean %ISAPY_ROOT%?"
 
 
+@pytest.mark.parametrize("name", ["SystemDrive", "windir", "Windir", "ProgramFiles(x86)"])
+def test_a_folder_of_windows_is_not_to_be_set(name: str) -> None:
+    """A file from IIS is full of them; whoever has set such a name has it replaced as any other."""
+    with pytest.raises(ValueProblem) as caught:
+        EXPANDER.path(f"%{name}%/inetpub")
+    assert caught.value.remedy == "a folder of Windows; give a folder or file of this machine"
+    assert Expander("/srv", {name: "/c"}).path(rf"%{name}%\inetpub") == "/c/inetpub"
+
+
 @pytest.mark.parametrize(
     ("text", "command"),
     [

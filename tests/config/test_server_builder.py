@@ -217,6 +217,35 @@ def test_what_isapy_cannot_serve_is_a_warning(server: Server) -> None:
     ]
 
 
+def test_what_other_roles_of_iis_write_is_a_warning(server: Server) -> None:
+    """FTP, WebDAV, load balancing, ASP.NET Core: whatever stands in there, also below siteDefaults."""
+    server.write(
+        """<system.applicationHost><sites><site name="S" id="1">
+        <application path="/"><virtualDirectory path="/" physicalPath="../www" /></application>
+        <bindings><binding protocol="http" bindingInformation="*:8080:" /></bindings>
+        <ftpServer serverAutoStart="true"><security><ssl serverCertHash="" /></security></ftpServer></site>
+        <siteDefaults><ftpServer><x /></ftpServer></siteDefaults>
+        </sites></system.applicationHost>
+        <system.ftpServer><serverRuntime /></system.ftpServer>
+        <webFarms><webFarm name="x" /></webFarms>
+        <system.webServer>
+        <webdav><globalSettings /></webdav>
+        <aspNetCore processPath="dotnet" />
+        </system.webServer>""",
+        sites=False,
+    )
+    lines = [line.partition("applicationHost.config:")[2] for line in server.snapshot().warnings]
+    assert lines == [
+        "5: ftpServer: isapy does not support this yet; it is ignored",
+        "6: ftpServer: isapy does not support this yet; it is ignored",
+        "8: system.ftpServer: isapy has no use for this section; it is ignored",
+        "9: webFarms: isapy has no use for this section; it is ignored",
+        "11: webdav: system.webServer/webdav is not supported yet and ignored: files are not changed",
+        "12: aspNetCore: system.webServer/aspNetCore is not supported yet and ignored: no process of ASP.NET Core is "
+        "started",
+    ]
+
+
 def test_every_name_of_an_access_policy_has_its_flag() -> None:
     """IIS's numbers."""
     policy = access_policy(("Read", "Write", "Execute", "Source", "Script", "NoRemoteWrite", "NoRemoteRead"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from tests.worker.front import Answer, run
@@ -163,6 +165,8 @@ def test_programs_must_pass_the_restriction_list(
     shown.handlers = add("X", "*.x", further=f'scriptProcessor="{processor}"')
     answer = ask(shown, "/a.x")[0]
     assert (answer.status, answer.substatus) == ((200, 0) if status == 200 else (404, 2))
+    listed = processor.partition("|")[0]
+    assert (f'<add path="{listed}" allowed="true" />' in html.unescape(answer.text)) is (status == 404)
 
 
 def test_a_mapping_whose_module_nobody_has_is_500_21(shown: Site) -> None:
