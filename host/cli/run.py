@@ -15,12 +15,17 @@ import host
 from host.admin.location import control_socket
 from host.admin.unix_socket import living_pid
 from host.cli.application_interface import find_interface
-from host.cli.application_site import application_configuration_path, write_application_configuration
+from host.cli.application_site import (
+    application_configuration_path,
+    place_of_modules,
+    write_application_configuration,
+)
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
 from host.cli.folder_site import (
     folder_configuration_path,
     installed_php,
+    usable_folder,
     what_is_served,
     write_folder_configuration,
 )
@@ -62,6 +67,10 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     app_dir: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="With --app: the folder of its module, and its current one. [.]"),
+    ] = None,
+    venv: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --app: the virtual environment that has its packages. [isapy's own]"),
     ] = None,
     interface: Annotated[
         InterfaceName,
@@ -108,6 +117,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
         isapy run ~/site                            that folder: files, and programs as CGI
         isapy run ~/site --bind 0.0.0.0 --port 80   the same for everybody
         isapy run --app shop.wsgi:application       a Python application, WSGI or ASGI
+        isapy run --app main:app --venv venv        the same, with the packages of a virtual environment
         isapy run --config conf/applicationHost.config --isolation iis5
     """
     if sum(given is not None for given in (folder, config, app)) > 1:
@@ -115,8 +125,8 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     if folder is None and app is None and bind is not None:
         text = "--bind needs FOLDER or --app: a configuration names its addresses itself"
         raise CommandLineError(text, "edit its <binding> elements", EXIT_USAGE)
-    if app is None and (app_dir is not None or interface is not InterfaceName.AUTO):
-        raise CommandLineError("--app-dir and --interface need --app", "name the application", EXIT_USAGE)
+    if app is None and (app_dir is not None or venv is not None or interface is not InterfaceName.AUTO):
+        raise CommandLineError("--app-dir, --venv and --interface need --app", "name the application", EXIT_USAGE)
     mode = isolation.value if isolation is not None else ""
     hold_signals()  # the service that this process becomes obeys them as soon as it can
     if folder is not None:
@@ -124,7 +134,9 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)
         port = None
     elif app is not None:
-        config = _configure_application(app, app_dir or Path(), interface, _address(bind or "127.0.0.1"), port)
+        environment = str(usable_folder(venv, "--venv is the folder of a virtual environment")) if venv else ""
+        address = _address(bind or "127.0.0.1")
+        config = _configure_application(app, app_dir or Path(), environment, interface, address, port)
         port = None
     elif config is None:
         config = default_configuration()
@@ -136,14 +148,16 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     become_service(config, mode, port or 0, quiet=quiet, shows_scripts=shows_scripts)
 
 
-def _configure_application(name: str, folder: Path, said: InterfaceName, address: str, port: int | None) -> Path:
+def _configure_application(
+    name: str, folder: Path, environment: str, said: InterfaceName, address: str, port: int | None
+) -> Path:
     """Write the configuration for that application; gives its path."""
     _refuse_second_service(application_configuration_path(name, folder), name)
     if said is InterfaceName.AUTO:
-        interface = find_interface(name, folder, _python())
+        interface = find_interface(name, place_of_modules(name, folder, environment), _python())
     else:
         interface = Interface[said.name]
-    return write_application_configuration(name, folder, interface, address, port or FOLDER_PORT)
+    return write_application_configuration(name, folder, interface, address, port or FOLDER_PORT, environment)
 
 
 def _refuse_second_service(path: Path, what: str) -> None:

@@ -92,13 +92,26 @@ def _import(name: CallableName, wanted: Wanted) -> ModuleType:
         missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
         if missing and (name.module == missing or name.module.startswith(missing + ".")):
             raise LoadFailure(_not_found(missing, wanted), _CORRECT) from error
-        raise failure_of(error, f"importing {name.module} raised") from error
+        failure = failure_of(error, f"importing {name.module} raised")
+        if missing and "." not in missing:
+            failure.remedy += f" {_where_to_install(missing, wanted.environment)}"
+        raise failure from error
     top = name.module.partition(".")[0]
     file = getattr(sys.modules[top], "__file__", None) or "Python itself"
     if any(os.path.exists(path) for path in entry_files(name, wanted.folder)[:2]) and not _is_below(file, wanted):
         text = f"{name.module} is {file} in this process, not the module in {wanted.folder}"
         raise LoadFailure(text, "Rename the application's module: the name is taken.")
     return module
+
+
+def _where_to_install(missing: str, environment: str) -> str:
+    """The module may be a package of others, which the application has where it was developed."""
+    if environment:
+        return f"If {missing} is a package: {os.path.join(environment, 'bin', 'python')} -m pip install {missing}"
+    return (
+        f"If {missing} is a package: name the virtual environment that has it (pythonApplication/@virtualEnvironment), "
+        f"or {sys.executable} -m pip install {missing}"
+    )
 
 
 def _not_found(missing: str, wanted: Wanted) -> str:

@@ -9,6 +9,7 @@ import pytest
 from host.cli.application_site import (
     application_configuration,
     application_configuration_path,
+    place_of_modules,
     write_application_configuration,
 )
 from host.cli.failures import CommandLineError
@@ -53,7 +54,42 @@ def test_each_application_of_a_folder_has_a_configuration_of_its_own(tmp_path: P
 def test_what_is_no_name_is_refused(tmp_path: Path, state: Path) -> None:
     """With an example; so is a folder that does not exist."""
     with pytest.raises(CommandLineError, match="names no module") as caught:
-        application_configuration_path("shop/wsgi.py", tmp_path)
+        application_configuration_path("shop/wsgi", tmp_path)
     assert "isapy run --app shop.wsgi:application" in caught.value.remedies[0]
     with pytest.raises(CommandLineError, match="is no folder"):
         application_configuration_path("shop:app", tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"),
+    [
+        ("shop.py", "isapy run --app shop:application"),
+        ("shop.py:app", "isapy run --app shop:app"),
+        ("inner/cart.py:app", "isapy run --app-dir {folder}/inner --app cart:app"),
+        ("uwsgi.ini", 'a file of another server? docs/python-applications.md, "Coming from"'),
+    ],
+)
+def test_a_file_in_the_place_of_a_module_is_told(tmp_path: Path, state: Path, named: str, remedy: str) -> None:
+    """With what to type; uWSGI and others take files there."""
+    (tmp_path / "inner").mkdir()
+    for name in ("shop.py", "inner/cart.py", "uwsgi.ini"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(CommandLineError, match="is a file; an application is named by its module") as caught:
+        application_configuration_path(named, tmp_path)
+    assert caught.value.remedies[0].startswith(remedy.format(folder=tmp_path))
+
+
+def test_modules_are_looked_for_where_the_service_will(tmp_path: Path, state: Path) -> None:
+    """What a web.config says of the environment and the working directory is said before the start, too."""
+    place = place_of_modules("shop:app", tmp_path, "")
+    assert (place.folder, place.environment) == (tmp_path, "")
+    assert place_of_modules("shop:app", tmp_path, "/srv/venv").environment == "/srv/venv"
+    element = '<pythonApplication virtualEnvironment="venv" workingDirectory="src" />'
+    config = tmp_path / "web.config"
+    config.write_text(f"<configuration><system.webServer>{element}</system.webServer></configuration>")
+    place = place_of_modules("shop:app", tmp_path, "")
+    assert (place.folder, place.environment) == (tmp_path / "src", str(tmp_path / "venv"))
+    with pytest.raises(CommandLineError, match=f"--venv is /srv/venv, and a web.config in .* says {tmp_path}/venv"):
+        place_of_modules("shop:app", tmp_path, "/srv/venv")
+    config.write_text("<configuration>")
+    assert place_of_modules("shop:app", tmp_path, "").environment == ""

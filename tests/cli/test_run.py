@@ -48,6 +48,8 @@ def test_a_broken_configuration_starts_nothing(tmp_path: Path, environment: dict
         (["run", "--bind", "0.0.0.0"], "--bind needs FOLDER"),
         (["run", ".", "--app", "x:y"], "exclude each other"),
         (["run", "--app-dir", "."], "need --app"),
+        (["run", "--venv", "."], "need --app"),
+        (["run", "--app", "x:y", "--venv", "/nonexistent"], "is no folder"),
         (["run", "--interface", "asgi"], "need --app"),
         (["run", "--app", "not a module"], "names no module"),
         (["run", "--app", "x:y", "--app-dir", "/nonexistent"], "is no folder"),
