@@ -234,6 +234,8 @@ def what_is_served(folder: Path, php: str = "") -> Iterator[str]:
     own = folder / SITE_CONFIGURATION
     if own.is_file():
         yield f"    not used        {SITE_CONFIGURATION}; to run that site:  isapy run --config {shlex.quote(str(own))}"
+    elif plugins := [path for path in files if _is_plugin(path, folder)]:
+        yield f"    not loaded      {_some(plugins)}: a plugin needs a site with a configuration (isapy init)"
     links = list(_links_outside(folder))
     if links:
         yield f"    not served      {_some(links)}: links that lead out of the folder are not followed"
@@ -292,6 +294,16 @@ def _is_meant_to_run(path: Path) -> bool:
 
 def _is_program(path: Path, folder: Path) -> bool:
     return f"*{path.suffix}" in PROGRAM_PATTERNS or path.relative_to(folder).parts[0] == "cgi-bin"
+
+
+def _is_plugin(path: Path, folder: Path) -> bool:
+    """An extension or filter as README shows them, where only a site with a configuration loads it."""
+    if path.suffix != ".py" or path.parent not in (folder / "extensions", folder / "filters") or not path.is_file():
+        return False
+    try:
+        return b"hookimpl" in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -190,7 +190,7 @@ _NOTHING: Final[dict[type[Any], str]] = {
     Cache: "the cache is empty",
     Filters: "no filters are loaded yet; they are with the first request",
     FastCgi: "no FastCGI application has been asked yet",
-    Scripts: "no CGI script has run yet",
+    Scripts: "no CGI script has run yet; runs are counted within a second",
     Plugins: "no plugins are loaded yet; they are with the first request",
 }
 

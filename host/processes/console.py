@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +62,8 @@ class Console:
             self._say("          -  isapy: worker ... (each pool's workers start with its first request)")
         self._say(f"Configuration: {path}")
         self._say(f"Logs: {_logs(snapshot)}")
-        self._say("Ctrl-C ends all of them; from another terminal: isapy list workers, isapy stop")
+        isapy = own_command(sys.executable, os.environ.get("PATH", os.defpath))
+        self._say(f"Ctrl-C ends all of them; from another terminal: {isapy} list workers, {isapy} stop")
 
     def still_stopping(self) -> None:
         """Stopping takes longer than a second."""
@@ -72,6 +76,17 @@ class Console:
             self._stream.flush()
         except OSError:  # the terminal is gone; the event log has it all
             self._quiet = True
+
+
+def own_command(python: str, path: str) -> str:
+    """What to type for this isapy in a shell that looks for programs in `path`: its file, where it is not found there
+    (an environment that nobody has activated)."""
+    own = os.path.join(os.path.dirname(python), "isapy")
+    found = shutil.which("isapy", path=path)
+    if not os.path.exists(own) or (found is not None and os.path.samefile(found, own)):
+        return "isapy"
+    folder = os.environ.get("PWD", "/")
+    return shlex.quote(os.path.relpath(own, folder) if own.startswith(folder.rstrip("/") + "/") else own)
 
 
 def _logs(snapshot: Snapshot) -> str:

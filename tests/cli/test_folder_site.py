@@ -208,3 +208,17 @@ def test_a_site_that_is_served_as_a_mere_folder_is_named(tmp_path: Path) -> None
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "applicationHost.config").write_text("<configuration/>")
     assert f"isapy run --config {tmp_path}/conf/applicationHost.config" in "\n".join(what_is_served(tmp_path))
+
+
+def test_plugins_that_nobody_loads_are_told(tmp_path: Path) -> None:
+    """Whoever saves README's extension beside his pages wonders why nothing happens; in a site's folder it is said how
+    to run the site instead."""
+    (tmp_path / "extensions").mkdir()
+    (tmp_path / "extensions" / "shop.py").write_text("from host.api import hookimpl\n")
+    (tmp_path / "extensions" / "tool.py").write_text("print()\n")
+    (tmp_path / "shop.py").write_text("from host.api import hookimpl\n")
+    told = f"not loaded      {tmp_path}/extensions/shop.py: a plugin needs a site with a configuration (isapy init)"
+    assert told in "\n".join(what_is_served(tmp_path))
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "applicationHost.config").write_text("")
+    assert "not loaded" not in "\n".join(what_is_served(tmp_path))
