@@ -23,7 +23,7 @@ from host.wire.frames import CacheFlag, CacheFrame
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan
 from host.worker.routes import Routes
-from host.worker.shared_answers import SharedPolicy, Variants, is_shared, shared_policy
+from host.worker.shared_answers import SharedPolicy, Variants, asks_where_from, is_shared, shared_policy
 
 LOOK_SECONDS: Final = 0.25
 """How long a change of a file or of a web.config may go unnoticed; as long as changes of web.config may anyway."""
@@ -94,7 +94,7 @@ class CacheOffers:
             or len(exchange.target) > LONGEST_COUNTED
             or exchange.log_parameters
             or exchange.log_status
-            or any(flag != "Ssl" for flag in settings.ssl_flags)  # the key knows of TLS, and of nothing more
+            or asks_where_from(settings)
         ):
             return None
         policy = _policy(request, response, settings)

@@ -14,6 +14,7 @@ from typing import Final
 
 from host.api import CachePolicy, HttpError, Request, Response
 from host.config.model import PathSettings
+from host.config.names import AccessPolicy
 from host.worker.exchange import Exchange
 from host.worker.plan import Plan
 
@@ -22,6 +23,12 @@ MOST_VARIANTS: Final = 64
 
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))  # RFC 9110 9.2.1
 _ANSWERED: Final = frozenset(("GET", "HEAD"))
+_NOT_FROM_AFAR: Final = (
+    AccessPolicy.NO_REMOTE_READ
+    | AccessPolicy.NO_REMOTE_WRITE
+    | AccessPolicy.NO_REMOTE_SCRIPT
+    | AccessPolicy.NO_REMOTE_EXECUTE
+)
 _ONLY_IF_CACHED: Final = re.compile(rb"(?:^|\n)cache-control[ \t]*:[^\r\n]*\bonly-if-cached\b", re.IGNORECASE)
 
 
@@ -48,6 +55,12 @@ class Variants:
         """Take them back."""
         for invalidate in self._invalidating:
             invalidate()
+
+
+def asks_where_from(settings: PathSettings) -> bool:
+    """Whether a client's address or certificate decides who may have an answer of that path. Caches know neither; they
+    know of TLS, and of nothing more."""
+    return bool(settings.access_policy & _NOT_FROM_AFAR) or any(flag != "Ssl" for flag in settings.ssl_flags)
 
 
 def is_shared(settings: PathSettings, path: str) -> bool:
@@ -89,7 +102,7 @@ def shared_policy(exchange: Exchange, request: Request, response: Response, plan
         or exchange.request is not request  # a default document, a local redirect
         or exchange.log_parameters
         or exchange.log_status
-        or any(flag != "Ssl" for flag in settings.ssl_flags)
+        or asks_where_from(settings)
         or not (response.status == 304 or "Cache-Control" in response.headers or "Expires" in response.headers)
     ):
         return None

@@ -276,3 +276,17 @@ def test_what_a_connection_must_show_is_not_asked_by_the_cache(site: Site) -> No
             assert await offer(flags) is None
 
     run(main())
+
+
+def test_what_is_for_this_machine_alone_is_not_offered(site: Site) -> None:
+    """The cache does not ask where a client is."""
+
+    async def main() -> None:
+        site.extension("polite", POLITE)
+        assert (await (await site.serve()).ask("/a.polite")).cache == CacheFrame(0, 30)
+        for kind in ("Read", "Script", "Execute", "Write"):
+            site.access = f"Read, Script, NoRemote{kind}"
+            answer = await (await site.serve()).ask("/a.polite")
+            assert (answer.status, answer.cache) == (200, None)
+
+    run(main())
