@@ -14,6 +14,9 @@ MOST_REDIRECTS: Final = 10
 """Apache's and lighttpd's limit for local redirects, and IIS's nesting limit of child requests."""
 
 _OF_THE_BODY: Final = ("Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Expect")
+_OF_THE_CONTENT: Final = ("Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+"""Which part the client wants of what it asked for, and whether it has it: a refusal is sent whole, whatever they say
+(RFC 9110 sections 13.2.1 and 14.2)."""
 
 
 def follow(request: Request, target: str, *, status: int = 200, keeps_request: bool = False) -> Request:
@@ -29,7 +32,7 @@ def follow(request: Request, target: str, *, status: int = 200, keeps_request: b
         inner.body = ArrivedBody(b"")
         inner.redirect_variables = redirect_variables(request, status)
         headers = request.headers.copy()
-        for name in _OF_THE_BODY:
+        for name in _OF_THE_BODY if status < 400 else (*_OF_THE_BODY, *_OF_THE_CONTENT):
             headers.remove(name)
         inner.raw_headers, inner._headers = headers.to_raw(), headers
     return inner

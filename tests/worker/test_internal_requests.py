@@ -51,6 +51,14 @@ def test_a_redirect_is_a_get_without_a_body_that_knows_where_it_comes_from() -> 
     assert third.redirect_variables["REDIRECT_STATUS"] == "200"
 
 
+def test_a_page_for_an_error_is_wanted_whole() -> None:
+    """Conditions and ranges speak of what was asked for (RFC 9110 13.2.1); a script's redirect may still obey them."""
+    first = request()
+    first.raw_headers = b"Range: bytes=0-1\r\nIf-Range: x\r\nif-none-match: *\r\nIf-Match: x\r\nHost: a\r\n"
+    assert follow(first, "/page", status=401).headers.items() == [("Host", "a")]
+    assert len(follow(first, "/page").headers.items()) == 5
+
+
 def test_a_default_document_keeps_method_and_body() -> None:
     """Nothing tells it that the client asked for the folder."""
     first = request()
