@@ -14,6 +14,7 @@ from typing import Final
 
 from host.config.document import Document, Fragment, Location, OverrideMode
 from host.config.inheritance import Effective, in_force
+from host.config.letter_case import without_case
 from host.config.model import Application, Site
 from host.config.problems import Problems
 from host.config.schema import SECTIONS
@@ -84,7 +85,7 @@ def concerns(section: Section, location: Location, target: Location) -> bool:
 
 
 def _folded(location: Location) -> Location:
-    return tuple(segment.lower() for segment in location)
+    return tuple(map(without_case, location))
 
 
 def applicable(levels: Iterable[Level], target: Location, application: Location) -> list[Placed]:

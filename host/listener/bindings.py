@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from host.config.letter_case import without_case
 from host.config.model import Binding, Pool, Site, Snapshot
 from host.http1.errors import Fault, RemoteProtocolError
 from host.http1.limits import Limits
@@ -34,12 +35,12 @@ class _SiteRoutes:
     __slots__ = ("_below", "_root")
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        by_path = {route.application.path.rstrip("/").lower(): route for route in routes}
+        by_path = {without_case(route.application.path.rstrip("/")): route for route in routes}
         self._root = by_path.pop("", None)
         self._below = sorted(by_path.items(), key=lambda item: len(item[0]), reverse=True)
 
     def find(self, path: str) -> Route | None:
-        lower = path.lower()
+        lower = without_case(path)
         for prefix, route in self._below:
             if lower.startswith(prefix) and (len(lower) == len(prefix) or lower[len(prefix)] == "/"):
                 return route

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from host.api import HttpError
+from host.config.letter_case import without_case
 from host.config.model import Application, VirtualDirectory
 
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_~!$&'()*+,;=:@.-]*)+/?|/")
@@ -89,8 +90,8 @@ def is_at_or_below(path: str, prefix: str) -> bool:
 
 def owning_application(applications: Sequence[Application], path: str) -> Application | None:
     """The application with the longest path above `path`; without regard to case, as the front routes."""
-    lower = path.lower()
-    holding = [one for one in applications if is_at_or_below(lower, one.path.lower())]
+    lower = without_case(path)
+    holding = [one for one in applications if is_at_or_below(lower, without_case(one.path))]
     return max(holding, key=lambda one: len(one.path), default=None)
 
 
@@ -104,8 +105,8 @@ def map_path(application: Application, path: str) -> Place:
 
 
 def _virtual_directory(application: Application, below: str) -> VirtualDirectory:
-    lower = below.lower()
-    holding = [folder for folder in application.virtual_directories if is_at_or_below(lower, folder.path.lower())]
+    lower, folders = without_case(below), application.virtual_directories
+    holding = [folder for folder in folders if is_at_or_below(lower, without_case(folder.path))]
     if not holding:
         raise HttpError(404, 0, f"the application {application.key} has no virtual directory for {below}")
     return max(holding, key=lambda folder: len(folder.path))

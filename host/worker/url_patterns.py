@@ -3,6 +3,9 @@
 `*.ext` and `name.ext` match a segment anywhere in the path: what follows it is PATH_INFO (`/a.py/tail`). `*.` matches a
 last segment without a dot, `*` everything, `dir/*` and `/dir/*` what lies below that folder of the application. Letters
 match without regard to case, as in IIS: a script must not be served as text because it was asked for as `A.PY`.
+
+However many stars a pattern has, what a client writes costs no more than its length: each text between two stars is
+taken where it comes first, and is not looked for again when what follows is missing.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
+
+from host.config.letter_case import without_case
 
 WHOLE: Final = -1
 """The pattern matches the path as a whole; where the script ends is for the disk to say."""
@@ -42,8 +47,8 @@ def _compile_one(pattern: str) -> Matcher:
         return _match_without_extension
     if "/" in pattern:
         return _folder_matcher(pattern)
-    segment = re.compile(f"(?<=/){_expression(pattern, within='[^/]')}(?=/|$)", re.IGNORECASE)
-    return lambda path, _application_path: [found.end() for found in segment.finditer(path)]
+    segment = re.compile(f"(?<=/){_expression(pattern, within='[^/]')}(?=/|$)")
+    return lambda path, _application_path: [found.end() for found in segment.finditer(without_case(path))]
 
 
 def _match_without_extension(path: str, _application_path: str) -> list[int]:
@@ -53,9 +58,10 @@ def _match_without_extension(path: str, _application_path: str) -> list[int]:
 
 def _folder_matcher(pattern: str) -> Matcher:
     """Below the application's folder; a pattern with a leading slash may also name the path from the site's root."""
-    expression = re.compile(_expression("/" + pattern.lstrip("/"), within="."), re.IGNORECASE)
+    expression = re.compile(_expression("/" + pattern.lstrip("/"), within="."))
 
     def match(path: str, application_path: str) -> list[int]:
+        path = without_case(path)
         below = path if application_path == "/" else path[len(application_path) :]
         if expression.fullmatch(below) or (pattern.startswith("/") and expression.fullmatch(path)):
             return [WHOLE]
@@ -65,4 +71,8 @@ def _folder_matcher(pattern: str) -> Matcher:
 
 
 def _expression(pattern: str, *, within: str) -> str:
-    return "".join(f"{within}*" if part == "*" else re.escape(part) for part in re.split(r"(\*)", pattern))
+    first, *others = map(re.escape, without_case(pattern).split("*"))
+    if not others:
+        return first
+    between = "".join(f"(?>{within}*?{part})" for part in others[:-1] if part)
+    return f"{first}{between}{within}*{others[-1]}"
