@@ -23,6 +23,9 @@ from host.worker.spelling import Spelling
 from host.worker.tls_access import check_tls
 
 RECHECK_SECONDS: Final = 0.1
+SETTINGS_PATIENCE_SECONDS: Final = 0.25
+"""So long a new folder's rules may go unnoticed, as a changed web.config may anyway."""
+
 _MOST_ROUTES: Final = 4096  # a client that invents URLs must not fill the memory
 _LONGEST_PATH: Final = 1024  # of a route that is kept
 _MOST_MAPS: Final = 256
@@ -42,6 +45,7 @@ class Route:
         "_match",
         "_match_arrival",
         "_match_method",
+        "_place",
         "application",
         "asks_who",
         "candidates",
@@ -50,6 +54,7 @@ class Route:
         "has_too_many_segments",
         "ignores_case",
         "is_shared",
+        "needs_no_file",
         "path",
         "physical_path",
         "physical_root",
@@ -70,6 +75,7 @@ class Route:
             path = path[: len(path) - len(tail)] + spelled
             place = place._replace(physical_path=root + spelled)
         self.path = path
+        self._place = place
         self.physical_root = place.root
         self.physical_path = place.physical_path  # of the whole path, final slash included
         self.unslashed_path = place.physical_path.rstrip("/") or "/"
@@ -78,6 +84,7 @@ class Route:
         self.candidates: tuple[Candidate, ...] = ()
         self.has_too_many_segments = False
         self.has_conditions = False  # whether `check` may refuse a request
+        self.needs_no_file = False  # whether a handler may answer that does not look at the disk
         self.asks_who = False  # whether somebody may have to log on, or be refused
         self.is_shared = False  # whether its answers follow RFC 9111
         self.checked_at = float("-inf")
@@ -113,6 +120,21 @@ class Route:
     def use(self, candidates: tuple[Candidate, ...]) -> None:
         """From now on these are asked."""
         self.candidates, self._match = candidates, None
+        if any(candidate.sure_match is not None for candidate in candidates):
+            self.needs_no_file = True  # for good: what is said for the path is looked for anew each time
+
+    def follow_folders(self, spelling: Spelling) -> bool:
+        """Whether other settings hold, since the folders on the disk are spelled otherwise than in the URL.
+
+        Where a file answers, its folder is spelled right or there is none. A handler that needs no file is found in any
+        case of letters, and the rules in the `web.config` of a folder `api` hold for /API/x, as they do in IIS.
+        """
+        root = self.physical_root.rstrip("/")
+        spelled = root + spelling.on_disk(root, self.physical_path[len(root) :])
+        path = _as_configured(self.application.model.path, self._place._replace(physical_path=spelled))
+        is_another = path != self.settings_path
+        self.settings_path = path
+        return is_another
 
     @property
     def settings_in_force(self) -> PathSettings:
@@ -151,6 +173,7 @@ class Routes:
         self._clock = clock
         self._routes: dict[tuple[int, str], Route] = {}
         self._spelling = Spelling()
+        self._folder_spelling = Spelling(patience_seconds=SETTINGS_PATIENCE_SECONDS)
         self._maps: dict[tuple[int, bool, str], HandlerMap] = {}
 
     def find(self, site_id: int, raw_target: str) -> tuple[Route, str]:
@@ -208,11 +231,19 @@ class Routes:
         return route
 
     def _refresh(self, route: Route) -> None:
+        needed_no_file = route.needs_no_file
+        if needed_no_file:
+            route.follow_folders(self._folder_spelling)
+        self._take_settings(route)
+        if route.needs_no_file and not needed_no_file and route.follow_folders(self._folder_spelling):
+            self._take_settings(route)
+        route.checked_at = self._clock()
+
+    def _take_settings(self, route: Route) -> None:
         try:
             settings = self._configuration.settings_for(route.application.model, route.settings_path)
         except ConfigErrors as error:
             raise HttpError(500, 19, str(error), remedy="Correct the file; it is read again at once.") from error
-        route.checked_at = self._clock()
         if settings is not route.settings:
             route.settings = settings
             route.asks_who = settings.logon is not None

@@ -1,4 +1,5 @@
-"""`caseInsensitivePaths`: a URL path of a site from Windows, spelled as its files are on this disk.
+"""A URL path, spelled as its files and folders are on this disk: with `caseInsensitivePaths` (a site from Windows) for
+everything, and for the rules in `web.config` files where a handler answers that needs no file.
 
 Everything that comes later (settings, `web.config` files of folders, handlers, the guard of the folder) sees the
 disk's spelling, so that no other leads around a rule. What is not there keeps the client's. Names that differ
@@ -9,18 +10,36 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final
+from typing import Final, NamedTuple
+
+from host.config.letter_case import without_case
 
 _MOST_FOLDERS: Final = 256
 _SETTLED_SECONDS: Final = 1.0
 """A folder may change again within the grain of its time: what was read so soon after is not kept."""
 
+_SHARE: Final = 10
+"""Where some patience is allowed, reading a folder that changes all the time takes a tenth of the time at most."""
+
+
+class _Names(NamedTuple):
+    """What was in a folder that was `changed` then; `is_settled`: and has not changed as long as it says so."""
+
+    changed: int
+    is_settled: bool
+    good_until: float
+    by_lower: dict[str, str]
+
 
 class Spelling:
-    """Knows the names in the folders that were asked for; reads a folder again when it has changed."""
+    """Knows the names in the folders that were asked for; reads a folder again when it has changed.
 
-    def __init__(self) -> None:
-        self._folders: dict[str, tuple[int, dict[str, str]]] = {}
+    `patience_seconds`: so long a change may go unnoticed, or longer where a folder takes long to read; 0: not at all.
+    """
+
+    def __init__(self, patience_seconds: float = 0.0) -> None:
+        self._patience_seconds = patience_seconds
+        self._folders: dict[str, _Names] = {}
 
     def on_disk(self, root: str, tail: str) -> str:
         """`tail`, the part of a path below the folder `root`, as the disk spells it."""
@@ -32,7 +51,7 @@ class Spelling:
                 continue
             path = f"{folder}/{part}"
             if not os.path.lexists(path):
-                name = self._names_in(folder).get(part.lower())
+                name = self._names_in(folder).get(without_case(part))
                 if name is None:
                     break
                 parts[place], path = name, f"{folder}/{name}"
@@ -43,14 +62,16 @@ class Spelling:
         """The names in a folder by their lower case; none for what cannot be read or is a file."""
         try:
             changed = os.stat(folder).st_mtime_ns
-            known = self._folders.get(folder)
-            if known is not None and known[0] == changed:
-                return known[1]
-            names = {name.lower(): name for name in sorted(os.listdir(folder), reverse=True)}
+            now, known = time.monotonic(), self._folders.get(folder)
+            if known is not None and (now < known.good_until or (known.is_settled and known.changed == changed)):
+                return known.by_lower
+            names = {without_case(name): name for name in sorted(os.listdir(folder), reverse=True)}
         except OSError:
             return {}
         if len(self._folders) >= _MOST_FOLDERS:
             self._folders.clear()
-        if time.time() - changed / 1e9 > _SETTLED_SECONDS:
-            self._folders[folder] = (changed, names)
+        is_settled = time.time() - changed / 1e9 > _SETTLED_SECONDS
+        patience = self._patience_seconds and max(self._patience_seconds, _SHARE * (time.monotonic() - now))
+        if is_settled or patience:
+            self._folders[folder] = _Names(changed, is_settled, now + patience, names)
         return names

@@ -55,6 +55,33 @@ def test_long_paths_are_not_kept(site: Site) -> None:
     assert routes.find(1, "/" + "a" * 2000)[0].settings is not None
 
 
+def test_where_no_file_is_needed_the_folders_rules_are_found_in_any_case_of_letters(site: Site) -> None:
+    """Those of a folder that is made later, too; a file's URL goes by its own spelling; broken rules let nobody in."""
+    site.handlers = '<add name="Api" path="api/*" verb="*" modules="Nothing" />' + site.handlers
+    clock = Clock()
+    routes = routes_of(site, clock, "1:/")
+
+    def lists(target: str) -> bool:
+        clock.now += 1000
+        return routes.find(1, target)[0].settings_in_force.directory_browse_enabled
+
+    targets = ("/api/x", "/API/x", "/Api/", "/api")
+    assert not any(map(lists, targets))
+    site.write("api/web.config", WEB_CONFIG.format("true"))
+    site.write("Docs/web.config", WEB_CONFIG.format("true"))
+    routes = routes_of(site, clock, "1:/")
+    assert list(map(lists, targets)) == [True] * 4
+    assert list(map(lists, ("/Docs/x", "/docs/x"))) == [True, False]
+    site.write("api/web.config", WEB_CONFIG.format("false"))
+    routes = routes_of(site, clock, "1:/")
+    assert not any(map(lists, targets))
+    site.write("api/web.config", "<configuration>")
+    routes = routes_of(site, clock, "1:/")
+    for target in (*targets, *targets):
+        with pytest.raises(HttpError):
+            routes.find(1, target)
+
+
 def test_what_the_first_request_looks_up_can_be_foreseen(site: Site) -> None:
     """The application's own path is known then, and a path beside it has the same settings; a broken web.config and a
     path that is none are met by requests only."""
