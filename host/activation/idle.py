@@ -40,8 +40,10 @@ def is_idle(facts: WorkerFacts, timeout_seconds: float) -> bool:
     return facts.idle_seconds >= timeout_seconds
 
 
-def idlest(garden: Sequence[WorkerFacts], timeout_seconds: float) -> int | None:
+def idlest(garden: Sequence[WorkerFacts], timeouts: Sequence[float]) -> int | None:
     """Which worker of a pool leaves at this look (its place in `garden`): of those that are idle the one that has been
-    for longest, and never more than one, so that a garden shrinks step by step. None when none is idle."""
-    idle = [place for place, facts in enumerate(garden) if is_idle(facts, timeout_seconds)]
+    for longest, and never more than one, so that a garden shrinks step by step. None when none is idle.
+
+    `timeouts`: seconds, of each of them."""
+    idle = [place for place, facts in enumerate(garden) if is_idle(facts, timeouts[place])]
     return max(idle, key=lambda place: garden[place].idle_seconds, default=None)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from host.activation.actions import run_action
 from host.activation.children import Surroundings
 from host.activation.worker_record import WorkerRecord
-from host.config.model import Pool
 
 
 class Orphans:
@@ -22,8 +21,9 @@ class Orphans:
         self._around = around
         self._kill = kill
 
-    def take(self, worker: WorkerRecord, pool: Pool) -> None:
+    def take(self, worker: WorkerRecord) -> None:
         """Keep it, say so, and run orphanActionExe."""
+        pool = worker.settings
         self.records[worker.name] = worker
         fields = {"pool": pool.name, "worker": worker.name, "pid": str(worker.pid)}
         text = f"{worker.name} is left as it is for a debugger, process {worker.pid}; end it with: kill -9 {worker.pid}"

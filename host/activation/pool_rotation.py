@@ -33,11 +33,11 @@ class PoolRotation:
         self._around = around
         self._max_processes = max_processes
         self._schedule_mark = around.wall_clock()
-        self._is_over = False
+        self.is_over = False  # no recycle begins any more
 
     def end(self) -> None:
         """Begin no recycle any more: the workers will soon end with everything else."""
-        self._is_over = True
+        self.is_over = True
 
     def owe(self, worker: WorkerRecord, reason: RecycleReason) -> None:
         """A policy wants this worker recycled; what is owed already keeps its reason and its time."""
@@ -54,7 +54,7 @@ class PoolRotation:
 
     def go_on(self) -> None:
         """Begin what may begin now: called whenever a worker has come or gone, and with every look at the clock."""
-        while not self._is_over:
+        while not self.is_over:
             records = list(self._workers.records.values())
             step = next_step(
                 [_place_of(worker) for worker in records],
@@ -69,14 +69,12 @@ class PoolRotation:
 
     def tick(self) -> None:
         """Look at the clock: a time of day that the schedule names recycles the workers that there are."""
-        look = look_at_schedule(
-            self._workers.pool.periodic_restart_schedule, self._schedule_mark, self._around.wall_clock()
-        )
-        self._schedule_mark = look.mark
-        if look.due is not None:
-            reason = schedule_reason(time_of_day(look.due))
-            for worker in self._workers.working():
-                self.owe(worker, reason)
+        mark, wall = self._schedule_mark, self._around.wall_clock()
+        self._schedule_mark = look_at_schedule((), mark, wall).mark
+        for worker in self._workers.working():
+            due = look_at_schedule(worker.settings.periodic_restart_schedule, mark, wall).due
+            if due is not None:
+                self.owe(worker, schedule_reason(time_of_day(due)))
         self.go_on()
 
     def worker_has_gone(self, gone: WorkerRecord) -> None:
@@ -91,14 +89,14 @@ class PoolRotation:
             f"{gone.name}, the replacement of {old.name}, did not start ({gone.end_text}): {old.name} goes on serving, "
             f"the recycle is tried again in {seconds:.0f} s"
         )
-        report_worker(self._around.report, "recycle-failed", gone, self._workers.pool, text)
+        report_worker(self._around.report, "recycle-failed", gone, text)
 
     def _begin(self, worker: WorkerRecord, manner: Manner) -> None:
         reason, pool = worker.owed, self._workers.pool
         assert reason is not None, "only owed workers are recycled"
         if is_logged(reason, pool) and not worker.failed_replacements:
             text = f"{worker.name} is recycled: {reason.text}"
-            report_worker(self._around.report, reason.event_id, worker, pool, text)
+            report_worker(self._around.report, reason.event_id, worker, text)
         self.last_recycle, self.last_recycle_at = reason.text, self._around.clock()
         if manner is Manner.OVERLAPPED and not self._has_room_beside(worker):
             manner = Manner.APART
@@ -113,7 +111,7 @@ class PoolRotation:
         short = shortage(self._around.memory_facts(worker.pid))
         if short:
             text = f"{worker.name} is recycled without overlap, requests wait meanwhile: {short}"
-            report_worker(self._around.report, "recycle-apart", worker, self._workers.pool, text)
+            report_worker(self._around.report, "recycle-apart", worker, text)
         return not short
 
 

@@ -178,7 +178,7 @@ class PoolSupervisor:
         is_recycled = reason is not None and not pool.disallow_rotation_on_config_change
         must_renew = pool.confinement != self.pool.confinement or (is_recycled and pool.confinement.is_made_at_start)
         self.slot, self.pool = slot, pool
-        self._workers.slot, self._workers.pool = slot, pool
+        self._workers.obey(slot, pool, are_recycled=is_recycled)
         self._starts.pool = self._door.pool = pool
         self._parent.slot, self._parent.startup_seconds = slot, pool.startup_time_limit_seconds
         if must_renew:
@@ -275,9 +275,9 @@ class PoolSupervisor:
         """A policy, or the worker itself, wants it recycled."""
         self._rotation.owe(worker, reason)
 
-    def idle_timeout(self) -> float:
-        """Seconds, as it is in force now; 0: never."""
-        return self._server.idle_timeout(self.pool, self.now)
+    def idle_timeout(self, settings: Pool) -> float:
+        """Seconds, as it is in force now for a worker with these settings; 0: never."""
+        return self._server.idle_timeout(settings, self.now)
 
     def web_config_changed(self, files: list[str]) -> None:
         """A worker has seen these change. Saves that come together give one recycle."""

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 from host.activation.children import Surroundings
 from host.activation.front_group import FrontGroup
 from host.activation.front_supervisor import FrontSupervisor
-from host.activation.idle import idle_text, idlest
 from host.activation.orphans import Orphans
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.recycling import RecycleReason, age_reason
@@ -26,7 +25,8 @@ from host.activation.worker_record import WorkerRecord
 from host.activation.worker_reports import SENTENCES, report_command, report_worker
 from host.activation.worker_suspension import WorkerSuspension
 from host.activation.worker_transitions import WorkerCommand, WorkerEvent, WorkerState
-from host.activation.worker_watch import Due, Finding, look_at
+from host.activation.worker_watch import Due, Finding, look_at, look_for_idle
+from host.config.diff import until_recycled
 from host.config.model import Pool
 from host.isolation.placement import Slot
 from host.wire.control_messages import (
@@ -73,8 +73,8 @@ class WorkersOwner(Protocol):
     def web_config_changed(self, files: list[str]) -> None:
         """A worker has seen these files change."""
 
-    def idle_timeout(self) -> float:
-        """Seconds, as it is in force now; 0: never."""
+    def idle_timeout(self, settings: Pool) -> float:
+        """Seconds, as it is in force now for a worker with these settings; 0: never."""
 
 
 class PoolWorkers:
@@ -99,6 +99,7 @@ class PoolWorkers:
         self._front = front
         self._parent = parent
         self._owner = owner
+        self._report = partial(report_worker, around.report)
         self._suspension = WorkerSuspension(
             around, front, signal_worker=self._signal, attach=self._join, limit=self._limit, report=self._report
         )
@@ -114,11 +115,11 @@ class PoolWorkers:
             WorkerCommand.EXAMINE: unresponsive.examine,
             WorkerCommand.DROP: unresponsive.drop,
             WorkerCommand.ORPHAN: self._orphan,
-            WorkerCommand.REPORT_PING: self._report_ping,
+            WorkerCommand.REPORT_PING: unresponsive.report,
             WorkerCommand.COUNT_FAILURE: owner.worker_failed,
             WorkerCommand.TAKE_OFFLINE: owner.worker_cannot_load,
             **self._suspension.commands,
-            **{command: partial(self._report_command, command) for command in SENTENCES},
+            **{command: partial(report_command, around.report, command) for command in SENTENCES},
         }
         self._findings: Mapping[Due, Callable[[WorkerRecord, Finding], None]] = {
             Due.FAIL: self._fail,
@@ -132,6 +133,12 @@ class PoolWorkers:
         """The workers that take requests or soon will: what maxProcesses counts."""
         return [worker for worker in self.records.values() if worker.takes_requests]
 
+    def obey(self, slot: Slot, pool: Pool, *, are_recycled: bool) -> None:
+        """Another configuration is in force. Workers that are not recycled for it go on as they were started."""
+        self.slot, self.pool = slot, pool
+        for worker in self.records.values():
+            worker.settings = pool if are_recycled else until_recycled(worker.settings, pool)
+
     def start(self, why: str, replaces: WorkerRecord | None = None) -> None:
         """Have the pool's parent fork one; `why` ends in the event log. The parent must be ready."""
         self._number += 1
@@ -139,9 +146,15 @@ class PoolWorkers:
         channel, workers_end = self._around.launcher.channel_pair()
         name = f"{self.pool.name}#{self._number}"
         worker = WorkerRecord(
-            name=name, number=self._number, channel=channel, started_at=now, why_started=why, idle_since=now
+            name=name,
+            number=self._number,
+            channel=channel,
+            settings=self.pool,
+            started_at=now,
+            why_started=why,
+            idle_since=now,
+            replaces=replaces,
         )
-        worker.replaces = replaces
         self.records[name] = worker
         channel.attach(
             self._around.loop,
@@ -235,7 +248,7 @@ class PoolWorkers:
             if worker.state is WorkerState.RUNNING:
                 self._look_at(worker)
             elif worker.state is WorkerState.SUSPENDED:
-                reason = age_reason(worker.facts(now), self.pool)
+                reason = age_reason(worker.facts(now), worker.settings)
                 if reason is not None:
                     self._owner.wants_recycle(worker, reason)
         self._look_for_idle(now)
@@ -340,15 +353,9 @@ class PoolWorkers:
 
     def _detach(self, worker: WorkerRecord) -> None:
         self._front.detach(worker.name)
-        worker.channel.send(Drain(seconds=float(self.pool.shutdown_time_limit_seconds)))
-        self._limit(worker, self.pool.shutdown_time_limit_seconds)
-
-    def _report_command(self, command: WorkerCommand, worker: WorkerRecord) -> None:
-        report_command(self._around.report, command, worker, self.pool)
-
-    def _report_ping(self, worker: WorkerRecord) -> None:
-        worker.failure_text = f"did not answer a ping within {self.pool.ping_response_time_seconds} s"
-        self._unresponsive.report(worker, self.pool)
+        seconds = worker.settings.shutdown_time_limit_seconds
+        worker.channel.send(Drain(seconds=float(seconds)))
+        self._limit(worker, seconds)
 
     def _limit(self, worker: WorkerRecord, seconds: float) -> None:
         worker.limit(self._around.loop.call_later(seconds, self.step, worker, WorkerEvent.LATE))
@@ -356,7 +363,7 @@ class PoolWorkers:
     # --- what a policy found ------------------------------------------------------------------------------------
 
     def _look_at(self, worker: WorkerRecord) -> None:
-        finding = look_at(worker, self.pool, self._around.clock())
+        finding = look_at(worker, self._around.clock())
         if finding is not None:
             self._findings[finding.due](worker, finding)
 
@@ -365,25 +372,21 @@ class PoolWorkers:
         self.step(worker, WorkerEvent.UNRESPONSIVE)
 
     def _was_examined(self, worker: WorkerRecord) -> None:
-        orphans = self.pool.orphan_worker_process
+        orphans = worker.settings.orphan_worker_process
         self.step(worker, WorkerEvent.EXAMINED_TO_ORPHAN if orphans else WorkerEvent.EXAMINED)
 
     def _orphan(self, worker: WorkerRecord) -> None:
         del self.records[worker.name]
-        self.orphans.take(worker, self.pool)
+        self.orphans.take(worker)
         self._wake_waiters()
         self._owner.worker_exited(worker)
 
     def _look_for_idle(self, now: float) -> None:
         """The worker that has been idle for longest leaves: it is ended or suspended."""
-        seconds = self._owner.idle_timeout()
-        garden = [each for each in self.working() if each.state is WorkerState.RUNNING]
-        facts = [each.facts(now) for each in garden]
-        place = idlest(facts, seconds)
-        if place is None:
+        found = look_for_idle(self.working(), self._owner.idle_timeout, now)
+        if found is None:
             return
-        worker, suspends = garden[place], self.pool.idle_timeout_action == "Suspend"
-        text = idle_text(facts[place].idle_seconds, self.pool.idle_timeout_seconds, seconds)
+        (worker, text), suspends = found, found.worker.settings.idle_timeout_action == "Suspend"
         if "IdleTimeout" in self.pool.log_event_on_process_model:
             self._report("worker-idle", worker, f"{worker.name} is {'suspended' if suspends else 'ended'}: {text}")
         if suspends:
@@ -391,6 +394,3 @@ class PoolWorkers:
         else:
             worker.end_text = text
             self.step(worker, WorkerEvent.DRAIN)
-
-    def _report(self, event_id: str, worker: WorkerRecord, text: str) -> None:
-        report_worker(self._around.report, event_id, worker, self.pool, text)

@@ -14,7 +14,6 @@ from host.activation.children import Surroundings
 from host.activation.front_group import FrontGroup
 from host.activation.parent_supervisor import ParentSupervisor
 from host.activation.worker_record import WorkerRecord
-from host.config.model import Pool
 from host.wire.message_rows import Examination, RequestRow
 
 _EXAMINATION_SECONDS: Final = 5.0  # its parent needs three at most
@@ -51,10 +50,11 @@ class UnresponsiveWorkers:
         """What it had in hand is saved; what holds it is refused."""
         self._front.drop(worker.name, worker.examination.culprits if worker.examination is not None else [])
 
-    def report(self, worker: WorkerRecord, pool: Pool) -> None:
-        """Say what was found."""
+    def report(self, worker: WorkerRecord) -> None:
+        """Say what was found; that it did not answer is its failure."""
         found = worker.examination or _UNKNOWN
-        text = f"{worker.name} did not answer a ping within {pool.ping_response_time_seconds} s; {found.summary}"
+        worker.failure_text = f"did not answer a ping within {worker.settings.ping_response_time_seconds} s"
+        text = f"{worker.name} {worker.failure_text}; {found.summary}"
         if not found.request_id and worker.requests_at_failure:
             text += f"; it has {_named(worker.requests_at_failure)}"
         facts = {
@@ -65,7 +65,7 @@ class UnresponsiveWorkers:
             "place": found.place,
             "stacks": found.stacks,
         }
-        fields = {"pool": pool.name, "worker": worker.name, "pid": str(worker.pid)}
+        fields = {"pool": worker.settings.name, "worker": worker.name, "pid": str(worker.pid)}
         self._around.report("worker-ping-failed", text, fields | {key: value for key, value in facts.items() if value})
 
     async def _find_out(self, worker: WorkerRecord) -> None:

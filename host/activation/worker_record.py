@@ -12,6 +12,7 @@ from host.activation.questions import ANSWER_SECONDS, Questions
 from host.activation.recycling import RecycleReason
 from host.activation.worker_facts import WorkerFacts
 from host.activation.worker_transitions import IN_PLACE, TRANSITIONS, WorkerCommand, WorkerEvent, WorkerState
+from host.config.model import Pool
 from host.wire.black_box import BlackBoxOpened, Blame
 from host.wire.control_messages import (
     AnyMessage,
@@ -33,6 +34,7 @@ class WorkerRecord:
     name: str  # "DefaultAppPool#1"
     number: int
     channel: Channel
+    settings: Pool  # what holds for this worker: its pool's may be others by now, and wait for its recycle
     started_at: float
     why_started: str
     ready_at: float | None = None

@@ -6,13 +6,16 @@ The policies themselves are the predicate files (`health.py`, `recycling.py`): p
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from host.activation.health import is_ping_due, is_unresponsive
+from host.activation.idle import idle_text, idlest
 from host.activation.memory import memory_kilobytes
 from host.activation.recycling import RecycleReason, recycle_reason
 from host.activation.worker_record import WorkerRecord
+from host.activation.worker_transitions import WorkerState
 from host.config.model import Pool
 
 _COUNTER_SECONDS: Final = 1.0  # how often counters are asked for where a short idle time-out depends on them
@@ -42,8 +45,16 @@ class Finding:
         return RecycleReason(self.event_id, self.text)
 
 
-def look_at(worker: WorkerRecord, pool: Pool, now: float) -> Finding | None:
+class IdleWorker(NamedTuple):
+    """A worker that leaves, and the sentence for it: which limit, which value."""
+
+    worker: WorkerRecord
+    text: str
+
+
+def look_at(worker: WorkerRecord, now: float) -> Finding | None:
     """What is due for this running worker at `now` (monotonic seconds); the first policy that wants something wins."""
+    pool = worker.settings
     worker.count_to(pool.periodic_restart_requests)  # another number may be in force
     _measure(worker, pool, now)
     facts = worker.facts(now)
@@ -55,6 +66,18 @@ def look_at(worker: WorkerRecord, pool: Pool, now: float) -> Finding | None:
     if is_ping_due(facts, pool) or _needs_counters(worker, pool, now):
         return Finding(Due.PING)
     return None
+
+
+def look_for_idle(workers: Sequence[WorkerRecord], timeout: Callable[[Pool], float], now: float) -> IdleWorker | None:
+    """The running worker that has been idle for longest, if it has been for too long. `timeout(settings)`: idleTimeout
+    in seconds, as it is in force now."""
+    garden = [each for each in workers if each.state is WorkerState.RUNNING]
+    facts, timeouts = [each.facts(now) for each in garden], [timeout(each.settings) for each in garden]
+    place = idlest(facts, timeouts)
+    if place is None:
+        return None
+    configured = garden[place].settings.idle_timeout_seconds
+    return IdleWorker(garden[place], idle_text(facts[place].idle_seconds, configured, timeouts[place]))
 
 
 def _measure(worker: WorkerRecord, pool: Pool, now: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 from host.config.model import Binding, Pool, Site, Snapshot
@@ -59,6 +59,12 @@ WRITTEN: Final = {
     "cpu": "cpu",
 }
 """The other fields of Pool, as the one who has changed them has written them."""
+
+
+def until_recycled(started_with: Pool, now: Pool) -> Pool:
+    """The settings of a worker that stays while its pool's have become `now`: what it was started with, and what no
+    worker knows of as it is now. So disallowRotationOnConfigChange keeps a new limit from ending it."""
+    return replace(started_with, **{name: getattr(now, name) for name in WITHOUT_RECYCLING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

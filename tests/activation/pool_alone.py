@@ -35,7 +35,7 @@ class PoolAlone:
         loop = asyncio.get_running_loop()
         slots = {slot.name: slot for slot in model_for(snapshot.isolation_mode).slots(snapshot)}
         front, slot = next(iter(slots.values())), slots["DefaultAppPool"]
-        configure = Configure(version=1, path=source.path, text=change_text(source.text), isolation="", port=0)
+        self.configure = Configure(version=1, path=source.path, text=change_text(source.text), isolation="", port=0)
         self.events: list[tuple[str, str]] = []
         self._something = asyncio.Event()
         self.stopped_at: float | None = None  # the clock stands
@@ -43,7 +43,7 @@ class PoolAlone:
         pool = change_pool(snapshot.pool("DefaultAppPool"))
         server = WholeServer(snapshot.web_limits, lambda: len(self.pool.workers))
         self.pool = PoolSupervisor(
-            slot, pool, self.around, FrontGroup(front, self.around, configure), configure, server
+            slot, pool, self.around, FrontGroup(front, self.around, self.configure), self.configure, server
         )
 
     def _clock(self) -> float:

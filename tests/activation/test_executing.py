@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from host.activation.worker_record import WorkerRecord
+from host.config.model import Pool
 from host.processes.control_channel import ControlChannel, channel_pair
 from host.wire.control_messages import AskExecuting, Executing
 from host.wire.message_rows import ExecutingRow
@@ -20,7 +21,9 @@ def test_the_answer_reaches_the_one_who_asked_and_silence_is_a_time_out() -> Non
     async def main() -> None:
         loop = asyncio.get_running_loop()
         ours, theirs = (ControlChannel(end) for end in channel_pair())
-        worker = WorkerRecord(name="A#1", number=1, channel=ours, started_at=0.0, why_started="")
+        worker = WorkerRecord(
+            name="A#1", number=1, channel=ours, settings=Pool(name="A"), started_at=0.0, why_started=""
+        )
 
         ours.attach(loop, lambda message, descriptors: worker.has_said(message, descriptors, 0.0), print)
         first, second = (asyncio.ensure_future(worker.executing(20.0)) for _ in range(2))

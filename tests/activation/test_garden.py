@@ -48,11 +48,12 @@ def worker(idle_seconds: float, in_hand: int = 0) -> WorkerFacts:
 
 def test_idle_workers_leave_one_by_one_the_one_that_is_idle_longest_first() -> None:
     """Never two at one look."""
-    assert idlest([worker(70), worker(90), worker(80)], 60) == 1
-    assert idlest([worker(70), worker(90, in_hand=1)], 60) == 0
-    assert idlest([worker(59), worker(1)], 60) is None
-    assert idlest([worker(9999)], 0) is None
-    assert idlest([], 60) is None
+    assert idlest([worker(70), worker(90), worker(80)], [60, 60, 60]) == 1
+    assert idlest([worker(70), worker(90, in_hand=1)], [60, 60]) == 0
+    assert idlest([worker(59), worker(1)], [60, 60]) is None
+    assert idlest([worker(70), worker(90)], [60, 120]) == 0  # the other one goes by what it was started with
+    assert idlest([worker(9999)], [0]) is None
+    assert idlest([], []) is None
 
 
 @pytest.mark.parametrize(

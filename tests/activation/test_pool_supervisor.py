@@ -13,6 +13,7 @@ import psutil
 from host.activation.backoff import FIRST_PAUSE_SECONDS
 from host.activation.pool_transitions import PoolEvent, PoolState
 from host.activation.recycling import RecycleReason
+from host.config.model import Pool
 from tests.activation.pool_alone import pool_alone
 
 
@@ -202,5 +203,43 @@ def test_demand_repeated_does_not_defeat_the_pause_between_starts(tmp_path: Path
             alone.pool.handle(PoolEvent.START)
             assert alone.pool.failure_count == 0
             await alone.until_told("worker-died", 4)
+
+    asyncio.run(scenario())
+
+
+def test_changed_settings_wait_for_the_next_recycle_where_a_change_recycles_nobody(tmp_path: Path) -> None:
+    """disallowRotationOnConfigChange: a worker that is older than a changed periodicRestart/@time lives on, also when
+    the attribute alone is taken back; its replacement goes by the new limit."""
+    changed = RecycleReason("recycle-config-change", "the configuration changed: periodicRestart/@time")
+
+    def quiet(pool: Pool) -> Pool:
+        pool = replace(pool, idle_timeout_seconds=0, pinging_enabled=False)
+        return replace(pool, disallow_rotation_on_config_change=True)
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=quiet) as alone:
+
+            def one_runs(number: int) -> bool:
+                return [each.number for each in alone.pool.workers.values() if each.ready_at] == [number]
+
+            def a_minute_passes() -> None:
+                alone.stopped_at = alone.around.clock() + 61.0
+                alone.pool.tick()
+
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: one_runs(1), "a worker")
+            limited = replace(alone.pool.pool, periodic_restart_seconds=60)
+            alone.pool.apply(alone.pool.slot, limited, alone.configure, changed)
+            a_minute_passes()
+            alone.pool.apply(
+                alone.pool.slot, replace(limited, disallow_rotation_on_config_change=False), alone.configure, None
+            )
+            a_minute_passes()
+            assert alone.told("recycle-time") == []
+            alone.pool.recycle(RecycleReason("recycle-on-demand", "asked for by the administrator"))
+            await alone.until(lambda: one_runs(2), "its replacement")
+            a_minute_passes()
+            assert len(alone.told("recycle-time")) == 1
 
     asyncio.run(scenario())

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from host.config.diff import WITHOUT_RECYCLING, WRITTEN, Difference, difference
+from host.config.diff import WITHOUT_RECYCLING, WRITTEN, Difference, difference, until_recycled
 from host.config.model import Pool, Snapshot
 from host.config.store import Source, build_snapshot
 from tests.config.server_sample import Server
@@ -132,6 +132,12 @@ def test_what_forces_a_recycle_in_iis_replaces_the_workers(server: Server, eleme
 def test_the_list_of_what_replaces_no_worker_names_fields_of_a_pool() -> None:
     """A misspelt name would recycle for nothing."""
     assert {field.name for field in dataclasses.fields(Pool)} >= WITHOUT_RECYCLING
+
+
+def test_a_worker_that_stays_goes_by_what_it_was_started_with() -> None:
+    """disallowRotationOnConfigChange: only what no worker knows of is another one for it."""
+    now = Pool(name="P", periodic_restart_requests=3, idle_timeout_seconds=60, rapid_fail_max_crashes=9)
+    assert until_recycled(Pool(name="P"), now) == Pool(name="P", rapid_fail_max_crashes=9)
 
 
 def test_pools_come_and_go(server: Server) -> None:

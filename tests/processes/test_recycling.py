@@ -52,22 +52,22 @@ def test_recycling_under_load_loses_no_request(tmp_path: Path, disallow: str, mo
         service.wait_for_event("process-ended", "recycled (periodicRestart/@requests", "exit code 0", count=3)
 
 
-def test_another_number_of_requests_holds_for_the_workers_that_there_are(tmp_path: Path) -> None:
-    """Where the pool's workers outlive a change of its settings: lower than what was served it is reached at once."""
+def test_another_number_of_requests_waits_for_the_next_recycle_where_a_change_recycles_nobody(tmp_path: Path) -> None:
+    """A worker that has served more than the new limit serves on (disallowRotationOnConfigChange); the next one counts."""
     recycling = '<recycling disallowRotationOnConfigChange="true"><periodicRestart requests="0" /></recycling>'
     config = write_site(tmp_path, default_pool=recycling)
     with running(tmp_path, config) as service:
         first = pid_at(service)
         for _ in range(4):
             service.get("/a.where")
-        save(config, lambda text: text.replace('requests="0"', 'requests="7"'))
+        save(config, lambda text: text.replace('requests="0"', 'requests="3"'))
         service.wait_for_event("configuration-applied")
-        service.get("/a.where")
-        assert not service.has_event("recycle-requests")
-        save(config, lambda text: text.replace('requests="7"', 'requests="3"'))
-        assert "the worker has served 6" in service.wait_for_event("recycle-requests", f"{POOL}#1 is recycled")
-        service.wait_for_event("process-ended", f"{POOL}#1 has ended")
-        assert pid_at(service) != first
+        assert pid_at(service) == first
+        assert isinstance(service.ask(RecyclePool(name=POOL)), Done)
+        for _ in range(3):
+            service.get("/a.where")
+        assert "the worker has served 3" in service.wait_for_event("recycle-requests", f"{POOL}#2 is recycled")
+        assert not service.has_event("recycle-requests", f"{POOL}#1 is recycled")
 
 
 def test_a_replacement_that_cannot_start_leaves_the_old_worker_serving(tmp_path: Path) -> None:
