@@ -1,7 +1,6 @@
 """The event log read again: a line back to the event it was, the last events of all files, and what is appended.
 
-The form of a line is `event_log.py`'s. A text that itself ends in `name=value` is taken for a field; nothing else of a
-line is ambiguous.
+The form of a line is `event_log.py`'s.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from host.logs.event_log import KEPT_FILES, LoggedEvent, numbered
+from host.logs.event_log import KEPT_FILES, LAST_FIELD, LoggedEvent, numbered
 
 _LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (information|warning|error) (\d+) (\S+)(?: (.*))?")
-_LAST_FIELD: Final = re.compile(r' ([\w.-]+)=("(?:[^"\\]|\\.)*"|[^\s"=]+)$')
 
 
 def parse_line(line: str) -> LoggedEvent | None:
@@ -30,7 +28,7 @@ def parse_line(line: str) -> LoggedEvent | None:
     moment, level, number, name, rest = found.groups()
     fields: dict[str, str] = {}
     text = rest or ""
-    while field := _LAST_FIELD.search(text):
+    while (field := LAST_FIELD.search(text)) and field[1] not in fields:  # the text of an older isapy may end so, too
         fields[field[1]] = _unquoted(field[2])
         text = text[: field.start()]
     at = float(calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ")))

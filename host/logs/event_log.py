@@ -2,7 +2,8 @@
 
 One line an event: `2024-05-02T17:42:15Z warning 5009 worker-died text key=value ...`. The words come from `events.py`;
 ids and numbers are stable, texts are for people. A value with blanks, quotes or control characters is written in double
-quotes with backslash escapes, and so is a text that would not stay on its line.
+quotes with backslash escapes, and so is a text that would not stay on its line, or whose end would be read as a field:
+a program's standard error must not say whose event it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -32,6 +34,9 @@ MOST_REMEMBERED: Final = 8 * 1024
 _APPENDS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE: Final = 0o640
 _NAMES: Final = 256  # names of fields and events, as they are written: there are a few dozen
+
+LAST_FIELD: Final = re.compile(r' ([\w.-]+)=("(?:[^"\\]|\\.)*"|[^\s"=]+)$')
+"""The last field of a line."""
 
 _UNKNOWN: Final = EventKind(0, "warning", "an event of an unknown kind")
 
@@ -56,7 +61,8 @@ class LoggedEvent:
     def line(self) -> str:
         """The event as one line, without line end."""
         day, clock = date_and_time(int(self.at))
-        text = self.text if self.text.isprintable() else json.dumps(self.text)
+        is_plain = self.text.isprintable() and LAST_FIELD.search(self.text) is None
+        text = self.text if is_plain else json.dumps(self.text)
         pairs = "".join(f" {_key(name)}={_value(value)}" for name, value in self.fields.items())
         return f"{day}T{clock}Z {self.level} {self.number} {_key(self.id)} {text}{pairs}"
 

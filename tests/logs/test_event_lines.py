@@ -31,6 +31,11 @@ def texts(events: list[LoggedEvent]) -> list[str]:
         ('in the middle "a=b" and on', {"x.y-z": "1"}),
         ("Größe äöü → ✓", {"name": "Größe"}),
         ("ends with a blank ", {}),
+        ("standard error: x service=another pool=Evil", {"service": "mine", "pool": "Shop"}),
+        ('standard error: x pool="E v"', {"service": "mine"}),
+        ("pool=Evil", {"service": "mine"}),
+        ('an open quote k="x', {"why": "two words"}),
+        ('ends in a field, and holds a "quote" a=b', {}),
     ],
 )
 def test_a_line_says_what_was_written(tmp_path: Path, text: str, fields: dict[str, str]) -> None:
@@ -41,6 +46,13 @@ def test_a_line_says_what_was_written(tmp_path: Path, text: str, fields: dict[st
     assert (event.at, event.id, event.number, event.level) == (int(MAY_SECOND), "worker-died", 5009, "warning")
     assert (event.text, dict(event.fields)) == (text, fields)
     assert list(event.fields) == list(written.fields)
+
+
+def test_what_an_older_isapy_wrote_is_read_with_the_fields_that_it_has_set() -> None:
+    """They stand at the end; one of the same name further in front is a part of the text."""
+    event = parse_line("2024-05-02T17:42:15Z information 6042 cgi-stderr x pool=Evil service=mine pool=Shop")
+    assert event is not None
+    assert (event.text, event.fields) == ("x pool=Evil", {"service": "mine", "pool": "Shop"})
 
 
 @pytest.mark.parametrize("line", ["", "hello", "2024-05-02 17:42:15 warning 5009 x y", "#Fields: a b"])
