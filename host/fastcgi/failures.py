@@ -30,6 +30,13 @@ def not_configured(processor: str) -> HttpError:
     return HttpError(500, 0, detail, remedy=f"Add {entry} to <fastCgi> in applicationHost.config.")
 
 
+def below_a_file(path: str) -> HttpError:
+    """404.0: php-cgi takes the file on the way for the script, what follows for its PATH_INFO (cgi.fix_pathinfo), and
+    would run /upload/photo.jpg/a.php as PHP."""
+    remedy = 'Correct the link; resourceType="File" in the mapping lets only scripts that exist be asked for.'
+    return HttpError(404, 0, f"{path} leads through a file", remedy=remedy)
+
+
 def bad_application(settings: ApplicationSettings, why: str) -> HttpError:
     """500.19: fullPath, arguments or environment variables that cannot be used."""
     remedy = "fullPath is the absolute path of a program, unix:/run/NAME.sock or tcp://HOST:PORT."

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from host.api import HostedProcess, PendingResult, ProgramLauncher, Request, Response
+from host.api import HandlerMapping, HostedProcess, PendingResult, ProgramLauncher, Request, ResourceType, Response
 from host.fastcgi import failures
 from host.fastcgi.call import FastCgiCall
 from host.fastcgi.process_pool import ProcessPool, WorkerParts
@@ -28,7 +28,15 @@ _MOST_TARGETS: Final = 64
 class _Target:
     """What a mapping and the settings of its requests say: which processes, and what those are told."""
 
-    __slots__ = ("_application", "_mapping", "_settings", "is_for_a_folder", "passes_authorization", "pool")
+    __slots__ = (
+        "_application",
+        "_mapping",
+        "_settings",
+        "is_for_a_folder",
+        "passes_authorization",
+        "pool",
+        "takes_any_path",
+    )
 
     def __init__(self, request: Request, pool: ProcessPool) -> None:
         self._application = request.application
@@ -37,6 +45,7 @@ class _Target:
         self.pool = pool
         self.passes_authorization: bool = request.settings.cgi.pass_authorization
         self.is_for_a_folder = answers_for_a_folder(request)
+        self.takes_any_path = _takes_any_path(request.mapping)
 
     def is_of(self, request: Request) -> bool:
         """Whether it still holds."""
@@ -99,6 +108,8 @@ class ProcessManager:
 
     def _call(self, request: Request, source: RequestPieces) -> FastCgiCall:
         known = self._known_target(request)
+        if known.takes_any_path and leads_through_a_file(request.physical_path):
+            raise failures.below_a_file(request.physical_path)
         pairs = variable_pairs(
             request,
             content_length=source.length,
@@ -164,6 +175,25 @@ class ProcessManager:
         self._outgoing = [pool for pool in self._outgoing if pool.needs_looks]
         needs_more = any(pool.needs_looks for pool in pools)
         self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if needs_more else None
+
+
+def _takes_any_path(mapping: HandlerMapping | None) -> bool:
+    """Whether nobody has looked whether the script is there that the mapping names by its extension."""
+    if mapping is None or mapping.resource_type is not ResourceType.UNSPECIFIED:
+        return False
+    patterns = [pattern.strip() for pattern in mapping.path.split(",")]
+    return not all(pattern == "*" or pattern.endswith("/*") for pattern in patterns)
+
+
+def leads_through_a_file(path: str) -> bool:
+    """Whether a file stands on the way of that path, where a folder should be."""
+    try:
+        os.stat(path)
+    except NotADirectoryError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def application_of(processor: str, applications: Iterable[ApplicationSettings]) -> ApplicationSettings:

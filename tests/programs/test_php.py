@@ -56,6 +56,8 @@ CONFIG = """\
       <add name="scgi" path="/scgi/*" verb="*" modules="ScgiModule" scriptProcessor="tcp://127.0.0.1:{scgi_port}" />
       <add name="php" path="*.php" verb="*" modules="FastCgiModule" resourceType="File"
            scriptProcessor="{php}|-c {folder}/php.ini" />
+      <add name="any" path="*.any,*.php7" verb="*" modules="FastCgiModule"
+           scriptProcessor="{php}|-c {folder}/php.ini" />
       <add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="File" requireAccess="Read" />
     </handlers>
     <cgi passAuthorization="true" />
@@ -259,6 +261,21 @@ def test_a_changed_php_ini_replaces_the_processes(service: RunningService) -> No
     answer = service.get("/form.php")
     assert answer.headers["content-type"] == "text/plain;charset=latin1"
     assert before not in {json.loads(service.get("/where.php").body)["pid"] for _ in range(5)}
+
+
+@pytest.mark.slow
+def test_what_somebody_has_uploaded_is_not_run_as_php(service: RunningService) -> None:
+    """php-cgi takes a file on the way for the script, and a mapping without resourceType asks it for every path."""
+    root = service.folder / "wwwroot"
+    (root / "photo.jpg").write_text("JFIF <?php echo 6 * 7; ?>")
+    (root / "page.any").write_text("<?php echo 6 * 7, $_SERVER['PATH_INFO'] ?? ''; ?>")
+    for path in ("/photo.jpg/a.php", "/photo.jpg/a.any", "/photo.jpg/.php7", "/photo.jpg/x/a.any/y"):
+        answer = service.get(path)
+        assert (answer.status, "JFIF" in answer.text) == (404, False), path
+    assert service.get("/page.any").text == "42"
+    assert service.get("/page.any/more").text == "42/more"
+    nothing = service.get("/none/nothing.any")
+    assert (nothing.status, nothing.text) == (404, "No input file specified.\n")  # php-cgi's own words
 
 
 @pytest.mark.slow
