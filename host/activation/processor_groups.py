@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 
 from host.confinement.control_group import ControlGroup, PoolGroup, own_control_group
@@ -50,7 +51,8 @@ class ProcessorGroups:
         members = group.members()
         for pid in pids:
             if pid not in members:
-                group.add(pid)
+                with contextlib.suppress(ProcessLookupError):  # a program that has ended since it was seen
+                    group.add(pid)
 
     def _try(self, work: Callable[[], None]) -> bool:
         try:

@@ -17,6 +17,7 @@ PERIOD_MICROSECONDS: Final = 100000
 """The kernel's default period of cpu.max."""
 
 _LEAST_QUOTA_MICROSECONDS: Final = 1000  # the kernel takes no less
+_ROUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,18 @@ class ControlGroup:
         """
         service = self.folder / "service"
         service.mkdir(exist_ok=True)
-        for pid in (self.folder / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                (service / "cgroup.procs").write_text(pid)
+        for _ in range(_ROUNDS):  # who forks meanwhile leaves a child here
+            members = (self.folder / "cgroup.procs").read_text().split()
+            if not members:
+                break
+            for pid in members:
+                with contextlib.suppress(ProcessLookupError):
+                    (service / "cgroup.procs").write_text(pid)
         (self.folder / "cgroup.subtree_control").write_text("+cpu")
 
     def pool(self, name: str) -> PoolGroup:
         """The group of that pool, made if it is not there. Raises OSError."""
-        folder = self.folder / f"pool-{re.sub(r'[^A-Za-z0-9 ._-]', '_', name)}"
+        folder = self.folder / f"pool-{name}"  # what no file name may have in it no pool's name has
         folder.mkdir(exist_ok=True)
         return PoolGroup(folder)
 

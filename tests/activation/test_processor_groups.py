@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -60,10 +62,36 @@ def test_a_delegated_group_makes_room_and_limits_each_pool_in_one_of_its_own(gro
 def test_a_share_that_is_less_than_the_kernel_takes_becomes_the_least(group: Path) -> None:
     """A thousandth of a percent is no reason to fail."""
     (group / "service").mkdir()
-    pool = make_pool_folder(group, "pool-a_b")
+    pool = make_pool_folder(group, "pool-a b")
     groups = ProcessorGroups(lambda: own(group))
-    assert groups.limit("a+b", 0.00001, [])
+    assert groups.limit("a b", 0.00001, [])
     assert (pool / "cpu.max").read_text() == "1000 100000"
+
+
+def test_pools_whose_names_differ_have_groups_that_differ(group: Path) -> None:
+    """Also where they differ in nothing but an umlaut: one would be held to the other's limit."""
+    (group / "service").mkdir()
+    groups = ProcessorGroups(lambda: own(group))
+    folders = [make_pool_folder(group, f"pool-{name}") for name in ("Bär", "Bör", "B'r")]
+    for name, share in (("Bär", 0.3), ("Bör", 0.6), ("B'r", 0.9)):
+        assert groups.limit(name, share, [])
+    assert [(folder / "cpu.max").read_text() for folder in folders] == ["30000 100000", "60000 100000", "90000 100000"]
+
+
+def test_a_program_that_ends_while_it_is_put_into_its_group_is_no_problem(group: Path) -> None:
+    """The kernel says that there is no such process; the group goes on holding its pool. (coredump_filter of a process
+    that nobody has waited for is a kernel's file that says so, too.)"""
+    (group / "service").mkdir()
+    pool = make_pool_folder(group, "pool-Shop")
+    with subprocess.Popen(["/bin/true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        (pool / "cgroup.procs").unlink()
+        (pool / "cgroup.procs").symlink_to(f"/proc/{ended.pid}/coredump_filter")
+        with pytest.raises(ProcessLookupError):
+            (pool / "cgroup.procs").write_text("1")
+        groups = ProcessorGroups(lambda: own(group))
+        assert groups.limit("Shop", 1.0, [ended.pid])
+    assert groups.problem == ""
 
 
 def test_a_group_that_is_empty_is_removed_with_its_pool(group: Path) -> None:
