@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from signal import Signals
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from host.activation.headroom import MemoryFacts
 from host.activation.memory import memory_facts
@@ -57,15 +57,36 @@ class Child(Protocol):
         """Send it a signal; a process that is gone does not mind."""
 
 
+class ProgramEnd(NamedTuple):
+    """How a program that is no part of isapy has ended. `status`: exit code, or minus the signal; `output`: the end of
+    what it wrote; `start_error`: why it was never started; `why_ended`: what `RunningProgram.end` was given."""
+
+    status: int
+    output: str
+    start_error: str = ""
+    why_ended: str = ""
+
+
+class RunningProgram(Protocol):
+    """A program that is no part of isapy."""
+
+    @property
+    def pid(self) -> int:
+        """The process id of who answers for it."""
+
+    def end(self, why: str) -> None:
+        """Kill it, and all that it has started."""
+
+
 class ChildLauncher(Protocol):
     """Starts processes for slots, and makes channels."""
 
     def start(self, slot: Slot, on_exit: Callable[[int], None]) -> Child:
         """Start the slot's process; `on_exit(status)` comes once: exit code, or minus the signal."""
 
-    def run_program(self, argv: Sequence[str], on_end: Callable[[int, str], None]) -> None:
-        """Run a program that is no part of isapy; `on_end(status, output)` comes once: exit code or minus the signal,
-        and the end of what it wrote. Raises OSError when it cannot be started, ValueError for arguments with NUL."""
+    def run_program(self, argv: Sequence[str], on_end: Callable[[ProgramEnd], None]) -> RunningProgram:
+        """Run a program that is no part of isapy; `on_end` comes once, when it and all that it has started have ended.
+        Raises OSError when nothing can be started at all, ValueError for arguments with NUL."""
 
     def channel_pair(self) -> tuple[Channel, socket.socket]:
         """A control channel: our end, and the end to pass on (the caller closes it)."""
@@ -82,8 +103,9 @@ EventReporter = Callable[[str, str, Mapping[str, str]], None]
 class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
     `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
-    needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them.
-    `has_lost_parent` hears that a pool's parent has died: the CGI programs that it had started are orphans now."""
+    needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them, `actions` the
+    programs that run for an occasion, by pool and process id. `has_lost_parent` hears that a pool's parent has died:
+    the CGI programs that it had started are orphans now."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -95,6 +117,7 @@ class Surroundings:
     has_lost_parent: Callable[[], None] = lambda: None
     log_folders: HandOver = lambda _say, _told: None
     scripts: ScriptTotals = field(default_factory=ScriptTotals)
+    actions: dict[str, dict[int, RunningProgram]] = field(default_factory=dict)
 
 
 def describe_exit(status: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from host.activation.actions import run_action
+from host.activation.actions import Occasion, run_action
 from host.activation.children import Surroundings
 from host.activation.worker_record import WorkerRecord
 
@@ -29,15 +29,9 @@ class Orphans:
         text = f"{worker.name} is left as it is for a debugger, process {worker.pid}; end it with: kill -9 {worker.pid}"
         self._around.report("worker-orphaned", text, fields)
         if pool.orphan_action_exe:
-            occasion = f"orphanActionExe for {worker.name}"
-            run_action(
-                self._around,
-                pool.orphan_action_exe,
-                pool.orphan_action_params,
-                str(worker.pid),
-                occasion,
-                fields,
-            )
+            what_for = f"orphanActionExe for {worker.name}"
+            occasion = Occasion(what_for, pool.orphan_action_exe, pool.orphan_action_params, str(worker.pid), fields)
+            run_action(self._around, pool, occasion)
 
     def end(self) -> None:
         """The pool goes, and they with it."""

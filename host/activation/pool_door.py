@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from host.activation.actions import run_action
+from host.activation.actions import Occasion, run_action
 from host.activation.children import Surroundings
 from host.activation.front_group import FrontGroup
 from host.config.model import Pool
@@ -44,12 +44,7 @@ class PoolDoor:
         """Run failure/@autoShutdownExe, if there is one: the service has shut the pool down by itself."""
         pool = self.pool
         if pool.auto_shutdown_exe:
-            occasion = f"autoShutdownExe for pool {pool.name}"
-            run_action(
-                self._around,
-                pool.auto_shutdown_exe,
-                pool.auto_shutdown_params,
-                pool.name,
-                occasion,
-                {"pool": pool.name},
-            )
+            what_for = f"autoShutdownExe for pool {pool.name}"
+            fields = {"pool": pool.name}
+            occasion = Occasion(what_for, pool.auto_shutdown_exe, pool.auto_shutdown_params, pool.name, fields)
+            run_action(self._around, pool, occasion)

@@ -22,6 +22,7 @@ WITHOUT_RECYCLING: Final = frozenset(
         "rapid_fail_max_crashes",
         "auto_shutdown_exe",
         "auto_shutdown_params",
+        "action_time_limit_seconds",
         "disallow_overlapping_rotation",
         "disallow_rotation_on_config_change",
         "log_event_on_recycle",

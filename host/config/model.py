@@ -184,6 +184,7 @@ class Pool:
     orphan_action_params: str = ""
     auto_shutdown_exe: str = ""
     auto_shutdown_params: str = ""
+    action_time_limit_seconds: int = 600  # ours; 0: none
     replay_idempotent_requests: bool = True  # ours
     environment_variables: tuple[tuple[str, str], ...] = ()
     confinement: Confinement = field(default_factory=Confinement)

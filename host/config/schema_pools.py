@@ -192,6 +192,13 @@ FAILURE: Final = Element(
         uint("rapidFailProtectionMaxCrashes", 5, "failures within the window", within=(1, 2147483647)),
         string("autoShutdownExe", "program run when the service shuts the pool down", expansion=Expansion.TEXT),
         string("autoShutdownParams", "its arguments; `%1%` is the pool's name", expansion=Expansion.TEXT),
+        time_span(
+            "actionTimeLimit",
+            "00:10:00",
+            "a program of orphanActionExe or autoShutdownExe that takes longer is ended; 0: never",
+            within=(0, 4294967),
+            ours=True,
+        ),
         boolean(
             "replayIdempotentRequests",
             True,

@@ -69,6 +69,7 @@ def _pool(pool: Effective, identity_number: int) -> Pool:
         orphan_action_params=failure.text("orphanActionParams"),
         auto_shutdown_exe=failure.text("autoShutdownExe"),
         auto_shutdown_params=failure.text("autoShutdownParams"),
+        action_time_limit_seconds=failure.number("actionTimeLimit"),
         replay_idempotent_requests=failure.flag("replayIdempotentRequests"),
         environment_variables=tuple(
             (entry.effective.text("name"), entry.effective.text("value"))

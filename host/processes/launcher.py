@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from host.activation.children import ProgramEnd
 from host.isolation.placement import Slot, SlotRole
 from host.processes.actions import ActionProgram
 from host.processes.births import BORN_ROLES, Nursery, spawn_nursery
@@ -19,6 +20,7 @@ from host.processes.listener import run_listener
 from host.processes.pool import run_pool
 from host.processes.spawn import kill, start_child
 
+_PROGRAMS_SECONDS: Final = 2.0  # they are killed; what a debugger or the kernel holds up is not waited for
 _NURSERY_SECONDS: Final = 2.0  # it has nothing to finish; what is left then is killed with everything else
 
 
@@ -57,6 +59,7 @@ class Launcher:
         self._nursery_gone = asyncio.Event()
         self._pidfds: dict[int, int] = {}
         self._actions: dict[int, ActionProgram] = {}
+        self._actions_gone = asyncio.Event()
         self._let_go: set[int] = set()
         if nursery is not None:
             self._watch_nursery(nursery)
@@ -159,15 +162,27 @@ class Launcher:
 
         self._loop.add_reader(pidfd, ended)
 
-    def run_program(self, argv: Sequence[str], on_end: Callable[[int, str], None]) -> None:
-        """Run a program that is no part of isapy; `on_end(status, output)` comes once. Raises OSError, ValueError."""
+    def run_program(self, argv: Sequence[str], on_end: Callable[[ProgramEnd], None]) -> ActionProgram:
+        """Run a program that is no part of isapy; `on_end` comes once. Raises OSError, ValueError."""
 
-        def ended(status: int, output: str) -> None:
+        def ended(end: ProgramEnd) -> None:
             del self._actions[action.pid]
-            on_end(status, output)
+            on_end(end)
+            if not self._actions:
+                self._actions_gone.set()
 
         action = ActionProgram(self._loop, argv, ended)
         self._actions[action.pid] = action
+        self._actions_gone.clear()
+        return action
+
+    async def end_programs(self, why: str) -> None:
+        """End those that run still. Returns when they are gone, or take too long."""
+        for action in list(self._actions.values()):
+            action.end(why)
+        if self._actions:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._actions_gone.wait(), _PROGRAMS_SECONDS)
 
     def is_ours(self, pid: int) -> bool:
         """Whether that child was started here (others are orphans that came back to the service)."""

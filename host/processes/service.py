@@ -284,6 +284,7 @@ class Service:
             self._manager.stopping(seconds + _LAST_SECONDS)
         ends = asyncio.gather(self._supervisor.stop(seconds, is_succeeded=is_succeeded), self._upgrade.abandon(seconds))
         await ends
+        await self._launcher.end_programs("the service ends")
         await self._launcher.end_nursery()
         patience.cancel()
         self._watchdog.stop()

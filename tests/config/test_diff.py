@@ -90,6 +90,7 @@ def test_every_setting_of_a_pool_is_named_as_it_is_written() -> None:
         '><failure rapidFailProtectionInterval="00:09:00" /',
         '><failure rapidFailProtectionMaxCrashes="9" /',
         '><failure autoShutdownExe="/bin/true" autoShutdownParams="x" /',
+        '><failure actionTimeLimit="00:09:00" /',
         '><failure replayIdempotentRequests="false" /',
         '><recycling disallowOverlappingRotation="true" disallowRotationOnConfigChange="true" /',
         '><recycling logEventOnRecycle="None" /',

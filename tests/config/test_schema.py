@@ -97,6 +97,7 @@ OURS = {
     "cgi/@addressSpaceLimit",
     "cgi/@openFilesLimit",
     "cgi/@processesLimit",
+    "applicationPools/add/failure/@actionTimeLimit",
     "applicationPools/add/failure/@replayIdempotentRequests",
     "sites/site/application/@isolation",
     "sites/site/application/virtualDirectory/@caseInsensitivePaths",

@@ -29,6 +29,7 @@ EVERY_ATTRIBUTE_OF_A_POOL = """
       <failure loadBalancerCapabilities="TcpLevel" rapidFailProtection="false"
          rapidFailProtectionInterval="00:11:00" rapidFailProtectionMaxCrashes="12"
          orphanWorkerProcess="true" orphanActionExe="%ISAPY_ROOT%/debug" orphanActionParams="-p %1%"
+         actionTimeLimit="00:00:13"
          replayIdempotentRequests="false" />
       <environmentVariables><add name="A" value="%ISAPY_ROOT%/a" /><add name="a" value="2" /></environmentVariables>
     </add>"""
@@ -70,6 +71,7 @@ def test_every_attribute_of_a_pool_arrives(server: Server) -> None:
         orphan_worker_process=True,
         orphan_action_exe=f"{server.root}/debug",
         orphan_action_params="-p %1%",
+        action_time_limit_seconds=13,
         replay_idempotent_requests=False,
         environment_variables=(("A", f"{server.root}/a"), ("a", "2")),
     )
