@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from host.activation.headroom import MemoryFacts
 from host.activation.memory import memory_facts
 from host.activation.script_totals import ScriptTotals
+from host.activation.wall_clock import WallClock
 from host.isolation.placement import Slot
 from host.wire.certificate_messages import Certificates
 from host.wire.control_messages import AnyMessage
@@ -111,7 +112,7 @@ class Surroundings:
     launcher: ChildLauncher
     report: EventReporter
     clock: Callable[[], float] = time.monotonic
-    wall_clock: Callable[[], datetime] = datetime.now
+    wall_clock: Callable[[], datetime] = field(default_factory=WallClock)
     memory_facts: Callable[[int], MemoryFacts] = memory_facts
     certificates: Callable[[], Certificates | None] = lambda: None
     has_lost_parent: Callable[[], None] = lambda: None
