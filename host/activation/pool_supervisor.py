@@ -255,7 +255,7 @@ class PoolSupervisor:
     def worker_attaching(self, worker: WorkerRecord) -> None:
         """It is about to get its first link."""
         self._processor.attaching(worker, self.pool.cpu)
-        worker.count_to(self.pool.periodic_restart_requests)
+        worker.count_to(worker.settings.periodic_restart_requests)
 
     def worker_attached(self) -> None:
         """One more serves: the next one may be recycled."""

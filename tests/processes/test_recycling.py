@@ -53,7 +53,7 @@ def test_recycling_under_load_loses_no_request(tmp_path: Path, disallow: str, mo
 
 
 def test_another_number_of_requests_waits_for_the_next_recycle_where_a_change_recycles_nobody(tmp_path: Path) -> None:
-    """A worker that has served more than the new limit serves on (disallowRotationOnConfigChange); the next one counts."""
+    """A worker that has served more than the new limit serves on (disallowRotationOnConfigChange); the next counts."""
     recycling = '<recycling disallowRotationOnConfigChange="true"><periodicRestart requests="0" /></recycling>'
     config = write_site(tmp_path, default_pool=recycling)
     with running(tmp_path, config) as service:
