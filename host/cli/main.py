@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,13 +15,24 @@ from host.cli.cert import cert_app
 from host.cli.check import check
 from host.cli.doctor import doctor
 from host.cli.events import events
-from host.cli.failures import EXIT_STATUSES, CommandLineError, tell
+from host.cli.failures import EXIT_STATUSES, EXIT_USAGE, CommandLineError, tell
 from host.cli.new_plugin import new_app
 from host.cli.run import run
 from host.cli.scaffold import init
 from host.cli.service_commands import list_app, recycle_app, start_app, status, stop, unload
 from host.cli.trace import trace
 from host.cli.upgrade import upgrade
+
+_ELSEWHERE: Final = {
+    "reload": ("a saved configuration is in force by itself; isapy check judges it", "isapy recycle pool NAME"),
+    "restart": ("isapy recycle pool NAME: new workers", "isapy upgrade: all processes anew, no request lost"),
+    "logs": ("isapy events", "isapy status says where the logs of requests are"),
+    "ps": ("isapy status", "isapy list workers"),
+    "serve": ("isapy run FOLDER", "isapy run --app shop:app"),
+    "test": ("isapy check",),
+    "version": ("isapy --version",),
+}
+"""Commands of other servers, and what is meant here."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,9 +99,17 @@ app.command("upgrade")(upgrade)
 app.add_typer(recycle_app, name="recycle", help="Replace the workers of a pool.")
 
 
+def _answer_elsewhere(words: list[str]) -> None:
+    """Raises CommandLineError with what is meant here. Typer would take `reload` for a misspelt `unload`."""
+    for word in words:
+        if word in _ELSEWHERE:
+            raise CommandLineError(f"there is no command {word}", _ELSEWHERE[word], EXIT_USAGE)
+
+
 def main() -> None:
     """The entry point of the `isapy` command and of `python -m host`."""
     try:
+        _answer_elsewhere(sys.argv[1:2])
         app(prog_name="isapy")
     except (CommandLineError, ControlError) as error:
         sys.exit(tell(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -130,6 +131,7 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
     mode = isolation.value if isolation is not None else ""
     hold_signals()  # the service that this process becomes obeys them as soon as it can
     if folder is not None:
+        _refuse_what_is_no_folder(folder)
         _refuse_second_service(folder_configuration_path(folder), str(folder))
         config = write_folder_configuration(folder, _address(bind or "127.0.0.1"), port or FOLDER_PORT)
         port = None
@@ -146,6 +148,20 @@ def run(  # noqa: PLR0913, PLR0917 - the options of a command
             typer.echo(line, err=True)
     shows_scripts = folder is not None and not quiet
     become_service(config, mode, port or 0, quiet=quiet, shows_scripts=shows_scripts)
+
+
+def _refuse_what_is_no_folder(folder: Path) -> None:
+    """Raises CommandLineError with what was meant: other servers take an application or a file there."""
+    if folder.is_dir():
+        return
+    words = ["isapy run FOLDER serves the files of a folder"]
+    if folder.is_file() and folder.suffix == ".py":
+        words.append(f"a Python application: {shlex.join(['isapy', 'run', '--app', f'{folder.stem}:application'])}")
+    elif folder.is_file():
+        words.append(f"a configuration: {shlex.join(['isapy', 'run', '--config', str(folder)])}")
+    elif ":" in folder.name:
+        words.append(f"a Python application: {shlex.join(['isapy', 'run', '--app', str(folder)])}")
+    raise CommandLineError(f"{folder} is no folder", words, EXIT_USAGE)
 
 
 def _configure_application(

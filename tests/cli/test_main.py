@@ -54,6 +54,18 @@ def test_a_wrong_command_line_is_status_2(arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "meant"), [("reload", "saved configuration"), ("restart", "isapy recycle pool NAME"), ("ps", "status")]
+)
+def test_a_command_of_another_server_is_answered_with_its_name_here(command: str, meant: str) -> None:
+    """Never with `unload`, which has nearly the letters of `reload` and ends an application's process."""
+    result = isapy(command)
+    assert result.returncode == 2
+    assert f"isapy: there is no command {command}\n" in result.stderr
+    assert meant in result.stderr
+    assert "unload" not in result.stderr
+
+
 def test_the_command_starts_without_the_server_s_libraries() -> None:
     """Whoever asks for help does not wait for the event loop, the HTTP parser or psutil."""
     program = (
