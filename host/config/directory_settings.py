@@ -7,8 +7,10 @@ good settings in force and is reported once; a path that never had good settings
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -50,7 +52,9 @@ OnChange = Callable[[list[str]], None]
 _Stamp = tuple[int, int, int, int]
 _PathKey = tuple[int, str, str]
 _FORBIDDEN: Final[_Stamp] = (-1, -1, -1, -1)
+_JUST_NOW_SECONDS: Final = 1.0
 _UNREAD: Final[_Stamp] = (-2, -2, -2, -2)
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +64,7 @@ class _Folder:
     checked_at: float = float("-inf")
     is_known: bool = False  # it was looked at before: what is another one now has changed
     exists: bool = True
+    is_missed: bool = False  # not there at the last look: git and editors take a file away before they write it anew
     stamp: _Stamp | None = None
     document: Document | None = None
     errors: ConfigErrors | None = None
@@ -219,6 +224,10 @@ class DirectorySettings:
         state.exists = stamp is not None or os.path.isdir(folder)
         was_known, state.is_known = state.is_known, True
         if stamp == state.stamp:
+            state.is_missed = False
+            return
+        state.is_missed = stamp is None and state.document is not None and not state.is_missed and _is_new(folder)
+        if state.is_missed:
             return
         state.stamp = stamp
         old = state.document
@@ -237,8 +246,8 @@ class DirectorySettings:
             state.document, state.stamp = read_web_config(file, self._server, found)
             state.errors = None
             self._warn(state, found.warnings)
-        except FileNotFoundError:
-            state.document, state.stamp, state.errors = None, None, None
+        except FileNotFoundError:  # gone since it was looked at
+            state.stamp, state.is_missed = _UNREAD, state.document is not None
         except ConfigErrors as errors:
             if isinstance(errors, _Unreadable):
                 state.stamp = _UNREAD  # perhaps for a moment only (too many open files): try again at the next look
@@ -314,14 +323,23 @@ def _physical_folder(applications: tuple[Application, ...], part: Location) -> s
     return None
 
 
+def _is_new(folder: str) -> bool:
+    """Whether something has come or gone in that folder just now."""
+    try:
+        return time.time() - os.stat(folder).st_mtime < _JUST_NOW_SECONDS
+    except OSError:
+        return False
+
+
 def _stamp_of(file: str) -> _Stamp | None:
-    """None when there is no such file; a file that may not be looked at has a stamp of its own."""
+    """None when there is no such file; a file that cannot be looked at has a stamp of its own: what it says may be a
+    lock, and a file server that does not answer must not open it."""
     try:
         return _stamp(os.stat(file))
-    except PermissionError:
-        return _FORBIDDEN
-    except (OSError, ValueError):
+    except ValueError:
         return None
+    except OSError as error:
+        return None if error.errno in _NOT_THERE else _FORBIDDEN
 
 
 def _stamp(status: os.stat_result) -> _Stamp:
