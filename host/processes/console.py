@@ -14,7 +14,7 @@ from typing import Final, TextIO
 from host.activation.topology import Topology
 from host.config.model import Binding, IsolationMode, Site, Snapshot
 from host.logs.event_lines import parse_line
-from host.processes.request_lines import RequestLines, has_colours, printable
+from host.processes.request_lines import RequestFollower, RequestLines, has_colours, printable
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
 _SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
@@ -31,6 +31,7 @@ class Console:
         self._quiet = quiet
         colours = has_colours(os.environ, is_terminal=stream.isatty())
         self.requests = RequestLines(self._say, has_colours=colours) if shows_scripts else None
+        self._follower: RequestFollower | None = None
 
     def error(self, text: str) -> None:
         """Something that keeps isapy from starting."""
@@ -64,6 +65,17 @@ class Console:
         self._say(f"Logs: {_logs(snapshot)}")
         isapy = own_command(sys.executable, os.environ.get("PATH", os.defpath))
         self._say(f"Ctrl-C ends all of them; from another terminal: {isapy} list workers, {isapy} stop")
+
+    async def follow_requests(self, sites: Sequence[Site]) -> None:
+        """Show the requests of these sites until cancelled, where requests are shown."""
+        if self.requests is not None:
+            self._follower = RequestFollower(sites, self.requests)
+            await self._follower.follow()
+
+    def has_stopped(self) -> None:
+        """Whoever answered has ended: the last requests are shown."""
+        if self._follower is not None:
+            self._follower.finish()
 
     def still_stopping(self) -> None:
         """Stopping takes longer than a second."""

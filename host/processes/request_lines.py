@@ -7,6 +7,7 @@ name.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -122,26 +123,42 @@ class LogTail:
                 yield dict(zip(self._fields, line.split(" "), strict=False))
 
 
-async def follow_requests(sites: Iterable[Site], lines: RequestLines) -> None:
-    """Show every request of these sites from now on, until cancelled."""
-    folders = {site_log_folder(site.log_file, site.id) for site in sites}
-    parents = {os.path.dirname(folder) for folder in folders}
-    for parent in parents:
-        os.makedirs(parent, exist_ok=True)
+class RequestFollower:
+    """Shows every request of these sites from its making on: `follow` until it is cancelled, `finish` the rest."""
 
-    def logs() -> set[Path]:
-        return {path for folder in folders for path in Path(folder).glob("*.log")}
+    def __init__(self, sites: Iterable[Site], lines: RequestLines) -> None:
+        self._lines = lines
+        self._folders = {site_log_folder(site.log_file, site.id) for site in sites}
+        for parent in self._parents:
+            os.makedirs(parent, exist_ok=True)
+        self._tails = {path: LogTail(path, from_start=False) for path in self._logs()}
 
-    tails = {path: LogTail(path, from_start=False) for path in logs()}
-    async for _ in awatch(
-        *parents,
-        step=_STEP_MILLISECONDS,
-        debounce=_SETTLE_MILLISECONDS,
-        rust_timeout=_LOOK_MILLISECONDS,
-        yield_on_timeout=True,
-    ):
-        for path in sorted(logs()):
-            tail = tails.setdefault(path, LogTail(path, from_start=True))
+    @property
+    def _parents(self) -> set[str]:
+        return {os.path.dirname(folder) for folder in self._folders}
+
+    def _logs(self) -> list[Path]:
+        return sorted(path for folder in self._folders for path in Path(folder).glob("*.log"))
+
+    async def follow(self) -> None:
+        """Show them as they come."""
+        async for _ in awatch(
+            *self._parents,
+            step=_STEP_MILLISECONDS,
+            debounce=_SETTLE_MILLISECONDS,
+            rust_timeout=_LOOK_MILLISECONDS,
+            yield_on_timeout=True,
+        ):
+            self._look()
+            self._lines.overdue(time.monotonic())
+
+    def finish(self) -> None:
+        """Nothing more comes: show the rest, and what scripts said whose requests have no line."""
+        self._look()
+        self._lines.overdue(math.inf)
+
+    def _look(self) -> None:
+        for path in self._logs():
+            tail = self._tails.setdefault(path, LogTail(path, from_start=True))
             for fields in tail.new_lines():
-                lines.answered(fields)
-        lines.overdue(time.monotonic())
+                self._lines.answered(fields)

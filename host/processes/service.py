@@ -39,7 +39,6 @@ from host.processes.log_folders import LogFolders
 from host.processes.orphans import end_orphans, reap_orphans
 from host.processes.out_of_memory import OutOfMemory
 from host.processes.predecessor import Predecessor, PredecessorGone
-from host.processes.request_lines import follow_requests
 from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
 from host.processes.succession import UpgradeFailed
@@ -262,8 +261,7 @@ class Service:
             self._report("configuration-warning", warning, {})
         urls = [url for site in self._sites.states.bound_sites for url in site_urls(site)]
         self._console.banner(snapshot, urls, self._supervisor.topology, self._path, self._launcher.nursery_pid)
-        if self._console.requests is not None:
-            self._background(follow_requests(snapshot.sites, self._console.requests))
+        self._background(self._console.follow_requests(snapshot.sites))
         self._status = self._changes.summary
         self._manager.ready(self._status)
         let_signals_in()
@@ -284,6 +282,8 @@ class Service:
             self._manager.stopping(seconds + _LAST_SECONDS)
         ends = asyncio.gather(self._supervisor.stop(seconds, is_succeeded=is_succeeded), self._upgrade.abandon(seconds))
         await ends
+        if not is_succeeded:  # the successor shows what comes meanwhile
+            self._console.has_stopped()
         await self._launcher.end_programs("the service ends")
         await self._launcher.end_nursery()
         patience.cancel()

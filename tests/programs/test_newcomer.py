@@ -257,3 +257,18 @@ def test_ctrl_c_in_a_terminal_ends_the_command(tmp_path: Path) -> None:
         service.process.send_signal(signal.SIGINT)
         assert service.process.wait(WAIT_SECONDS) == 0
     service.assert_nothing_left()
+
+
+@pytest.mark.parametrize("isolation", ["WorkerProcess", "IIS5"])
+def test_the_last_requests_are_shown_although_ctrl_c_follows_at_once(tmp_path: Path, isolation: str) -> None:
+    """With what their scripts said; the log is written a little later than answers are."""
+    folder = tmp_path / "site"
+    words = "#!/bin/sh\necho a last word >&2\necho 'Content-Type: text/plain'\necho\necho done\n"
+    write_program(folder / "cgi-bin" / "last", words)
+    service = start_service(tmp_path, folder, "run-folder", "--isolation", isolation)
+    try:
+        assert service.get("/cgi-bin/last?at=the-end").text == "done\n"
+    finally:
+        service.stop()
+    wait_until(lambda: "    a last word" in service.output, tmp_path, f"the last line: {service.output[-5:]}")
+    assert any(line.startswith("GET  /cgi-bin/last?at=the-end  200") for line in service.output)
