@@ -34,8 +34,10 @@ class PoolDoor:
 
     def close(self, reason: str) -> None:
         """Requests are refused from now on, those that wait included."""
-        self.reason = reason
+        was_closed, self.reason = self.reason == reason, reason
         self._front.queue_state(self._queue, reason)
+        if was_closed:
+            return  # a stop that changes nothing is no event
         why = f": {self.why}" if reason == APP_SHUTDOWN else ""  # the others have an event of their own
         text = f"pool {self.pool.name} refuses requests with 503 {reason}{why}"
         self._around.report("pool-stopped", text, {"pool": self.pool.name})

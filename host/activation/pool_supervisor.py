@@ -149,7 +149,7 @@ class PoolSupervisor:
         if self._door.reason == APP_SHUTDOWN:
             self.handle(PoolEvent.START)
 
-    def demand(self, known_to_front: int | None = None) -> None:
+    def demand(self, known_to_front: int | None = None, why: str = "a request waits") -> None:
         """The front has requests and no worker with credit, and knows so many workers (None: it is not the front that
         asks): wake one or start one, up to maxProcesses (a web garden grows so). Where none can be started yet it is
         started later; asking again changes nothing."""
@@ -161,7 +161,7 @@ class PoolSupervisor:
             self._workers.wake()
         elif answer is Answer.START and self._may_start():
             self._is_wanted = False
-            self._workers.start("a request waits" if known_to_front is not None else "one is wanted")
+            self._workers.start(why)
         elif answer is Answer.START or facts.leaving:
             self._is_wanted = True
         self._note_if_held_back(answer is Answer.HELD_BACK)
@@ -371,10 +371,10 @@ class PoolSupervisor:
 
     def _start_wanted(self) -> None:
         """Start what somebody waits for, or startMode AlwaysRunning demands."""
-        always = self.pool.start_mode == ALWAYS_RUNNING
-        if self._is_wanted or (always and not self._workers.working()):
+        always = self.pool.start_mode == ALWAYS_RUNNING and not self._rotation.is_over and not self._workers.working()
+        if self._is_wanted or always:
             self._is_wanted = False
-            self.demand()
+            self.demand(why="startMode is AlwaysRunning" if always else "one is wanted")
 
     def _go_on(self) -> None:
         """After a failure, or when starts need not wait any more."""

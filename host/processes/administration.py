@@ -174,6 +174,8 @@ class Administration:
             return self._no_such_pool(command.name)
         pool.handle(PoolEvent.STOP)
         await self._without(pool, set(pool.workers), tell)
+        if not pool.refuse_reason:
+            return commands.Done(text=f"pool {command.name} was stopped, and has been started again meanwhile")
         return commands.Done(text=f"pool {command.name} is stopped: its URLs answer 503")
 
     async def _recycle_pool(self, command: commands.RecyclePool, tell: Tell) -> Reply:
@@ -192,8 +194,11 @@ class Administration:
         if has_failed():
             message = f"a new worker of pool {command.name} did not start: the old one goes on serving"
             return Failed(message=message, remedy=f"isapy events --pool {command.name} says why; it is tried again")
-        replaced = f"{len(old)} worker{'' if len(old) == 1 else 's'} replaced" if old else "it has no workers now"
-        return commands.Done(text=f"pool {command.name} is recycled ({replaced})")
+        if pool.refuse_reason:
+            return Failed(message=f"pool {command.name} has been stopped", remedy=f"isapy start pool {command.name}")
+        workers = f"{len(old)} worker{'' if len(old) == 1 else 's'}"
+        now = f"{workers} replaced" if pool.workers else f"{workers} ended; the next request starts another"
+        return commands.Done(text=f"pool {command.name} is recycled ({now if old else 'it has no workers now'})")
 
     async def _unload(self, command: commands.UnloadApplication, tell: Tell) -> Reply:
         snapshot, topology = self._topology.snapshot, self._topology

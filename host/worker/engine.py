@@ -100,6 +100,7 @@ class Engine:
         self._out_of_process = OutOfProcess(loop, demand or _nobody, self._report_link)
         self.hosted = HostedProcesses(report_event)
         self._script_counts = ScriptCounts(loop, report_scripts or _nobody)
+        black_box = BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox()
         facts = WorkerFacts(
             pool_name=pool_name,
             worker_number=worker_number,
@@ -112,7 +113,7 @@ class Engine:
             show_processes=self.hosted.show,
             threads=self.threads,
             allows_raw_data_filters=model.allows_raw_data_filters,
-            black_box=BlackBox(leave_black_box) if leave_black_box is not None else NoBlackBox(),
+            black_box=black_box,
         )
         self._plugins = Plugins(snapshot.extension_folders, snapshot.filter_folders, facts, plugin_code)
         self._life = self._build_life(model)
@@ -132,7 +133,7 @@ class Engine:
         self._start_seconds = _WARM_UP_SHARE * _pool(snapshot, pool_name).startup_time_limit_seconds
         self._tracer = Tracer(loop, pipeline, report_event, self._channel.put_in_front, f"{pool_name}#{worker_number}")
         calls = self._caller.under_way
-        self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, calls, report_event)
+        self._warm_up = WarmUp(loop, pipeline.serve, configuration, self._served, calls, report_event, black_box)
         self.threads.relieved = self._channel.release_credit
         self._session_tasks: set[asyncio.Task[None]] = set()
         self._session_hooks, self.raw_filters = _NO_HOOKS, RawDataFilters(self._caller)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from host.api import Connection, Request, describe
+from host.api.black_box import BlackBox
 from host.config.errors import ConfigErrors
 from host.config.model import ApplicationInitialization, Site
 from host.config.store import ServerConfiguration
@@ -47,7 +48,7 @@ class _Page:
 
 class WarmUp:
     """Warms up the applications of one process. `serve` answers an exchange (the pipeline); `calls` are the calls of
-    plugins that are under way."""
+    plugins that are under way, `black_box` tells of the page in which a worker has died."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class WarmUp:
         served: Mapping[str, ServedApplication],
         calls: Iterable[CallUnderWay],
         report_event: ReportEvent,
+        black_box: BlackBox,
     ) -> None:
         self._loop = loop
         self._serve = serve
@@ -64,6 +66,7 @@ class WarmUp:
         self._served = served
         self._calls = calls
         self._report_event = report_event
+        self._black_box = black_box
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,6 +130,7 @@ class WarmUp:
         began_at = self._loop.time()
         outlet = _Outlet()
         exchange = outlet.exchange = Exchange(outlet, self._number, self._build(page), ArrivedBody(b""))
+        note = self._black_box.enter("applicationInitialization", "warm-up", exchange.request)
         task = exchange.task = self._loop.create_task(self._run(exchange))
         try:
             await asyncio.wait([task], timeout=end - began_at)
@@ -134,6 +138,7 @@ class WarmUp:
             if not task.done():
                 place = whereabouts(exchange.request, self._calls)
                 exchange.client_left()
+            self._black_box.leave(note)
         seconds = self._loop.time() - began_at
         if not task.done():
             self._fail(page, f"it is given up after {seconds:.0f} s (startupTimeLimit); {place.sentence}", place.place)

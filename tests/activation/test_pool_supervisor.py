@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 
 from host.activation.backoff import FIRST_PAUSE_SECONDS
 from host.activation.pool_transitions import PoolEvent, PoolState
@@ -100,12 +101,14 @@ def test_a_worker_outlives_its_parent_in_order_and_is_missed_by_nobody(tmp_path:
     asyncio.run(scenario())
 
 
-def test_a_pool_whose_front_finishes_replaces_no_worker_any_more(tmp_path: Path) -> None:
-    """A signal to everybody makes workers ask for their replacement when the service ends; others may still start."""
+@pytest.mark.parametrize("start_mode", ["OnDemand", "AlwaysRunning"])
+def test_a_pool_whose_front_finishes_replaces_no_worker_any_more(tmp_path: Path, start_mode: str) -> None:
+    """A signal to everybody makes workers ask for their replacement when the service ends; others may still start, for
+    requests that wait: startMode AlwaysRunning is no reason any more."""
     reason = RecycleReason("recycle-unhealthy", "SIGTERM asked this process to end")
 
     async def scenario() -> None:
-        async with pool_alone(tmp_path) as alone:
+        async with pool_alone(tmp_path, change_pool=lambda pool: replace(pool, start_mode=start_mode)) as alone:
             alone.pool.start()
             alone.pool.demand()
             await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
@@ -117,6 +120,7 @@ def test_a_pool_whose_front_finishes_replaces_no_worker_any_more(tmp_path: Path)
             for worker in list(alone.pool.workers.values()):
                 os.kill(worker.pid, signal.SIGKILL)
             await alone.until_told("worker-died", 1)
+            assert not alone.pool.workers
             alone.pool.demand()
             await alone.until_told("process-started", 3)
 

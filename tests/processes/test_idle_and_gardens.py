@@ -121,7 +121,8 @@ def test_a_suspended_worker_ends_in_order_whoever_ends_it(tmp_path: Path) -> Non
 
         pid, _ = count(service)
         wait_until_asleep(service, 1)
-        assert isinstance(service.ask(RecyclePool(name="DefaultAppPool")), Done)
+        recycled = "pool DefaultAppPool is recycled (1 worker ended; the next request starts another)"
+        assert service.ask(RecyclePool(name="DefaultAppPool")) == Done(text=recycled)
         ended(pid)
         assert workers(service) == []
         pid, _ = count(service)

@@ -23,6 +23,8 @@ from host.admin.commands import (
     RecyclePool,
     RequestRow,
     Requests,
+    StartPool,
+    StopPool,
     UnloadApplication,
     WorkerRow,
     Workers,
@@ -180,6 +182,21 @@ def test_a_request_is_seen_by_its_one_id_and_holds_up_the_end_of_its_process(ser
     again = row_in_module_elsewhere(service, "/shop/two.gate", second)
     assert again.request_id == row.request_id
     assert held.release()["id"] == row.request_id
+
+
+@pytest.mark.parametrize("service", ["WorkerProcess"], indirect=True)
+def test_a_pool_that_is_started_again_while_it_stops_is_not_said_to_be_stopped(service: RunningService) -> None:
+    """By somebody else, while the one who has stopped it waits; and a stop that changes nothing is no event."""
+    held = Held(service, "one")
+    row_in_module(service, "/shop/one.gate")
+    stopping = Slow(service, StopPool(name="Shop"))
+    stopping.wait_for_news("/shop/one.gate")
+    assert service.ask(StartPool(name="Shop")) == Done(text="pool Shop takes requests")
+    assert held.release()["status"] == 200
+    assert stopping.done() == "pool Shop was stopped, and has been started again meanwhile"
+    for _ in range(2):
+        assert service.ask(StopPool(name="Shop")) == Done(text="pool Shop is stopped: its URLs answer 503")
+    assert sum(" pool-stopped " in line for line in service.events()) == 2
 
 
 def row_in_module_elsewhere(service: RunningService, url: str, pid: int) -> RequestRow:

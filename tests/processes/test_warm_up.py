@@ -68,6 +68,18 @@ def test_the_start_up_limit_is_not_the_pings_affair(tmp_path: Path) -> None:
         assert not service.has_event("worker-ping-failed")
 
 
+def test_the_page_in_which_a_worker_dies_is_named(tmp_path: Path) -> None:
+    """Nobody has asked for it, so no log has a line of it; and the pool goes off line for it."""
+    page = '<applicationInitialization doAppInitAfterRestart="true"><add initializationPage="/x.crash" />'
+    failure = '<failure rapidFailProtectionMaxCrashes="1" />'
+    extra = f"{page}</applicationInitialization>"
+    with running(tmp_path, write_site(tmp_path, default_pool=failure, web_server_extra=extra)) as service:
+        assert service.get("/a.where").status == 503
+        line = service.wait_for_event("worker-died", "signal 9 (SIGKILL) in applicationInitialization (warm-up)")
+        assert "for GET /x.crash (warm-up-" in line
+        assert "/x.crash" in service.wait_for_event("pool-rapid-fail")
+
+
 @pytest.mark.parametrize("isolation", ["Low", "High"])
 def test_warm_up_in_iis5_isolation(tmp_path: Path, isolation: str) -> None:
     """inetinfo warms up Low applications before it accepts, a dllhost its own before its first request."""
