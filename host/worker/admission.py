@@ -53,7 +53,7 @@ async def _authenticate(
         credentials = request.context["credentials"] = read_credentials(request)
         if plan.on_authentication:
             response = await ask(plan.on_authentication, request, credentials)
-    if response is None and logon is not None and logon.uses_basic and not request.user:
+    if response is None and logon is not None and logon.uses_basic and not authenticator.knows(request, logon):
         await authenticator.log_on(request, logon, credentials or read_credentials(request))
     if plan.authenticate and response is None:
         response = await ask(plan.authenticate, request)

@@ -41,6 +41,9 @@ _UNREADABLE: Final = (
     "Make it a file that this user may read. In a sandbox, one that took another's place is closed: write it in place, "
     "or give its folder an entry in <sandbox>."
 )
+_FILE: Final = "isapy.user-file"
+"""Key in `Request.context`: the file of users that knew the name, where one did."""
+
 _WARM_UP: Final = "warm_up"
 """Key in `Request.context` of requests that nobody has sent (`warm_up.py`)."""
 
@@ -60,6 +63,13 @@ class Authenticator:
         self._turns = asyncio.Semaphore(most_hashes(len(os.sched_getaffinity(0))))
         self._unreadable: dict[str, str] = {}  # why, by file
 
+    def knows(self, request: Request, logon: Logon) -> bool:
+        """Whether it is known who asks. A name that an internal request has brought from a place with other users is
+        nobody here until it was looked up, as in Apache: the same name may be somebody else's."""
+        if request.user and request.context.get(_FILE, logon.user_file) != logon.user_file:
+            request.user = request.auth_type = ""
+        return bool(request.user)
+
     async def log_on(self, request: Request, logon: Logon, credentials: Credentials) -> None:
         """Check what the client sent, if it has sent something. Raises HttpError: 401.1 for what is wrong, 500.19 when
         it cannot be checked."""
@@ -75,6 +85,7 @@ class Authenticator:
         if not await self._is_right(request, users, name, password.encode("utf-8", "surrogateescape")):
             raise _refused(1, f"name or password is wrong (of {logon.user_file})", MODULE)
         request.user, request.auth_type = name, "Basic"
+        request.context[_FILE] = logon.user_file
 
     def admit_anonymous(self, request: Request, logon: Logon) -> None:
         """Nobody has found out who asks. Raises HttpError 401.2 when that does not do."""

@@ -53,6 +53,7 @@ CONFIG = """\
   </system.webServer>
   <location path="git/git">{protected}</location>
   <location path="git/private">{protected}</location>
+  <location path="git/admin">{administered}</location>
 </configuration>
 """
 PROTECTED = """
@@ -71,7 +72,7 @@ printf '%s %s %s %s' "$REMOTE_USER" "$AUTH_TYPE" "$LOGON_USER" "${HTTP_AUTHORIZA
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     mode, _, isolation = str(request.param).partition(" ")
     folder = tmp_path_factory.mktemp(f"logon-{mode}")
-    for name in ("conf", "repositories", "home", "wwwroot/private"):
+    for name in ("conf", "repositories", "home", "wwwroot/private", "wwwroot/admin"):
         (folder / name).mkdir(parents=True)
     (folder / "wwwroot/private/note.txt").write_text("private")
     script = folder / "wwwroot/private/who.sh"
@@ -83,7 +84,10 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     git(folder, "-C", str(bare), "config", "core.logAllRefUpdates", "true")
     config = folder / "conf" / "applicationHost.config"
     isolation = isolation or "Medium"
-    config.write_text(CONFIG.format(mode=mode, isolation=isolation, folder=folder, protected=PROTECTED))
+    (folder / "wwwroot/admin/note.txt").write_text("administered")
+    (folder / "admins").write_text(f"bob:{HASHES['openssl passwd -6']}\n")
+    parts = {"protected": PROTECTED, "administered": PROTECTED.replace("../users", "../admins")}
+    config.write_text(CONFIG.format(mode=mode, isolation=isolation, folder=folder, **parts))
     with running(folder, config) as started:
         yield started
 
@@ -164,6 +168,21 @@ def test_a_script_in_the_open_that_leads_there_lets_in_who_may_come(service: Run
     assert [ask(service, "/lead.sh", "alice").text for _ in range(3)] == ["private"] * 3
     assert ask(service, "/lead.sh").status == 401
     service.site_log("/lead.sh", " alice ", count=3)
+
+
+def test_a_name_is_looked_up_anew_where_other_users_are_at_home(service: RunningService) -> None:
+    """A script that everybody of one file may ask leads to what is for those of another one, who may be called the
+    same: who is in both may come."""
+    script = service.folder / "wwwroot/private/lead.sh"
+    script.write_text("#!/bin/sh\nprintf 'Location: %s\\r\\n\\r\\n' \"$QUERY_STRING\"\n")
+    script.chmod(0o755)
+    assert ask(service, "/private/lead.sh?/private/note.txt", "alice").text == "private"
+    assert ask(service, "/private/lead.sh?/admin/note.txt", "alice").status == 401
+    users = service.folder / "users"
+    before = users.read_text()
+    users.write_text(before + f"bob:{HASHES['htpasswd -B']}\n")
+    assert ask(service, "/private/lead.sh?/admin/note.txt", "bob").text == "administered"
+    users.write_text(before)
 
 
 def test_an_upload_is_refused_before_it_is_sent(service: RunningService) -> None:
