@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Final
 
@@ -113,6 +114,11 @@ def main() -> None:
         app(prog_name="isapy")
     except (CommandLineError, ControlError) as error:
         sys.exit(tell(error))
+    except PermissionError as error:  # a folder on the way to what was named
+        if not error.filename:
+            raise
+        remedy = "use an account that may look there, or give this one access to the folders on the way"
+        sys.exit(tell(CommandLineError(f"{os.fsdecode(error.filename)}: {error.strerror}", remedy)))
     except BrokenPipeError:  # isapy list ... | head
         sys.stderr.close()
         sys.exit(1)

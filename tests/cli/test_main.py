@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,24 @@ def test_a_command_of_another_server_is_answered_with_its_name_here(command: str
     assert f"isapy: there is no command {command}\n" in result.stderr
     assert meant in result.stderr
     assert "unload" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("run",), ("run", "--config"), ("doctor",), ("init",)])
+def test_what_lies_in_a_closed_folder_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """No traceback, which Python 3.11 has for it."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:
+            os.seteuid(65534)
+        result = typed(*arguments, closed / "site" / "x")
+    finally:
+        if is_root:
+            os.seteuid(0)
+    assert result.returncode in (1, 2)
+    assert "Permission denied" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_command_starts_without_the_server_s_libraries() -> None:
