@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Kind:
     list_in: Callable[[str, str], str] | None = None
     element: str = ""
     lines: str = ""
-    build: str = ""
+    is_built: bool = False
 
 
 EXTENSION: Final = Kind(
@@ -108,7 +109,7 @@ ISAPI_C: Final = Kind(
     does="is to answer *.@NAME@",
     url="/x.@NAME@?you",
     ending=".c",
-    build="isapy cc -o @ROOT@/isapi/@NAME@.so @ROOT@/isapi/@NAME@.c",
+    is_built=True,
     lines="""\
 in <handlers>:
     <add name="@NAME@" path="*.@NAME@" verb="*" modules="IsapiModule" scriptProcessor="%ISAPY_ROOT%/isapi/@NAME@.so" />
@@ -235,15 +236,16 @@ def _tell(kind: Kind, path: Path, test: Path, config: Path, words: Mapping[str, 
     """What there is, and what comes next."""
     typer.echo(f"{path} {fill(kind.does, **words)}.")
     typer.echo("Test it, without a server (isapy and pytest must be installed):")
-    typer.echo(f"    python -m pytest {test}")
-    if kind.build:
+    typer.echo(f"    python -m pytest {shlex.quote(str(test))}")
+    if kind.is_built:
         typer.echo("Build it:")
-        typer.echo(f"    {fill(kind.build, **words)}")
+        output = shlex.quote(str(path.with_suffix(".so")))
+        typer.echo(f"    isapy cc -o {output} {shlex.quote(str(path))}")
     if kind.lines:
         typer.echo(f"Map it: add to {config},")
         typer.echo(fill(kind.lines, **words))
     typer.echo("Try it:")
-    typer.echo(f"    isapy run --config {config}")
+    typer.echo(f"    isapy run --config {shlex.quote(str(config))}")
     hint = f"        ({fill(kind.hint, **words)})" if kind.hint else ""
     typer.echo(f"    curl -i 'http://localhost:{_port(config)}{fill(kind.url, **words)}'{hint}")
 

@@ -180,7 +180,9 @@ def _refuse_second_service(path: Path, what: str) -> None:
     """Writing that configuration would change a service that runs on it already."""
     pid = living_pid(control_socket(path))
     if pid:
-        raise CommandLineError(f"process {pid} serves {what} already", f"end it with: isapy stop --config {path}")
+        raise CommandLineError(
+            f"process {pid} serves {what} already", f"end it with: isapy stop --config {shlex.quote(str(path))}"
+        )
 
 
 def validate(config: Path, isolation: str = "", port: int = 0) -> None:

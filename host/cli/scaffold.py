@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -55,4 +56,4 @@ def init(
     typer.echo(f"    {folder / 'filters'}{os.sep}   filters")
     typer.echo(f"    {folder / 'tests'}{os.sep}   their tests")
     typer.echo("Run it:")
-    typer.echo(f"    isapy run --config {folder / SITE_CONFIGURATION}")
+    typer.echo(f"    isapy run --config {shlex.quote(str(folder / SITE_CONFIGURATION))}")

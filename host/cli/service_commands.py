@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,7 +86,9 @@ def meant_service() -> RunningService | None:
     own = [each for each in running if each.socket_path == control_socket(SITE_CONFIGURATION)]
     if own:
         return own[0]
-    choices = [f"--config {service.status.config_path}   (process {service.status.pid})" for service in running]
+    choices = [
+        f"--config {shlex.quote(service.status.config_path)}   (process {service.status.pid})" for service in running
+    ]
     raise CommandLineError(f"{len(running)} isapy services are running; say which one is meant:", choices, EXIT_USAGE)
 
 
@@ -98,7 +101,7 @@ def ask(config: Path | None, command: Command, *, waiting: str, timeout: float =
         except ServiceNotRunning as error:
             if config is None:
                 raise
-            start = f"start it with: isapy run --config {config}"
+            start = f"start it with: isapy run --config {shlex.quote(str(config))}"
             raise CommandLineError(f"no isapy service runs {config}", start, EXIT_NOT_RUNNING) from error
 
 

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -293,3 +294,21 @@ def test_the_checkout_s_python_is_enough(site: Path) -> None:
     files = [*site.rglob("*.py")]
     assert files
     subprocess.run([sys.executable, "-m", "py_compile", *files], check=True)
+
+
+def test_what_is_to_be_typed_can_be_typed(tmp_path: Path, made: Path) -> None:
+    """In a folder whose name a shell would take apart."""
+    site = Path(shutil.copytree(made, tmp_path / "my site"))
+    shown = [isapy("init", tmp_path / "a site").stdout.splitlines()[-1]]
+    for kind in ("filter", "isapi-c"):
+        lines = isapy("new", kind, kind.replace("-", "_"), "--root", site).stdout.splitlines()
+        shown += [line for line in lines if line.startswith(("    isapy ", "    python "))]
+    words = [shlex.split(line) for line in shown]
+    assert words[0] == ["isapy", "run", "--config", f"{tmp_path}/a site/conf/applicationHost.config"]
+    assert [line[-1] for line in words[1:]] == [
+        f"{site}/tests/test_filter.py",
+        f"{site}/conf/applicationHost.config",
+        f"{site}/tests/test_isapi_c.py",
+        f"{site}/isapi/isapi_c.c",
+        f"{site}/conf/applicationHost.config",
+    ]
