@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from signal import Signals
@@ -105,8 +106,8 @@ class Surroundings:
     """What every supervisor is given. `clock` is monotonic seconds, `wall_clock` the local time without a zone,
     `memory_facts(pid)` what an overlapped recycle of that worker would need and find, `certificates` those that a front
     needs, if any, `log_folders` gives a listener those of its logs, `scripts` what is counted of them, `actions` the
-    programs that run for an occasion, by pool and process id. `has_lost_parent` hears that a pool's parent has died:
-    the CGI programs that it had started are orphans now."""
+    programs that run for an occasion, by pool and process id. What is done in `in_no_hurry` lets the requests go first.
+    `has_lost_parent` hears that a pool's parent has died: the CGI programs that it had started are orphans now."""
 
     loop: asyncio.AbstractEventLoop
     launcher: ChildLauncher
@@ -119,6 +120,7 @@ class Surroundings:
     log_folders: HandOver = lambda _say, _told: None
     scripts: ScriptTotals = field(default_factory=ScriptTotals)
     actions: dict[str, dict[int, RunningProgram]] = field(default_factory=dict)
+    in_no_hurry: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def describe_exit(status: int) -> str:

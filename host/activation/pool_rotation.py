@@ -65,7 +65,8 @@ class PoolRotation:
             )
             if step is None:
                 return
-            self._begin(records[step.place], step.manner)
+            with self._around.in_no_hurry():
+                self._begin(records[step.place], step.manner)
 
     def tick(self) -> None:
         """Look at the clock: a time of day that the schedule names recycles the workers that there are."""

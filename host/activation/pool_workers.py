@@ -7,10 +7,10 @@ the pool may have another worker is its supervisor's affair (`pool_supervisor.py
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Final, Protocol
 
@@ -269,8 +269,9 @@ class PoolWorkers:
             return
         worker.has_ended(status)
         self._wake_waiters()
-        self.step(worker, WorkerEvent.EXITED if cannot_load(status) is None else WorkerEvent.CANNOT_LOAD)
-        self._owner.worker_exited(worker)
+        with self._around.in_no_hurry() if worker.owed is not None else nullcontext():
+            self.step(worker, WorkerEvent.EXITED if cannot_load(status) is None else WorkerEvent.CANNOT_LOAD)
+            self._owner.worker_exited(worker)
 
     def _wake_waiters(self) -> None:
         for waiter in self._waiters:
@@ -291,7 +292,8 @@ class PoolWorkers:
         match message:
             case Ready():
                 if worker.exit_status is None:  # not the last word of one that has ended
-                    self.step(worker, WorkerEvent.READY)
+                    with self._around.in_no_hurry() if worker.is_replacement else nullcontext():
+                        self.step(worker, WorkerEvent.READY)
             case Served():
                 if worker.state is WorkerState.RUNNING:
                     self._look_at(worker)
@@ -348,7 +350,7 @@ class PoolWorkers:
         if not worker.is_abandoned:
             self._parent.signal_worker(worker.name, number)
         elif worker.pid and not worker.has_hung_up:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(worker.pid, number)
 
     def _detach(self, worker: WorkerRecord) -> None:

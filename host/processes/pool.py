@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any, Final
 
 import multiprocess
@@ -35,7 +36,7 @@ from host.processes.preload import (
     preload_plugins,
     running_threads,
 )
-from host.processes.priority import SteppedBack, allow_to_come_forward, may_step_back, step_back
+from host.processes.priority import SteppedBack, allow_to_come_forward, in_no_hurry, may_step_back, step_back
 from host.processes.run_place import run_place
 from host.processes.script_spawner import UserSpawner
 from host.processes.second_spawner import SecondSpawners
@@ -49,7 +50,6 @@ from host.processes.spawn import (
     take_signals,
 )
 from host.processes.start_failure import starting
-from host.processes.time_slice import in_no_hurry
 from host.processes.worker import WorkerSeat, report_web_configs_of, run_worker
 from host.script_users.launch import users_of_pool
 from host.spawner.server import Spawner
@@ -144,7 +144,8 @@ class PoolParent:
             case Configure():
                 self._configure(message)
             case StartWorker():
-                self._fork(message, socket.socket(fileno=descriptors[0]))
+                with nullcontext() if message.is_awaited else in_no_hurry():
+                    self._fork(message, socket.socket(fileno=descriptors[0]))
             case KillWorker():
                 for pid, (name, _) in self._workers.items():
                     if name == message.worker:
@@ -266,7 +267,6 @@ class PoolParent:
         examiner = self._examinations.prepare(message.worker)
         look_at_files(self._configuration, self._applications)
         self._plugin_code.remember(message.known)
-
         stdin, parent = sys.stdin, os.getpid()
         steps_back = not message.is_awaited and may_step_back()
 
@@ -281,13 +281,12 @@ class PoolParent:
         process = _fork_context.Process(target=live, name=seat.title)
         sys.stdin = None  # it is /dev/null here already: what multiprocess does to make it that costs a start 0.2 ms
         try:
-            if message.is_awaited:
-                process.start()
-            else:
-                self._stepped_back.start(process, time.monotonic())
+            process.start()
         finally:
             sys.stdin = stdin
         process._popen.close()  # multiprocess's pipes: SIGCHLD tells of its end, the next fork must not inherit them
+        if not message.is_awaited:
+            self._stepped_back.add(process.pid, time.monotonic())
         self._examinations.forked(message.worker, process.pid)
         self._note_ended_workers()
         for given in (control, workers_end, seat.second_spawner, seat.user_spawner):
@@ -317,6 +316,7 @@ class PoolParent:
             plugin_code=self._plugin_code,
             may_be_debugged=pool.orphan_worker_process,
             is_awaited=message.is_awaited,
+            usual_priority=self._stepped_back.usual_priority,
             usual_slice=self._stepped_back.usual_slice,
             second_spawner=self._second_spawners.connect(message.worker),
             user_spawner=self._user_spawner.connect(message.worker) if self._user_spawner is not None else None,

@@ -39,6 +39,7 @@ from host.processes.log_folders import LogFolders
 from host.processes.orphans import end_orphans, reap_orphans
 from host.processes.out_of_memory import OutOfMemory
 from host.processes.predecessor import Predecessor, PredecessorGone
+from host.processes.priority import in_no_hurry
 from host.processes.service_manager import ServiceManager, Watchdog
 from host.processes.site_control import SiteControl, SitePlan
 from host.processes.succession import UpgradeFailed
@@ -149,6 +150,7 @@ class Service:
             certificates=self._certificates.message,
             has_lost_parent=self._has_lost_parent,
             log_folders=folders.hand_over,
+            in_no_hurry=in_no_hurry,
         )
         self._supervisor = Supervisor(around)
         lock = asyncio.Lock()

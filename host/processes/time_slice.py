@@ -7,11 +7,9 @@ it at once, where otherwise it waits for the end of the slice, which is looked a
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import struct
-from collections.abc import Iterator
 from typing import Final
 
 LONGEST_NANOSECONDS: Final = 100_000_000
@@ -42,17 +40,6 @@ def set_time_slice(nanoseconds: int, thread: int = 0) -> None:
     if attributes is not None and attributes[_RUNTIME]:
         raw = _ATTRIBUTES.pack(*attributes[:_RUNTIME], nanoseconds, *attributes[_RUNTIME + 1 :])
         _syscall(_SET, thread, ctypes.c_char_p(raw), 0)  # refused: it has ended, or become another user's
-
-
-@contextlib.contextmanager
-def in_no_hurry() -> Iterator[None]:
-    """Meanwhile who is woken goes before this thread; what it starts stays so."""
-    usual = time_slice()
-    set_time_slice(LONGEST_NANOSECONDS)
-    try:
-        yield
-    finally:
-        set_time_slice(usual)
 
 
 def let_others_go_first() -> None:

@@ -74,7 +74,8 @@ class WorkerSeat:
     plugin_code: PluginCode = field(default_factory=PluginCode)
     may_be_debugged: bool = False
     is_awaited: bool = True  # false: another one serves until this one is ready
-    usual_slice: int = 0  # nanoseconds: what it comes forward to then
+    usual_priority: int = 0  # its nice value: what it comes forward to then
+    usual_slice: int = 0  # nanoseconds: its time slice then
     second_spawner: socket.socket | None = None  # to who starts programs beside the pool's parent
     user_spawner: socket.socket | None = None  # to who starts scripts as other users
 
@@ -195,7 +196,7 @@ class WorkerProcess:
             self._loop.call_soon(self._tell_plugins)
             self._loop.call_soon(self._settle)
             await asyncio.sleep(0)  # all is done then
-            come_forward(os.getpid(), os.getpriority(os.PRIO_PROCESS, os.getppid()), seat.usual_slice)
+            come_forward(os.getpid(), seat.usual_priority, seat.usual_slice)
             self._channel.send(Ready())
         return launcher
 

@@ -16,14 +16,12 @@ import pytest
 
 from host.processes.time_slice import (
     LONGEST_NANOSECONDS,
-    in_no_hurry,
     let_others_go_first,
     set_time_slice,
     time_slice,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILD = "from host.processes.time_slice import time_slice; print(time_slice())"
 has_slices = pytest.mark.skipif(time_slice() == 0, reason="threads have no time slices of their own (Linux 6.12)")
 
 
@@ -51,19 +49,6 @@ def test_a_thread_has_the_time_slice_that_it_is_given() -> None:
 
     base = os.getpriority(os.PRIO_PROCESS, 0)
     assert in_a_thread(look) == (3_000_000, os.SCHED_BATCH, base + 2)
-
-
-@has_slices
-def test_who_is_in_no_hurry_is_so_for_a_while_and_its_children_for_good() -> None:
-    """They are given back what they had by others."""
-
-    def look() -> tuple[int, int, int]:
-        with in_no_hurry():
-            meanwhile = time_slice()
-            child = int(subprocess.check_output([sys.executable, "-c", CHILD], cwd=ROOT))
-        return meanwhile, child, time_slice()
-
-    assert in_a_thread(look) == (LONGEST_NANOSECONDS, LONGEST_NANOSECONDS, time_slice())
 
 
 @has_slices
@@ -102,6 +87,5 @@ def test_a_machine_whose_calls_are_not_known_does_without(monkeypatch: pytest.Mo
     """Another processor, or a Python of 32 bits."""
     monkeypatch.setattr("host.processes.time_slice._GET", 0)
     assert time_slice() == 0
-    with in_no_hurry():
-        assert time_slice() == 0
+    set_time_slice(LONGEST_NANOSECONDS)
     let_others_go_first()
