@@ -28,17 +28,21 @@ class CrashSite:
             else:
                 os.close(descriptor)
 
+    def look(self) -> Blame | None:
+        """What native code it is in, as far as is noted. The process may live."""
+        if self._memory is not None:
+            with suppress(OSError):
+                notes = os.pread(self._memory, NOTES_BYTES, 0)
+                return blame(notes, os.pread(self._memory, FAULT_TEXT_BYTES, NOTES_BYTES))
+        return None
+
     def read(self) -> Blame | None:
         """What native code it was in. Closes the box: to be asked once, when the process has ended."""
-        if self._memory is None:
-            return None
-        memory, self._memory = self._memory, None
-        try:
-            with suppress(OSError):
-                return blame(os.pread(memory, NOTES_BYTES, 0), os.pread(memory, FAULT_TEXT_BYTES, NOTES_BYTES))
-            return None
-        finally:
-            os.close(memory)
+        found = self.look()
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+        return found
 
 
 def _is_memory(descriptor: int) -> bool:

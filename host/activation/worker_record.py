@@ -161,7 +161,7 @@ class WorkerRecord:
         blame = self.crash_site.read()
         if blame is not None and (status or not self.end_text):
             self.blame = blame
-            how += f" {blame.sentence}"
+            how += "" if blame.sentence in self.end_text else f" {blame.sentence}"
         self.end_text = f"{self.end_text}; {how}" if self.end_text else how
 
     def limit(self, timer: asyncio.TimerHandle | None) -> None:

@@ -9,15 +9,22 @@ from host.activation.children import EventReporter
 from host.activation.worker_record import WorkerRecord
 from host.activation.worker_transitions import WorkerCommand
 
+
+def _place(worker: WorkerRecord) -> str:
+    """Which plugin's `load` or `unload`, or which native code, holds a worker up that is late."""
+    blame = worker.crash_site.look()
+    return f": it is {blame.sentence}" if blame is not None else ""
+
+
 SENTENCES: Final[Mapping[WorkerCommand, tuple[str, Callable[[WorkerRecord], str]]]] = {
     # what goes on behind the worker's name
     WorkerCommand.REPORT_STARTUP_LIMIT: (
         "worker-startup-limit",
-        lambda worker: f"was not ready within {worker.settings.startup_time_limit_seconds} s",
+        lambda worker: f"was not ready within {worker.settings.startup_time_limit_seconds} s{_place(worker)}",
     ),
     WorkerCommand.REPORT_SHUTDOWN_LIMIT: (
         "worker-shutdown-limit",
-        lambda worker: f"did not end within {worker.settings.shutdown_time_limit_seconds} s",
+        lambda worker: f"did not end within {worker.settings.shutdown_time_limit_seconds} s{_place(worker)}",
     ),
     WorkerCommand.REPORT_LINK_LOST: (
         "front-broken-link",

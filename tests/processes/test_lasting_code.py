@@ -50,7 +50,8 @@ def test_a_plugin_that_hangs_when_it_is_unloaded_is_named(tmp_path: Path) -> Non
     with running(tmp_path, config) as service:
         pid = json.loads(service.get("/a.where").body)["pid"]
         service.ask(RecyclePool(name="DefaultAppPool"))
-        service.wait_for_event("worker-shutdown-limit", f"pid={pid}")
+        late = service.wait_for_event("worker-shutdown-limit", f"pid={pid}")
+        assert f"did not end within 1 s: it is in {tmp_path}/extensions/stays.py (unload)" in late
         ended = service.wait_for_event("process-ended", f"pid={pid}", "signal 9 (SIGKILL)")
         assert f"in {tmp_path}/extensions/stays.py (unload)" in ended
 
