@@ -51,6 +51,7 @@ class PoolSupervisor:
         self.pool = pool
         self.state = PoolState.STOPPED
         self.gone: asyncio.Future[None] = around.loop.create_future()
+        self.has_settled = asyncio.Event()  # set while it is not Starting
         self._around = around
         self._door = PoolDoor(slot.name, pool, around, front)
         self._parent = ParentSupervisor(slot, around, configure, self)
@@ -134,6 +135,7 @@ class PoolSupervisor:
     def handle(self, event: PoolEvent) -> None:
         """Ask the table and do what it says."""
         self.state, commands = TRANSITIONS[self.state, event]
+        (self.has_settled.clear if self.state is PoolState.STARTING else self.has_settled.set)()
         for command in commands:
             self._commands[command]()
         self._note_if_empty()

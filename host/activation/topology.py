@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -19,6 +20,8 @@ from host.config.model import Snapshot
 from host.isolation.placement import Slot, SlotRole
 from host.isolation.process_model import ProcessModel
 from host.wire.control_messages import Configure
+
+_POOLS_SECONDS: Final = 30.0  # that what takes another one's place waits for its pools; a service is waited for for 120
 
 # What a policy has shut down for a time (AppShutdown) starts: policies begin anew.
 _EVENTS_OF_REASONS: Final = {DISABLED: PoolEvent.STOP, APP_OFFLINE: PoolEvent.FOUND_OFFLINE}
@@ -52,13 +55,31 @@ class Topology:
         return [*self.pools.values(), *self._retired_pools]
 
     async def start(self, sockets: Sockets, why: str, pool_states: Mapping[str, str] | None = None) -> None:
-        """Start the front and the pools' parents. Raises ConnectionAbortedError when the front cannot start."""
+        """Start the front and the pools' parents. Raises ConnectionAbortedError when the front cannot start.
+
+        `pool_states` are those of what serves until this does: then the front comes last, when pools that take requests
+        there can do so here, too. Raises ConnectionAbortedError for one that cannot."""
         self.front.configure(self._configure, sockets)
-        self.front.start(why)
+        if pool_states is None:
+            self.front.start(why)
         for pool in self.pools.values():
             pool.start()
-        self.restore_pools(pool_states or {})  # before the front has heard of any pool
+        if pool_states is not None:
+            self.restore_pools(pool_states)  # before the front has heard of any pool
+            await self._until_pools_can_start(pool_states)
+            self.front.start(why)
         await self.front.until_ready()
+
+    async def _until_pools_can_start(self, pool_states: Mapping[str, str]) -> None:
+        """Nobody waits: what served before does so still. A pool that takes long, and has not failed, is not waited for
+        any longer than that."""
+        pools = [pool for name, pool in self.pools.items() if pool_states.get(name) == ""]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POOLS_SECONDS):
+                await asyncio.gather(*(pool.has_settled.wait() for pool in pools))
+        for pool in pools:
+            if pool.refuse_reason or (pool.failure_count and not pool.has_settled.is_set()):
+                raise ConnectionAbortedError(f"pool {pool.pool.name} can start no workers")
 
     def apply(
         self,

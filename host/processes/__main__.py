@@ -8,6 +8,7 @@ what it needs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -45,8 +46,15 @@ def run_service(arguments: list[str]) -> int:
         sys.stderr.write(f"isapy: {error}\n")
         return ExitCode.FAILED
     nursery = fork_nursery()  # before anything is read that is not everybody's
-    serving = importlib.import_module("host.processes.serving")
-    status: int = serving.serve(options, manager, inherited, predecessor, nursery)
+    try:
+        serving = importlib.import_module("host.processes.serving")
+        status: int = serving.serve(options, manager, inherited, predecessor, nursery)
+    except BaseException as error:
+        if predecessor is not None:
+            predecessor.refuse(f"the new service cannot start: {type(error).__name__}: {error}")
+        with contextlib.suppress(ValueError):  # it has ended already
+            nursery.kill()  # Python would wait for it before it ends, and whoever waits for this process with it
+        raise
     return status
 
 

@@ -198,7 +198,7 @@ class Service:
         # from here on no saved file goes unnoticed; it is followed after the start
         self._background(self._changes.follow_files(self._stop, self._background))
         self._background(self._certificates.follow(self._supervisor.tell_certificates))
-        pools = {} if self._predecessor is None else self._predecessor.pools
+        pools = None if self._predecessor is None else self._predecessor.pools
         try:
             async with self._changes.lock:
                 self._sites.put_in_force(plan)

@@ -127,7 +127,8 @@ def test_an_upgrade_loses_nothing_and_the_first_process_stays(tmp_path: Path, mo
 
 @pytest.mark.slow
 def test_a_successor_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
-    """A broken configuration, a broken installation, one that dies at once: the old service serves on and says why.
+    """A broken configuration, a broken installation, one that dies at once, or that is found to be broken when it has
+    the sockets already, or whose pools cannot start: the old service serves on, alone, and says why.
     One that never becomes ready ends with the old service, when that is told to stop."""
     config = write_site(tmp_path)
     installed = InstalledVersion(tmp_path)
@@ -146,6 +147,12 @@ def test_a_successor_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
         installed.install("1.1.2", main="import os; os.kill(os.getpid(), 9)")
         with pytest.raises(CommandFailed, match="SIGKILL"):
             service.ask(Upgrade())
+        installed.install("1.1.4", main="import sys; sys.modules['host.processes.serving'] = None")
+        with pytest.raises(CommandFailed, match=r"cannot start: ModuleNotFoundError: .*serving"):
+            service.ask(Upgrade())
+        installed.install("1.1.5", main="from host.processes import nursery; nursery.run_pool = lambda *_: 1 / 0")
+        with pytest.raises(CommandFailed, match=r"pool \w+ can start no workers; the event log .*events\.log has more"):
+            service.ask(Upgrade())
         assert service.status().pid == service.process.pid
     assert load.failures == []
 
@@ -156,7 +163,7 @@ def test_a_successor_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
         service.ask(Upgrade())
     asleep = next(child for child in service.tree() if child.cmdline() and "host.processes" in child.cmdline())
     asleep.kill()
-    service.wait_for_event("upgrade-failed", count=4)
+    service.wait_for_event("upgrade-failed", count=6)
     service.process.send_signal(signal.SIGUSR2)
     wait_until(lambda: service.output.count("asleep") == 2, tmp_path, "another successor that sleeps")
     assert service.stop_at_once() == 0
