@@ -228,6 +228,8 @@ class PoolSupervisor:
 
     def tick(self) -> None:
         """Look at the clock: pings, idle time-out, recycling limits and schedule."""
+        if self._is_held_back:
+            self._go_on()  # the front says again that requests wait; startMode AlwaysRunning does not
         self._workers.tick()
         self._processor.look(self.pool)
         self._rotation.tick()
@@ -248,7 +250,7 @@ class PoolSupervisor:
         """Said once, until a demand is met again."""
         if is_held_back and not self._is_held_back:
             most = self._server.limits.demand_start_threshold
-            text = f"requests for pool {self.pool.name} wait: webLimits/@demandStartThreshold allows {most} workers"
+            text = f"pool {self.pool.name} gets no worker: webLimits/@demandStartThreshold allows {most} in all"
             self._around.report("demand-held-back", text, {"pool": self.pool.name})
         self._is_held_back = is_held_back
 

@@ -186,7 +186,9 @@ def _make_room(
         remedy = "remove one of the two"
         if collection.remove and rival is not None and rival.file != directive.content.node.file:
             remedy = f"put <{collection.remove} .../> with the same key before it"
-        text = ", ".join(str(part) for part in directive.key)
+        written = directive.content.node.attributes  # a key is compared in another form: lower case, seconds
+        parts = zip(collection.entry.keys, directive.key, strict=True)
+        text = ", ".join(written.get(attribute.name, str(part)) for attribute, part in parts)
         problems.errors.append(
             directive.content.node.error(f'"{text}" is there already ({where})', remedy, attribute=key)
         )

@@ -41,7 +41,8 @@ class PoolAlone:
         self.stopped_at: float | None = None  # the clock stands
         self.around = Surroundings(loop, Launcher(loop), self._report, clock=self._clock)
         pool = change_pool(snapshot.pool("DefaultAppPool"))
-        server = WholeServer(snapshot.web_limits, lambda: len(self.pool.workers))
+        self.others = 0  # workers of other pools
+        server = WholeServer(snapshot.web_limits, lambda: self.others + len(self.pool.workers))
         self.pool = PoolSupervisor(
             slot, pool, self.around, FrontGroup(front, self.around, self.configure), self.configure, server
         )

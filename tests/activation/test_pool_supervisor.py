@@ -247,3 +247,20 @@ def test_changed_settings_wait_for_the_next_recycle_where_a_change_recycles_nobo
             assert len(alone.told("recycle-time")) == 1
 
     asyncio.run(scenario())
+
+
+def test_an_always_running_pool_is_held_back_until_another_pools_worker_ends(tmp_path: Path) -> None:
+    """webLimits/@demandStartThreshold: said once; nobody has to send a request for it."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=lambda pool: replace(pool, start_mode="AlwaysRunning")) as alone:
+            alone.others = 2**31
+            alone.pool.start()
+            await alone.until_told("demand-held-back", 1)
+            alone.pool.tick()
+            assert (len(alone.told("demand-held-back")), len(alone.pool.workers)) == (1, 0)
+            alone.others = 0
+            alone.pool.tick()
+            assert [worker.why_started for worker in alone.pool.workers.values()] == ["startMode is AlwaysRunning"]
+
+    asyncio.run(scenario())
