@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from host.api import ClientGone, HttpError, PipeLoan, Request
+from host.api.whole_body import WholeBody
 from host.wire.codec import (
     encode,
     encode_cache,
@@ -34,7 +35,7 @@ from host.wire.frames import (
     PipeState,
     ResponseFlag,
 )
-from host.worker.request_body import ArrivedBody, StreamedBody
+from host.worker.request_body import StreamedBody
 
 _COMPLETE: Final = int(ResponseFlag.COMPLETE)
 _REFUSAL: Final = int(ResponseFlag.REFUSAL)
@@ -123,7 +124,7 @@ class Exchange:
         "waits",
     )
 
-    def __init__(self, link: Outlet, number: int, request: Request, body: ArrivedBody | StreamedBody) -> None:
+    def __init__(self, link: Outlet, number: int, request: Request, body: WholeBody | StreamedBody) -> None:
         self._link = link
         self.number = number
         self.request = request

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from host.api import ApplicationInfo, Connection
+from host.api.whole_body import WholeBody
 from host.wire.codec import (
     RequestParts,
     decode_number,
@@ -32,7 +33,7 @@ from host.worker.exchange import Exchange
 from host.worker.forwarding import take_forwarded_facts
 from host.worker.link import Link
 from host.worker.new_request import new_request
-from host.worker.request_body import ArrivedBody, Handing, StreamedBody
+from host.worker.request_body import Handing, StreamedBody
 
 IDEMPOTENT_METHODS: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 """RFC 9110 section 9.2.2; for any other method the front must know that a handler may have acted."""
@@ -199,9 +200,9 @@ class FrontLink:
         connection = self._connections.get(raw_connection)
         if connection is None or connection.is_secure is not bool(flags & _SECURE):
             connection = self._new_connection(raw_connection, flags)
-        body: ArrivedBody | StreamedBody
+        body: WholeBody | StreamedBody
         if flags & _BODY_COMPLETE or not flags & _HAS_BODY:
-            body = ArrivedBody(first)
+            body = WholeBody(first)
         else:
             body = self._streamed_body(number, flags, content_length, first)
         if not fields.startswith(self._last_host_line):

@@ -8,7 +8,7 @@ from typing import Final
 
 from host.api import Headers, HttpError, Request, RequestBody
 from host.api.request import ORIGINAL_TARGET
-from host.worker.request_body import ArrivedBody
+from host.api.whole_body import WholeBody
 
 MOST_REDIRECTS: Final = 10
 """Apache's and lighttpd's limit for local redirects, and IIS's nesting limit of child requests."""
@@ -29,7 +29,7 @@ def follow(request: Request, target: str, *, status: int = 200, keeps_request: b
     inner.context.setdefault(ORIGINAL_TARGET, request.raw_target)
     if not keeps_request:
         inner.method = "GET"
-        inner.body = ArrivedBody(b"")
+        inner.body = WholeBody(b"")
         inner.redirect_variables = redirect_variables(request, status)
         headers = request.headers.copy()
         for name in _OF_THE_BODY if status < 400 else (*_OF_THE_BODY, *_OF_THE_CONTENT):
@@ -61,7 +61,7 @@ def child_of(
     if headers is not None or isinstance(body, bytes):
         fields = (request.headers if headers is None else headers).copy()
         if isinstance(body, bytes):
-            inner.body = ArrivedBody(body)
+            inner.body = WholeBody(body)
             fields.remove("Transfer-Encoding")
             fields.set("Content-Length", str(len(body)))
         inner.raw_headers, inner._headers = fields.to_raw(), fields

@@ -1,4 +1,4 @@
-"""The request's body in the worker: whole when it came with the head, otherwise piece by piece under a window.
+"""The body of a request in the worker that did not come with its head: piece by piece, under a window.
 
 The front may send INITIAL_BODY_WINDOW bytes unasked; as many as the reader has consumed are granted again, in steps of
 a quarter of the window, so that a large upload never lies in the worker's memory.
@@ -25,68 +25,6 @@ class Handing(NamedTuple):
     """Ask the front to keep back what has not been sent."""
     hand_over: Callable[[int], None]
     """The front is to write that into this pipe, which the link owns from then on."""
-
-
-class ArrivedBody:
-    """A body that is here, often an empty one."""
-
-    __slots__ = ("_data", "_is_gone", "_refusal", "length")
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._refusal: HttpError | None = None
-        self._is_gone = False
-        self.length: int | None = len(data)
-
-    @property
-    def is_at_end(self) -> bool:
-        """True once everything has been read."""
-        return not self._data
-
-    @property
-    def is_complete(self) -> bool:
-        """It is."""
-        return True
-
-    @property
-    def received(self) -> int:
-        """How many bytes it has."""
-        return self.length or 0
-
-    def read_blocking(self, limit: int | None = None) -> bytes:
-        """Everything that is left."""
-        if limit is not None and len(self._data) > limit:
-            raise BodyTooLarge(limit)
-        return self.read_some_blocking()
-
-    def read_some_blocking(self) -> bytes:
-        """Everything that is left."""
-        if self._is_gone:
-            raise ClientGone("the client closed its connection")
-        if self._refusal is not None:
-            raise self._refusal
-        data, self._data = self._data, b""
-        return data
-
-    async def read(self, limit: int | None = None) -> bytes:
-        """Everything that is left."""
-        return self.read_blocking(limit)
-
-    async def read_some(self) -> bytes:
-        """Everything that is left."""
-        return self.read_some_blocking()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := self.read_some_blocking():
-            yield piece
-
-    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
-        """Reads raise `refusal` when there is more than that."""
-        self._refusal = refusal if len(self._data) > most_bytes else None
-
-    def client_left(self) -> None:
-        """Reads raise ClientGone from now on."""
-        self._is_gone = True
 
 
 class StreamedBody:

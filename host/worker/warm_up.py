@@ -16,6 +16,7 @@ from typing import Final
 
 from host.api import Connection, Request, describe
 from host.api.black_box import BlackBox
+from host.api.whole_body import WholeBody
 from host.config.errors import ConfigErrors
 from host.config.model import ApplicationInitialization, Site
 from host.config.store import ServerConfiguration
@@ -25,7 +26,6 @@ from host.worker.calling import CallUnderWay
 from host.worker.examination import whereabouts
 from host.worker.exchange import Exchange
 from host.worker.plugins import ReportEvent
-from host.worker.request_body import ArrivedBody
 from host.worker.served_application import ServedApplication
 
 _AGENT: Final = "IIS Application Initialization"
@@ -129,7 +129,7 @@ class WarmUp:
         self._number += 1
         began_at = self._loop.time()
         outlet = _Outlet()
-        exchange = outlet.exchange = Exchange(outlet, self._number, self._build(page), ArrivedBody(b""))
+        exchange = outlet.exchange = Exchange(outlet, self._number, self._build(page), WholeBody(b""))
         note = self._black_box.enter("applicationInitialization", "warm-up", exchange.request)
         task = exchange.task = self._loop.create_task(self._run(exchange))
         try:
@@ -170,7 +170,7 @@ class WarmUp:
             raw_headers=f"Host: {name}\r\nUser-Agent: {page.agent}\r\nAccept: */*\r\n".encode("latin-1", "replace"),
             connection=Connection("127.0.0.1", 0, "127.0.0.1", port, 0),
             application=page.served.info,
-            body=ArrivedBody(b""),
+            body=WholeBody(b""),
             server_name=host,
         )
         request.context["warm_up"] = True

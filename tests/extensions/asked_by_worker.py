@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any, cast
 
 from host.api import Request, Response
+from host.api.whole_body import WholeBody
 from host.worker.calling import HookCaller, call_quick
 from host.worker.exchange import Exchange
 from host.worker.hooks import INLINE, Hook
-from host.worker.request_body import ArrivedBody
 from host.worker.request_task import run
 
 
@@ -23,7 +23,7 @@ async def ask(
     the request has needed a task."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Response] = loop.create_future()
-    exchange = Exchange(cast(Any, object()), 1, request, ArrivedBody(b""))  # no frame of an answer is sent here
+    exchange = Exchange(cast(Any, object()), 1, request, WholeBody(b""))  # no frame of an answer is sent here
     hook = Hook(plugin.handle, INLINE, plugin.__name__, "handle")
 
     async def serve() -> None:

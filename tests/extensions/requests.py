@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import unquote
 
-from host.api import ApplicationInfo, BodyTooLarge, Connection, FileBody, HandlerMapping, HttpError, Request, Response
+from host.api import ApplicationInfo, Connection, FileBody, HandlerMapping, Request, Response
+from host.api.whole_body import WholeBody
 from host.config.model import PathSettings, StaticContent
 
 MIME_MAP = {".html": "text/html", ".txt": "text/plain", ".bin": "application/octet-stream", ".jpg": "image/jpeg"}
@@ -16,50 +16,6 @@ STATIC_MAPPING = HandlerMapping(name="StaticFile", path="*", modules=STATIC_MODU
 STATIC_SETTINGS = PathSettings(static_content=StaticContent(mime_map=MIME_MAP), default_documents=("index.html",))
 LOCAL = Connection("127.0.0.1", 50000, "127.0.0.1", 8080, 1)
 REMOTE = Connection("203.0.113.7", 50000, "198.51.100.1", 80, 2)
-
-
-class BytesBody:
-    """A request body that has arrived whole: the worker's own reads from its channel."""
-
-    def __init__(self, data: bytes = b"", *, chunked: bool = False) -> None:
-        self._left = data
-        self._length = None if chunked else len(data)
-        self.most_bytes: int | None = None
-
-    @property
-    def length(self) -> int | None:
-        return self._length
-
-    @property
-    def is_at_end(self) -> bool:
-        return not self._left
-
-    @property
-    def is_complete(self) -> bool:
-        return True
-
-    async def read(self, limit: int | None = None) -> bytes:
-        return self.read_blocking(limit)
-
-    async def read_some(self) -> bytes:
-        return self.read_some_blocking()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := self.read_some_blocking():
-            yield piece
-
-    def read_blocking(self, limit: int | None = None) -> bytes:
-        if limit is not None and len(self._left) > limit:
-            raise BodyTooLarge(limit)
-        data, self._left = self._left, b""
-        return data
-
-    def read_some_blocking(self) -> bytes:
-        data, self._left = self._left[:4096], self._left[4096:]
-        return data
-
-    def refuse_above(self, most_bytes: int, refusal: HttpError) -> None:
-        self.most_bytes = most_bytes
 
 
 def make_request(
@@ -85,7 +41,7 @@ def make_request(
         raw_headers="".join(lines).encode("latin-1"),
         connection=connection,
         application=ApplicationInfo(1, "Default Web Site", "/", str(root), "DefaultAppPool"),
-        body=BytesBody(body),
+        body=WholeBody(body),
         path=path,
         raw_query=raw_query,
         physical_path=str(root) + path.rstrip("/"),

@@ -18,10 +18,10 @@ import uvloop
 
 from extensions import fastcgi
 from host.api import ClientGone, HttpError, hookspecs
+from host.api.whole_body import WholeBody
 from host.config.cgi_settings import Cgi
 from host.config.fastcgi import FastCgiApplication
 from host.config.model import PathSettings
-from host.worker.request_body import ArrivedBody
 from tests.extensions.cgi_rig import StandingLoop, wait_until_gone, whole_body
 from tests.extensions.fastcgi_rig import APPLICATION, FastCgiRig
 from tests.extensions.requests import open_descriptors
@@ -169,8 +169,8 @@ def test_a_small_body_that_is_here_needs_no_task(rig: FastCgiRig) -> None:
 
     async def work() -> tuple[bytes, HttpError, tuple[int, int]]:
         await rig.process()
-        answer = await rig.ask("echo", [("Content-Length", "5")], method="POST", body=ArrivedBody(b"hello"))
-        refused = ArrivedBody(b"hello")
+        answer = await rig.ask("echo", [("Content-Length", "5")], method="POST", body=WholeBody(b"hello"))
+        refused = WholeBody(b"hello")
         refused.refuse_above(4, HttpError(413, 1, "too much"))
         with pytest.raises(HttpError) as found:
             await rig.ask("echo", [("Content-Length", "5")], method="POST", body=refused)

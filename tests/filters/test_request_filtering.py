@@ -9,8 +9,9 @@ import pytest
 
 from filters import request_filtering
 from host.api import FilterPriority, HttpError, Request
+from host.api.whole_body import WholeBody
 from host.config.model import PathSettings, RequestFiltering
-from tests.extensions.requests import BytesBody, make_request
+from tests.extensions.requests import make_request
 
 EVERYTHING: dict[str, Any] = {
     "verbs": {"TRACE": False},
@@ -173,6 +174,9 @@ def test_it_sees_requests_first_and_bears_the_listeners_cache() -> None:
 def test_a_chunked_body_is_limited_while_it_comes(tmp_path: Path) -> None:
     """No length announces it: whoever reads it meets the limit."""
     request = make(tmp_path, "/x", "POST", max_allowed_content_length=10)
-    request.body = body = BytesBody(b"x" * 11, chunked=True)
+    request.body = body = WholeBody(b"x" * 11)
+    body.length = None
     assert substatus(request) is None
-    assert body.most_bytes == 10
+    with pytest.raises(HttpError) as refused:
+        body.read_blocking()
+    assert (refused.value.status, refused.value.substatus) == (404, 13)

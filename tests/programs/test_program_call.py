@@ -13,9 +13,10 @@ import pytest
 
 from extensions import cgi
 from host.api import ClientGone, HttpError, ThreadAnswer
+from host.api.whole_body import WholeBody
 from host.programs.program_call import ProgramCall
 from tests.extensions.cgi_rig import CgiRig, StandingLoop, as_moments_pass, wait_until_gone, whole_body
-from tests.extensions.requests import BytesBody, open_descriptors
+from tests.extensions.requests import open_descriptors
 from tests.gateway.sample_request import PieceBody
 from tests.spawner.spawner_process import SpawnerProcess
 
@@ -65,7 +66,7 @@ def test_a_body_that_is_here_lies_in_the_pipe_before_the_program_starts(standing
         before = open_descriptors()
         bodies: list[object] = []
         for query in ("", "unread"):
-            request = standing.request(script, method="POST", body=BytesBody(b"x" * size), raw_query=query)
+            request = standing.request(script, method="POST", body=WholeBody(b"x" * size), raw_query=query)
             answer = cgi.handle(request)
             assert isinstance(answer, ProgramCall)
             bodies.append((await answer).body)

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from host.api import BodyTooLarge
-from host.python_apps.collected_body import CollectedBody, collected
-from host.worker.request_body import ArrivedBody
+from host.api.whole_body import WholeBody
+from host.python_apps.collected_body import collected
 
 
-def collect(data: bytes) -> CollectedBody:
+def collect(data: bytes) -> WholeBody:
     """What becomes of a client's bytes."""
-    return asyncio.run(collected(ArrivedBody(data)))
+    return asyncio.run(collected(WholeBody(data)))
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 65537, 1 << 20])
@@ -21,7 +21,7 @@ def test_all_of_it_comes_in_pieces(size: int) -> None:
     """Nothing, a byte, exactly a piece, one more, and what is in a file."""
     data = bytes(size)[1:] + b"x" * bool(size)
 
-    async def pieces(body: CollectedBody) -> list[bytes]:
+    async def pieces(body: WholeBody) -> list[bytes]:
         return [piece async for piece in body]
 
     body = collect(data)

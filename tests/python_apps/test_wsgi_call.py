@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from host.api import ApplicationInfo, Connection, HandlerMapping, PluginContext, Request, Response, ThreadingModel
+from host.api.whole_body import WholeBody
 from host.cli.application_site import application_configuration
 from host.config.store import ServerConfiguration, Source
 from host.python_apps.applications import Order
@@ -17,7 +18,6 @@ from host.python_apps.interface import Interface
 from host.python_apps.wsgi import WsgiApplication
 from host.python_apps.wsgi_call import Runnable, WsgiError
 from host.worker.missing_launcher import MissingLauncher
-from host.worker.request_body import ArrivedBody
 from host.worker.thread_pool import ThreadPool
 
 
@@ -33,7 +33,7 @@ def new_request(folder: Path) -> Request:
         raw_headers=b"Host: x\r\n",
         connection=Connection("127.0.0.1", 1, "127.0.0.1", 2, 3),
         application=ApplicationInfo(1, "Site", "/", str(folder), "Pool"),
-        body=ArrivedBody(b""),
+        body=WholeBody(b""),
     )
     request.path = "/"
     request.mapping = HandlerMapping(name="x", path="/*", modules="WsgiModule", script_processor="page:application")

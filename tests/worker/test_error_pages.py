@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from host.api import ApplicationInfo, Connection, HttpError, Request
+from host.api.whole_body import WholeBody
 from host.config.model import HttpErrors, PathSettings
 from host.worker.error_pages import error_page
 from host.worker.plugin_error import PluginError
-from host.worker.request_body import ArrivedBody
 
 
 def request(fields: bytes = b"Host: localhost\r\n") -> Request:
@@ -20,7 +20,7 @@ def request(fields: bytes = b"Host: localhost\r\n") -> Request:
         raw_headers=fields,
         connection=Connection("127.0.0.1", 1, "127.0.0.1", 8080, 1),
         application=ApplicationInfo(1, "Site", "/shop", "/srv/shop", "Shop"),
-        body=ArrivedBody(b""),
+        body=WholeBody(b""),
         physical_path="/srv/shop/<a>",
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from host.api import ApplicationInfo, Connection, Request
+from host.api.whole_body import WholeBody
 from host.worker.forwarding import forwarded_block, take_forwarded_facts
-from host.worker.request_body import ArrivedBody
 
 
 def request(raw_headers: bytes) -> Request:
@@ -16,7 +16,7 @@ def request(raw_headers: bytes) -> Request:
         raw_headers=raw_headers,
         connection=Connection("127.0.0.1", 1, "127.0.0.1", 2, 3),
         application=ApplicationInfo(1, "site", "/", "/srv", "pool"),
-        body=ArrivedBody(b""),
+        body=WholeBody(b""),
     )
 
 

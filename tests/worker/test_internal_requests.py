@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from host.api import ApplicationInfo, Connection, HttpError, Request
+from host.api.whole_body import WholeBody
 from host.worker.internal_requests import MOST_REDIRECTS, follow
-from host.worker.request_body import ArrivedBody
 
 
 def request() -> Request:
@@ -18,7 +18,7 @@ def request() -> Request:
         raw_headers=b"Host: a\r\nContent-Length: 4\r\nContent-Type: text/plain\r\nX-A: 1\r\n",
         connection=Connection("127.0.0.1", 1, "127.0.0.1", 8080, 1),
         application=ApplicationInfo(1, "Site", "/", "/srv", "Pool"),
-        body=ArrivedBody(b"data"),
+        body=WholeBody(b"data"),
         path="/first.cgi/info",
         raw_query="q",
         script_name="/first.cgi",

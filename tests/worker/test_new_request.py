@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields
 import pytest
 
 from host.api import ApplicationInfo, Connection, Headers, Request, Response
+from host.api.whole_body import WholeBody
 from host.wire.frames import RequestFlag
 from host.worker.new_request import new_request
-from host.worker.request_body import ArrivedBody
 
 
 def test_a_request_is_as_its_constructor_makes_it() -> None:
     """Every field, also one that is added some day; nothing is shared that may be changed."""
     connection = Connection("127.0.0.1", 1, "127.0.0.1", 2, 3)
     application = ApplicationInfo(1, "Site", "/", "/srv", "Pool")
-    body = ArrivedBody(b"")
+    body = WholeBody(b"")
     flags = int(RequestFlag.HTTP_1_1 | RequestFlag.BODY_COMPLETE)
     parts = (flags, b"c", b"1:/", b"GET", b"/x?y", b"Host: x\r\n", 0, b"")
     made = new_request("7-1", parts, connection, application, body, "x")

@@ -9,7 +9,7 @@ import pytest
 from host.api import BodyTooLarge, ClientGone, HttpError
 from host.wire.errors import WireError
 from host.wire.frames import BODY_GRANT_STEP, INITIAL_BODY_WINDOW
-from host.worker.request_body import ArrivedBody, Handing, StreamedBody
+from host.worker.request_body import Handing, StreamedBody
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, run, until
 
@@ -19,26 +19,6 @@ def streamed(
 ) -> StreamedBody:
     loop = asyncio.get_running_loop()
     return StreamedBody(loop, first, length, grants.append, expects_continue=expects_continue)
-
-
-def test_a_body_that_has_arrived_is_read_once() -> None:
-    """What was read is gone, by every way of reading."""
-
-    async def main() -> None:
-        body = ArrivedBody(b"data")
-        assert (body.length, body.is_at_end) == (4, False)
-        assert await body.read() == b"data"
-        assert (await body.read_some(), body.is_at_end) == (b"", True)
-        assert [piece async for piece in ArrivedBody(b"xy")] == [b"xy"]
-        assert ArrivedBody(b"z").read_blocking(1) == b"z"
-        with pytest.raises(BodyTooLarge):
-            await ArrivedBody(b"data").read(3)
-        gone = ArrivedBody(b"data")
-        gone.client_left()
-        with pytest.raises(ClientGone):
-            await gone.read()
-
-    run(main())
 
 
 def test_pieces_are_read_as_they_come() -> None:
@@ -161,14 +141,6 @@ def test_a_filter_may_limit_what_nobody_has_announced() -> None:
         blocking.refuse_above(6, refusal)
         with pytest.raises(HttpError):
             blocking.read_blocking()
-        for most_bytes, data in ((3, b""), (4, b"1234")):
-            arrived = ArrivedBody(b"1234")
-            arrived.refuse_above(most_bytes, refusal)
-            if data:
-                assert await arrived.read() == data
-            else:
-                with pytest.raises(HttpError):
-                    await arrived.read()
 
     run(main())
 

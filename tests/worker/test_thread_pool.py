@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from host.worker.request_body import ArrivedBody, StreamedBody
+from host.api.whole_body import WholeBody
+from host.worker.request_body import StreamedBody
 from host.worker.thread_pool import ThreadPool
 from tests.worker.front import CLOSERS, run, until
 
@@ -237,7 +238,7 @@ def test_who_waits_for_a_client_leaves_the_threads_to_others() -> None:
         pool = ThreadPool(loop, 1, name="worker thread", for_uploads=ThreadPool(loop, 8, name="worker upload thread"))
         bodies = [StreamedBody(loop, b"abc", 10, lambda _: None) for _ in range(3)]
         reads = [loop.create_task(pool.for_body(body).run(body.read_blocking)) for body in bodies]
-        assert await pool.for_body(ArrivedBody(b"x")).run(lambda: threading.current_thread().name) == "worker thread 1"
+        assert await pool.for_body(WholeBody(b"x")).run(lambda: threading.current_thread().name) == "worker thread 1"
         for body in bodies:
             body.receive(b"defghij")
             body.complete()
