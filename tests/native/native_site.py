@@ -4,27 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CONFIG = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<configuration>
-  <system.applicationHost>
-    <isolation mode="{mode}" />
-    <applicationPools>
-      <applicationPoolDefaults>
-        <failure rapidFailProtection="false" />
-      </applicationPoolDefaults>
-      <add name="DefaultAppPool">{pool}</add>
-    </applicationPools>
-    <sites>
-      <site name="Default Web Site" id="1">
-        <application path="/" applicationPool="DefaultAppPool" isolation="{isolation}">
-          <virtualDirectory path="/" physicalPath="../wwwroot" />
-        </application>
-        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
-      </site>
-    </sites>
-  </system.applicationHost>
-  <system.webServer>
+from tests.one_site import write_one_site
+
+WEB_SERVER = """\
     <handlers accessPolicy="Read, Script, Execute">
       {handlers}
       <add name="StaticFile" path="*" verb="*" resourceType="Either" requireAccess="Read"
@@ -34,8 +16,6 @@ CONFIG = """\
       <isapiCgiRestriction notListedCgisAllowed="false" notListedIsapisAllowed="false">{allowed}</isapiCgiRestriction>
     </security>
     <isapiFilters>{filters}</isapiFilters>
-  </system.webServer>
-</configuration>
 """
 
 
@@ -64,8 +44,6 @@ def write_native_site(
     )
     allowed = "".join(f'<add path="{library}" allowed="true" />' for library in set((extensions or {}).values()))
     listed = "".join(f'<filter name="{name}" path="{library}" />' for name, library in (filters or {}).items())
-    config = folder / "conf" / "applicationHost.config"
-    config.write_text(
-        CONFIG.format(mode=mode, isolation=isolation, pool=pool, handlers=handlers, allowed=allowed, filters=listed)
-    )
-    return config
+    text = WEB_SERVER.format(handlers=handlers, allowed=allowed, filters=listed)
+    pool = '<failure rapidFailProtection="false" />' + pool
+    return write_one_site(folder, text, mode=mode, isolation=isolation, pool=pool)

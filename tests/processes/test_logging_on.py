@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.authentication.hashes import HASHES, PASSWORD
+from tests.programs.git_site import bare_repository, git, write_git_site
 from tests.running_service import Answer, RunningService, read_answer, running
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """\
-<configuration>
-  <system.applicationHost>
-    <isolation mode="{mode}" />
-    <applicationPools>
-      <add name="Git">
-        <environmentVariables>
-          <add name="GIT_PROJECT_ROOT" value="{folder}/repositories" />
-          <add name="GIT_HTTP_EXPORT_ALL" value="1" />
-          <add name="HOME" value="{folder}/home" />
-          <add name="GIT_CONFIG_NOSYSTEM" value="1" />
-        </environmentVariables>
-      </add>
-    </applicationPools>
-    <sites>
-      <site name="git" id="1">
-        <application path="/" applicationPool="Git" isolation="{isolation}">
-          <virtualDirectory path="/" physicalPath="{folder}/wwwroot" />
-          <virtualDirectory path="/git" physicalPath="/usr/lib/git-core" />
-        </application>
-        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
-      </site>
-    </sites>
-  </system.applicationHost>
-  <system.webServer>
-    <handlers accessPolicy="Read, Execute">
-      <add name="backend" path="/git/git-http-backend/*" verb="GET,POST" modules="CgiModule"
-           resourceType="File" requireAccess="Execute" allowPathInfo="true" />
-      <add name="scripts" path="*.sh" verb="*" modules="CgiModule" resourceType="File" requireAccess="Execute" />
-      <add name="StaticFile" path="*" verb="GET,HEAD" modules="StaticFileModule" resourceType="File"
-           requireAccess="Read" />
-    </handlers>
-    <staticContent followSymbolicLinksOutsideRoot="true" />
-    <caching enabled="true" enableKernelCache="true" />
-    <security><isapiCgiRestriction notListedCgisAllowed="true" /></security>
-  </system.webServer>
-  <location path="git/git">{protected}</location>
-  <location path="git/private">{protected}</location>
-  <location path="git/admin">{administered}</location>
-</configuration>
-"""
 PROTECTED = """
-    <system.webServer><security><authentication>
-      <anonymousAuthentication enabled="false" />
-      <basicAuthentication enabled="true" realm="ours" userFile="../users" />
-    </authentication></security></system.webServer>
+  <location path="Default Web Site/{path}"><system.webServer><security><authentication>
+    <anonymousAuthentication enabled="false" />
+    <basicAuthentication enabled="true" realm="ours" userFile="../{users}" />
+  </authentication></security></system.webServer></location>
 """
 SCRIPT = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
@@ -72,34 +30,21 @@ printf '%s %s %s %s' "$REMOTE_USER" "$AUTH_TYPE" "$LOGON_USER" "${HTTP_AUTHORIZA
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     mode, _, isolation = str(request.param).partition(" ")
     folder = tmp_path_factory.mktemp(f"logon-{mode}")
-    for name in ("conf", "repositories", "home", "wwwroot/private", "wwwroot/admin"):
-        (folder / name).mkdir(parents=True)
+    for name in ("private", "admin"):
+        (folder / "wwwroot" / name).mkdir(parents=True)
     (folder / "wwwroot/private/note.txt").write_text("private")
     script = folder / "wwwroot/private/who.sh"
     script.write_text(SCRIPT)
     script.chmod(0o755)
     (folder / "users").write_text(f"alice:{HASHES['openssl passwd -6']}\n")
-    bare = folder / "repositories" / "project.git"
-    git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
-    git(folder, "-C", str(bare), "config", "core.logAllRefUpdates", "true")
-    config = folder / "conf" / "applicationHost.config"
-    isolation = isolation or "Medium"
     (folder / "wwwroot/admin/note.txt").write_text("administered")
     (folder / "admins").write_text(f"bob:{HASHES['openssl passwd -6']}\n")
-    parts = {"protected": PROTECTED, "administered": PROTECTED.replace("../users", "../admins")}
-    config.write_text(CONFIG.format(mode=mode, isolation=isolation, folder=folder, **parts))
+    places = {"git": "users", "private": "users", "admin": "admins"}
+    locations = "".join(PROTECTED.format(path=path, users=users) for path, users in places.items())
+    config = write_git_site(folder, mode, isolation=isolation or "Medium", locations=locations)
+    git(folder, "-C", str(bare_repository(folder)), "config", "core.logAllRefUpdates", "true")
     with running(folder, config) as started:
         yield started
-
-
-def git(folder: Path, *arguments: str, succeeds: bool = True) -> str:
-    """Run git with a home of its own."""
-    environment = os.environ | {"HOME": str(folder / "home"), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
-    for role in ("AUTHOR", "COMMITTER"):
-        environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
-    done = subprocess.run(["git", *arguments], env=environment, capture_output=True, text=True, timeout=200)
-    assert (done.returncode == 0) == succeeds, f"git {' '.join(arguments)}: {done.stderr}"
-    return done.stdout + done.stderr
 
 
 def ask(service: RunningService, path: str, user: str = "", password: str = PASSWORD) -> Answer:
@@ -118,7 +63,7 @@ def test_git_pushes_with_a_name_and_nobody_without_one(service: RunningService) 
     git(folder, "-C", str(mine), "commit", "--quiet", "-m", "large")
     git(folder, "-C", str(mine), "-c", "http.postBuffer=65536", "push", "--quiet", "origin", "HEAD:main")
     assert git(folder, "-C", str(mine), "rev-parse", "HEAD") == git(folder, "-C", str(mine), "rev-parse", "origin/main")
-    log = (folder / "repositories/project.git/logs/refs/heads/main").read_text()
+    log = (bare_repository(folder) / "logs/refs/heads/main").read_text()
     assert "alice <alice@http." in log
     for wrong in (f"http://{address}", f"http://alice:wrong@{address}"):
         git(folder, "clone", "--quiet", wrong, str(folder / "theirs"), succeeds=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.admin.commands import ListRequests, Requests
+from tests.one_site import write_one_site
 from tests.running_service import RunningService, running, wait_until
 from tests.sample_site import write_program
 
@@ -24,34 +25,14 @@ HEADS = (
     "POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n",
 )
 
-CONFIG = """\
-<configuration>
-  <system.applicationHost>
-    <isolation mode="{mode}" maxConcurrentRequests="{places}" />
-    <applicationPools>
-      <add name="DefaultAppPool"><processModel maxConcurrentRequests="{places}" /></add>
-    </applicationPools>
-    <sites>
-      <site name="Site" id="1">
-        <application path="/" applicationPool="DefaultAppPool" isolation="{isolation}">
-          <virtualDirectory path="/" physicalPath="../wwwroot" />
-        </application>
-        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
-      </site>
-    </sites>
-  </system.applicationHost>
-  <system.webServer>
+WEB_SERVER = """\
     <handlers accessPolicy="Read, Script, Execute">
       <add name="CGI" path="*.cgi" verb="*" modules="CgiModule" resourceType="File" requireAccess="Execute" />
       <add name="ISAPI" path="*.isapi" verb="*" modules="IsapiModule" scriptProcessor="{folder}/lib/count.py" />
       <add name="WSGI" path="*.wsgi" verb="*" modules="WsgiModule" scriptProcessor="applications:wsgi" />
       <add name="ASGI" path="*.asgi" verb="*" modules="AsgiModule" scriptProcessor="applications:asgi" />
     </handlers>
-    <security>
-      <isapiCgiRestriction notListedCgisAllowed="true" notListedIsapisAllowed="true" />
-    </security>
-  </system.webServer>
-</configuration>
+    <security><isapiCgiRestriction notListedCgisAllowed="true" notListedIsapisAllowed="true" /></security>
 """
 
 PLAIN = """\
@@ -116,16 +97,16 @@ PATHS = ("/count.plain", "/count.async", "/count.cgi", "/count.isapi", "/count.w
 
 def write_site(folder: Path, mode: str, isolation: str) -> Path:
     """All readers in one application."""
-    for name in ("conf", "wwwroot", "extensions", "lib"):
+    for name in ("wwwroot", "extensions", "lib"):
         (folder / name).mkdir(parents=True)
     (folder / "extensions" / "plain.py").write_text(PLAIN)
     (folder / "extensions" / "asynchronous.py").write_text(ASYNCHRONOUS)
     (folder / "lib" / "count.py").write_text(ISAPI)
     (folder / "wwwroot" / "applications.py").write_text(APPLICATIONS)
     write_program(folder / "wwwroot" / "count.cgi", CGI)
-    config = folder / "conf" / "applicationHost.config"
-    config.write_text(CONFIG.format(mode=mode, isolation=isolation, places=PLACES, folder=folder))
-    return config
+    pool = f'<processModel maxConcurrentRequests="{PLACES}" />'
+    text = WEB_SERVER.format(folder=folder)
+    return write_one_site(folder, text, mode=mode, isolation=isolation, pool=pool, most_requests=PLACES)
 
 
 @pytest.mark.parametrize("path", PATHS)

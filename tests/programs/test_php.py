@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from host.admin.commands import RecyclePool, StartPool, StopPool
+from tests.one_site import write_one_site
 from tests.running_service import WAIT_SECONDS, RunningService, free_port, running, wait_until
 
 PAGES = Path(__file__).resolve().parents[1] / "php_pages"
@@ -23,21 +24,7 @@ PHP = str(Path("/usr/bin/php-cgi").resolve())
 ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")  # also when pytest is killed
 FPM = max(str(path) for path in Path("/usr/sbin").glob("php-fpm*"))
 
-CONFIG = """\
-<configuration>
-  <system.applicationHost>
-    <isolation mode="{mode}" />
-    <applicationPools><add name="Php" /></applicationPools>
-    <sites>
-      <site name="php" id="1">
-        <application path="/" applicationPool="Php" isolation="Medium">
-          <virtualDirectory path="/" physicalPath="{folder}/wwwroot" />
-        </application>
-        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
-      </site>
-    </sites>
-  </system.applicationHost>
-  <system.webServer>
+WEB_SERVER = """\
     <fastCgi>
       <application fullPath="{php}" arguments="-c {folder}/php.ini" maxInstances="3" stderrMode="IgnoreAndReturn200"
                    monitorChangesTo="{folder}/php.ini">
@@ -69,8 +56,6 @@ CONFIG = """\
         <add path="tcp://127.0.0.1:{scgi_port}" allowed="true" />
       </isapiCgiRestriction>
     </security>
-  </system.webServer>
-</configuration>
 """
 
 FPM_POOL = """\
@@ -102,18 +87,17 @@ extension = posix
 
 def write(folder: Path, mode: str) -> Path:
     """The site; gives its configuration."""
-    for name in ("conf", "sessions", *(f"wwwroot/{part}" for part in ("", "strict", "fpm", "fpm-tcp", "deep"))):
+    for name in ("sessions", *(f"wwwroot/{part}" for part in ("", "strict", "fpm", "fpm-tcp", "deep"))):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "sessions").chmod(0o777)
     for page in PAGES.glob("*.php"):
         for part in ("", "strict", "fpm", "fpm-tcp", "deep"):
             (folder / "wwwroot" / part / page.name).write_text(page.read_text())
     (folder / "php.ini").write_text(INI.format(folder=folder))
-    config = folder / "conf" / "applicationHost.config"
     ports = {"port": free_port(), "scgi_port": free_port()}
     (folder / "ports").write_text(json.dumps(ports))
-    config.write_text(CONFIG.format(mode=mode, folder=folder, php=PHP, **ports))
-    return config
+    text = WEB_SERVER.format(folder=folder, php=PHP, **ports)
+    return write_one_site(folder, text, mode=mode)
 
 
 def start_servers(folder: Path) -> list[subprocess.Popen[str]]:
@@ -303,7 +287,7 @@ def test_processes_end_with_their_worker(service: RunningService) -> None:
     if is_iis5:
         service.kill(service.pid_of("inetinfo"))
     else:
-        service.ask(RecyclePool(name="Php"))
+        service.ask(RecyclePool(name="DefaultAppPool"))
     gone(before)
     wait_until(lambda: _answers(service), service.folder, "an answer")
     before = php_processes(service)
@@ -312,9 +296,9 @@ def test_processes_end_with_their_worker(service: RunningService) -> None:
         gone(before)
         wait_until(lambda: _answers(service), service.folder, "an answer")
         before = php_processes(service)
-        service.ask(StopPool(name="Php"))
+        service.ask(StopPool(name="DefaultAppPool"))
         gone(before)
-        service.ask(StartPool(name="Php"))
+        service.ask(StartPool(name="DefaultAppPool"))
         wait_until(lambda: _answers(service), service.folder, "an answer")
     assert php_processes(service)
 

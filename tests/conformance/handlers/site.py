@@ -9,33 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance.handlers.kind import APPLICATION, HandlerKind
+from tests.one_site import STATIC_FILES, write_one_site
 
 ROOT = Path(__file__).resolve().parents[3]
 
-CONFIG = """\
-<configuration>
-  <system.applicationHost>
-    <applicationPools><add name="DefaultAppPool"><processModel idleTimeout="00:00:00" /></add></applicationPools>
-    <sites>
-      <site name="Default Web Site" id="1">
-        <application path="/" applicationPool="DefaultAppPool" isolation="Medium">
-          <virtualDirectory path="/" physicalPath="../wwwroot" />
-        </application>
-        <bindings><binding protocol="http" bindingInformation="127.0.0.1:8080:" /></bindings>
-      </site>
-    </sites>
-  </system.applicationHost>
-  <system.webServer>
+WEB_SERVER = """\
     <handlers accessPolicy="Read, Script, Execute">
       <add name="CGI" path="*.cgi" verb="*" modules="CgiModule" resourceType="File" requireAccess="Execute" />
       <add name="Script" path="*.pys" verb="*" modules="ScriptModule" resourceType="File" />
       {handlers}
-      <add name="StaticFile" path="*" verb="*" modules="StaticFileModule" resourceType="Either" requireAccess="Read" />
+      {static_files}
     </handlers>
     <security><isapiCgiRestriction notListedCgisAllowed="true" notListedIsapisAllowed="true" /></security>
     {web_server}
-  </system.webServer>
-</configuration>
 """
 
 
@@ -55,10 +41,10 @@ def write_handlers_site(folder: Path, kinds: Sequence[HandlerKind]) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             command = [sys.executable, "-m", "host", "cc", "-o", str(folder / name), str(APPLICATION.with_name(source))]
             subprocess.run(command, check=True, cwd=ROOT)
-    config = folder / "conf" / "applicationHost.config"
-    text = CONFIG.format(
+    text = WEB_SERVER.format(
+        static_files=STATIC_FILES,
         handlers="\n      ".join(kind.handlers for kind in kinds if kind.handlers),
         web_server="\n    ".join(kind.web_server for kind in kinds if kind.web_server),
     )
-    config.write_text(text.replace("{folder}", str(folder)).replace("{lib}", str(lib)))
-    return config
+    text = text.replace("{folder}", str(folder)).replace("{lib}", str(lib))
+    return write_one_site(folder, text, pool='<processModel idleTimeout="00:00:00" />')
