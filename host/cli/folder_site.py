@@ -116,6 +116,10 @@ _TEMPLATE: Final = """\
     </location>
 </configuration>
 """
+_PHP: Final = """\
+        <!-- Old pages warn all the time: a warning is shown in the terminal and spoils no page. -->
+        <fastCgi><application fullPath={php} stderrMode="IgnoreAndReturn200" /></fastCgi>
+"""
 HIDDEN_SEGMENTS: Final = (".git", ".hg", ".svn", ".env", ".htaccess", ".htpasswd", ".ssh")
 
 
@@ -180,7 +184,7 @@ def folder_configuration(folder: Path, address: str, port: int, php: str = "") -
         comment=str(folder).replace("--", "- -"),
         binding=quoteattr(binding_information(address, port)),
         folder=quoteattr(str(folder)),
-        fastcgi=f"        <fastCgi><application fullPath={quoteattr(php)} /></fastCgi>\n" if php else "",
+        fastcgi=_PHP.format(php=quoteattr(php)) if php else "",
         documents=_lines(16, (f'<add value="{name}" />' for name in _default_documents(php))),
         handlers=_lines(12, _handlers(php)),
         hidden=_lines(20, (f'<add segment="{name}" />' for name in HIDDEN_SEGMENTS)),

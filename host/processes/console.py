@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -17,7 +18,7 @@ from host.logs.event_lines import parse_line
 from host.processes.request_lines import RequestFollower, RequestLines, has_colours, printable
 
 _SHOWN_LEVELS: Final = (" warning ", " error ")
-_SCRIPT_ERRORS: Final = " information 6042 cgi-stderr "
+_SCRIPT_ERRORS: Final = re.compile(r"\S+ information (?:6042 cgi-stderr|6144 fastcgi-stderr) ")
 _SHOWN_FOLDERS: Final = 3
 _LINE_HEAD: Final = 50  # moment, level, number and name of an event
 
@@ -42,7 +43,7 @@ class Console:
         head = line[:_LINE_HEAD]
         if any(words in head for words in _SHOWN_LEVELS):
             self._say(_for_people(line) if self._stream.isatty() else line)
-        elif self.requests is not None and _SCRIPT_ERRORS in head and (event := parse_line(line)) is not None:
+        elif self.requests is not None and _SCRIPT_ERRORS.match(line) and (event := parse_line(line)) is not None:
             self.requests.script_said(event.text, time.monotonic())
 
     def banner(self, snapshot: Snapshot, urls: Sequence[str], topology: Topology, path: str, nursery: int) -> None:

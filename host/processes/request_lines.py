@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ _LOOK_MILLISECONDS: Final = 500
 _COLOURS: Final = {"2": 32, "3": 36, "4": 33, "5": 31}  # green, cyan, yellow, red
 _GREY: Final = 90
 _FIELDS: Final = "#Fields: "
+_SAID: Final = re.compile(r"(.+?) \(request [^)]*\)(?:, process \d+)?: (.*)", re.DOTALL)
 
 
 def has_colours(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
@@ -43,9 +45,9 @@ class RequestLines:
         self._waiting: dict[str, tuple[float, list[str]]] = {}  # since when, and what, by script
 
     def script_said(self, text: str, now: float) -> None:
-        """The text of an event `cgi-stderr`: `/folder/script (request ID): line`."""
-        head, _, line = text.partition("): ")
-        script = head.rpartition(" (request ")[0]
+        """The text of an event `cgi-stderr` or `fastcgi-stderr`: `/folder/script (request ID): line`."""
+        said = _SAID.fullmatch(text)
+        script, _, line = (said[1], "", said[2]) if said else text.partition(": ")  # of a process without a request
         self._waiting.setdefault(script, (now, []))[1].append(line)
 
     def answered(self, fields: Mapping[str, str]) -> None:

@@ -94,6 +94,7 @@ def refusal_of(response: Response, handler: str) -> HttpError:
         min(response.status, 599),
         response.substatus,
         detail,
+        remedy="`isapy events` has what it wrote to its error stream, if it did." if response.status >= 500 else "",
         headers=dict(headers.items()),
         win32_status=response.win32_status,
     )

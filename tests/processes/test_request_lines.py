@@ -30,6 +30,22 @@ def test_a_request_has_one_line_and_its_script_speaks_under_it() -> None:
     assert shown == ["GET  /cgi-bin/a.py?x=1  200  12 ms", "    first (of two): words", "    second"]
 
 
+def test_what_a_fastcgi_application_says_belongs_to_its_page_as_well() -> None:
+    """Also what comes by the process's own standard error; a process without a request has its name before it."""
+    shown: list[str] = []
+    lines = lines_of(shown)
+    lines.script_said("/site/a.php (request 7): PHP Warning:  (old): style", 1.0)
+    lines.script_said("/site/a.php (request 7), process 12: aside", 1.0)
+    lines.answered({**ANSWERED, "cs-uri-stem": "/a.php"})
+    lines.script_said("/usr/bin/php-cgi, process 12: cannot start", 1.0)
+    lines.overdue(3.0)
+    assert shown[1:] == [
+        "    PHP Warning:  (old): style",
+        "    aside",
+        "    php-cgi, process 12: cannot start",
+    ]
+
+
 def test_a_script_that_still_runs_is_heard_after_a_second() -> None:
     """With its name, since no request's line stands above."""
     shown: list[str] = []

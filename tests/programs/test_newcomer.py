@@ -118,7 +118,7 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
     (folder / "cgi-bin" / "library.inc").write_text("PASSWORD = 'do not show'\n")
     write_program(folder / "tool.py", f"#!{sys.executable}\nprint('Content-Type: text/plain\\n')\nprint('a tool')\n")
     (folder / "secret.py").write_text("PASSWORD = 'do not show'\n")
-    (folder / "page.php").write_text("<?php echo 6 * 7; ?>")
+    (folder / "page.php").write_text("<?php echo 6 * 7; echo $an_old_habit; ?>")
     (folder / "page.asp").write_text("<% password = 'do not show' %>")
     service = start_service(tmp_path, folder, "run-folder")
     try:
@@ -127,6 +127,7 @@ def test_run_folder_is_the_successor_of_http_server_cgi(tmp_path: Path) -> None:
         assert service.get("/cgi-bin/own.asp").text == "runs\n"
         assert service.get("/tool.py").text == "a tool\n"
         assert service.get("/page.php").text == "42"
+        wait_until(lambda: "Undefined variable $an_old_habit" in "\n".join(service.output), folder, "PHP's warning")
         for path, status in (("/secret.py", 403), ("/page.asp", 404), ("/cgi-bin/library.inc", 403)):
             refused = service.get(path)
             assert refused.status == status
