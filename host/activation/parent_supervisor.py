@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -194,13 +195,13 @@ class ParentSupervisor:
         self._child, self._ready_at, self._is_ending, self._reason = child, None, False, ""
         self._forked = set()
         child.channel.attach(self._around.loop, partial(self._heard, child), lambda _why: None)
-        self._around.report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
+        self._report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
         self._limit(self._around.loop.call_later(self.startup_seconds, self._is_late))
 
     def _is_late(self) -> None:
         assert self._child is not None
         self._reason = f"it was not ready within {self.startup_seconds:.0f} s"
-        self._around.report("worker-startup-limit", f"{self.slot.title}: {self._reason}", {"pid": str(self.pid)})
+        self._report("worker-startup-limit", f"{self.slot.title}: {self._reason}", {"pid": str(self.pid)})
         self._child.kill(signal.SIGKILL)
 
     def _heard(self, child: Child, message: AnyMessage, _descriptors: list[int]) -> None:
@@ -213,7 +214,7 @@ class ParentSupervisor:
                 self._forget(message.worker)
                 self._owner.worker_has_exited(message.worker, message.status)
             case Event():
-                self._around.report(message.id, message.text, message.fields)
+                self._report(message.id, message.text, message.fields)
             case _:
                 if child is self._child:
                     self._heard_of_itself(message)
@@ -243,6 +244,9 @@ class ParentSupervisor:
         if not self._is_ending:
             self._owner.parent_is_ready()
 
+    def _report(self, event_id: str, text: str, fields: Mapping[str, str]) -> None:
+        self._around.report(event_id, text, {"pool": self.slot.name, **fields})
+
     def _ended(self, child: Child, status: int) -> None:
         child.channel.read_rest()
         child.channel.close()
@@ -253,12 +257,12 @@ class ParentSupervisor:
         self._outgoing.remove(outgoing)
         fields = {"pid": str(child.pid), "status": str(status)}
         if outgoing.is_told:
-            self._around.report("process-ended", f"{self.slot.title}, which was replaced, has ended", fields)
+            self._report("process-ended", f"{self.slot.title}, which was replaced, has ended", fields)
         else:
             self._around.has_lost_parent()
             how = describe_exit(status)
             text = f"{self.slot.title}, which was replaced, ended by {how}; its workers finish what they have"
-            self._around.report("process-died", text, fields)
+            self._report("process-died", text, fields)
             self._owner.workers_are_abandoned(outgoing.workers)
         if self._child is None:
             self._note_if_gone()
@@ -274,13 +278,13 @@ class ParentSupervisor:
             if end.was_preloading:
                 self._preloads = False
                 text = f"{self.slot.title} ended by {end.cause} while it imported plugins: nothing is preloaded"
-                self._around.report("preload-failed", text, fields)
+                self._report("preload-failed", text, fields)
             else:
                 text = f"{self.slot.title} ended by {end.cause}; its workers finish what they have"
-                self._around.report("process-died", text, fields)
+                self._report("process-died", text, fields)
             self._owner.parent_has_died(end)
             return
-        self._around.report("process-ended", f"{self.slot.title} has ended", fields)
+        self._report("process-ended", f"{self.slot.title} has ended", fields)
         if self._why_again:
             why, self._why_again = self._why_again, ""
             self._spawn(why)

@@ -349,6 +349,9 @@ def test_a_worker_that_outlives_its_pools_parent_is_heard_to_its_end(tmp_path: P
             service.wait_for_requests(1)
             parent = service.pid_of("pool DefaultAppPool")
             os.kill(parent, signal.SIGKILL)
+            assert "pool=DefaultAppPool" in service.wait_for_event(
+                "process-died", "pool DefaultAppPool ended by signal 9"
+            )
             service.wait_for_event("process-started", "pool DefaultAppPool: the one before it died")
             assert json.loads(service.get("/a.where").body)["pid"] != pid
             let_go(service)
