@@ -26,6 +26,7 @@ RECHECK_SECONDS: Final = 0.1
 SETTINGS_PATIENCE_SECONDS: Final = 0.25
 """So long a new folder's rules may go unnoticed, as a changed web.config may anyway."""
 
+_SAY_NOTHING: Final = frozenset(("OPTIONS", "TRACE"))
 _MOST_ROUTES: Final = 4096  # a client that invents URLs must not fill the memory
 _LONGEST_PATH: Final = 1024  # of a route that is kept
 _MOST_MAPS: Final = 256
@@ -120,7 +121,7 @@ class Route:
     def use(self, candidates: tuple[Candidate, ...]) -> None:
         """From now on these are asked."""
         self.candidates, self._match = candidates, None
-        if any(candidate.sure_match is not None for candidate in candidates):
+        if any(map(_says_something_of_its_own, candidates)):
             self.needs_no_file = True  # for good: what is said for the path is looked for anew each time
 
     def follow_folders(self, spelling: Spelling) -> bool:
@@ -141,6 +142,12 @@ class Route:
         """The settings of a route that `Routes.find` has returned."""
         assert self.settings is not None
         return self.settings
+
+
+def _says_something_of_its_own(candidate: Candidate) -> bool:
+    """Whether it answers without a file, and not what it says of every URL (IIS's OPTIONSVerbHandler)."""
+    verbs = candidate.entry.verbs
+    return candidate.sure_match is not None and (verbs is None or not verbs <= _SAY_NOTHING)
 
 
 def _as_configured(application_path: str, place: Place) -> str:

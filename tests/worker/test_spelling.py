@@ -66,12 +66,13 @@ def test_a_folder_that_changes_is_read_again(tmp_path: Path) -> None:
 
 
 def test_with_patience_a_folder_that_changes_all_the_time_is_read_now_and_then(tmp_path: Path) -> None:
-    """What was read is good for a while, whatever has changed."""
+    """What was read is good for a while, whatever has changed; files are not looked for."""
     patient = Spelling(patience_seconds=3600)
     assert patient.on_disk(str(tmp_path), "/API/x") == "/API/x"
     (tmp_path / "api").mkdir()
+    (tmp_path / "api/x").touch()
     assert patient.on_disk(str(tmp_path), "/API/x") == "/API/x"
-    assert Spelling(patience_seconds=1e-9).on_disk(str(tmp_path), "/API/x") == "/api/x"
+    assert Spelling(patience_seconds=1e-9).on_disk(str(tmp_path), "/API/X") == "/api/X"  # folders alone
 
 
 def test_more_folders_than_are_kept(tmp_path: Path) -> None:
