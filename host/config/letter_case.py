@@ -8,12 +8,18 @@ a dotless i would be open where the location `wiki` is locked.
 
 from __future__ import annotations
 
+from typing import Final
+
+_SIGMA: Final = "\N{GREEK SMALL LETTER SIGMA}"
+_FINAL_SIGMA: Final = "\N{GREEK SMALL LETTER FINAL SIGMA}"
+
 
 def without_case(text: str) -> str:
-    """The text in small letters, of the same length; a letter that is small as two characters stays as it is."""
+    """The text in small letters, of the same length; a letter that is small as two characters stays as it is. The sigma
+    at a word's end is a sigma, as to every comparison by capital letters."""
     return text.lower() if text.isascii() else "".join(map(_small, text))
 
 
 def _small(character: str) -> str:
-    small = character.lower()
+    small = _SIGMA if character == _FINAL_SIGMA else character.lower()
     return small if len(small) == 1 else character
