@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,5 +264,31 @@ def test_an_always_running_pool_is_held_back_until_another_pools_worker_ends(tmp
             alone.others = 0
             alone.pool.tick()
             assert [worker.why_started for worker in alone.pool.workers.values()] == ["startMode is AlwaysRunning"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("limit", "event_id"),
+    [
+        (lambda pool: replace(pool, periodic_restart_memory_kilobytes=1), "recycle-memory"),
+        (lambda pool: replace(pool, periodic_restart_private_memory_kilobytes=1), "recycle-private-memory"),
+    ],
+)
+def test_memory_is_measured_and_told_with_limit_and_value(
+    tmp_path: Path, limit: Callable[[Pool], Pool], event_id: str
+) -> None:
+    """A real worker's; looked at every ten seconds."""
+
+    async def scenario() -> None:
+        async with pool_alone(tmp_path, change_pool=limit) as alone:
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
+            alone.pool.tick()
+            (told,) = alone.told(event_id)
+            found = re.search(r"Memory is 1 KB, the worker has (\d+) KB", told, re.IGNORECASE)
+            assert found is not None, told
+            assert int(found[1]) > 1000
 
     asyncio.run(scenario())

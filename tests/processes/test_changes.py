@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host.admin.commands import ListPlugins, Plugins, RecyclePool
+from host.admin.commands import Done, ListPlugins, Plugins, RecyclePool, StopPool
 from tests.running_service import RunningService, free_port, running, wait_until
 from tests.sample_site import write_site
 
@@ -150,9 +150,12 @@ def test_a_switch_whose_processes_cannot_start_changes_nothing(tmp_path: Path) -
 
 
 def test_saving_the_switch_changes_the_process_model_of_the_running_service(tmp_path: Path) -> None:
-    """To IIS 5 and back, under load, without a refused connection or a failed request."""
+    """To IIS 5 and back, under load, without a refused connection or a failed request. For pools that is a restart: one
+    that was stopped by hand serves again."""
     config = write_site(tmp_path)
     with running(tmp_path, config) as service:
+        assert isinstance(service.ask(StopPool(name="Shop")), Done)
+        assert service.get("/shop/a.where").status == 503
         with Load(service, "/a.where") as load:
             save(config, lambda text: text.replace('mode="WorkerProcess"', 'mode="IIS5"'))
             service.wait_for_event("isolation-switched", "IIS5")
