@@ -16,8 +16,8 @@ from host.admin.commands import GetStatus, Status
 from host.admin.location import control_socket, service_mark
 from host.cli.default_configuration import default_configuration
 from host.cli.failures import EXIT_USAGE, CommandLineError
-from host.cli.render import safe
 from host.cli.service_commands import meant_service
+from host.cli.table import safe
 from host.config.store import log_folder
 from host.logs.event_lines import EventFiles
 from host.logs.event_log import LoggedEvent

@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
-from host.cli.render import safe
+from host.cli.table import safe
 
 SECONDS_BEFORE_SHOWN: Final = 1.0
 

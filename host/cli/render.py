@@ -5,30 +5,21 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from host.admin.cache_messages import Cache
 from host.admin.commands import Plugins, Pools, Reply, Requests, Sites, Status, Workers, as_plain_data
 from host.admin.fastcgi_messages import FastCgi
 from host.admin.filter_messages import Filters
 from host.admin.script_messages import Scripts
+from host.cli.table import Column, fitted, safe
 
 PIPE_WIDTH: Final = 10_000
 """Columns of a table that goes into a pipe or a file: nothing is cut there."""
-
-
-class Column(NamedTuple):
-    """A column of a table: its heading and how to get its text from a row."""
-
-    heading: str
-    text: Callable[[Any], object]
-    is_number: bool = False
 
 
 def span(seconds: float) -> str:
@@ -86,8 +77,10 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("ID", lambda row: row.id, True),
         Column("NAME", lambda row: row.name),
         Column("STATE", lambda row: f"{row.state} ({row.reason})" if row.reason else row.state),
-        Column("BINDINGS", lambda row: ", ".join(row.bindings)),
-        Column("APPLICATIONS", lambda row: ", ".join(f"{each.path} ({each.pool})" for each in row.applications)),
+        Column("BINDINGS", lambda row: ", ".join(row.bindings), folds=True),
+        Column(
+            "APPLICATIONS", lambda row: ", ".join(f"{each.path} ({each.pool})" for each in row.applications), folds=True
+        ),
     ),
     Pools: (
         Column("NAME", lambda row: row.name),
@@ -95,9 +88,9 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("WORKERS", lambda row: f"{row.workers}/{row.max_processes}", True),
         Column("QUEUED", lambda row: f"{row.requests_queued}/{row.queue_length}", True),
         Column("FAILURES", lambda row: row.failures, True),
-        Column("START", lambda row: row.start_mode),
-        Column("PIPELINE", lambda row: row.pipeline_mode),
-        Column("LAST RECYCLE", _last_recycle),
+        Column("START", lambda row: row.start_mode, left_out=2),
+        Column("PIPELINE", lambda row: row.pipeline_mode, left_out=1),
+        Column("LAST RECYCLE", _last_recycle, folds=True, left_out=3),
     ),
     Workers: (
         Column("PID", lambda row: row.process_id, True),
@@ -106,54 +99,56 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("SERVED", lambda row: _known(row.requests_served), True),
         Column("IN HAND", lambda row: _known(row.requests_in_hand), True),
         Column("AGE", lambda row: span(row.age_seconds), True),
-        Column("IDLE", lambda row: "-" if row.idle_seconds is None else span(row.idle_seconds), True),
+        Column("IDLE", lambda row: "-" if row.idle_seconds is None else span(row.idle_seconds), True, left_out=2),
         Column("PRIVATE", lambda row: _megabytes(row.private_kilobytes), True),
-        Column("ADDRESSES", lambda row: _megabytes(row.address_space_kilobytes), True),
-        Column("CPU", lambda row: f"{row.processor_seconds:.1f} s", True),
-        Column("LAST RECYCLE", _last_recycle),
+        Column("ADDRESSES", lambda row: _megabytes(row.address_space_kilobytes), True, left_out=1),
+        Column("CPU", lambda row: f"{row.processor_seconds:.1f} s", True, left_out=4),
+        Column("LAST RECYCLE", _last_recycle, folds=True, left_out=3),
     ),
     Requests: (
         Column("ELAPSED", lambda row: f"{row.time_elapsed} ms", True),
         Column("VERB", lambda row: row.verb),
-        Column("URL", lambda row: row.url),
-        Column("SITE", lambda row: row.site_name or row.site_id),
-        Column("CLIENT", lambda row: row.client_ip_address),
-        Column("STATE", lambda row: _for(row.pipeline_state, row.time_in_state)),
-        Column("MODULE", lambda row: _for(row.current_module, row.time_in_module)),
+        Column("URL", lambda row: row.url, folds=True),
+        Column("SITE", lambda row: row.site_name or row.site_id, left_out=2),
+        Column("CLIENT", lambda row: row.client_ip_address, left_out=1),
+        Column("STATE", lambda row: _for(row.pipeline_state, row.time_in_state), folds=True, left_out=4),
+        Column("MODULE", lambda row: _for(row.current_module, row.time_in_module), folds=True),
         Column("WORKER", lambda row: row.worker or f"(queue {row.queue})"),
-        Column("ID", lambda row: row.request_id),
+        Column("ID", lambda row: row.request_id, left_out=3),
     ),
     Plugins: (
         Column("NAME", lambda row: row.name),
-        Column("FAMILY", lambda row: row.family),
+        Column("FAMILY", lambda row: row.family, left_out=1),
         Column("STATE", lambda row: row.state),
-        Column("POOL", lambda row: row.pool),
-        Column("FILE", lambda row: row.path),
-        Column("DETAIL", lambda row: row.detail.strip().rpartition("\n")[2]),
+        Column("POOL", lambda row: row.pool, left_out=2),
+        Column("FILE", lambda row: row.path, folds=True),
+        Column("DETAIL", lambda row: row.detail.strip().rpartition("\n")[2], folds=True),
     ),
     Filters: (
         Column("SITE", lambda row: row.site),
         Column("ORDER", lambda row: row.place, True),
         Column("NAME", lambda row: row.name),
-        Column("SCOPE", lambda row: row.scope),
-        Column("PRIORITY", lambda row: row.priority.lower()),
-        Column("PORTS", lambda row: row.ports),
-        Column("CACHE", lambda row: "tolerates" if row.tolerates_cache else "forbids"),
+        Column("SCOPE", lambda row: row.scope, left_out=2),
+        Column("PRIORITY", lambda row: row.priority.lower(), left_out=4),
+        Column("PORTS", lambda row: row.ports, left_out=1),
+        Column("CACHE", lambda row: "tolerates" if row.tolerates_cache else "forbids", left_out=5),
         Column("STATE", lambda row: row.state),
-        Column("POOL", lambda row: row.pool),
-        Column("NOTIFICATIONS", lambda row: " ".join(name.removeprefix("on_") for name in row.notifications)),
+        Column("POOL", lambda row: row.pool, left_out=3),
+        Column(
+            "NOTIFICATIONS", lambda row: " ".join(name.removeprefix("on_") for name in row.notifications), folds=True
+        ),
     ),
     Scripts: (
-        Column("SCRIPT", lambda row: row.script),
-        Column("POOL", lambda row: row.pool),
+        Column("SCRIPT", lambda row: row.script, folds=True),
+        Column("POOL", lambda row: row.pool, left_out=1),
         Column("RUNS", lambda row: row.runs, True),
-        Column("WARM", lambda row: row.warm_runs, True),
+        Column("WARM", lambda row: row.warm_runs, True, left_out=2),
         Column("P50", lambda row: _short(row.p50), True),
         Column("P95", lambda row: _short(row.p95), True),
-        Column("P99", lambda row: _short(row.p99), True),
-        Column("EXITS", lambda row: " ".join(f"{how}:{count}" for how, count in sorted(row.exits.items()))),
+        Column("P99", lambda row: _short(row.p99), True, left_out=3),
+        Column("EXITS", lambda row: " ".join(f"{how}:{count}" for how, count in sorted(row.exits.items())), folds=True),
         Column("ERRORS", lambda row: row.errors, True),
-        Column("LAST ERROR", _last_error),
+        Column("LAST ERROR", _last_error, folds=True),
     ),
     FastCgi: (
         Column("PID", lambda row: row.pid or "-", True),
@@ -162,23 +157,23 @@ _TABLES: Final[dict[type[Any], tuple[Column, ...]]] = {
         Column("SERVED", lambda row: row.requests_served, True),
         Column("IN HAND", lambda row: row.requests_in_hand, True),
         Column("AGE", lambda row: span(row.age_seconds) if row.state != "none" else "-", True),
-        Column("IDLE", lambda row: span(row.idle_seconds) if row.state == "idle" else "-", True),
-        Column("ENDED", lambda row: row.restarts, True),
+        Column("IDLE", lambda row: span(row.idle_seconds) if row.state == "idle" else "-", True, left_out=2),
+        Column("ENDED", lambda row: row.restarts, True, left_out=3),
         Column("FAILED", lambda row: row.failures, True),
         Column("WAITING", lambda row: f"{row.waiting}/{row.queue_length}", True),
-        Column("MOST", lambda row: row.most_processes, True),
-        Column("COMMAND", lambda row: row.command),
+        Column("MOST", lambda row: row.most_processes, True, left_out=1),
+        Column("COMMAND", lambda row: row.command, folds=True),
     ),
     Cache: (
-        Column("URL", lambda row: row.url),
-        Column("SITE", lambda row: row.site),
+        Column("URL", lambda row: row.url, folds=True),
+        Column("SITE", lambda row: row.site, left_out=2),
         Column("STATUS", lambda row: row.status, True),
         Column("SIZE", lambda row: row.size, True),
         Column("HITS", lambda row: row.hits, True),
-        Column("AGE", lambda row: span(row.age)),
+        Column("AGE", lambda row: span(row.age), left_out=3),
         Column("GOOD FOR", _good_for),
-        Column("WORKER", lambda row: row.worker),
-        Column("FOR REQUESTS WITH", lambda row: row.variant or "-"),
+        Column("WORKER", lambda row: row.worker, left_out=1),
+        Column("FOR REQUESTS WITH", lambda row: row.variant or "-", folds=True),
     ),
 }
 
@@ -207,31 +202,16 @@ def show(reply: Reply, *, as_json: bool = False) -> None:
         typer.echo(getattr(reply, "text", ""))
 
 
-def safe(value: object) -> Text:
-    """A value for the terminal: what a client or a file put into it cannot move the cursor or set colours."""
-    text = str(value)
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else "\ufffd" for character in text)
-    return Text(text)
-
-
 def _show_rows(reply: Any) -> None:
     if not reply.rows:
         typer.echo(_NOTHING[type(reply)], err=True)
         return
-    columns = _TABLES[type(reply)]
-    _print(_table([column.heading for column in columns], columns, reply.rows))
+    found = fitted(_TABLES[type(reply)], reply.rows, _width())
+    _print(found.table, max(found.width, _width()))
+    if found.left_out:
+        typer.echo(f"no room for {', '.join(found.left_out)}: a wider window has it, and --json", err=True)
     if isinstance(reply, Requests) and reply.more:
         typer.echo(f"and {reply.more} more", err=True)
-
-
-def _table(headings: Sequence[str], columns: Sequence[Column], rows: Sequence[Any]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for heading, column in zip(headings, columns, strict=True):
-        table.add_column(heading, justify="right" if column.is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(safe(column.text(row)) for column in columns))
-    return table
 
 
 def _show_status(status: Status) -> None:
@@ -252,12 +232,16 @@ def _show_status(status: Status) -> None:
     for name, value in facts:
         table.add_row("" if name == previous else name, safe(value))
         previous = name
-    _print(table)
+    _print(table, _width())
 
 
-def _print(table: Table) -> None:
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+def _print(table: Table, width: int) -> None:
+    console = Console(width=width, highlight=False)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
         typer.echo(line.rstrip())
+
+
+def _width() -> int:
+    return Console().width if sys.stdout.isatty() else PIPE_WIDTH

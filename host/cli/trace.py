@@ -12,8 +12,9 @@ import typer
 
 from host.admin.commands import BeginTrace, GetTrace, ListSites, Sites, Trace, TraceToken, as_plain_data
 from host.cli.failures import EXIT_FAILED, EXIT_USAGE, CommandLineError
-from host.cli.render import safe, show
+from host.cli.render import show
 from host.cli.service_commands import AsJson, Config, ask
+from host.cli.table import safe
 
 _FIELD: Final = "X-Isapy-Trace-Token"
 _REQUEST_SECONDS: Final = 60.0
