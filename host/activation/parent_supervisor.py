@@ -16,6 +16,7 @@ from host.wire.control_messages import AnyMessage, CannotStart, Configure, Drain
 from host.wire.message_rows import Examination, KnownPlugin
 from host.wire.pool_messages import (
     ExamineWorker,
+    Importing,
     KillWorker,
     Preloading,
     StartWorker,
@@ -103,6 +104,7 @@ class ParentSupervisor:
         self._is_ending = False
         self._preloads = True  # until a parent has died of it
         self._preload_limit: asyncio.TimerHandle | None = None  # set while it imports plugins
+        self._importing = ""  # the file of one
         self._start_timer: asyncio.TimerHandle | None = None
         self._limit_timer: asyncio.TimerHandle | None = None
 
@@ -193,7 +195,7 @@ class ParentSupervisor:
     def _spawn(self, why: str) -> None:
         child = self._around.launcher.start(self.slot, lambda status: self._ended(child, status))
         self._child, self._ready_at, self._is_ending, self._reason = child, None, False, ""
-        self._forked = set()
+        self._forked, self._importing = set(), ""
         child.channel.attach(self._around.loop, partial(self._heard, child), lambda _why: None)
         self._report("process-started", f"{self.slot.title}: {why}", {"pid": str(child.pid)})
         self._limit(self._around.loop.call_later(self.startup_seconds, self._is_late))
@@ -226,6 +228,8 @@ class ParentSupervisor:
             case Preloading():
                 self._limit(None)
                 self._preload_limit = self._around.loop.call_later(message.seconds, self._preloads_too_long)
+            case Importing():
+                self._importing = message.file
             case Ready():
                 self._became_ready()
             case CannotStart():
@@ -277,7 +281,8 @@ class ParentSupervisor:
             self._around.has_lost_parent()
             if end.was_preloading:
                 self._preloads = False
-                text = f"{self.slot.title} ended by {end.cause} while it imported plugins: nothing is preloaded"
+                what = f"plugins ({self._importing})" if self._importing else "plugins"
+                text = f"{self.slot.title} ended by {end.cause} while it imported {what}: nothing is preloaded"
                 self._report("preload-failed", text, fields)
             else:
                 text = f"{self.slot.title} ended by {end.cause}; its workers finish what they have"

@@ -199,7 +199,7 @@ class PoolParent:
             return
         self._has_preloaded = True
         self._channel.send(Preloading(seconds=float(pool.startup_time_limit_seconds)))
-        for problem in preload_plugins(configuration, self._applications, self._plugin_code):
+        for problem in preload_plugins(configuration, self._applications, self._plugin_code, self._channel.send):
             self._report("preload-failed", problem)
         take_signals()  # workers have this process's, whatever a plugin has made of them
         threads = running_threads()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from host.bundled_files import bundled_folder
 from host.config.errors import ConfigErrors
 from host.config.model import PathSettings, Snapshot
 from host.config.store import ServerConfiguration
+from host.wire.pool_messages import Importing
 from host.worker.plugin_code import PluginCode, find_plugin_files
 from host.worker.plugin_loader import EXTENSION_PREFIX, FILTER_PREFIX, forget_preloaded, preload_plugin_file
 from host.worker.url_patterns import compile_pattern
@@ -25,12 +26,17 @@ from host.worker.url_patterns import compile_pattern
 _KINDS: Final = (("extensions", EXTENSION_PREFIX), ("filters", FILTER_PREFIX))
 
 
-def preload_plugins(configuration: ServerConfiguration, applications: Sequence[str], code: PluginCode) -> list[str]:
-    """Import every drop-in extension, and the filters and modules that the applications list.
+def preload_plugins(
+    configuration: ServerConfiguration, applications: Sequence[str], code: PluginCode, say: Callable[[Importing], None]
+) -> list[str]:
+    """Import every drop-in extension, and the filters and modules that the applications list. Each is said before: it
+    may be the last that this process does.
 
     Returns what became of those that could not be imported, a sentence each.
     """
-    return _preload(_files(configuration, applications), code, is_own=False)
+    problems = _preload(_files(configuration, applications), code, is_own=False, say=say)
+    say(Importing(file=""))
+    return problems
 
 
 def preload_own_plugins(snapshot: Snapshot, code: PluginCode) -> list[str]:
@@ -81,9 +87,17 @@ def look_at_files(configuration: ServerConfiguration, applications: Sequence[str
                 configuration.look_at_files(application)
 
 
-def _preload(files: Iterable[tuple[str, str]], code: PluginCode, *, is_own: bool) -> list[str]:
+def _preload(
+    files: Iterable[tuple[str, str]],
+    code: PluginCode,
+    *,
+    is_own: bool,
+    say: Callable[[Importing], None] | None = None,
+) -> list[str]:
     problems = []
     for path, prefix in dict.fromkeys(files):
+        if say is not None:
+            say(Importing(file=path))
         try:
             preload_plugin_file(path, prefix, code.code_of, is_own=is_own)
         except KeyboardInterrupt:

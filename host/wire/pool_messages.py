@@ -33,6 +33,12 @@ class Preloading(Message, frozen=True, kw_only=True):
     seconds: float
 
 
+class Importing(Message, frozen=True, kw_only=True):
+    """Pool parent, while it is Preloading: this plugin's file comes next; empty: that was the last."""
+
+    file: str
+
+
 class StartWorker(Message, frozen=True, kw_only=True):
     """Service: fork a worker. Descriptor: its control channel; it gets its links by AttachLink. `is_awaited` false: the
     one whose place it takes serves on until it is ready, and nobody waits for it. `known`: what the pool's plugins have
@@ -83,6 +89,7 @@ PoolMessage = (
     GiveBirth
     | Born
     | Preloading
+    | Importing
     | StartWorker
     | WorkerStarted
     | WorkerExited

@@ -77,7 +77,7 @@ def test_threads_of_an_import_cost_the_parent_and_nothing_is_preloaded(tmp_path:
         assert answer["imported_by"] == answer["pid"]
         line = service.wait_for_event("preload-failed", "a plugin has started threads while it was imported")
         assert "(of a plugin)" in line
-        service.wait_for_event("preload-failed", "ended by exit code 79 while it imported plugins")
+        service.wait_for_event("preload-failed", "ended by exit code 79 while it imported plugins: nothing")
 
 
 def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing(tmp_path: Path) -> None:
@@ -86,7 +86,8 @@ def test_a_parent_that_dies_of_an_import_is_replaced_by_one_that_imports_nothing
     with running(tmp_path, config) as service:
         answer = ask(service)
         assert answer["imported_by"] == answer["pid"]
-        service.wait_for_event("preload-failed", "ended by signal 9 (SIGKILL) while it imported plugins")
+        line = service.wait_for_event("preload-failed", "ended by signal 9 (SIGKILL) while it imported plugins (")
+        assert f"({tmp_path}/extensions/" in line
 
 
 def test_a_parent_that_imports_for_too_long_is_ended_and_the_limit_is_named(tmp_path: Path) -> None:
@@ -95,7 +96,8 @@ def test_a_parent_that_imports_for_too_long_is_ended_and_the_limit_is_named(tmp_
         tmp_path, "import threading; threading.Event().wait()", '<processModel startupTimeLimit="00:00:02" />'
     )
     with running(tmp_path, config) as service:
-        service.wait_for_event("preload-failed", "startupTimeLimit is 2 s", "while it imported plugins")
+        line = service.wait_for_event("preload-failed", "startupTimeLimit is 2 s", "while it imported plugins (")
+        assert f"({tmp_path}/extensions/" in line
 
 
 WHO_IMPORTED = """\
