@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import unquote
 
 from host.config.expansion import Expander
 from host.config.problems import Problems
@@ -19,6 +21,7 @@ Location = tuple[str, ...]
 """Segments below the level of the file: () is the level itself; in the server's file the first one names the site."""
 
 _LOCATION_ATTRIBUTES: Final = ("path", "overrideMode", "allowOverride", "inheritInChildApplications")
+_ESCAPE: Final = re.compile("%[0-9A-Fa-f]{2}")
 
 
 class OverrideMode(enum.Enum):
@@ -180,7 +183,19 @@ class _DocumentReader:
         if any(segment in ("", ".", "..") for segment in segments):
             message = f'"{text}" has an empty, "." or ".." segment'
             self._problems.errors.append(node.error(message, "write the path without it", attribute="path"))
+        self._check_segments(node, segments if self._is_web_config else segments[1:])
         return segments if self._is_web_config else (segments[0].lower(), *segments[1:])
+
+    def _check_segments(self, node: Node, segments: Location) -> None:
+        """What is written as a pattern, or as in a URL, would be said for nothing that exists: a lock without a door.
+        IIS refuses both characters, too."""
+        for segment in segments:
+            if "*" in segment or "?" in segment:
+                message = f'"{segment}" is no pattern here: a location holds for its path and everything below'
+                self._problems.errors.append(node.error(message, "write the path without it", attribute="path"))
+            elif (escape := _ESCAPE.search(segment)) is not None:
+                message = f'"{escape[0]}" stands for itself: a location is written as the path is, without escapes'
+                self._problems.warnings.append(node.error(message, f"write {unquote(segment)}", attribute="path"))
 
     def _override_mode(self, node: Node) -> OverrideMode:
         mode = node.attributes.get("overrideMode")

@@ -120,6 +120,17 @@ def test_what_refuses_everybody_or_nobody_is_warned_of(
     assert words in told
 
 
+def test_a_location_that_is_written_as_in_a_url_locks_nothing(server: Server) -> None:
+    """The path is compared as it is, decoded; who writes an escape is told what to write."""
+    deny = '<security><authorization><add accessType="Deny" users="?" /></authorization></security>'
+    for path, count in (("a%20b", 1), ("a b", 0), ("100%", 0)):
+        text = f"<system.webServer>{deny}</system.webServer>"
+        server.write(f'<location path="Default Web Site/{path}">{text}</location>')
+        found = warnings_of(server)
+        assert len(found) == count
+        assert all('"%20" stands for itself' in told and told.endswith("write a b") for told in found)
+
+
 def test_the_same_rule_twice_is_an_error(server: Server) -> None:
     """users, roles and verbs are its key together."""
     rule = '<add accessType="Deny" users="a" />'
