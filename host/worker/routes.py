@@ -19,7 +19,7 @@ from host.worker.physical_path import Place, decode_path, map_path, owning_appli
 from host.worker.plugins import Plugin
 from host.worker.served_application import ServedApplication
 from host.worker.shared_answers import insist_on_worker, is_shared
-from host.worker.spelling import Spelling
+from host.worker.spelling import Spelling, has_rules
 from host.worker.tls_access import check_tls
 
 RECHECK_SECONDS: Final = 0.1
@@ -128,11 +128,15 @@ class Route:
         """Whether other settings hold, since the folders on the disk are spelled otherwise than in the URL.
 
         Where a file answers, its folder is spelled right or there is none. A handler that needs no file is found in any
-        case of letters, and the rules in the `web.config` of a folder `api` hold for /API/x, as they do in IIS.
+        case of letters, and the rules in the `web.config` of a folder `api` hold for /API/x, as they do in IIS. A
+        folder without one says nothing: then locations are looked for as the URL is spelled.
         """
         root = self.physical_root.rstrip("/")
-        spelled = root + spelling.on_disk(root, self.physical_path[len(root) :])
-        path = _as_configured(self.application.model.path, self._place._replace(physical_path=spelled))
+        asked = self.physical_path[len(root) :]
+        spelled = spelling.on_disk(root, asked)
+        if spelled != asked and not has_rules(root, spelled):
+            spelled = asked
+        path = _as_configured(self.application.model.path, self._place._replace(physical_path=root + spelled))
         is_another = path != self.settings_path
         self.settings_path = path
         return is_another

@@ -83,6 +83,25 @@ class Spelling:
         return names
 
 
+def has_rules(root: str, tail: str) -> bool:
+    """Whether a folder on the way from `root` (itself left out) to `tail` has a web.config, or may have one."""
+    folder = root
+    for part in filter(None, tail.split("/")):
+        folder = f"{folder}/{part}"
+        try:
+            os.stat(f"{folder}/web.config")
+        except FileNotFoundError:
+            if not os.path.isdir(folder):
+                return False
+        except (NotADirectoryError, ValueError):
+            return False
+        except OSError:
+            return True
+        else:
+            return True
+    return False
+
+
 def _folders_in(folder: str) -> list[str]:
     """Of a folder with more than _MOST_READ names some. Raises OSError."""
     with os.scandir(folder) as entries:

@@ -67,6 +67,12 @@ def test_where_no_file_is_needed_the_folders_rules_are_found_in_any_case_of_lett
 
     targets = ("/api/x", "/API/x", "/Api/", "/api")
     assert not any(map(lists, targets))
+    (site.root / "api").mkdir()
+    location = '</system.webServer><location path="Site/API"><system.webServer><directoryBrowse enabled="true" />'
+    site.further = f"{location}</system.webServer></location><system.webServer>"
+    routes = routes_of(site, clock, "1:/")
+    assert list(map(lists, targets)) == [False, True, False, False]  # as it is spelled, since the folder says nothing
+    site.further = ""
     site.write("api/web.config", WEB_CONFIG.format("true"))
     site.write("Docs/web.config", WEB_CONFIG.format("true"))
     routes = routes_of(site, clock, "1:/")
