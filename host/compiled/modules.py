@@ -45,6 +45,7 @@ _WORKER: Final = (
     "small_answers",
 )
 _FURTHER: Final = (
+    "host.api.thread_work",
     "host.gateway.cgi_response",
     "host.gateway.environment",
     "host.gateway.fastcgi_records",

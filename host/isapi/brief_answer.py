@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import Generator
 
 from host.api import PendingResult, Request, Response, ThreadAnswer, Threads
+from host.api.thread_work import ThreadWork
 from host.isapi.driver import PROC, outcome
 from host.isapi.loaded_extension import BriefCall
 
@@ -15,18 +14,15 @@ from host.isapi.loaded_extension import BriefCall
 class BriefAnswer(ThreadAnswer):
     """Made on the loop; the call is under way from then on, or waits for a thread."""
 
-    __slots__ = ("_call", "_ended", "_failure", "_is_abandoned", "_is_over", "_lock", "_loop", "_path", "_pending")
+    __slots__ = ("_call", "_failure", "_loop", "_path", "_pending", "_work")
 
     def __init__(self, call: BriefCall, request: Request, path: str, threads: Threads) -> None:
         """`request` tells whoever examines a thread that hangs what it is at work for, `path` whose code that is."""
         self._call = call
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()
-        self._is_abandoned = False
-        self._is_over: bool | None = None  # None: no thread has begun
+        self._work = ThreadWork(self._loop)
         self._failure: BaseException | None = None
-        self._ended: asyncio.Future[None] | None = None
         self._pending = threads.pending_result()
         call.when_opened(self._interrupt)
         threads.submit(self._run, (request,), self._pending)
@@ -34,22 +30,15 @@ class BriefAnswer(ThreadAnswer):
     # --- on the thread
 
     def _run(self, _request: Request) -> None:
-        with self._lock:
-            if self._is_abandoned:
-                return
-            self._is_over = False
+        if not self._work.begin():
+            return
         try:
             self._call.run()
         except BaseException as error:
             self._failure = error
             raise
         finally:
-            with self._lock:
-                self._is_over = True
-                ended = self._ended
-            if ended is not None:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    self._loop.call_soon_threadsafe(_set, ended)
+            self._work.end()
 
     def _interrupt(self) -> None:
         """A session has been opened while the proc runs: its answer may come before the proc returns. On any thread."""
@@ -84,7 +73,7 @@ class BriefAnswer(ThreadAnswer):
             return await self._outcome()
         try:
             self._call.abandon()
-            await self._end()
+            await self._work.ended()
             raise failure
         finally:
             del failure  # its traceback leads to this frame
@@ -94,7 +83,7 @@ class BriefAnswer(ThreadAnswer):
         session = self._call.session
         assert session is not None, "a call without a response has a session"
         await asyncio.sleep(0)  # from here on in a task
-        if self._is_over:
+        if self._work.is_over:
             return await outcome(session, None)
         proc = self._loop.create_task(self._end_of_call())
         proc.add_done_callback(session.proc_ended)
@@ -102,7 +91,7 @@ class BriefAnswer(ThreadAnswer):
 
     async def _end_of_call(self) -> None:
         """As the task that `outcome` may cancel: it ends with the call. Raises what that raises."""
-        await self._end()
+        await self._work.ended()
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
@@ -110,18 +99,7 @@ class BriefAnswer(ThreadAnswer):
             finally:
                 del failure
 
-    async def _end(self) -> None:
-        """Return when no thread is at work for it; one that has not begun will not."""
-        with self._lock:
-            if self._is_over is not False:
-                self._is_abandoned = True
-                return
-            ended = self._ended = self._loop.create_future()
-        while not ended.done():
-            with contextlib.suppress(asyncio.CancelledError):  # the end is awaited, however often we are told
-                await asyncio.shield(ended)
 
-
-def _set(future: asyncio.Future[None] | PendingResult) -> None:
+def _set(future: PendingResult) -> None:
     if not future.done():
         future.set_result(None)

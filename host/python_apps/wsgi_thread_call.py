@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import threading
 from contextvars import Context
 from typing import Any
 
 from host.api import ClientGone, FileBody, PendingResult, Request, Response
+from host.api.thread_work import ThreadWork
 from host.python_apps.threaded_body import ThreadedBody
 from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece
 
@@ -21,17 +21,14 @@ from host.python_apps.wsgi_call import Callee, WsgiCall, check_piece
 class ThreadCall(WsgiCall):
     """Under way on a thread; `answer` waits for what comes of it."""
 
-    __slots__ = ("_body", "_ended", "_is_abandoned", "_is_over", "_lock", "_pending", "_response")
+    __slots__ = ("_body", "_pending", "_response", "_work")
 
     def __init__(self, callee: Callee, request: Request, pending: PendingResult) -> None:
         super().__init__(callee, request)
         self._pending = pending
         self._body: ThreadedBody | None = None
         self._response: Response | None = None
-        self._lock = threading.Lock()
-        self._is_over: bool | None = None  # None: no thread has begun
-        self._is_abandoned = False
-        self._ended: asyncio.Future[None] | None = None
+        self._work = ThreadWork(callee.loop)
 
     # --- on the thread
 
@@ -40,11 +37,9 @@ class ThreadCall(WsgiCall):
 
         The end of a call may be noted on the loop before what the call has handed over.
         """
-        with self._lock:
-            if self._is_abandoned:
-                self._end_turn()
-                return None
-            self._is_over = False
+        if not self._work.begin():
+            self._end_turn()
+            return None
         body = None
         failure: BaseException | None = None
         try:
@@ -63,7 +58,7 @@ class ThreadCall(WsgiCall):
             if body is not None:
                 body.finish(failure)
             failure = body = None  # the one leads to this frame, the other to it: no circle is left for the collector
-            self._note_end()
+            self._work.end(self._drop_response)
         return self._response
 
     def _call(self) -> Response | None:
@@ -99,8 +94,8 @@ class ThreadCall(WsgiCall):
             loop = self._callee.loop
             body = ThreadedBody(loop, self._callee.name)
             response = self._head(body)
-            with self._lock:
-                if self._is_abandoned:
+            with self._work.lock:
+                if self._work.is_abandoned:
                     raise ClientGone("the client closed its connection")
                 self._body = body  # from now on `abandon` closes it
                 self._has_written = True
@@ -113,16 +108,6 @@ class ThreadCall(WsgiCall):
         if turn is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._callee.loop.call_soon_threadsafe(turn.give_back)
-
-    def _note_end(self) -> None:
-        with self._lock:
-            self._is_over = True
-            ended = self._ended
-            if self._is_abandoned and self._response is not None:
-                _drop(self._response)
-        if ended is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._callee.loop.call_soon_threadsafe(_set, ended)
 
     # --- on the loop
 
@@ -151,26 +136,18 @@ class ThreadCall(WsgiCall):
 
     async def abandon(self) -> None:
         """The request is over without its answer. Returns when no thread is at work for it."""
-        with self._lock:
-            self._is_abandoned = True
-            if self._is_over is not False:
-                if self._response is not None:
-                    _drop(self._response)
-                return
-            ended = self._ended = self._callee.loop.create_future()
+        if not self._work.abandon():
+            self._drop_response()
+            return
         if self._body is not None:
             await self._body.aclose()
-        while not ended.done():
-            with contextlib.suppress(asyncio.CancelledError):  # the end is awaited, however often we are told
-                await asyncio.shield(ended)
+        await self._work.ended()
 
-
-def _drop(response: Response) -> None:
-    body, response.body = response.body, b""
-    if isinstance(body, FileBody):
-        os.close(body.descriptor)
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _drop_response(self) -> None:
+        """On the thread, or on the loop when no thread is at work."""
+        response = self._response
+        if response is None:
+            return
+        body, response.body = response.body, b""
+        if isinstance(body, FileBody):
+            os.close(body.descriptor)
