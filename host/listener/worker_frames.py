@@ -145,7 +145,7 @@ class WorkerFrames:
         if exchange.response is not None and exchange.client is not None:
             piece = exchange.response.file(offset, length)
             self._dirty.append(exchange)
-        link.claim(exchange, sequence, piece)
+        link.side.claim(exchange, sequence, piece)
 
     def _pass_pipe(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         sequence, most_bytes = decode_pipe(body)
@@ -153,7 +153,7 @@ class WorkerFrames:
         if exchange.response is not None and exchange.client is not None:
             pipe = exchange.response.pipe(most_bytes, partial(_tell_of_pipe, link, exchange.number))
             self._dirty.append(exchange)
-        link.claim(exchange, sequence, pipe)
+        link.side.claim(exchange, sequence, pipe)
 
     def _note_cache_policy(self, link: WorkerLink, exchange: Exchange, body: bytes) -> None:
         del link
@@ -228,5 +228,5 @@ def _reset(link: WorkerLink, exchange: Exchange, body: bytes) -> None:
 
 
 def _drop_unclaimed(link: WorkerLink, exchange: Exchange) -> None:
-    if link.has_unclaimed:
+    if link.side.has_unclaimed:
         link.forget(exchange.number)
