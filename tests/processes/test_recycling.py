@@ -109,6 +109,7 @@ def test_a_changed_web_config_recycles_its_pool_once_and_a_broken_one_never(tmp_
                 write(web_config, f'<directoryBrowse enabled="{"true" if place % 2 == 0 else "false"}" />')
             assert "folder/web.config" in service.wait_for_event("recycle-config-change", "web.config changed")
             assert wait_until(lambda: pid_at(service) != before, tmp_path, "another worker")
+            service.wait_for_event("process-ended", "recycled")  # until then the one before may answer
             service.get("/folder/")
             write(web_config, "<directoryBrowze />")
             service.wait_until_answered(
