@@ -1,4 +1,4 @@
-"""`python -m bench.pools`: starts on demand, recycling under load, memory of a worker, many pools; isapy and peers."""
+"""`python -m bench.pools`: starts on demand, recycling under load, memory of a worker, many pools; with peers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.packages import install_command, missing_packages
-from bench.pools import demand, extra_worker, many, recycling
-from bench.pools.report import demand_text, many_text, memory_text, recycling_text
+from bench.pools import demand, extra_worker, many, recycle_moments, recycling
+from bench.pools.report import demand_text, many_text, memory_text, moments_text, recycling_text
 from bench.reliability.contestants import CONTESTANTS
 from bench.server import take_sigterm_for_interrupt
 
 EXIT_MISSING = 2
-_PARTS = ("demand", "recycling", "memory", "many")
+_PARTS = ("demand", "recycling", "moments", "memory", "many")
+_BY_THE_MOMENT = ("isapy", "gunicorn")  # uWSGI's requests wait for a second and longer
 _RECYCLED = ("isapy", "gunicorn", "nginx-uwsgi")
-_PACKAGES = ("wrk", "gunicorn", "python3-uvicorn", "nginx-light", "uwsgi-core", "uwsgi-plugin-python3")
+_PACKAGES = (
+    "wrk",
+    "gcc",
+    "libc6-dev",
+    "gunicorn",
+    "python3-uvicorn",
+    "nginx-light",
+    "uwsgi-core",
+    "uwsgi-plugin-python3",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     take_sigterm_for_interrupt()
     parser = argparse.ArgumentParser(prog="python -m bench.pools", description=__doc__)
     parser.add_argument("--parts", default=",".join(_PARTS), help=f"of {','.join(_PARTS)}")
-    parser.add_argument("--rounds", type=int, default=15, help="demand starts; recycling takes a third of it")
+    parser.add_argument("--rounds", type=int, default=15, help="demand starts; recycling takes a third, moments twice")
     parser.add_argument("--seconds", type=int, default=6, help="length of one load with recycling (default 6)")
     parser.add_argument("--beat", type=float, default=2.0, help="seconds between two recycles (default 2)")
     parser.add_argument("--connections", type=int, default=8)
@@ -56,6 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 patience=words.patience,
             )
             print(recycling_text(found), flush=True)
+        if "moments" in parts:
+            count = 2 * words.rounds
+            moments = recycle_moments.measure(folder, _BY_THE_MOMENT, recycles=count, connections=words.connections)
+            print(moments_text(moments), flush=True)
         if "memory" in parts:
             print(memory_text(extra_worker.measure(folder)), flush=True)
         if "many" in parts:

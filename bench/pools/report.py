@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from bench.pools.demand import DemandStart
 from bench.pools.extra_worker import ExtraWorker
 from bench.pools.many import ManyPools
+from bench.pools.recycle_moments import RecycleMoments
 from bench.pools.recycling import RecyclingLatency
 from bench.report import duration, megabytes, table
 
@@ -44,6 +45,36 @@ def recycling_text(found: Sequence[RecyclingLatency]) -> str:
     ]
     head = ["server", "how", "recycles", "p50", "p99", "p99 recycled", "ratio (min-max)", "errors"]
     return f"recycling under load\n\n{table(head, lines)}\n"
+
+
+def moments_text(found: Sequence[RecycleMoments]) -> str:
+    """p99 of half seconds with and without a recycle."""
+    lines = [
+        [
+            one.contestant,
+            f"{one.rate}/s" if one.rate else "as many as are answered",
+            str(one.recycles),
+            duration(one.p99),
+            duration(one.p99_recycled),
+            f"{one.p99_recycled / one.p99:.2f}",
+            f"{one.added.median:.2f} ({one.added.lowest:.2f}-{one.added.highest:.2f})",
+            f"{one.slow:.0f}",
+            str(one.errors),
+        ]
+        for one in found
+    ]
+    head = [
+        "server",
+        "requests",
+        "recycles",
+        "p99",
+        "p99 recycled",
+        "ratio",
+        "by second (min-max)",
+        "slow each",
+        "errors",
+    ]
+    return f"half a second with a recycle, and the one after it\n\n{table(head, lines)}\n"
 
 
 def memory_text(found: Sequence[ExtraWorker]) -> str:

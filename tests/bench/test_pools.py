@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.load import LoadResult
-from bench.pools import demand, extra_worker, many
+from bench.load import LoadFailed, LoadResult
+from bench.pools import demand, extra_worker, many, recycle_moments
 from bench.pools.__main__ import main
 from bench.pools.contestants import ISAPY, PAGE, write_pool_site
 from bench.pools.demand import DemandStart, first_byte
 from bench.pools.extra_worker import ExtraWorker
 from bench.pools.recycling import summary
-from bench.pools.report import demand_text, many_text, memory_text, recycling_text
+from bench.pools.report import demand_text, many_text, memory_text, moments_text, recycling_text
 from bench.reliability.contestants import CONTESTANTS
 from bench.server import NotReady, Server
 from bench.summary import spread
@@ -54,8 +54,36 @@ def test_the_tables_of_starts_and_of_memory() -> None:
 
 def test_an_unknown_part_is_refused() -> None:
     """A typing mistake must not measure nothing in silence."""
-    with pytest.raises(SystemExit, match="no part memry; there are demand, recycling, memory"):
+    with pytest.raises(SystemExit, match="no part memry; there are demand, recycling, moments, memory"):
         main(["--parts", "memry"])
+
+
+def test_the_half_second_of_a_recycle_is_compared_with_the_one_after_it() -> None:
+    """A hundred answers in each: of 1 ms without a recycle; with one, five take 10, and in another second 20."""
+
+    def answers(second: int, slow: int) -> list[tuple[int, int]]:
+        due = [second * 10**9 + number * 5_000_000 for number in range(200)]
+        return [(at, slow if 50 <= place < 55 else 1_000_000) for place, at in enumerate(due)]
+
+    marks = [10**9, 2 * 10**9]
+    found = recycle_moments.summary("isapy", 200, [*answers(1, 10_000_000), *answers(2, 20_000_000)], marks, 3)
+    assert (found.recycles, found.p99, found.p99_recycled) == (2, 0.001, 0.02)
+    assert (found.added.lowest, found.added.highest) == (10.0, 20.0)
+    assert found.slow == 4.0  # five of a hundred, one of which always is
+    assert rows(moments_text([found])) == [
+        ["isapy", "200/s", "2", "1.0 ms", "20.0 ms", "20.00", "15.00 (10.00-20.00)", "4", "3"]
+    ]
+    with pytest.raises(LoadFailed, match="isapy has answered nothing for half a second"):
+        recycle_moments.summary("isapy", 0, answers(1, 1), marks, 0)
+
+
+@pytest.mark.slow
+def test_recycles_are_measured_moment_by_moment_without_an_error(tmp_path: Path) -> None:
+    """At both rates, on a real service."""
+    tmp_path.chmod(0o755)
+    found = recycle_moments.measure(tmp_path, ["isapy"], recycles=2, connections=2)
+    assert [(one.rate, one.recycles, one.errors) for one in found] == [(0, 2, 0), (3000, 2, 0)]
+    assert all(one.p99 > 0 and one.p99_recycled > 0 for one in found)
 
 
 @pytest.mark.slow
