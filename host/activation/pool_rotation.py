@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from host.activation.children import Surroundings
 from host.activation.headroom import shortage
@@ -65,7 +66,8 @@ class PoolRotation:
             )
             if step is None:
                 return
-            with self._around.in_no_hurry():
+            requests_wait = step.manner is Manner.APART
+            with nullcontext() if requests_wait else self._around.in_no_hurry():
                 self._begin(records[step.place], step.manner)
 
     def tick(self) -> None:

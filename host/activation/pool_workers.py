@@ -269,7 +269,8 @@ class PoolWorkers:
             return
         worker.has_ended(status)
         self._wake_waiters()
-        with self._around.in_no_hurry() if worker.owed is not None else nullcontext():
+        nobody_waits = not status and bool(self.working())
+        with self._around.in_no_hurry() if nobody_waits else nullcontext():
             self.step(worker, WorkerEvent.EXITED if cannot_load(status) is None else WorkerEvent.CANNOT_LOAD)
             self._owner.worker_exited(worker)
 

@@ -144,7 +144,7 @@ class PoolParent:
             case Configure():
                 self._configure(message)
             case StartWorker():
-                with nullcontext() if message.is_awaited else in_no_hurry():
+                with nullcontext() if message.is_awaited else self._stepped_back.in_no_hurry():
                     self._fork(message, socket.socket(fileno=descriptors[0]))
             case KillWorker():
                 for pid, (name, _) in self._workers.items():

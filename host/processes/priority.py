@@ -11,6 +11,7 @@ import contextlib
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Final
 
 from host.processes.time_slice import LONGEST_NANOSECONDS, let_others_go_first, set_time_slice, time_slice
@@ -92,8 +93,13 @@ class SteppedBack:
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}  # by pid
-        self.usual_priority: Final = os.getpriority(os.PRIO_PROCESS, 0)
+        self.usual_priority = os.getpriority(os.PRIO_PROCESS, 0)
         self.usual_slice: Final = time_slice()
+
+    def in_no_hurry(self) -> AbstractContextManager[None]:
+        """To start one in. It will come forward to what this process has now: an administrator may have changed it."""
+        self.usual_priority = os.getpriority(os.PRIO_PROCESS, 0)
+        return in_no_hurry()
 
     def add(self, pid: int, now: float) -> None:
         """It has been started, and is not awaited."""
@@ -107,7 +113,7 @@ class SteppedBack:
         """Those whose time is over come forward."""
         for pid in [pid for pid, end in self._until.items() if now >= end]:
             del self._until[pid]
-            come_forward(pid, self.usual_priority, self.usual_slice)
+            come_forward(pid, os.getpriority(os.PRIO_PROCESS, 0), self.usual_slice)
 
 
 def _has_capability(number: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,7 +39,10 @@ class PoolAlone:
         self.events: list[tuple[str, str]] = []
         self._something = asyncio.Event()
         self.stopped_at: float | None = None  # the clock stands
-        self.around = Surroundings(loop, Launcher(loop), self._report, clock=self._clock)
+        self.is_in_no_hurry = False
+        self.told_in_no_hurry: list[str] = []  # ids of events
+        launcher = Launcher(loop)
+        self.around = Surroundings(loop, launcher, self._report, self._clock, in_no_hurry=self._in_no_hurry)
         pool = change_pool(snapshot.pool("DefaultAppPool"))
         self.others = 0  # workers of other pools
         server = WholeServer(snapshot.web_limits, lambda: self.others + len(self.pool.workers))
@@ -50,8 +53,18 @@ class PoolAlone:
     def _clock(self) -> float:
         return time.monotonic() if self.stopped_at is None else self.stopped_at
 
+    @contextlib.contextmanager
+    def _in_no_hurry(self) -> Iterator[None]:
+        before, self.is_in_no_hurry = self.is_in_no_hurry, True
+        try:
+            yield
+        finally:
+            self.is_in_no_hurry = before
+
     def _report(self, event_id: str, text: str, _fields: object) -> None:
         self.events.append((event_id, text))
+        if self.is_in_no_hurry:
+            self.told_in_no_hurry.append(event_id)
         self._something.set()
 
     def told(self, event_id: str) -> list[str]:

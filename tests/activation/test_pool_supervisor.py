@@ -251,6 +251,32 @@ def test_changed_settings_wait_for_the_next_recycle_where_a_change_recycles_nobo
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_a_recycle_lets_requests_go_first_where_nobody_waits_for_it(tmp_path: Path, overlaps: bool) -> None:
+    """From its beginning to the old worker's end. Without overlap requests wait for each of its steps, as they do when
+    a worker dies."""
+
+    async def scenario() -> None:
+        async with pool_alone(
+            tmp_path, change_pool=lambda pool: replace(pool, disallow_overlapping_rotation=not overlaps)
+        ) as alone:
+            alone.pool.start()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "a worker")
+            alone.pool.recycle(RecycleReason("recycle-on-demand", "asked for by the administrator"))
+            await alone.until_told("process-ended", 1)
+            assert alone.told_in_no_hurry == (["recycle-on-demand", "process-ended"] if overlaps else [])
+            alone.told_in_no_hurry.clear()
+            alone.pool.demand()
+            await alone.until(lambda: [each for each in alone.pool.workers.values() if each.ready_at], "another worker")
+            for worker in alone.pool.workers.values():
+                os.kill(worker.pid, signal.SIGKILL)
+            await alone.until_told("worker-died", 1)
+            assert alone.told_in_no_hurry == []
+
+    asyncio.run(scenario())
+
+
 def test_an_always_running_pool_is_held_back_until_another_pools_worker_ends(tmp_path: Path) -> None:
     """webLimits/@demandStartThreshold: said once; nobody has to send a request for it."""
 

@@ -193,6 +193,17 @@ def test_the_service_is_in_no_hurry_only_while_it_sees_to_a_recycle(tmp_path: Pa
         wait_until(lambda: priorities(service) == {usual}, tmp_path, "everybody's usual priority")
 
 
+def test_a_replacement_comes_forward_to_what_its_parent_was_given_meanwhile(tmp_path: Path) -> None:
+    """An administrator has changed the nice values of a running pool."""
+    config = write_site(tmp_path)
+    (tmp_path / "extensions" / "priority.py").write_text(LOAD)
+    with running(tmp_path, config) as service:
+        changed = ask(service)["now"] + 2
+        os.setpriority(os.PRIO_PROCESS, service.pid_of("pool DefaultAppPool"), changed)
+        assert isinstance(service.ask(RecyclePool(name="DefaultAppPool")), Done)
+        assert ask(service)["now"] == changed
+
+
 def priorities(service: RunningService) -> set[int]:
     """Of the service and all below it that have not ended yet."""
     found = {os.getpriority(os.PRIO_PROCESS, service.process.pid)}
